@@ -1,0 +1,85 @@
+// The functions that activations are made of, in forms that are finite for every finite argument and keep their relative
+// accuracy near zero. The plugin appends this file, and activate() and activate_derivative() made from the table in
+// src/activations.ts, to every shader whose header says `uses activations`. u = 2⁻²³.
+
+// eˣ, 0 below −87 and e⁸⁸ above 88, where f32 has no normal result. Relative error (3 + 2|x|)·u.
+fn stable_exp(x: f32) -> f32 {
+  return select(exp(clamp(x, -87.0, 88.0)), 0.0, x < -87.0);
+}
+
+// eˣ − 1. Near zero the difference cancels: there, the Taylor series to x⁷ (truncation 5e-9 relative at |x| = 0.3).
+fn expm1(x: f32) -> f32 {
+  let y = clamp(x, -0.3, 0.3); // both branches are computed, and x⁷ must not overflow
+  let series = y * (1.0 + y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0 + y * (1.0 / 120.0 + y * (1.0 / 720.0 + y / 5040.0))))));
+  return select(stable_exp(x) - 1.0, series, abs(x) < 0.3);
+}
+
+// ln(1 + t) for t in [0, 1], as 2·artanh(s) with s = t / (2 + t) ≤ 1/3 (truncation 1.4e-8).
+fn log1p_unit(t: f32) -> f32 {
+  let s = t / (2.0 + t);
+  let q = s * s;
+  return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0))))));
+}
+
+// 1 / (1 + e⁻ˣ), from the exponential that cannot overflow.
+fn sigmoid(x: f32) -> f32 {
+  let t = stable_exp(-abs(x));
+  return select(t, 1.0, x >= 0.0) / (1.0 + t);
+}
+
+// ln(1 + eˣ).
+fn softplus(x: f32) -> f32 {
+  return max(x, 0.0) + log1p_unit(stable_exp(-abs(x)));
+}
+
+// tanh x. The built-in one overflows from |x| ≈ 44 or 88 on some adapters. Near zero 1 − e cancels: there, the Taylor
+// series to x⁹ (truncation 1e-8 relative at |x| = 0.25).
+fn stable_tanh(x: f32) -> f32 {
+  let y = clamp(x, -0.25, 0.25);
+  let q = y * y;
+  let series = y * (1.0 - q * (1.0 / 3.0 - q * (2.0 / 15.0 - q * (17.0 / 315.0 - q * (62.0 / 2835.0)))));
+  let e = stable_exp(-2.0 * abs(x));
+  let tail = (1.0 - e) / (1.0 + e);
+  return select(select(tail, -tail, x < 0.0), series, abs(x) < 0.25);
+}
+
+// Φ(x) = ½·erfc(−x/√2), the normal distribution's cumulative function, relatively accurate in its left tail.
+// With y = |x|/√2 and t = 1/(1 + y/2): erfc(y) = t·exp(−y² + P((t − 7/12)·12/5)). P interpolates ln(erfc(y)·e^(y²)/t)
+// at the ten Chebyshev nodes of t in [1/6, 1]; the largest deviation there is 5.2e-8.
+fn normal_cdf(x: f32) -> f32 {
+  let y = min(abs(x) * 0.7071067811865476, 10.0);
+  let t = 1.0 / (1.0 + 0.5 * y);
+  let v = (t - 0.5833333333333334) * 2.4;
+  var p = 7.240968913464485e-05 + v * 5.603968145493355e-05;
+  p = -0.00022532278414715278 + v * (-0.0005369681783893299 + v * p);
+  p = -0.0010638115605939192 + v * (0.003709455975395937 + v * p);
+  p = 0.01574738765802723 + v * (-0.02947088397266371 + v * p);
+  p = -0.5585954009622092 + v * (0.5703071436763851 + v * p);
+  let tail = 0.5 * t * stable_exp(p - y * y);
+  return select(tail, 1.0 - tail, x > 0.0);
+}
+
+// φ(x) = e^(−x²/2) / √(2π), the normal distribution's density.
+fn normal_pdf(x: f32) -> f32 {
+  let y = min(abs(x), 20.0);
+  return 0.3989422804014327 * stable_exp(-0.5 * y * y);
+}
+
+// tanh's argument in gelu's tanh form, √(2/π)·(x + 0.044715·x³); beyond ±10 the tanh is ±1 to 1e-37.
+fn gelu_inner(x: f32) -> f32 {
+  let y = clamp(x, -10.0, 10.0);
+  return 0.7978845608028654 * (y + 0.044715 * y * y * y);
+}
+
+// With g the above, gelu's tanh form is x·σ(2g), and this is its derivative, σ(2g) + x·σ(2g)·σ(−2g)·2g′.
+fn gelu_tanh_derivative(x: f32) -> f32 {
+  let y = clamp(x, -10.0, 10.0);
+  let argument = 2.0 * gelu_inner(x);
+  let s = sigmoid(argument);
+  return s + 2.0 * y * s * sigmoid(-argument) * 0.7978845608028654 * (1.0 + 0.134145 * y * y);
+}
+
+fn swish_derivative(x: f32, beta: f32) -> f32 {
+  let s = sigmoid(beta * x);
+  return s + beta * x * s * sigmoid(-beta * x);
+}

@@ -1,0 +1,121 @@
+/**
+ * A seeded generator, the same on every machine: sfc32 (Chris Doty-Humphrey's PractRand), 32-bit integers only, and
+ * floating-point operations that IEEE 754 rounds in one way (+ − × ÷ √).
+ */
+export class Random {
+  readonly #state: Uint32Array = new Uint32Array(4);
+
+  /** @param seed any integer; the stream also depends on `stream`, for independent sequences of one seed */
+  constructor(seed: number, stream = 0) {
+    this.#state.set([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, stream >>> 0, 1]);
+    // The first outputs still resemble the seed.
+    for (let i = 0; i < 20; i++) this.bits();
+  }
+
+  /** 32 random bits. */
+  bits(): number {
+    const [a = 0, b = 0, c = 0, counter = 0] = this.#state;
+    const result = (a + b + counter) >>> 0;
+    this.#state[0] = b ^ (b >>> 9);
+    this.#state[1] = c + (c << 3);
+    this.#state[2] = ((c << 21) | (c >>> 11)) + result;
+    this.#state[3] = counter + 1;
+    return result;
+  }
+
+  /** Uniform in [low, high), in steps of 2⁻⁵³ of the width. */
+  uniform(low = 0, high = 1): number {
+    const unit = ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
+    return low + (high - low) * unit;
+  }
+
+  /** Normal with mean 0 and variance 1, by Marsaglia's polar method. */
+  normal(): number {
+    for (;;) {
+      const x = this.uniform(-1, 1);
+      const y = this.uniform(-1, 1);
+      const s = x * x + y * y;
+      if (s > 0 && s < 1) return x * Math.sqrt((-2 * naturalLogarithm(s)) / s);
+    }
+  }
+
+  /** An integer in [0, count), each equally likely. */
+  integer(count: number): number {
+    const limit = 2 ** 32 - (2 ** 32 % count);
+    for (;;) {
+      const bits = this.bits();
+      if (bits < limit) return bits % count;
+    }
+  }
+
+  /** The given rows, or 0 … count − 1, in a random order (Fisher and Yates). */
+  shuffled(rows: number | Uint32Array): Uint32Array<ArrayBuffer> {
+    const order =
+      typeof rows === 'number' ? Uint32Array.from({ length: rows }, (_, row) => row) : Uint32Array.from(rows);
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      const held = order[i] ?? 0;
+      order[i] = order[j] ?? 0;
+      order[j] = held;
+    }
+    return order;
+  }
+}
+
+/**
+ * ln x for x in (0, 1], from + − × ÷ alone: engines differ in the last bits of Math.log, and weights must not.
+ * x = m·2^e with m in [√½, √2), ln m = 2·artanh((m − 1)/(m + 1)).
+ */
+function naturalLogarithm(x: number): number {
+  let m = x;
+  let exponent = 0;
+  while (m < Math.SQRT1_2) {
+    m *= 2;
+    exponent -= 1;
+  }
+  const s = (m - 1) / (m + 1);
+  let sum = 0;
+  for (let n = 25; n >= 1; n -= 2) sum = sum * s * s + 1 / n;
+  return 2 * s * sum + exponent * Math.LN2;
+}
+
+/** How a weight matrix starts. n is fan-in for He and LeCun, the mean of fan-in and fan-out for Xavier (Glorot). */
+export type Initializer = 'zeros' | 'heNormal' | 'heUniform' | 'xavierNormal' | 'xavierUniform' | 'lecunNormal';
+
+const variances: Readonly<Record<Initializer, (fanIn: number, fanOut: number) => number>> = {
+  zeros: () => 0,
+  heNormal: (fanIn) => 2 / fanIn,
+  heUniform: (fanIn) => 2 / fanIn,
+  xavierNormal: (fanIn, fanOut) => 2 / (fanIn + fanOut),
+  xavierUniform: (fanIn, fanOut) => 2 / (fanIn + fanOut),
+  lecunNormal: (fanIn) => 1 / fanIn,
+};
+
+export const initializers: readonly Initializer[] = Object.keys(variances) as Initializer[];
+
+/**
+ * Initial values of a (fanIn, fanOut) matrix, with mean 0.
+ * Sources: He et al. 2015, Glorot and Bengio 2010, LeCun et al. 1998.
+ */
+export function initialValues(
+  initializer: Initializer,
+  fanIn: number,
+  fanOut: number,
+  random: Random,
+): Float32Array<ArrayBuffer> {
+  const deviation = Math.sqrt(variances[initializer](fanIn, fanOut));
+  const values = new Float32Array(fanIn * fanOut);
+  if (initializer === 'zeros') return values;
+  const limit = Math.sqrt(3) * deviation;
+  const draw = initializer.endsWith('Normal')
+    ? (): number => deviation * random.normal()
+    : (): number => random.uniform(-limit, limit);
+  for (let i = 0; i < values.length; i++) values[i] = draw();
+  return values;
+}
+
+/** He for the relu family, LeCun for selu, Xavier (Glorot) else. */
+export function defaultInitializer(activation: string): Initializer {
+  if (activation === 'selu') return 'lecunNormal';
+  return ['relu', 'leakyRelu', 'elu', 'swish', 'gelu', 'geluTanh'].includes(activation) ? 'heNormal' : 'xavierUniform';
+}

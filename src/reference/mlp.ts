@@ -1,0 +1,130 @@
+import { type Activation, resolveActivation } from '../activations.js';
+import { activate } from './activations.js';
+import { biasActivationBackward } from './bias-activation.js';
+import { at, type Bounded, elementwise, gamma, U } from './bounded.js';
+import { columnSum } from './column-sum.js';
+import { matmul } from './matmul.js';
+import { type SgdOptions, sgd } from './sgd.js';
+import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
+
+/** Y = f(X·W + b), with W (inputs, units) and b (1, units). */
+export interface ReferenceLayer {
+  readonly W: Bounded;
+  readonly b: Bounded;
+  readonly activation: Activation;
+}
+
+/** What a layer's forward pass leaves for its backward pass. */
+export interface LayerTrace {
+  readonly X: Bounded;
+  readonly Z: Bounded;
+  readonly Y: Bounded;
+}
+
+export interface LayerGradient {
+  readonly W: Bounded;
+  readonly b: Bounded;
+}
+
+/** Examples (batch, inputs) and class indices, or rows of probabilities; rows from `rows` on do not count. */
+export interface ReferenceBatch {
+  readonly X: Bounded;
+  readonly labels: Uint32Array | Float32Array;
+  readonly rows?: number | undefined;
+}
+
+/** Every layer's input, pre-activation and output, first to last. */
+export function forward(layers: readonly ReferenceLayer[], X: Bounded): readonly LayerTrace[] {
+  const traces: LayerTrace[] = [];
+  let input = X;
+  for (const { W, b, activation } of layers) {
+    const Z = matmul(input, W, { bias: b });
+    const Y = activate(Z, activation);
+    traces.push({ X: input, Z, Y });
+    input = Y;
+  }
+  return traces;
+}
+
+/** The output of the last layer, (batch, units). */
+export function predict(layers: readonly ReferenceLayer[], X: Bounded): Bounded {
+  return forward(layers, X).at(-1)?.Y ?? X;
+}
+
+/**
+ * Back-propagation: dZ = dY ⊙ f′, dW = Xᵀ·dZ, db = column sums of dZ, and dX = dZ·Wᵀ for the layer below.
+ * @param dOutput the gradient of the loss with respect to the last layer's output
+ */
+export function backward(
+  layers: readonly ReferenceLayer[],
+  traces: readonly LayerTrace[],
+  dOutput: Bounded,
+): readonly LayerGradient[] {
+  const gradients: LayerGradient[] = [];
+  let dY = dOutput;
+  for (let l = layers.length - 1; l >= 0; l--) {
+    const layer = layers[l];
+    const trace = traces[l];
+    if (layer === undefined || trace === undefined) throw new RangeError(`Layer ${l} has no trace.`);
+    const { from } = resolveActivation(layer.activation).row;
+    const dZ = biasActivationBackward(dY, from === 'y' ? trace.Y : trace.Z, layer.activation);
+    gradients.unshift({ W: matmul(trace.X, dZ, { transposeA: true }), b: columnSum(dZ) });
+    if (l > 0) dY = matmul(dZ, layer.W, { transposeB: true });
+  }
+  return gradients;
+}
+
+export interface LossAndGradients {
+  /** The mean loss over the valid rows, (1, 1). */
+  readonly loss: Bounded;
+  /** 1 for each row whose class is found, with bound 1 where rounding decides. */
+  readonly correct: Bounded;
+  readonly gradients: readonly LayerGradient[];
+}
+
+/** Mean softmax-cross-entropy of a batch, and its gradients. */
+export function lossAndGradients(layers: readonly ReferenceLayer[], batch: ReferenceBatch): LossAndGradients {
+  const { X, labels, rows = X.shape[0] } = batch;
+  const traces = forward(layers, X);
+  const { losses, gradient, correct } = softmaxCrossEntropy(traces.at(-1)?.Y ?? X, labels, rows);
+  const sum = columnSum(losses);
+  const loss = elementwise([1, 1], () => {
+    const mean = at(sum.values, 0) / rows;
+    return [mean, at(sum.bound, 0) / rows + gamma(4) * (Math.abs(mean) + U)];
+  });
+  return { loss, correct, gradients: backward(layers, traces, gradient) };
+}
+
+export interface Training {
+  readonly layers: readonly ReferenceLayer[];
+  /** The mean loss of each step, before its update. */
+  readonly losses: readonly Bounded[];
+}
+
+/** A step of sgd for each batch. The bounds of the weights grow from step to step: they hold for every legal GPU. */
+export function train(
+  start: readonly ReferenceLayer[],
+  batches: readonly ReferenceBatch[],
+  options: SgdOptions,
+): Training {
+  let layers = start;
+  let velocities: readonly LayerGradient[] = [];
+  const losses: Bounded[] = [];
+  for (const batch of batches) {
+    const { loss, gradients } = lossAndGradients(layers, batch);
+    losses.push(loss);
+    const next = layers.map((layer, l) => {
+      const gradient = gradients[l];
+      if (gradient === undefined) throw new RangeError(`Layer ${l} has no gradient.`);
+      const W = sgd(layer.W, gradient.W, velocities[l]?.W, options);
+      const b = sgd(layer.b, gradient.b, velocities[l]?.b, options);
+      return {
+        layer: { W: W.parameters, b: b.parameters, activation: layer.activation },
+        velocity: { W: W.velocity, b: b.velocity },
+      };
+    });
+    layers = next.map(({ layer }) => layer);
+    velocities = next.map(({ velocity }) => velocity);
+  }
+  return { layers, losses };
+}
