@@ -1,0 +1,198 @@
+//! uses activations
+// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles straight from storage, for CPU adapters.
+//
+//   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
+//   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
+//   bias  f32 (N), from element bias_offset on                                 read if BIAS
+//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
+//   C     f32 (M, N)                                                           written, every element
+//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
+//
+// ONES_ROW gives op(A) a last row of ones, so that the last row of C is the column sum of op(B): with A = X and B = dZ the
+// product is [dW; db]. dims.M counts that row.
+// A4 and B4 are A and B again, as vec4f: with VEC4_A (VEC4_B) a row of the stored matrix is a whole number of them, and the
+// kernel reads those; else it reads scalars. The other of the two bindings is then unused.
+//
+// One invocation computes 16 × 16 elements of C in sixteen mat4x4f: a CPU adapter pays for loads and barriers, not for
+// registers. c12 is the block of rows 4–7 and columns 8–11; a column of it is a row of C, because
+// C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours and, if K_TAIL,
+// what remains one by one; where 4 divides K it may be false, which halves the compilation. Rows and columns beyond the
+// edges repeat the last one, and only what lies inside is stored.
+// Dispatch ⌈N/(16·WORKGROUP_X)⌉ × ⌈M/(16·WORKGROUP_Y)⌉ workgroups.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
+
+override TRANSPOSE_A: bool = false;
+override TRANSPOSE_B: bool = false;
+override ONES_ROW: bool = false;
+override VEC4_A: bool = false;
+override VEC4_B: bool = false;
+override BIAS: bool = false;
+override GATE: bool = false;
+override KEEP: bool = false;
+override K_TAIL: bool = true;
+override WORKGROUP_X: u32 = 1;
+override WORKGROUP_Y: u32 = 4;
+
+const TILE: u32 = 16;
+
+struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_offset: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> A: array<f32>;
+@group(0) @binding(2) var<storage, read> A4: array<vec4f>;
+@group(0) @binding(3) var<storage, read> B: array<f32>;
+@group(0) @binding(4) var<storage, read> B4: array<vec4f>;
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(6) var<storage, read> gate: array<f32>;
+@group(0) @binding(7) var<storage, read_write> C: array<f32>;
+
+@compute @workgroup_size(WORKGROUP_X, WORKGROUP_Y)
+fn main(@builtin(global_invocation_id) global: vec3u) {
+  let m = global.y * TILE;
+  let n = global.x * TILE;
+  if (m >= dims.M || n >= dims.N) { return; }
+
+  let a0 = start_A(m + 0);
+  let a1 = start_A(m + 4);
+  let a2 = start_A(m + 8);
+  let a3 = start_A(m + 12);
+  let b0 = start_B(n + 0);
+  let b1 = start_B(n + 4);
+  let b2 = start_B(n + 8);
+  let b3 = start_B(n + 12);
+  var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
+  var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
+  var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
+  var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
+  for (var k = 0u; k < dims.K / 4 * 4; k += 4) {
+    let B0 = four_k_of_B(b0, k);
+    let B1 = four_k_of_B(b1, k);
+    let B2 = four_k_of_B(b2, k);
+    let B3 = four_k_of_B(b3, k);
+    let A0 = four_k_of_A(a0, k, m + 0);
+    c00 += B0 * A0; c01 += B1 * A0; c02 += B2 * A0; c03 += B3 * A0;
+    let A1 = four_k_of_A(a1, k, m + 4);
+    c10 += B0 * A1; c11 += B1 * A1; c12 += B2 * A1; c13 += B3 * A1;
+    let A2 = four_k_of_A(a2, k, m + 8);
+    c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
+    let A3 = four_k_of_A(a3, k, m + 12);
+    c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
+  }
+  if (K_TAIL) {
+    for (var k = dims.K / 4 * 4; k < dims.K; k++) {
+      let B0 = one_k_of_B(b0, k);
+      let B1 = one_k_of_B(b1, k);
+      let B2 = one_k_of_B(b2, k);
+      let B3 = one_k_of_B(b3, k);
+      let A0 = one_k_of_A(a0, k, m + 0);
+      c00 += outer(B0, A0); c01 += outer(B1, A0); c02 += outer(B2, A0); c03 += outer(B3, A0);
+      let A1 = one_k_of_A(a1, k, m + 4);
+      c10 += outer(B0, A1); c11 += outer(B1, A1); c12 += outer(B2, A1); c13 += outer(B3, A1);
+      let A2 = one_k_of_A(a2, k, m + 8);
+      c20 += outer(B0, A2); c21 += outer(B1, A2); c22 += outer(B2, A2); c23 += outer(B3, A2);
+      let A3 = one_k_of_A(a3, k, m + 12);
+      c30 += outer(B0, A3); c31 += outer(B1, A3); c32 += outer(B2, A3); c33 += outer(B3, A3);
+    }
+  }
+
+  var c = array<mat4x4f, 16>(
+    c00, c01, c02, c03,
+    c10, c11, c12, c13,
+    c20, c21, c22, c23,
+    c30, c31, c32, c33,
+  );
+  let rows = min(TILE, dims.M - m);
+  let columns = min(TILE, dims.N - n);
+  for (var row = 0u; row < rows; row++) {
+    for (var column = 0u; column < columns; column += 4) {
+      store_four(m + row, n + column, c[row / 4 * 4 + column / 4][row % 4]);
+    }
+  }
+}
+
+// Rows of op(A) that are stored.
+fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
+
+// Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
+fn start_A(m: u32) -> vec4u {
+  let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
+  if (TRANSPOSE_A) { return select(row, row / 4, VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
+  return row * select(dims.K, dims.K / 4, VEC4_A);
+}
+
+// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
+fn four_k_of_A(start: vec4u, k: u32, m: u32) -> mat4x4f {
+  if (VEC4_A && !TRANSPOSE_A) {
+    let at = start + k / 4;
+    let last = dims.M - 1;
+    return mat4x4f(
+      select(A4[at.x], vec4f(1), ONES_ROW && m == last),
+      select(A4[at.y], vec4f(1), ONES_ROW && m + 1 == last),
+      select(A4[at.z], vec4f(1), ONES_ROW && m + 2 == last),
+      select(A4[at.w], vec4f(1), ONES_ROW && m + 3 == last),
+    );
+  }
+  return transpose(mat4x4f(
+    one_k_of_A(start, k, m),
+    one_k_of_A(start, k + 1, m),
+    one_k_of_A(start, k + 2, m),
+    one_k_of_A(start, k + 3, m),
+  ));
+}
+
+// Element k of op(A)'s rows m … m + 3.
+fn one_k_of_A(start: vec4u, k: u32, m: u32) -> vec4f {
+  var four: vec4f;
+  if (VEC4_A && TRANSPOSE_A) {
+    four = A4[start.x + k * (stored_rows() / 4)];
+  } else {
+    let at = start + k * select(1u, stored_rows(), TRANSPOSE_A);
+    four = vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
+  }
+  return select(four, vec4f(1), vec4<bool>(ONES_ROW) & (vec4u(m, m + 1, m + 2, m + 3) == vec4u(dims.M - 1)));
+}
+
+// Where the columns n … n + 3 of op(B) begin, as start_A.
+fn start_B(n: u32) -> vec4u {
+  let column = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1));
+  if (TRANSPOSE_B) { return column * select(dims.K, dims.K / 4, VEC4_B); }
+  return select(column, column / 4, VEC4_B);
+}
+
+// op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3.
+fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
+  if (VEC4_B && TRANSPOSE_B) {
+    let at = start + k / 4;
+    return transpose(mat4x4f(B4[at.x], B4[at.y], B4[at.z], B4[at.w]));
+  }
+  return mat4x4f(one_k_of_B(start, k), one_k_of_B(start, k + 1), one_k_of_B(start, k + 2), one_k_of_B(start, k + 3));
+}
+
+// Elements n … n + 3 of op(B)'s row k.
+fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
+  if (VEC4_B && !TRANSPOSE_B) { return B4[start.x + k * (dims.N / 4)]; }
+  let at = start + k * select(dims.N, 1u, TRANSPOSE_B);
+  return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
+}
+
+// Column i is b · a[i].
+fn outer(b: vec4f, a: vec4f) -> mat4x4f { return mat4x4f(b * a.x, b * a.y, b * a.z, b * a.w); }
+
+// Stores C[m, n … n + 3], as far as they lie inside; n does.
+fn store_four(m: u32, n: u32, sums: vec4f) {
+  store(m, n, sums.x);
+  if (n + 1 < dims.N) { store(m, n + 1, sums.y); }
+  if (n + 2 < dims.N) { store(m, n + 2, sums.z); }
+  if (n + 3 < dims.N) { store(m, n + 3, sums.w); }
+}
+
+fn store(m: u32, n: u32, sum: f32) {
+  let at = m * dims.N + n;
+  var z = sum;
+  if (BIAS) { z += bias[dims.bias_offset + n]; }
+  if (KEEP) { C[dims.keep_offset + at] = z; }
+  if (GATE) {
+    C[at] = z * activate_derivative(gate[dims.gate_offset + at]);
+  } else {
+    C[at] = activate(z);
+  }
+}

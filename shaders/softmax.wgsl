@@ -1,0 +1,40 @@
+// What a classifier answers: the probabilities of each row, or the index of its largest logit.
+//
+//   output[r, k] = exp(z[r, k] − max z[r]) / Σⱼ exp(z[r, j] − max z[r])
+//   output[r]    = the first k with the largest z[r, k], as f32, if CLASSES
+//
+//   logits  f32 (rows, classes)                          read
+//   output  f32 (rows, classes), or (rows, 1) if CLASSES written, every element
+//
+// One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
+// Error: p within p·(6 + 4·range + classes + 3)·u, range = maximum − minimum, u = 2⁻²³; an index is exact.
+
+override CLASSES: bool = false;
+
+struct Dims { rows: u32, classes: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3u) {
+  let row = global.x;
+  if (row >= dims.rows) { return; }
+  let start = row * dims.classes;
+  var largest = logits[start];
+  var largest_index = 0u;
+  for (var k = 1u; k < dims.classes; k++) {
+    let z = logits[start + k];
+    if (z > largest) { largest = z; largest_index = k; }
+  }
+  if (CLASSES) {
+    output[row] = f32(largest_index);
+    return;
+  }
+  var sum = 0.0;
+  for (var k = 0u; k < dims.classes; k++) { sum += exponential(logits[start + k] - largest); }
+  for (var k = 0u; k < dims.classes; k++) { output[start + k] = exponential(logits[start + k] - largest) / sum; }
+}
+
+// exp for x ≤ 0; below −87 the f32 result would be indeterminate.
+fn exponential(x: f32) -> f32 { return exp(max(x, -87.0)); }

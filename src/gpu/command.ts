@@ -1,0 +1,120 @@
+import { LimitError } from '../errors.js';
+import { type AdapterTraits, bindingOf, choose, type Dispatch, PER_STEP, type Program } from './dispatch.js';
+import type { Pipeline, PipelineCache } from './pipeline.js';
+import type { Shader } from './shader.js';
+import { BINDING_ALIGNMENT } from './tensor.js';
+
+/** A dispatch that is ready to run: its program chosen, its numbers and tensors bound. */
+export interface Command {
+  readonly dispatch: Dispatch;
+  readonly program: Program;
+  readonly pipeline: Pipeline;
+  readonly bindGroup: GPUBindGroup;
+  /** Whether the program reads `step`, and where: in the record of the replay, or in the dispatch's own numbers. */
+  readonly step: 'none' | 'fixed' | typeof PER_STEP;
+}
+
+/** What binding needs of the GPU. */
+export interface Binder {
+  readonly device: GPUDevice;
+  readonly info: AdapterTraits;
+  readonly pipelines: PipelineCache;
+  /** A buffer for bindings that a program's overrides leave unused; never read or written. */
+  readonly unused: { readonly read: GPUBuffer; readonly read_write: GPUBuffer };
+}
+
+/** The numbers of a list of dispatches, packed for one uniform buffer. */
+export interface PackedUniforms {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** For each dispatch, the byte offset of each of its uniforms that is not per step. */
+  readonly offsets: readonly Readonly<Record<string, number>>[];
+}
+
+/** Packs every fixed uniform of the dispatches, each at a place where a binding may begin. */
+export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
+  const offsets: Record<string, number>[] = [];
+  const blocks: { offset: number; shader: Shader; name: string; values: Readonly<Record<string, number>> }[] = [];
+  let end = 0;
+  for (const { uniforms, programs } of dispatches) {
+    const places: Record<string, number> = {};
+    const shader = programs[0]?.shader;
+    for (const [name, values] of Object.entries(uniforms)) {
+      if (values === PER_STEP || shader === undefined) continue;
+      places[name] = end;
+      blocks.push({ offset: end, shader, name, values });
+      end += Math.ceil((shader.uniforms[name]?.size ?? 0) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+    }
+    offsets.push(places);
+  }
+  const bytes = new Uint8Array(end);
+  const view = new DataView(bytes.buffer);
+  for (const { offset, shader, name, values } of blocks) {
+    const fields = Object.entries(shader.uniforms[name]?.fields ?? {});
+    for (const [number, [field, type]] of fields.entries()) {
+      const value = values[field] ?? 0;
+      if (type === 'f32') view.setFloat32(offset + 4 * number, value, true);
+      else view.setUint32(offset + 4 * number, value, true);
+    }
+  }
+  return { bytes, offsets };
+}
+
+/**
+ * Binds a dispatch.
+ * @param uniformBuffer holds the packed uniforms; `offsets` says where
+ * @param stepBuffer the per-step records, for dispatches that ask for them
+ * @throws {LimitError} if the grid has more workgroups in a dimension than the device allows
+ */
+export function bind(
+  binder: Binder,
+  dispatch: Dispatch,
+  uniformBuffer: GPUBuffer,
+  offsets: Readonly<Record<string, number>>,
+  stepBuffer?: GPUBuffer,
+): Command {
+  const program = choose(dispatch, binder.info);
+  const { shader, workgroups } = program;
+  const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
+  if (Math.max(...workgroups) > most) {
+    throw new LimitError(
+      `${dispatch.label} needs ${workgroups.join(' × ')} workgroups, but this GPU allows ${most} in a dimension (maxComputeWorkgroupsPerDimension). Use a smaller batch.`,
+    );
+  }
+  const pipeline = binder.pipelines.get(program);
+  const entries: GPUBindGroupEntry[] = [];
+  let step: Command['step'] = 'none';
+  for (const [name, { binding, size }] of Object.entries(shader.uniforms)) {
+    const values = dispatch.uniforms[name];
+    if (name === 'step') step = values === PER_STEP ? PER_STEP : 'fixed';
+    const buffer = values === PER_STEP ? (stepBuffer ?? uniformBuffer) : uniformBuffer;
+    entries.push({ binding, resource: { buffer, offset: offsets[name] ?? 0, size } });
+  }
+  let written = 0;
+  for (const [name, { binding, access }] of Object.entries(shader.buffers)) {
+    const tensor = dispatch.buffers[name];
+    if (tensor !== undefined) entries.push({ binding, resource: bindingOf(tensor) });
+    else if (access === 'read') entries.push({ binding, resource: { buffer: binder.unused.read } });
+    else {
+      // Two writable bindings of a dispatch may share a buffer only where they do not overlap.
+      const resource = {
+        buffer: binder.unused.read_write,
+        offset: written * BINDING_ALIGNMENT,
+        size: BINDING_ALIGNMENT,
+      };
+      entries.push({ binding, resource });
+      written += 1;
+    }
+  }
+  const bindGroup = binder.device.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
+  return { dispatch, program, pipeline, bindGroup, step };
+}
+
+/** Encodes commands in order. @param stepOffset the byte offset of this replay's record in the step buffer */
+export function encode(pass: GPUComputePassEncoder, commands: readonly Command[], stepOffset = 0): void {
+  for (const { pipeline, bindGroup, program, step } of commands) {
+    pass.setPipeline(pipeline.compiled);
+    if (step === 'none') pass.setBindGroup(0, bindGroup);
+    else pass.setBindGroup(0, bindGroup, [step === PER_STEP ? stepOffset : 0]);
+    pass.dispatchWorkgroups(...program.workgroups);
+  }
+}

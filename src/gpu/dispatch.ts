@@ -1,0 +1,135 @@
+import { MlpError, ShapeError } from '../errors.js';
+import type { Shader } from './shader.js';
+import { BINDING_ALIGNMENT, bytesPerElement, type DType, type Tensor } from './tensor.js';
+
+/** What the choice between a kernel's programs may depend on. `GpuInfo` is one. */
+export interface AdapterTraits {
+  /** A CPU adapter: it wants large register tiles straight from storage, and no barriers. */
+  readonly software: boolean;
+}
+
+/** One way to run a kernel: a shader, its overrides and its grid. */
+export interface Program {
+  /** The shader's name. */
+  readonly variant: string;
+  readonly shader: Shader;
+  readonly overrides: Readonly<Record<string, number | boolean>>;
+  /** Workgroups in x, y and z. */
+  readonly workgroups: readonly [number, number, number];
+  /** Whether this program is meant for such an adapter; the first that is, is taken. */
+  readonly suits: (adapter: AdapterTraits) => boolean;
+}
+
+/** The per-step record that shaders read as `step`: four words. */
+export interface StepValues {
+  /** Where in the epoch's order the batch begins. */
+  readonly first: number;
+  /** Valid rows of the batch; the last batch of an epoch may have fewer than the others. */
+  readonly rows: number;
+  /** The number of the step, from 0 on. */
+  readonly index: number;
+  readonly learning_rate: number;
+}
+
+/** Marks a dispatch whose `step` is filled in at each replay. */
+export const PER_STEP = 'per-step';
+
+/** One kernel call as plain data: what runs, on which tensors, with which numbers. It touches no device. */
+export interface Dispatch {
+  readonly kernel: string;
+  /** For plans and profiles: the kernel and the shape it runs on. */
+  readonly label: string;
+  /** At least one, best first. */
+  readonly programs: readonly Program[];
+  readonly uniforms: Readonly<Record<string, Readonly<Record<string, number>> | typeof PER_STEP>>;
+  /** By the shader's names; `undefined` where the overrides leave a binding unused. */
+  readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
+  /** Floating-point operations, 2 for each multiply-add of a product. */
+  readonly flops: number;
+}
+
+type UniformsOf<S extends Shader> = {
+  readonly [U in keyof S['uniforms']]:
+    | { readonly [F in keyof S['uniforms'][U]['fields']]: number }
+    | (U extends 'step' ? typeof PER_STEP : never);
+};
+type BuffersOf<S extends Shader> = { readonly [B in keyof S['buffers']]: Tensor<DType> | undefined };
+
+/** A program of a shader; its overrides are checked by type. */
+export function program<S extends Shader>(
+  shader: S,
+  overrides: { readonly [O in keyof S['overrides']]?: number | boolean },
+  workgroups: readonly [number, number?, number?],
+  suits: (adapter: AdapterTraits) => boolean = () => true,
+): Program {
+  const [x, y = 1, z = 1] = workgroups;
+  const given: Record<string, number | boolean> = {};
+  for (const [name, value] of Object.entries<number | boolean | undefined>(overrides)) {
+    if (value !== undefined) given[name] = value;
+  }
+  return { variant: shader.name, shader, overrides: given, workgroups: [x, y, z], suits };
+}
+
+/** Describes a call of a kernel; uniforms and buffers are checked by type against the shader's own declarations. */
+export function dispatch<S extends Shader>(
+  shader: S,
+  call: {
+    readonly label: string;
+    readonly programs: readonly Program[];
+    readonly uniforms: UniformsOf<S>;
+    readonly buffers: BuffersOf<S>;
+    readonly kernel?: string;
+    readonly flops?: number;
+  },
+): Dispatch {
+  const { label, programs, uniforms, buffers, kernel = shader.name, flops = 0 } = call;
+  checkAliasing(shader, label, buffers);
+  return { kernel, label, programs, uniforms, buffers, flops };
+}
+
+/** Invocations of a workgroup of the one-dimensional kernels. */
+const WORKGROUP = 64;
+/** WebGPU's default maxComputeWorkgroupsPerDimension. */
+const MOST_WORKGROUPS = 65535;
+
+/** The grid for `count` elements, one an invocation: in x as far as a dimension goes, then in y. */
+export function linearGrid(count: number): readonly [number, number] {
+  const workgroups = Math.ceil(count / WORKGROUP);
+  const y = Math.ceil(workgroups / MOST_WORKGROUPS);
+  return [Math.ceil(workgroups / y), y];
+}
+
+/** The first program that suits the adapter, which is the whole of the choice between variants. */
+export function choose(call: Dispatch, adapter: AdapterTraits): Program {
+  const found = call.programs.find((candidate) => candidate.suits(adapter)) ?? call.programs[0];
+  if (found === undefined) throw new MlpError('no-program', `${call.label}: there is no program to run it with.`);
+  return found;
+}
+
+/** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */
+export function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
+  const offset = tensor.start * bytesPerElement(tensor.dtype);
+  if (offset % BINDING_ALIGNMENT !== 0) {
+    throw new ShapeError(
+      `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding begins at a multiple of ${BINDING_ALIGNMENT}.`,
+    );
+  }
+  return { buffer: tensor.buffer, offset, size: Math.ceil(tensor.byteLength / 4) * 4 };
+}
+
+/** WebGPU refuses a dispatch that writes a buffer which it also binds otherwise; here the message names the tensors. */
+function checkAliasing(
+  shader: Shader,
+  label: string,
+  buffers: Readonly<Record<string, Tensor<DType> | undefined>>,
+): void {
+  for (const [name, tensor] of Object.entries(buffers)) {
+    if (tensor === undefined || shader.buffers[name]?.access !== 'read_write') continue;
+    for (const [other, rival] of Object.entries(buffers)) {
+      if (other === name || rival?.storage !== tensor.storage) continue;
+      throw new ShapeError(
+        `${label}: ${name} ("${tensor.label}") is written, but ${other} ("${rival.label}") is in the same GPUBuffer. Give ${name} a tensor of its own.`,
+      );
+    }
+  }
+}

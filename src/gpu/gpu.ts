@@ -1,0 +1,370 @@
+import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
+import { type Binder, bind, encode, packUniforms } from './command.js';
+import type { AdapterTraits, Dispatch } from './dispatch.js';
+import { PipelineCache } from './pipeline.js';
+import { BufferPool, type MemoryReport } from './pool.js';
+import type { Memory } from './tensor.js';
+
+/** What `Gpu.request` may be told. */
+export interface GpuOptions {
+  readonly powerPreference?: GPUPowerPreference;
+  /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`. */
+  readonly adapter?: GPUAdapter;
+  /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
+  readonly features?: readonly GPUFeatureName[];
+  readonly label?: string;
+}
+
+/** The adapter, as far as a browser tells. */
+export interface GpuInfo extends AdapterTraits {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** A CPU adapter, such as SwiftShader: right, and slow. */
+  readonly software: boolean;
+  readonly features: ReadonlySet<string>;
+  readonly limits: GPUSupportedLimits;
+}
+
+/** Why a device went away. */
+export interface GpuLoss {
+  readonly reason: 'destroyed' | 'unknown';
+  readonly message: string;
+}
+
+/** The limits that kernels and data sets can use more of than WebGPU's defaults. */
+const RAISED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+/** How long an adapter may take to answer. */
+const ADAPTER_PATIENCE_MS = 10_000;
+/** How long after a failed call a loss may still become known. */
+const LOSS_PATIENCE_MS = 500;
+/** Large uploads go in slices, so that the browser's staging memory stays bounded. */
+const UPLOAD_SLICE_BYTES = 16 * 2 ** 20;
+
+/** A WebGPU device, with the memory and the compiled kernels on it. */
+export class Gpu implements Memory, Binder {
+  readonly device: GPUDevice;
+  readonly info: GpuInfo;
+  /** Resolves when the device is lost or destroyed, with the cause. */
+  readonly lost: Promise<GpuLoss>;
+  /** @internal */
+  readonly pipelines: PipelineCache;
+  readonly #pool: BufferPool;
+  readonly #owned: boolean;
+  #unused: Binder['unused'] | undefined;
+  #loss: GpuLoss | undefined;
+  #fault: MlpError | undefined;
+  #destroyed = false;
+
+  private constructor(device: GPUDevice, owned: boolean) {
+    this.device = device;
+    this.#owned = owned;
+    this.pipelines = new PipelineCache(device);
+    this.#pool = new BufferPool(device);
+    const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
+    this.info = {
+      vendor,
+      architecture,
+      description,
+      software:
+        isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${architecture} ${description}`),
+      features: device.features as ReadonlySet<string>,
+      limits: device.limits,
+    };
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
+      return this.#loss;
+    });
+    if (owned) {
+      device.addEventListener('uncapturederror', (event) => {
+        this.#fault ??= asMlpError(event.error);
+      });
+    }
+  }
+
+  /**
+   * A device of our own, with limits as high as its adapter allows.
+   * @throws {WebGpuUnavailableError} that says which of: no secure context, no `navigator.gpu`, no adapter, device refused
+   */
+  static async request(options: GpuOptions = {}): Promise<Gpu> {
+    const adapter = options.adapter ?? (await requestAdapter(options));
+    let device: GPUDevice;
+    try {
+      device = await requestDevice(adapter, options);
+    } catch (cause) {
+      // An adapter gives one device; a second request needs a fresh adapter.
+      if (options.adapter !== undefined && typeof navigator === 'undefined') throw refused(cause);
+      try {
+        device = await requestDevice(await requestAdapter(options), options);
+      } catch (again) {
+        throw again instanceof WebGpuUnavailableError ? again : refused(again);
+      }
+    }
+    const gpu = new Gpu(device, true);
+    // A device may be born lost: give `lost` its turn before anybody builds on it.
+    await Promise.race([gpu.lost, Promise.resolve()]);
+    if (gpu.#loss !== undefined) throw refused(gpu.#loss.message);
+    return gpu;
+  }
+
+  /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
+  static from(device: GPUDevice): Gpu {
+    return new Gpu(device, false);
+  }
+
+  /** Bytes and buffers on this device that were allocated through this object. */
+  get memory(): MemoryReport {
+    return this.#pool.report;
+  }
+
+  /** Compiles and queues kernel calls, in order. Nothing is waited for. */
+  run(dispatches: readonly Dispatch[]): void {
+    this.check();
+    const { bytes, offsets } = packUniforms(dispatches);
+    const uniforms = this.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of run');
+    this.write(uniforms, 0, bytes);
+    const commands = dispatches.map((call, index) => bind(this, call, uniforms, offsets[index] ?? {}));
+    this.submit('run', (pass) => encode(pass, commands));
+    this.free(uniforms);
+  }
+
+  /** Frees everything that was made on it; the device too, if it is our own. A second call does nothing. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#pool.destroy();
+    if (this.#owned) this.device.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  /** @internal @throws {DisposedError|DeviceLostError|MlpError} if no further work can be done on this device */
+  check(): void {
+    if (this.#destroyed) throw new DisposedError('This Gpu has been destroyed. Make a new one with Gpu.request().');
+    if (this.#loss !== undefined) {
+      const { reason, message } = this.#loss;
+      throw new DeviceLostError(
+        `The GPU device was lost (${reason}): ${message} Make a new Gpu and build the model on it again.`,
+        reason,
+      );
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  /** @internal One compute pass in one submit; `after` may add copies behind it. */
+  submit(
+    label: string,
+    record: (pass: GPUComputePassEncoder) => void,
+    after?: (encoder: GPUCommandEncoder) => void,
+    before?: (encoder: GPUCommandEncoder) => void,
+  ): void {
+    const encoder = this.device.createCommandEncoder({ label });
+    before?.(encoder);
+    const pass = encoder.beginComputePass({ label });
+    record(pass);
+    pass.end();
+    after?.(encoder);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Runs `build` and reports what the device had against it.
+   * @internal @throws {MlpError} `out-of-memory`, or `validation`
+   */
+  async guarded<T>(what: string, build: () => T): Promise<T> {
+    this.check();
+    this.device.pushErrorScope('validation');
+    this.device.pushErrorScope('out-of-memory');
+    let result: T;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      result = build();
+    } catch (error) {
+      failure = { error };
+    }
+    // Scopes are a stack for the whole device: both are popped before anything else can push.
+    const scopes = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+    const [memory, validation] = await scopes.catch((cause: unknown) => this.explain(what, cause));
+    if (failure !== undefined) throw failure.error;
+    if (memory !== null) {
+      throw new MlpError(
+        'out-of-memory',
+        `${what}: the GPU is out of memory; ${this.memory.usedBytes} bytes are in use here. Dispose of what is not needed, or use a smaller batch. (${memory.message})`,
+      );
+    }
+    if (validation !== null) throw new MlpError('validation', `${what}: ${validation.message}`);
+    this.check();
+    // biome-ignore lint/style/noNonNullAssertion: without a failure `build` has returned
+    return result!;
+  }
+
+  /** @internal */
+  get unused(): Binder['unused'] {
+    const usage = GPUBufferUsage.STORAGE;
+    this.#unused ??= {
+      read: this.device.createBuffer({ label: 'unused (read)', size: 256, usage }),
+      read_write: this.device.createBuffer({ label: 'unused (read_write)', size: 1024, usage }),
+    };
+    return this.#unused;
+  }
+
+  /** @internal */
+  allocate(byteLength: number, label: string): GPUBuffer {
+    this.check();
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return this.#pool.acquire(byteLength, usage, label);
+  }
+
+  /** @internal */
+  allocateUniforms(byteLength: number, label: string): GPUBuffer {
+    return this.#pool.acquire(byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, label);
+  }
+
+  /** @internal */
+  allocateStaging(byteLength: number, label: string): GPUBuffer {
+    return this.#pool.acquire(byteLength, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, label);
+  }
+
+  /** @internal */
+  free(buffer: GPUBuffer): void {
+    this.#pool.release(buffer);
+  }
+
+  /** @internal */
+  write(buffer: GPUBuffer, byteOffset: number, data: ArrayBufferView): void {
+    const { queue } = this.device;
+    const whole = data.byteLength - (data.byteLength % 4);
+    for (let start = 0; start < whole; start += UPLOAD_SLICE_BYTES) {
+      const size = Math.min(UPLOAD_SLICE_BYTES, whole - start);
+      queue.writeBuffer(buffer, byteOffset + start, data.buffer as ArrayBuffer, data.byteOffset + start, size);
+    }
+    if (whole < data.byteLength) {
+      const rest = new Uint8Array(4);
+      rest.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
+      queue.writeBuffer(buffer, byteOffset + whole, rest);
+    }
+  }
+
+  /** @internal */
+  async read(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
+    this.check();
+    const first = byteOffset - (byteOffset % 4);
+    const size = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
+    const staging = this.allocateStaging(size, 'read');
+    try {
+      const encoder = this.device.createCommandEncoder({ label: 'read' });
+      encoder.copyBufferToBuffer(buffer, first, staging, 0, size);
+      this.device.queue.submit([encoder.finish()]);
+      const bytes = await this.map(staging, size);
+      return bytes.slice(byteOffset - first, byteOffset - first + byteLength);
+    } finally {
+      this.free(staging);
+    }
+  }
+
+  /** @internal Maps a staging buffer, copies it and unmaps it. @throws {DeviceLostError|DisposedError} */
+  async map(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer> {
+    await staging
+      .mapAsync(GPUMapMode.READ, 0, byteLength)
+      .catch((cause: unknown) => this.explain('Reading from the GPU', cause));
+    const bytes = staging.getMappedRange(0, byteLength).slice(0);
+    staging.unmap();
+    return bytes;
+  }
+
+  /** @internal Resolves when everything queued so far has run, or never will. */
+  async idle(): Promise<void> {
+    // On a device that is destroyed this resolves; when the GPU process has died it rejects.
+    await this.device.queue.onSubmittedWorkDone().catch(() => this.#lossIsKnown());
+  }
+
+  /**
+   * A WebGPU promise was rejected: says why, in this library's terms.
+   * @internal @throws {DeviceLostError|DisposedError|MlpError} always
+   */
+  async explain(what: string, cause: unknown): Promise<never> {
+    await this.#lossIsKnown();
+    this.check();
+    throw cause instanceof MlpError ? cause : new MlpError('gpu', `${what} failed: ${String(cause)}`, { cause });
+  }
+
+  /** `lost` may settle a little after what the loss has made fail. */
+  async #lossIsKnown(): Promise<void> {
+    await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE_MS))]);
+  }
+}
+
+async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
+  if (globalThis.isSecureContext === false) {
+    const origin = typeof location === 'undefined' ? 'an insecure origin' : location.origin;
+    throw new WebGpuUnavailableError(
+      'insecure-context',
+      `WebGPU needs a secure page, but this one is served over ${origin}. Use https or localhost.`,
+    );
+  }
+  const api = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
+  if (api === undefined) {
+    throw new WebGpuUnavailableError(
+      'no-webgpu',
+      'This browser has no WebGPU. Chrome and Edge have it from version 113 (Android 121, Linux 144), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
+    );
+  }
+  const { powerPreference } = options;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ADAPTER_PATIENCE_MS);
+  });
+  const adapter = await Promise.race([
+    api.requestAdapter(powerPreference === undefined ? {} : { powerPreference }),
+    patience,
+  ]);
+  clearTimeout(timer);
+  if (adapter === 'late') {
+    throw new WebGpuUnavailableError(
+      'no-adapter',
+      'The GPU did not answer in 10 s. Reload the page, or restart the browser.',
+    );
+  }
+  if (adapter === null) {
+    throw new WebGpuUnavailableError(
+      'no-adapter',
+      'WebGPU is there, but it found no adapter: the GPU or its driver is not supported, or the page was blocked after GPU crashes. Reload the page; on Linux try chrome --enable-unsafe-webgpu --enable-features=Vulkan.',
+    );
+  }
+  return adapter;
+}
+
+async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<GPUDevice> {
+  const requiredLimits: Record<string, number> = {};
+  for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  const wanted = WELCOME_FEATURES.filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = [...new Set([...wanted, ...(options.features ?? [])])];
+  return await adapter.requestDevice({ label: options.label ?? 'webgpu-mlp', requiredLimits, requiredFeatures });
+}
+
+function refused(cause: unknown): WebGpuUnavailableError {
+  return new WebGpuUnavailableError('device-refused', `The adapter refused a device: ${String(cause)}`, { cause });
+}
+
+function asMlpError(error: GPUError): MlpError {
+  const memory = typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError;
+  return memory
+    ? new MlpError(
+        'out-of-memory',
+        `The GPU is out of memory: ${error.message} Dispose of what is not needed, or use a smaller batch.`,
+      )
+    : new MlpError('validation', `WebGPU refused a call of this library, which is a bug in it: ${error.message}`);
+}

@@ -1,0 +1,211 @@
+import { DisposedError, MlpError, ShapeError } from '../errors.js';
+
+/** The element types that tensors have on the GPU. `u8` is packed four to a word. */
+export type DType = 'f32' | 'u32' | 'u8';
+
+/** The typed array that holds a tensor's elements on the host. */
+export type ArrayOf<T extends DType> = T extends 'f32'
+  ? Float32Array<ArrayBuffer>
+  : T extends 'u32'
+    ? Uint32Array<ArrayBuffer>
+    : Uint8Array<ArrayBuffer>;
+
+const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
+
+/** Where a binding may begin. 256 bytes hold on every WebGPU device. */
+export const BINDING_ALIGNMENT = 256;
+
+/** What a tensor needs of the GPU: memory to live in, and a way in and out. `Gpu` is the implementation. */
+export interface Memory {
+  allocate(byteLength: number, label: string): GPUBuffer;
+  free(buffer: GPUBuffer): void;
+  write(buffer: GPUBuffer, byteOffset: number, data: ArrayBufferView): void;
+  read(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
+}
+
+/** One GPUBuffer and who looks after it. Several tensors may be views of one storage. */
+export class Storage {
+  readonly label: string;
+  readonly byteLength: number;
+  #buffer: GPUBuffer | undefined;
+  #memory: Memory | undefined;
+  #disposed = false;
+  #borrowed = false;
+  static readonly #known = new WeakMap<GPUBuffer, Storage>();
+
+  constructor(label: string, byteLength: number) {
+    this.label = label;
+    this.byteLength = Math.ceil(byteLength / 16) * 16;
+  }
+
+  /** A buffer that somebody else owns: it is used, and never freed. The same buffer always gives the same storage. */
+  static borrowed(label: string, buffer: GPUBuffer, memory?: Memory): Storage {
+    const storage = Storage.#known.get(buffer) ?? new Storage(label, buffer.size);
+    storage.#buffer = buffer;
+    storage.#memory ??= memory;
+    storage.#borrowed = true;
+    Storage.#known.set(buffer, storage);
+    return storage;
+  }
+
+  /** Takes memory. A storage that a plan recorded has none until the plan is compiled. */
+  allocate(memory: Memory): this {
+    this.#memory = memory;
+    this.#buffer ??= memory.allocate(this.byteLength, this.label);
+    return this;
+  }
+
+  get buffer(): GPUBuffer {
+    if (this.#buffer === undefined) {
+      throw new DisposedError(
+        `"${this.label}" has ${this.#disposed ? 'been disposed' : 'no memory yet'}. Use it ${this.#disposed ? 'before dispose()' : 'after compile()'}.`,
+      );
+    }
+    return this.#buffer;
+  }
+
+  get memory(): Memory {
+    if (this.#memory === undefined) {
+      throw new MlpError(
+        'no-gpu',
+        `"${this.label}" wraps a GPUBuffer without its Gpu. Pass { gpu } to Tensor.wrap to read it.`,
+      );
+    }
+    return this.#memory;
+  }
+
+  dispose(): void {
+    if (this.#buffer !== undefined && !this.#borrowed) this.memory.free(this.#buffer);
+    this.#buffer = undefined;
+    this.#disposed = true;
+  }
+}
+
+/** A row-major array on the GPU: a shape over a part of one GPUBuffer. */
+export class Tensor<T extends DType = 'f32'> {
+  /** @internal */
+  readonly storage: Storage;
+  /** The first element's place in its buffer, in elements. */
+  readonly start: number;
+  readonly shape: readonly number[];
+  readonly dtype: T;
+  readonly label: string;
+
+  /** @internal */
+  constructor(storage: Storage, start: number, shape: readonly number[], dtype: T, label: string = storage.label) {
+    this.storage = storage;
+    this.start = start;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.label = label;
+  }
+
+  /** Elements in all. */
+  get length(): number {
+    return elements(this.shape);
+  }
+
+  /** Bytes in all, without padding. */
+  get byteLength(): number {
+    return this.length * bytesPerElement(this.dtype);
+  }
+
+  get buffer(): GPUBuffer {
+    return this.storage.buffer;
+  }
+
+  /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
+  static from(gpu: Memory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
+    const values = Float32Array.from(data);
+    checkShape(shape, label);
+    if (values.length !== elements(shape)) {
+      throw new ShapeError(
+        `Tensor.from: "${label}" has shape (${shape.join(', ')}), which is ${elements(shape)} elements, but ${values.length} values came.`,
+      );
+    }
+    const tensor = Tensor.empty(gpu, shape, label);
+    tensor.write(values);
+    return tensor;
+  }
+
+  /** A tensor of zeros. */
+  static empty(gpu: Memory, shape: readonly number[], label?: string): Tensor;
+  /** A tensor of zeros of another element type. */
+  static empty<T extends DType>(gpu: Memory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
+  static empty(gpu: Memory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
+    checkShape(shape, label);
+    return new Tensor(new Storage(label, elements(shape) * bytesPerElement(dtype)).allocate(gpu), 0, shape, dtype);
+  }
+
+  /**
+   * The caller's own buffer as a float32 tensor; it is never freed here. It needs STORAGE usage, and COPY_SRC to be read.
+   * @throws {ShapeError} if the buffer is smaller than the shape
+   */
+  static wrap(buffer: GPUBuffer, shape: readonly number[], options: { gpu?: Memory; label?: string } = {}): Tensor {
+    const label = options.label ?? (buffer.label || 'buffer');
+    checkShape(shape, label);
+    if (buffer.size < elements(shape) * 4) {
+      throw new ShapeError(
+        `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape (${shape.join(', ')}) needs ${elements(shape) * 4}.`,
+      );
+    }
+    return new Tensor(Storage.borrowed(label, buffer, options.gpu), 0, shape, 'f32');
+  }
+
+  /** A part of the same buffer, from element `start` of this tensor on, as another shape. Nothing is copied. */
+  view(start: number, shape: readonly number[], label: string = this.label): Tensor<T> {
+    const first = this.start + start;
+    if ((first + elements(shape)) * bytesPerElement(this.dtype) > this.storage.byteLength) {
+      throw new ShapeError(
+        `view: shape (${shape.join(', ')}) from element ${start} on does not fit in "${this.label}" (${this.shape.join(', ')}).`,
+      );
+    }
+    return new Tensor(this.storage, first, shape, this.dtype, label);
+  }
+
+  /** Overwrites the elements, in queue order. */
+  write(values: ArrayOf<T>): void {
+    this.storage.memory.write(this.storage.buffer, this.start * bytesPerElement(this.dtype), values);
+  }
+
+  /** Copies the elements back, after everything queued so far. @throws {DeviceLostError} */
+  async read(): Promise<ArrayOf<T>> {
+    const size = bytesPerElement(this.dtype);
+    const bytes = await this.storage.memory.read(this.storage.buffer, this.start * size, this.length * size);
+    return new arrays[this.dtype](bytes, 0, this.length) as ArrayOf<T>;
+  }
+
+  /** Gives the memory back. A second call does nothing. */
+  dispose(): void {
+    this.storage.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * A tensor that begins anywhere, as a kernel with an offset uniform takes it: the same buffer from the last place at
+ * which a binding may begin, and the number of elements from there.
+ */
+export function unaligned<T extends DType>(tensor: Tensor<T>): { base: Tensor<T>; offset: number } {
+  const offset = tensor.start % (BINDING_ALIGNMENT / bytesPerElement(tensor.dtype));
+  const shape = [tensor.length + offset];
+  return { base: new Tensor(tensor.storage, tensor.start - offset, shape, tensor.dtype, tensor.label), offset };
+}
+
+/** The product of a shape's sizes. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+export function bytesPerElement(dtype: DType): number {
+  return dtype === 'u8' ? 1 : 4;
+}
+
+function checkShape(shape: readonly number[], label: string): void {
+  if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw new ShapeError(`"${label}" has shape (${shape.join(', ')}); every size must be a positive integer.`);
+  }
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { create, globals } from 'webgpu';
+import { loadShaders, shaderDeclarations, stripComments } from '../../shaders/plugin.ts';
+import { overrideSets } from '../support/override-sets.js';
+
+const shaders = loadShaders();
+
+// Dawn's null backend computes nothing and checks everything: Tint's messages, with line and column, without a GPU.
+let gpu: GPU | undefined;
+let device: GPUDevice;
+beforeAll(async () => {
+  Object.assign(globalThis, globals);
+  gpu = create(['backend=null']);
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null) throw new Error("Dawn's null backend has no adapter.");
+  // The default limits, which every WebGPU device has.
+  device = await adapter.requestDevice();
+});
+afterAll(() => {
+  device.destroy();
+  gpu = undefined;
+});
+
+test.each(shaders)('$name compiles without a message, in every override set', async (shader) => {
+  for (const code of [shader.code, stripComments(shader.code)]) {
+    const module = device.createShaderModule({ code });
+    const { messages } = await module.getCompilationInfo();
+    expect(messages.map(({ type, lineNum, message }) => `${type} ${lineNum}: ${message}`)).toEqual([]);
+  }
+  const module = device.createShaderModule({ code: shader.code });
+  const sets = overrideSets(shader);
+  expect(sets.length).toBeGreaterThan(0);
+  for (const overrides of sets) {
+    const constants = Object.fromEntries(Object.entries(overrides).map(([key, value]) => [key, Number(value)]));
+    device.pushErrorScope('validation');
+    device.createComputePipeline({ layout: 'auto', compute: { module, constants } });
+    const error = await device.popErrorScope();
+    expect(error?.message, JSON.stringify(overrides)).toBeUndefined();
+  }
+});
+
+test('a broken shader is noticed', async () => {
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ code: '@compute @workgroup_size(1) fn main() { let x: u32 = 1.5; }' });
+  expect((await module.getCompilationInfo()).messages.length).toBe(1);
+  expect(await device.popErrorScope()).not.toBeNull();
+});
+
+test('every shader that has a Step has the same', () => {
+  const steps = shaders.flatMap(({ uniforms }) => (uniforms.step === undefined ? [] : [uniforms.step]));
+  expect(steps.length).toBeGreaterThan(1);
+  for (const { size, fields } of steps) {
+    expect(size).toBe(16);
+    expect(fields).toEqual(steps[0]?.fields);
+  }
+});
+
+test('no shader needs more than the default limits of storage buffers', () => {
+  for (const { name, buffers } of shaders) expect(Object.keys(buffers).length, name).toBeLessThanOrEqual(8);
+});
+
+test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes it', () => {
+  expect(readFileSync(new URL('../../shaders/shaders.d.ts', import.meta.url), 'utf8')).toBe(shaderDeclarations());
+});
+
+test('shaders are formatted: two spaces, no tabs, no blanks at the end, at most 128 columns', () => {
+  for (const { name } of [...shaders, { name: 'activations' }]) {
+    const text = readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), 'utf8');
+    for (const [number, line] of text.split('\n').entries()) {
+      const place = `shaders/${name}.wgsl:${number + 1}`;
+      expect(/\t|\s$/.test(line), place).toBe(false);
+      expect([...line].length, place).toBeLessThanOrEqual(128);
+      if (!line.trim().startsWith('//')) expect((/^ */.exec(line)?.[0].length ?? 0) % 2, place).toBe(0);
+    }
+    expect(text.endsWith('}\n'), name).toBe(true);
+  }
+});
