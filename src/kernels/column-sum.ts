@@ -1,0 +1,26 @@
+import shader from '../../shaders/column-sum.wgsl';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/**
+ * Describes sums[c] = Σᵣ X[r, c]; `shaders/column-sum.wgsl` tells how.
+ * @param X (rows, columns)
+ * @param sums (columns) elements, overwritten
+ * @throws {ShapeError} if sums has another number of elements than X has columns
+ */
+export function columnSum(X: Tensor, sums: Tensor): Dispatch {
+  const [rows = 1, columns = 1] = X.shape;
+  if (X.shape.length !== 2 || sums.length !== columns) {
+    throw new ShapeError(
+      `columnSum: X is (${X.shape.join(', ')}) and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
+    );
+  }
+  return dispatch(shader, {
+    label: `column-sum ${rows}×${columns}`,
+    programs: [program(shader, {}, linearGrid(columns))],
+    uniforms: { dims: { rows, columns } },
+    buffers: { X, sums },
+    flops: rows * columns,
+  });
+}

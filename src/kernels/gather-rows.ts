@@ -1,0 +1,60 @@
+import shader from '../../shaders/gather-rows.wgsl';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/** Columns that an invocation converts, and invocations of a workgroup. */
+const COLUMNS = 4;
+const WORKGROUP = 64;
+
+/** Where a batch comes from. */
+export interface RowSource {
+  /** (samples, columns): bytes or float32. */
+  readonly data: Tensor<'u8'> | Tensor;
+  /** (samples, words): class indices, or float32 bits. */
+  readonly labels: Tensor<'u32'>;
+  /** Row numbers, in the order in which batches take them. */
+  readonly order: Tensor<'u32'>;
+  /** (columns, 2): scale and shift of each feature. */
+  readonly normalization: Tensor;
+}
+
+/**
+ * Describes X[b] = data[order[first + b]]·scale + shift, and the labels of the same rows; `shaders/gather-rows.wgsl` tells how.
+ * @param X (batch, columns), overwritten
+ * @param Y (batch, words), overwritten
+ * @param step where the batch begins and how many of its rows are valid; a plan fills it in at each replay
+ * @throws {ShapeError} if the shapes do not fit together
+ */
+export function gatherRows(
+  source: RowSource,
+  X: Tensor,
+  Y: Tensor<'u32'>,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  const { data, labels, order, normalization } = source;
+  const [batch = 1, columns = 1] = X.shape;
+  const words = Y.shape[1] ?? 1;
+  if (
+    data.shape[1] !== columns ||
+    normalization.length !== 2 * columns ||
+    labels.shape[1] !== words ||
+    Y.shape[0] !== batch
+  ) {
+    throw new ShapeError(
+      `gatherRows: X is (${X.shape.join(', ')}) and Y is (${Y.shape.join(', ')}), but data is (${data.shape.join(', ')}), labels are (${labels.shape.join(', ')}) and normalization is (${normalization.shape.join(', ')}).`,
+    );
+  }
+  return dispatch(shader, {
+    label: `gather-rows ${batch}×${columns} ${data.dtype}`,
+    programs: [
+      program(shader, { BYTES: data.dtype === 'u8', ALIGNED: columns % 4 === 0 }, [
+        Math.ceil(Math.ceil(columns / COLUMNS) / WORKGROUP),
+        batch,
+      ]),
+    ],
+    uniforms: { dims: { columns, words }, step: step === PER_STEP ? PER_STEP : { ...step } },
+    buffers: { data, labels, order, normalization, X, Y },
+    flops: 2 * batch * columns,
+  });
+}

@@ -1,0 +1,48 @@
+import shader from '../../shaders/sgd.wgsl';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, linearGrid, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+export interface SgdHyperparameters {
+  readonly momentum?: number;
+  readonly dampening?: number;
+  readonly weightDecay?: number;
+  readonly nesterov?: boolean;
+  /** Watches for parameters that are not finite: whose each block of 64 elements is, and where to note the step. */
+  readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> };
+}
+
+/**
+ * Describes an update of stochastic gradient descent, in PyTorch's order; `shaders/sgd.wgsl` tells how.
+ * @param parameters read and written
+ * @param gradients as many elements
+ * @param velocity as many elements, read and written; zeros before the first step
+ * @param step the learning rate, and the number of the step, 0 for the first; a plan fills it in at each replay
+ * @throws {ShapeError} if the numbers of elements differ
+ */
+export function sgdUpdate(
+  parameters: Tensor,
+  gradients: Tensor,
+  velocity: Tensor,
+  hyper: SgdHyperparameters,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch } = hyper;
+  const count = parameters.length;
+  if (gradients.length !== count || velocity.length !== count) {
+    throw new ShapeError(
+      `sgdUpdate: there are ${count} parameters, ${gradients.length} gradients and ${velocity.length} velocities; they must be as many.`,
+    );
+  }
+  return dispatch(shader, {
+    label: `sgd ${count}`,
+    programs: [program(shader, { NESTEROV: nesterov, CHECKED: watch !== undefined }, linearGrid(count))],
+    uniforms: {
+      // Without momentum there is no velocity to dampen, as in PyTorch.
+      hyper: { count, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      step: step === PER_STEP ? PER_STEP : { ...step },
+    },
+    buffers: { gradients, owners: watch?.owners, parameters, velocity, status: watch?.status },
+    flops: 6 * count,
+  });
+}

@@ -1,0 +1,52 @@
+import shader from '../../shaders/softmax-cross-entropy.wgsl';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, linearGrid, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/** What the loss kernel writes beside the gradient. */
+export interface LossOutputs {
+  /** (rows, 1): the loss of each row. */
+  readonly losses: Tensor;
+  /** (rows, classes): ∂(mean loss)/∂logits. */
+  readonly gradient: Tensor;
+  /** (2, rows): added to: the losses, and 1 for each row whose largest logit is that of its label. */
+  readonly totals: Tensor;
+  /** At least 1 word: status[0] becomes the smallest step whose loss is not finite. Start it at 0xffffffff. */
+  readonly status: Tensor<'u32'>;
+}
+
+/**
+ * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/softmax-cross-entropy.wgsl` tells how.
+ * @param logits (rows, classes)
+ * @param labels (rows, 1): class indices; or (rows, classes): the bits of float32 probabilities
+ * @param step how many rows are valid, and the number of the step; a plan fills it in at each replay
+ * @throws {ShapeError} if the shapes do not fit together
+ */
+export function softmaxCrossEntropyRows(
+  logits: Tensor,
+  labels: Tensor<'u32'>,
+  outputs: LossOutputs,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  const [rows = 1, classes = 1] = logits.shape;
+  const { losses, gradient, totals, status } = outputs;
+  const width = labels.shape[1] ?? 1;
+  if (labels.shape[0] !== rows || (width !== 1 && width !== classes)) {
+    throw new ShapeError(
+      `softmaxCrossEntropyRows: logits are (${logits.shape.join(', ')}), but labels are (${labels.shape.join(', ')}); they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
+    );
+  }
+  if (losses.length !== rows || gradient.shape.join() !== logits.shape.join() || totals.length !== 2 * rows) {
+    throw new ShapeError(
+      `softmaxCrossEntropyRows: for logits (${rows}, ${classes}) the losses are (${rows}, 1), the gradient (${rows}, ${classes}) and the totals (2, ${rows}); they are (${losses.shape.join(', ')}), (${gradient.shape.join(', ')}) and (${totals.shape.join(', ')}).`,
+    );
+  }
+  return dispatch(shader, {
+    label: `softmax-cross-entropy ${rows}×${classes}`,
+    // One class has one row of labels either way; an index of it says nothing, so it is taken for a probability.
+    programs: [program(shader, { PROBABILITIES: width === classes && classes > 1 }, linearGrid(rows))],
+    uniforms: { dims: { rows, classes }, step: step === PER_STEP ? PER_STEP : { ...step } },
+    buffers: { logits, labels, losses, gradient, totals, status },
+    flops: 8 * rows * classes,
+  });
+}

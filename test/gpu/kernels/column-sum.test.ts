@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { columnSum, Tensor } from '../../../src/kernels.js';
+import * as reference from '../../../src/reference/column-sum.js';
+import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
+
+test.for([
+  { rows: 1, columns: 1, because: 'the smallest' },
+  { rows: 128, columns: 64, because: 'one workgroup' },
+  { rows: 3, columns: 65, because: 'one past a workgroup' },
+  { rows: 1031, columns: 7, because: 'primes' },
+])('column-sum of ($rows, $columns): $because', async ({ rows, columns }) => {
+  const gpu = await sharedGpu();
+  const X = randomMatrix(rows, columns, 1);
+  const sums = new Guarded(gpu, [1, columns]);
+  gpu.run([columnSum(upload(gpu, X), sums.tensor)]);
+  expect(await sums.read()).toBeWithin(reference.columnSum(X));
+});
+
+test('sums of another length are refused', async () => {
+  const gpu = await sharedGpu();
+  expect(() => columnSum(Tensor.empty(gpu, [4, 3]), Tensor.empty(gpu, [4]))).toThrow(
+    'X is (4, 3) and sums has 4 elements',
+  );
+});

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import { type SgdHyperparameters, sgdUpdate, Tensor } from '../../../src/kernels.js';
+import type { Bounded } from '../../../src/reference/bounded.js';
+import * as reference from '../../../src/reference/sgd.js';
+import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
+
+const learningRate = 0.05;
+const options: SgdHyperparameters[] = [
+  {},
+  { momentum: 0.9 },
+  { momentum: 0.9, dampening: 0.3 },
+  { dampening: 0.3 },
+  { momentum: 0.9, nesterov: true },
+  { weightDecay: 0.01 },
+  { momentum: 0.5, dampening: 0.1, weightDecay: 0.2 },
+  { momentum: 0.8, nesterov: true, weightDecay: 0.03 },
+];
+
+test.for(options)('four steps of sgd with %j', async (hyper) => {
+  const gpu = await sharedGpu();
+  const shape = [1, 67] as const;
+  let parameters: Bounded = randomMatrix(...shape, 1);
+  let velocity: Bounded | undefined;
+  const p = new Guarded(gpu, shape, parameters.values);
+  const v = new Guarded(gpu, shape, new Float32Array(67));
+  for (let index = 0; index < 4; index++) {
+    const gradient = randomMatrix(...shape, 10 + index);
+    const next = reference.sgd(parameters, gradient, velocity, { learningRate, ...hyper });
+    [parameters, velocity] = [next.parameters, next.velocity];
+    const step = { first: 0, rows: 0, index, learning_rate: learningRate };
+    gpu.run([sgdUpdate(p.tensor, upload(gpu, gradient), v.tensor, hyper, step)]);
+    expect(await p.read()).toBeWithin(parameters, `p after step ${index}`);
+    expect(await v.read()).toBeWithin(velocity, `v after step ${index}`);
+  }
+});
+
+test('PyTorch, by hand: momentum 0.9, rate 0.1, gradients 1 and 1', async () => {
+  const gpu = await sharedGpu();
+  const [p, g, v] = [Tensor.from(gpu, [1], [1]), Tensor.from(gpu, [1], [1]), Tensor.empty(gpu, [1])];
+  for (const index of [0, 1]) {
+    gpu.run([sgdUpdate(p, g, v, { momentum: 0.9 }, { first: 0, rows: 0, index, learning_rate: 0.1 })]);
+  }
+  // v: 1, 1.9; p: 0.9, 0.71
+  expect((await p.read())[0]).toBeCloseTo(0.71, 6);
+});
+
+test('a parameter that is not finite is noted once, with its first step and its owner', async () => {
+  const gpu = await sharedGpu();
+  const status = Tensor.empty(gpu, [4], 'status', 'u32');
+  status.write(new Uint32Array(4).fill(0xffffffff));
+  const owners = Tensor.empty(gpu, [3], 'owners', 'u32');
+  owners.write(Uint32Array.of(0, 1, 2));
+  const values = new Float32Array(192);
+  const p = Tensor.from(gpu, values, [192]);
+  const v = Tensor.empty(gpu, [192]);
+  values[70] = 3e38; // 3e38·100 is not finite; owner 1
+  const g = Tensor.from(gpu, values, [192]);
+  for (const index of [4, 5]) {
+    gpu.run([sgdUpdate(p, g, v, { watch: { owners, status } }, { first: 0, rows: 0, index, learning_rate: 100 })]);
+  }
+  expect([...(await status.read())]).toEqual([0xffffffff, 0xffffffff, 4, 0xffffffff]);
+});
+
+test('numbers of elements that differ are refused', async () => {
+  const gpu = await sharedGpu();
+  const [two, three] = [Tensor.empty(gpu, [2]), Tensor.empty(gpu, [3])];
+  const step = { first: 0, rows: 0, index: 0, learning_rate: 1 };
+  expect(() => sgdUpdate(two, three, Tensor.empty(gpu, [2]), {}, step)).toThrow(
+    '2 parameters, 3 gradients and 2 velocities',
+  );
+});

@@ -1,0 +1,7 @@
+import puppeteer, { type Browser } from 'puppeteer';
+import { findBrowser, launchOptions } from '../../tools/browser.mjs';
+
+/** A headless Chrome in which `navigator.gpu` has an adapter, be it a software one. */
+export async function launchBrowser(): Promise<Browser> {
+  return puppeteer.launch(launchOptions(await findBrowser()));
+}

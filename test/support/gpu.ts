@@ -1,0 +1,63 @@
+import { Gpu, Tensor } from '../../src/kernels.js';
+import { Random } from '../../src/random.js';
+import { type Bounded, exact } from '../../src/reference/bounded.js';
+import './bounds.js';
+
+let shared: Promise<Gpu> | undefined;
+
+/** The device of this test file. */
+export function sharedGpu(): Promise<Gpu> {
+  shared ??= Gpu.request();
+  return shared;
+}
+
+/** A (rows, columns) matrix of float32 numbers from −1 to 1, the same for the same seed. */
+export function randomMatrix(rows: number, columns: number, seed: number, scale = 1): Bounded {
+  const random = new Random(seed);
+  return exact(
+    [rows, columns],
+    Float32Array.from({ length: rows * columns }, () => random.uniform(-scale, scale)),
+  );
+}
+
+/** The word before and behind a guarded tensor; no kernel may touch it. */
+const SENTINEL = 0xdeadbeef;
+const GUARD = 64;
+
+/** A tensor amid sentinel words, full of NaN, so that stray writes and elements left out both show. */
+export class Guarded {
+  readonly tensor: Tensor;
+  readonly #whole: Tensor;
+  readonly #length: number;
+
+  constructor(gpu: Gpu, shape: readonly number[], values?: ArrayLike<number>) {
+    this.#length = shape.reduce((product, size) => product * size, 1);
+    const words = new Uint32Array(2 * GUARD + Math.ceil(this.#length / 4) * 4).fill(SENTINEL);
+    const middle = new Float32Array(words.buffer, 4 * GUARD, this.#length);
+    if (values === undefined) middle.fill(Number.NaN);
+    else middle.set(Float32Array.from(values));
+    this.#whole = Tensor.empty(gpu, [words.length], 'guarded');
+    this.#whole.write(new Float32Array(words.buffer));
+    this.tensor = this.#whole.view(GUARD, shape, 'C');
+  }
+
+  /** The elements. @throws if a sentinel was overwritten */
+  async read(): Promise<Float32Array<ArrayBuffer>> {
+    const all = await this.#whole.read();
+    const words = new Uint32Array(all.buffer);
+    for (let i = 0; i < words.length; i++) {
+      const inside = i >= GUARD && i < GUARD + this.#length;
+      if (!inside && words[i] !== SENTINEL) throw new Error(`Word ${i - GUARD} outside of the tensor was overwritten.`);
+    }
+    return all.slice(GUARD, GUARD + this.#length);
+  }
+
+  dispose(): void {
+    this.#whole.dispose();
+  }
+}
+
+/** Values on the GPU. */
+export function upload(gpu: Gpu, { shape, values }: Bounded): Tensor {
+  return Tensor.from(gpu, values, shape);
+}

@@ -1,0 +1,60 @@
+import { type Activation, dense, type Layer, type Mlp, type Weight } from '../../src/index.js';
+import { Random } from '../../src/random.js';
+import { exact } from '../../src/reference/bounded.js';
+import type { ReferenceLayer } from '../../src/reference/mlp.js';
+
+/** A network for both sides: as the library takes it, and as the reference does. */
+export interface Network {
+  readonly inputs: number;
+  readonly units: readonly number[];
+  readonly activations: readonly Activation[];
+}
+
+export function layersOf({ units, activations }: Network): Layer[] {
+  return units.map((width, number) => dense(width, activations[number] ?? 'linear'));
+}
+
+/** The weights of a model as the reference takes them. */
+export function referenceLayers(weights: readonly Weight[], { activations }: Network): ReferenceLayer[] {
+  const layers: ReferenceLayer[] = [];
+  for (let i = 0; i < weights.length; i += 2) {
+    const [W, b] = [weights[i], weights[i + 1]];
+    const [inputs = 0, units = 0] = W?.shape ?? [];
+    layers.push({
+      W: exact([inputs, units], W?.data ?? []),
+      b: exact([1, units], b?.data ?? []),
+      activation: activations[i / 2] ?? 'linear',
+    });
+  }
+  return layers;
+}
+
+/** Samples around a centre for each class, so that there is something to learn. */
+export function clusters(
+  count: number,
+  features: number,
+  classes: number,
+  seed = 1,
+): { inputs: Float32Array<ArrayBuffer>; labels: Uint32Array<ArrayBuffer> } {
+  const random = new Random(seed);
+  const centres = Array.from({ length: classes * features }, () => random.uniform(-1, 1));
+  const labels = Uint32Array.from({ length: count }, (_, i) => i % classes);
+  const inputs = Float32Array.from({ length: count * features }, (_, i) => {
+    const label = labels[Math.floor(i / features)] ?? 0;
+    return (centres[label * features + (i % features)] ?? 0) + 0.5 * random.normal();
+  });
+  return { inputs, labels };
+}
+
+/** SHA-256 of every weight's bits. */
+export async function hashOf(model: Mlp): Promise<string> {
+  const weights = await model.weights();
+  const bytes = new Uint8Array(weights.reduce((sum, { data }) => sum + data.byteLength, 0));
+  let offset = 0;
+  for (const { data } of weights) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  const digest = await crypto.subtle.digest('SHA-256', bytes);
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+import { wgsl } from './shaders/plugin.ts';
+import { crashGpu } from './test/support/commands.ts';
+import { puppeteerProvider } from './test/support/provider.ts';
+
+const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
+/** Three kinds of tests, told apart by their folder; `npm test -- --only unit` runs one kind. */
+export default defineConfig({
+  plugins: [wgsl()],
+  resolve: {
+    alias: [
+      { find: /^webgpu-mlp$/, replacement: source('index.ts') },
+      { find: /^webgpu-mlp\/kernels$/, replacement: source('kernels.ts') },
+    ],
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/gpu/**', 'test/page/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        // Found late, a dependency would reload the page in the middle of a test.
+        optimizeDeps: { include: ['fast-check'] },
+        test: {
+          name: 'gpu',
+          include: ['test/gpu/**/*.test.ts'],
+          setupFiles: ['test/support/gpu-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            provider: puppeteerProvider(),
+            instances: [{ browser: 'chrome' }],
+            screenshotFailures: false,
+            commands: { crashGpu },
+          },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'page',
+          environment: 'node',
+          include: ['test/page/**/*.test.ts'],
+          globalSetup: ['test/support/page-server.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
