@@ -1,0 +1,234 @@
+import { DataError, MlpError, ShapeError } from './errors.js';
+import type { Gpu } from './gpu/gpu.js';
+import { elements, Storage, Tensor } from './gpu/tensor.js';
+import type { Layer, ParameterBlock, ParameterSpec } from './layers/layer.js';
+import { initialValues, Random } from './random.js';
+
+/** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
+export type Normalization =
+  | 'unit'
+  | 'signed'
+  | { readonly mean: number | readonly number[]; readonly std: number | readonly number[] };
+
+export interface ModelOptions {
+  /** Features of a sample. */
+  readonly inputs: number;
+  readonly layers: readonly Layer[];
+  /** Part of the model: applied at training and at prediction alike. */
+  readonly normalize?: Normalization;
+  /** Decides initial values and shuffling. */
+  readonly seed?: number;
+}
+
+/** A model as plain data: what it takes to make it again. */
+export interface ModelSpec {
+  readonly inputs: number;
+  readonly layers: readonly Layer['spec'][];
+  readonly normalize: Normalization | null;
+  readonly seed: number;
+}
+
+/** A parameter's values, on the host. */
+export interface Weight {
+  /** The layer's number and the parameter's name: `0.weight`, `0.bias`, `1.weight` … */
+  readonly name: string;
+  /** A dense layer's weight is (inputs, units), row-major, its bias (units). */
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** A parameter and its place in the flat tensor of all of them. */
+interface PlacedParameter extends ParameterSpec {
+  readonly fullName: string;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** A layer and its place in the flat tensor. */
+interface PlacedLayer {
+  readonly layer: Layer;
+  readonly inputs: number;
+  readonly start: number;
+  readonly length: number;
+  readonly parameters: readonly PlacedParameter[];
+}
+
+/** Layers begin at multiples of 64 elements, 256 bytes: where a binding may begin, and a block that has one owner. */
+const BLOCK = 64;
+
+/** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
+export class Model {
+  readonly gpu: Gpu;
+  readonly spec: ModelSpec;
+  readonly layers: readonly PlacedLayer[];
+  /** All parameters; layer by layer, each layer's one after the other. */
+  readonly values: Tensor;
+  /** (inputs, 2): scale and shift of each feature. */
+  readonly normalization: Tensor;
+
+  private constructor(
+    gpu: Gpu,
+    spec: ModelSpec,
+    layers: readonly PlacedLayer[],
+    values: Tensor,
+    normalization: Tensor,
+  ) {
+    this.gpu = gpu;
+    this.spec = spec;
+    this.layers = layers;
+    this.values = values;
+    this.normalization = normalization;
+  }
+
+  static async create(gpu: Gpu, options: ModelOptions): Promise<Model> {
+    const { inputs, seed = 0, normalize } = options;
+    if (!Number.isInteger(inputs) || inputs < 1) {
+      throw new ShapeError(`Mlp.create: inputs = ${inputs}; inputs must be a positive integer.`);
+    }
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new MlpError('bad-seed', `Mlp.create: seed = ${seed}; seed must be an integer ≥ 0.`);
+    }
+    const layers = placeLayers(inputs, options.layers);
+    const scaleAndShift = normalizationOf(inputs, normalize);
+    const initial = initialParameters(layers, seed);
+    const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
+    return await gpu.guarded('Mlp.create', () => {
+      const values = new Tensor(
+        new Storage('parameters', initial.byteLength).allocate(gpu),
+        0,
+        [initial.length],
+        'f32',
+      );
+      values.write(initial);
+      const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
+      return new Model(gpu, spec, layers, values, normalization);
+    });
+  }
+
+  /** Features of the last layer's output. */
+  get outputs(): number {
+    return this.layers.at(-1)?.layer.spec.units ?? this.spec.inputs;
+  }
+
+  get parameterCount(): number {
+    return this.layers.reduce((sum, { parameters }) => sum + parameters.reduce((n, { length }) => n + length, 0), 0);
+  }
+
+  /** For each block of 64 elements of the flat tensor, the number of its layer. */
+  get owners(): Uint32Array<ArrayBuffer> {
+    const owners = new Uint32Array(this.values.length / BLOCK);
+    for (const [number, { start, length }] of this.layers.entries()) {
+      owners.fill(number, start / BLOCK, Math.ceil((start + length) / BLOCK));
+    }
+    return owners;
+  }
+
+  /** A layer's part of the flat tensors. */
+  block(number: number, gradients?: Tensor): ParameterBlock {
+    const { start, length } = this.layers[number] ?? { start: 0, length: 0 };
+    return { values: this.values.view(start, [length]), gradients: gradients?.view(start, [length]) };
+  }
+
+  /** Cuts a host copy of a flat tensor, parameters or gradients, into parameters. */
+  cut(flat: Float32Array): Weight[] {
+    return this.layers.flatMap(({ parameters }) =>
+      parameters.map(({ fullName, shape, start, length }) => ({
+        name: fullName,
+        shape,
+        data: flat.slice(start, start + length),
+      })),
+    );
+  }
+
+  async weights(): Promise<Weight[]> {
+    return this.cut(await this.values.read());
+  }
+
+  setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
+    const placed = this.layers.flatMap(({ parameters }) => parameters);
+    const flat = new Float32Array(this.values.length);
+    const names = placed.map(({ fullName }) => fullName);
+    if (names.join() !== list.map(({ name }) => name).join()) {
+      throw new ShapeError(
+        `setWeights: expected ${names.join(', ')}, but got ${list.map(({ name }) => name).join(', ') || 'nothing'}. Pass them all, in the order of weights().`,
+      );
+    }
+    for (const [number, { fullName, shape, start, length }] of placed.entries()) {
+      const data = list[number]?.data ?? [];
+      if (data.length !== length) {
+        throw new ShapeError(
+          `setWeights: ${fullName} is (${shape.join(', ')}), ${length} values, but ${data.length} came.`,
+        );
+      }
+      const bad = Array.prototype.findIndex.call(data, (value: number) => !Number.isFinite(value));
+      if (bad >= 0)
+        throw new DataError(`setWeights: ${fullName}[${bad}] is ${String(data[bad])}; weights are finite numbers.`);
+      flat.set(Float32Array.from(data), start);
+    }
+    this.values.write(flat);
+  }
+
+  dispose(): void {
+    this.values.dispose();
+    this.normalization.dispose();
+  }
+}
+
+function placeLayers(inputs: number, layers: readonly Layer[]): PlacedLayer[] {
+  if (layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
+  const placed: PlacedLayer[] = [];
+  let width = inputs;
+  let start = 0;
+  for (const [number, layer] of layers.entries()) {
+    const parameters: PlacedParameter[] = [];
+    let end = start;
+    for (const wanted of layer.parameters(width, `Mlp.create: layer ${number}`)) {
+      const length = elements(wanted.shape);
+      parameters.push({ ...wanted, fullName: `${number}.${wanted.name}`, start: end, length });
+      end += length;
+    }
+    placed.push({ layer, inputs: width, start, length: end - start, parameters });
+    start = Math.ceil(end / BLOCK) * BLOCK;
+    width = layer.spec.units;
+  }
+  return placed;
+}
+
+function initialParameters(layers: readonly PlacedLayer[], seed: number): Float32Array<ArrayBuffer> {
+  const last = layers.at(-1);
+  const flat = new Float32Array(Math.ceil(((last?.start ?? 0) + (last?.length ?? 0)) / BLOCK) * BLOCK);
+  const random = new Random(seed);
+  for (const { initializer, shape, start } of layers.flatMap(({ parameters }) => parameters)) {
+    const [fanIn = 1, fanOut = 1] = shape;
+    flat.set(initialValues(initializer, fanIn, fanOut, random), start);
+  }
+  return flat;
+}
+
+function normalizationOf(inputs: number, normalize: Normalization | undefined): Float32Array<ArrayBuffer> {
+  const [mean, std] =
+    normalize === undefined
+      ? [0, 1]
+      : normalize === 'unit'
+        ? [0, 255]
+        : normalize === 'signed'
+          ? [127.5, 127.5]
+          : [normalize.mean, normalize.std];
+  const per = (value: number | readonly number[] | undefined, feature: number, name: string): number => {
+    const number = typeof value === 'object' ? value[feature] : value;
+    if (typeof number !== 'number' || !Number.isFinite(number) || (name === 'std' && number <= 0)) {
+      throw new MlpError(
+        'bad-normalization',
+        `Mlp.create: normalize.${name} of feature ${feature} is ${String(number)}; it must be a ${name === 'std' ? 'positive' : 'finite'} number, one for all or one for each of the ${inputs} inputs.`,
+      );
+    }
+    return number;
+  };
+  const scaleAndShift = new Float32Array(2 * inputs);
+  for (let feature = 0; feature < inputs; feature++) {
+    const deviation = per(std, feature, 'std');
+    scaleAndShift[2 * feature] = 1 / deviation;
+    scaleAndShift[2 * feature + 1] = -per(mean, feature, 'mean') / deviation;
+  }
+  return scaleAndShift;
+}

@@ -1,0 +1,19 @@
+import type { PlanBuilder } from '../gpu/plan.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/** All parameters of a model in one flat tensor, and what belongs to each element. */
+export interface ParameterSet {
+  readonly values: Tensor;
+  readonly gradients: Tensor;
+  /** For each block of 64 elements, the number of the layer that they belong to. */
+  readonly owners: Tensor<'u32'>;
+  /** Word 0 is the loss', word 1 + n layer n's: the smallest step that left something not finite. */
+  readonly status: Tensor<'u32'>;
+}
+
+/** How gradients become updates. A value: its spec, and the one function that records its dispatches. */
+export interface Optimizer {
+  readonly spec: { readonly type: string; readonly learningRate: number } & Readonly<Record<string, unknown>>;
+  /** Records one update of all parameters; the learning rate comes with each step's record. */
+  record(plan: PlanBuilder, parameters: ParameterSet): void;
+}

@@ -1,0 +1,40 @@
+import { MlpError } from '../errors.js';
+import { PER_STEP } from '../gpu/dispatch.js';
+import { sgdUpdate } from '../kernels/sgd.js';
+import type { Optimizer } from './optimizer.js';
+
+export interface SgdOptions {
+  readonly learningRate: number;
+  readonly momentum?: number;
+  readonly dampening?: number;
+  readonly weightDecay?: number;
+  readonly nesterov?: boolean;
+}
+
+/**
+ * g ← ∇ + weightDecay·p; v ← momentum·v + (1 − dampening)·g, v = g on the first step; p ← p − learningRate·v,
+ * or − learningRate·(g + momentum·v) with nesterov. Source: Sutskever et al. 2013, in PyTorch's form.
+ * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ */
+export function sgd(options: SgdOptions): Optimizer {
+  const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
+  for (const [name, value] of Object.entries({ learningRate, momentum, dampening, weightDecay })) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || (value < 0 && name !== 'dampening')) {
+      throw new MlpError('bad-optimizer', `sgd: ${name} = ${String(value)}; it must be a finite number ≥ 0.`);
+    }
+  }
+  if (nesterov && (momentum <= 0 || dampening !== 0)) {
+    throw new MlpError(
+      'bad-optimizer',
+      `sgd: nesterov needs momentum > 0 and dampening = 0; momentum = ${momentum}, dampening = ${dampening}.`,
+    );
+  }
+  return {
+    spec: { type: 'sgd', learningRate, momentum, dampening, weightDecay, nesterov },
+    record(plan, { values, gradients, owners, status }) {
+      const velocity = plan.state('velocity', values.shape);
+      const watch = { owners, status };
+      plan.add(sgdUpdate(values, gradients, velocity, { momentum, dampening, weightDecay, nesterov, watch }, PER_STEP));
+    },
+  };
+}
