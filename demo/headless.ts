@@ -1,0 +1,18 @@
+import { MlpError } from 'webgpu-mlp';
+import type { SessionEvent } from './session.ts';
+
+type Report = (event: object) => unknown;
+
+/** Tells the script that drives this page how training goes, through a function that it has exposed. */
+export function reportToDriver(event: SessionEvent): void {
+  const report = (globalThis as { reportTraining?: Report }).reportTraining;
+  if (report === undefined || event.type === 'state' || event.type === 'loading') return;
+  if (event.type !== 'error') {
+    report(event);
+    return;
+  }
+  const { error } = event;
+  const name = error instanceof Error ? error.name : 'Error';
+  const message = error instanceof Error ? error.message : String(error);
+  report({ type: 'error', name, code: error instanceof MlpError ? error.code : 'unknown', message });
+}

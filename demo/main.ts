@@ -1,0 +1,195 @@
+import { WebGpuUnavailableError } from 'webgpu-mlp';
+import { Controls } from './controls.ts';
+import { Curves } from './curves.ts';
+import { PIXELS } from './data.ts';
+import { DrawPad } from './draw-pad.ts';
+import { byId } from './element.ts';
+import * as format from './format.ts';
+import { Gallery } from './gallery.ts';
+import { reportToDriver } from './headless.ts';
+import { TrainingHistory } from './history.ts';
+import { Notice } from './notice.ts';
+import { paced } from './pace.ts';
+import { Reading } from './reading.ts';
+import { Readout } from './readout.ts';
+import { Session, type SessionEvent, type State } from './session.ts';
+import { checkSettings, DEFAULT_FIELDS, readAddress, type Settings } from './settings.ts';
+
+const options = readAddress(location.search);
+const session = new Session(options.limit);
+const controls = new Controls(options.fields);
+const curves = new Curves(byId('loss-chart', HTMLElement), byId('accuracy-chart', HTMLElement));
+const readout = new Readout();
+const notice = new Notice();
+const pad = new DrawPad();
+const gallery = new Gallery();
+const reading = new Reading((digit) => session.predict(digit));
+const startButton = byId('start', HTMLButtonElement);
+const stepButton = byId('step', HTMLButtonElement);
+const resetButton = byId('reset', HTMLButtonElement);
+const pickButton = byId('pad-pick', HTMLButtonElement);
+const status = byId('status', HTMLParagraphElement);
+
+let history = new TrainingHistory();
+let arrived = 0;
+let progress: Extract<SessionEvent, { type: 'progress' }> | undefined;
+
+const draw = paced(() => {
+  curves.set(history.points);
+  if (progress !== undefined) readout.show(progress, history.points.at(-1)?.meanLoss ?? progress.loss);
+  void reading.refresh();
+});
+
+const drawLoading = paced(() => {
+  if (session.state !== 'loading') return;
+  status.textContent = arrived < 1 ? `Loading the digits, ${format.roughPercent(arrived)}` : 'Compiling the kernels';
+});
+
+const START_WORDS: Readonly<Record<State, string>> = {
+  loading: 'Start training',
+  ready: 'Start training',
+  running: 'Pause',
+  paused: 'Resume',
+  done: 'Train again',
+  failed: 'Start training',
+};
+
+function showState(state: State): void {
+  startButton.textContent = START_WORDS[state];
+  startButton.disabled = state === 'loading' || state === 'failed';
+  stepButton.disabled = state !== 'ready' && state !== 'paused';
+  resetButton.disabled = state === 'loading' || state === 'ready' || state === 'failed';
+  pickButton.disabled = session.mnist === undefined;
+  controls.lock(state === 'running' || state === 'paused');
+  status.textContent = {
+    loading: 'Preparing',
+    ready: 'Ready',
+    running: 'Training',
+    paused: 'Paused',
+    done: status.textContent,
+    failed: 'Stopped',
+  }[state];
+  document.body.dataset.state = state;
+}
+
+function show(event: SessionEvent): void {
+  switch (event.type) {
+    case 'state':
+      showState(event.state);
+      break;
+    case 'loading':
+      arrived = event.fraction;
+      drawLoading();
+      break;
+    case 'adapter':
+      showAdapter(event);
+      break;
+    case 'model':
+      showModel(event);
+      break;
+    case 'progress':
+      progress = event;
+      history.add({ step: event.stepsDone, loss: event.loss, accuracy: event.accuracy });
+      draw();
+      break;
+    case 'epoch':
+      showEpoch(event);
+      break;
+    case 'done':
+      status.textContent = `Trained in ${format.duration(event.seconds)}`;
+      status.title = `SHA-256 of the weights: ${event.weightsHash}`;
+      break;
+    case 'error':
+      void showError(event.error);
+  }
+}
+
+async function showError(error: unknown): Promise<void> {
+  if (!(error instanceof WebGpuUnavailableError)) return notice.show(error);
+  // Few need it.
+  const { showUnavailable } = await import('./unavailable.ts');
+  showUnavailable(error);
+}
+
+function showAdapter({
+  vendor,
+  architecture,
+  description,
+  software,
+}: Extract<SessionEvent, { type: 'adapter' }>): void {
+  const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'WebGPU adapter';
+  byId('adapter-name', HTMLParagraphElement).textContent = name;
+  byId('adapter-software', HTMLParagraphElement).hidden = !software;
+}
+
+/** A new model: what was learned before is off the page. */
+function showModel({ sizes, parameterCount }: Extract<SessionEvent, { type: 'model' }>): void {
+  byId('model-shape', HTMLParagraphElement).textContent = sizes.join(' → ');
+  byId('model-size', HTMLParagraphElement).textContent = `${format.integer(parameterCount)} parameters`;
+  history = new TrainingHistory();
+  progress = undefined;
+  curves.set(history.points);
+  gallery.clear();
+  readout.clear(session.settings?.epochs ?? 1);
+  void reading.refresh();
+}
+
+function showEpoch(event: Extract<SessionEvent, { type: 'epoch' }>): void {
+  history.addTest(event.validation.loss, event.validation.accuracy);
+  readout.showEpoch(event);
+  draw();
+  if (!options.headless) void showGallery();
+}
+
+async function showGallery(): Promise<void> {
+  const test = session.mnist?.test;
+  const probabilities = test === undefined ? null : await session.predict(test.images);
+  if (test !== undefined && probabilities !== null) gallery.show(test, probabilities);
+}
+
+function placeTestDigit(index: number): void {
+  const test = session.mnist?.test;
+  if (test === undefined) return;
+  pad.place(test.images.slice(index * PIXELS, (index + 1) * PIXELS));
+  reading.set(test.images.slice(index * PIXELS, (index + 1) * PIXELS), test.classes[index]);
+}
+
+function withSettings(action: (settings: Settings) => Promise<void>): void {
+  const settings = controls.read();
+  if (settings !== null) void action(settings);
+}
+
+session.listen(show);
+if (options.headless) session.listen(reportToDriver);
+
+notice.onAgain = () =>
+  withSettings(async (settings) => {
+    notice.hide();
+    await session.open(settings);
+    if (session.state === 'ready') await session.start(settings);
+  });
+controls.form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (session.state === 'running') session.pause();
+  else if (session.state === 'paused') session.resume();
+  else withSettings((settings) => session.start(settings));
+});
+stepButton.addEventListener('click', () => void session.step());
+resetButton.addEventListener('click', () => withSettings((settings) => session.reset(settings)));
+pickButton.addEventListener('click', () => {
+  const count = session.mnist?.test.count ?? 0;
+  placeTestDigit(Math.floor(Math.random() * count));
+});
+pad.onChange = (digit) => reading.set(digit);
+gallery.onChoose = placeTestDigit;
+
+async function begin(): Promise<void> {
+  // What is wrong in the address is marked in the form; the defaults stand in for it.
+  const asked = checkSettings(options.fields);
+  const checked = asked.ok ? asked : checkSettings(DEFAULT_FIELDS);
+  if (!checked.ok) return;
+  await session.open(checked.settings);
+  if (options.autostart && session.state === 'ready') withSettings((settings) => session.start(settings));
+}
+
+void begin();

@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+import { wgsl } from '../shaders/plugin.ts';
+import { mnist } from './mnist-plugin.ts';
+
+/** The demo: built against the library's source, and free of anything but static files. */
+export default defineConfig({
+  root: import.meta.dirname,
+  base: './',
+  resolve: {
+    alias: [{ find: /^webgpu-mlp$/, replacement: fileURLToPath(new URL('../src/index.ts', import.meta.url)) }],
+  },
+  plugins: [wgsl(), mnist()],
+  build: { target: 'es2022', outDir: 'dist', emptyOutDir: true },
+});
