@@ -1,0 +1,95 @@
+// @ts-check
+// npm start: from a fresh machine to a network that learns MNIST, in a window or in headless Chrome.
+// Until the dependencies are there: built-in modules only.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { ensureDependencies, root } from './install.mjs';
+import { HELP, readOptions, UsageError } from './start-options.mjs';
+
+/** Ctrl-C. */
+class Interruption extends Error {}
+
+function hasDisplay() {
+  const { CI, DISPLAY, WAYLAND_DISPLAY } = process.env;
+  if (CI && CI !== 'false' && CI !== '0') return false;
+  return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY);
+}
+
+/**
+ * @param {number} port
+ * @param {boolean} live whether the page follows changes of its files; one that is being timed must not
+ */
+async function serve(port, live) {
+  const { createServer } = await import('vite');
+  const server = await createServer({
+    configFile: join(root, 'demo/vite.config.ts'),
+    logLevel: 'warn',
+    server: { host: '127.0.0.1', port, strictPort: port !== 0, ...(live ? {} : { hmr: false, watch: null }) },
+  });
+  await server.listen();
+  const url = server.resolvedUrls?.local[0];
+  if (url === undefined) throw new Error('The demo is not served: vite names no address.');
+  return { url, close: () => server.close() };
+}
+
+/** @param {string} url */
+function openInBrowser(url) {
+  // In cmd an unquoted & ends the command.
+  const windows = process.platform === 'win32';
+  const command = windows ? 'cmd' : process.platform === 'darwin' ? 'open' : 'xdg-open';
+  const args = windows ? ['/c', 'start', '""', `"${url}"`] : [url];
+  const failed = () => console.log('No browser could be opened: open the address in one yourself.');
+  spawn(command, args, { stdio: 'ignore', detached: true, windowsVerbatimArguments: windows })
+    .on('error', failed)
+    .on('exit', (code) => code && failed())
+    .unref();
+}
+
+/** A signal that Ctrl-C aborts; if the end takes long, a second Ctrl-C does not wait for it. */
+function interruptible() {
+  const controller = new AbortController();
+  let first = 0;
+  process.on('SIGINT', () => {
+    // npm hands on the SIGINT that the terminal has already sent: two at once are one.
+    if (first > 0 && performance.now() - first > 1000) process.exit(130);
+    first ||= performance.now();
+    controller.abort(new Interruption('Interrupted.'));
+  });
+  return controller.signal;
+}
+
+async function main() {
+  const { help, json, port, training, ...options } = readOptions(process.argv.slice(2));
+  if (help) {
+    console.log(HELP);
+    return;
+  }
+  ensureDependencies();
+  const headless = options.headless || !hasDisplay();
+  const signal = interruptible();
+  const { url, close } = await serve(port, !headless);
+  const query = new URLSearchParams({ ...(headless ? { headless: '1' } : {}), ...training });
+  const address = new URL(query.size > 0 ? `?${query}`.replaceAll('%2C', ',') : '', url).href;
+  try {
+    if (headless) {
+      const { percent, trainHeadless } = await import('./train-headless.mjs');
+      const result = await trainHeadless(address, { print: json ? console.error : console.log, signal });
+      const { testAccuracy, seconds } = result;
+      if (json) console.log(JSON.stringify(result));
+      else console.log(`Test accuracy ${percent(testAccuracy)} after ${seconds.toFixed(1)} s of training`);
+    } else {
+      console.log(`The demo is at ${address} until you press Ctrl-C.`);
+      openInBrowser(address);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    }
+  } finally {
+    await close();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : error instanceof Interruption ? 130 : 1;
+}

@@ -1,0 +1,133 @@
+// @ts-check
+// npm test: from a fresh machine to `N passed, N failed`. Until the dependencies are there: built-in modules only.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findBrowser, probeAdapter } from './browser.mjs';
+import { check } from './check.mjs';
+import { ensureDependencies, execute, root } from './install.mjs';
+
+const KINDS = ['check', 'unit', 'gpu', 'page'];
+const HELP = `npm test -- [--only check|unit|gpu|page]... [-t name] [file]...
+
+Installs what is missing, finds a Chrome, checks the tree, then runs the tests.
+  --only kind   one kind only; may be repeated
+  -t name       only tests whose name matches
+  file          only test files whose path contains this
+The last line says how many tests passed and failed.`;
+
+/** @typedef {{ passed: number, failed: number }} Count */
+
+/**
+ * @param {string} file what vitest's JSON reporter wrote
+ * @param {boolean} filtered whether tests were left out on purpose
+ * @returns {Count}
+ */
+function count(file, filtered) {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  let passed = 0;
+  let failed = 0;
+  for (const { name, status, assertionResults } of report.testResults) {
+    const statuses = assertionResults.map((/** @type {{ status: string }} */ test) => test.status);
+    const wrong = statuses.filter((/** @type {string} */ test) => test === 'failed').length;
+    const left = statuses.filter((/** @type {string} */ test) => test !== 'failed' && test !== 'passed').length;
+    passed += statuses.length - wrong - left;
+    failed += wrong;
+    if (left > 0 && !filtered) {
+      failed += left;
+      console.error(`${relative(root, name)}: ${left} tests were skipped, which counts as failed.`);
+    }
+    if (status === 'failed' && wrong === 0) {
+      failed += 1;
+      console.error(`${relative(root, name)} failed outside its tests.`);
+    }
+  }
+  return { passed, failed };
+}
+
+/**
+ * @param {readonly string[]} projects
+ * @param {readonly string[]} files
+ * @param {string | undefined} pattern
+ * @param {string | undefined} browser its path, if one is needed
+ * @returns {Count}
+ */
+function runTests(projects, files, pattern, browser) {
+  const folder = mkdtempSync(join(tmpdir(), 'webgpu-mlp-'));
+  const output = join(folder, 'report.json');
+  try {
+    const args = ['--no-install', 'vitest', 'run', ...files, ...projects.flatMap((name) => ['--project', name])];
+    args.push('--reporter=default', '--reporter=json', `--outputFile.json=${output}`);
+    if (pattern !== undefined) args.push('-t', pattern);
+    const status = execute('npx', args, browser === undefined ? {} : { env: { PUPPETEER_EXECUTABLE_PATH: browser } });
+    const result = existsSync(output) ? count(output, pattern !== undefined) : { passed: 0, failed: 0 };
+    if (status !== 0 && result.failed === 0) {
+      console.error(`Vitest ended with status ${status} although no test failed; its messages are above.`);
+      result.failed = 1;
+    } else if (result.passed + result.failed === 0) {
+      console.error('No test ran.');
+      result.failed = 1;
+    }
+    return result;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns {Promise<Count | undefined>} undefined if help was all that was wanted */
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      only: { type: 'string', multiple: true },
+      testNamePattern: { type: 'string', short: 't' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return undefined;
+  }
+  const unknown = values.only?.find((kind) => !KINDS.includes(kind));
+  if (unknown !== undefined) throw new Error(`--only ${unknown} is not known. Known: ${KINDS.join(', ')}.`);
+  const narrowed = positionals.length > 0 || values.testNamePattern !== undefined;
+  const kinds = values.only ?? KINDS.filter((kind) => kind !== 'check' || !narrowed);
+
+  ensureDependencies();
+  const total = { passed: 0, failed: 0 };
+  const projects = kinds.filter((kind) => kind !== 'check');
+  /** @type {string | undefined} */
+  let browser;
+  if (projects.includes('gpu') || projects.includes('page')) {
+    browser = await findBrowser({ install: true });
+    console.log(`Browser: ${browser}`);
+    const adapter = await probeAdapter(browser);
+    if (adapter === null) throw new Error(`${browser} has no WebGPU adapter, so nothing could be tested.`);
+    const { vendor, architecture, description, software } = adapter;
+    const words = [vendor, architecture, description].filter((word) => word !== '').join(' ');
+    console.log(`Adapter: ${words}, ${software ? 'software' : 'hardware'}`);
+  }
+  if (kinds.includes('check')) {
+    // A failed check counts as one failed test, and the tests still run.
+    if (check() !== undefined) total.failed += 1;
+  }
+  if (projects.length > 0) {
+    const { passed, failed } = runTests(projects, positionals, values.testNamePattern, browser);
+    total.passed += passed;
+    total.failed += failed;
+  }
+  return total;
+}
+
+try {
+  const total = await main();
+  if (total !== undefined) {
+    process.exitCode = total.failed === 0 ? 0 : 1;
+    console.log(`\n${total.passed} passed, ${total.failed} failed`);
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+  console.log('0 passed, 1 failed');
+}
