@@ -90,7 +90,7 @@ function namedByVariable() {
 /** @returns {string | undefined} */
 function downloadWithPuppeteer() {
   console.error('No Chrome found. Asking puppeteer to download one.');
-  execute('npx', ['--no-install', 'puppeteer', 'browsers', 'install', 'chrome'], { timeout: 600_000 });
+  execute('npx', ['--no-install', 'puppeteer', 'browsers', 'install', 'chrome'], { timeout: 600_000, output: 2 });
   return firstWorking(downloadedPlaces());
 }
 
@@ -99,8 +99,12 @@ function installWithApt() {
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return undefined;
   console.error('No Chrome found. Installing Chromium with apt-get.');
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  execute('apt-get', ['update', '-qq'], { env, timeout: 300_000 });
-  execute('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env, timeout: 600_000 });
+  execute('apt-get', ['update', '-qq'], { env, timeout: 300_000, output: 2 });
+  execute('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+    env,
+    timeout: 600_000,
+    output: 2,
+  });
   return firstWorking(systemPlaces());
 }
 

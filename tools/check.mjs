@@ -1,6 +1,6 @@
 // @ts-check
 // npm run check: everything that is known without running the library. Stops at the first failure.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureDependencies, execute, root } from './install.mjs';
@@ -61,7 +61,7 @@ export function check() {
   return undefined;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '')).href) {
   ensureDependencies();
   process.exitCode = check() === undefined ? 0 : 1;
 }

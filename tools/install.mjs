@@ -11,15 +11,16 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
  * Runs a command in the repository, in sight of the user.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, timeout?: number, quiet?: boolean }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, timeout?: number, quiet?: boolean, output?: 'inherit' | 2 }} [options]
  * @returns {number} the exit status; 127 if it could not be started
  */
-export function execute(command, args, { env, timeout, quiet = false } = {}) {
+export function execute(command, args, { env, timeout, quiet = false, output = 'inherit' } = {}) {
   // npm and npx are batch files on Windows, which only a shell can run.
   const shell = process.platform === 'win32' && /^np[mx]$/.test(command);
   const { status } = spawnSync(command, args, {
     cwd: root,
-    stdio: quiet ? 'ignore' : 'inherit',
+    // Standard output is for results: what an installation says goes to standard error.
+    stdio: quiet ? 'ignore' : ['inherit', output, 'inherit'],
     shell,
     timeout,
     env: { ...process.env, ...env },
@@ -57,6 +58,6 @@ export function ensureDependencies() {
   const difference = missingDependency();
   if (difference === undefined) return;
   console.error(`Installing dependencies with npm ci: ${difference}.`);
-  const status = execute('npm', ['ci', '--no-audit', '--no-fund']);
+  const status = execute('npm', ['ci', '--no-audit', '--no-fund'], { output: 2 });
   if (status !== 0) throw new Error(`npm ci failed with status ${status}; its messages are above.`);
 }
