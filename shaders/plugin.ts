@@ -37,23 +37,47 @@ function moduleText(path: string, strip: boolean): string {
   return `export default ${JSON.stringify(strip ? { ...shader, code: stripComments(shader.code) } : shader)};`;
 }
 
-/** For Vite: `import shader from './x.wgsl'` gives its code and what it declares; comments are stripped in a build. */
+/** Writes shaders.d.ts if it is not what it must be, and says whether. */
+function updateDeclarations(): boolean {
+  const path = join(folder, 'shaders.d.ts');
+  const text = shaderDeclarations();
+  const stale = !existsSync(path) || readFileSync(path, 'utf8') !== text;
+  if (stale) writeFileSync(path, text);
+  return stale;
+}
+
+/**
+ * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; comments are stripped in a build.
+ * The development server keeps shaders.d.ts up to date. So does a build of the library, which then fails once: it runs in
+ * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale.
+ */
 export function wgsl(): Plugin {
   let strip = false;
+  let role: 'server' | 'library' | undefined;
   return {
     name: 'wgsl',
     enforce: 'pre',
-    configResolved({ command }) {
+    configResolved({ command, build }) {
       strip = command === 'build';
+      if (process.env.VITEST !== undefined) return;
+      if (command === 'serve') role = 'server';
+      else if (build.lib !== false) role = 'library';
     },
     buildStart() {
-      const path = join(folder, 'shaders.d.ts');
-      const text = shaderDeclarations();
-      if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
+      if (role !== undefined && updateDeclarations() && role === 'library')
+        this.error('shaders/shaders.d.ts was not what the shaders declare. It is now: run this again, and commit it.');
+    },
+    watchChange(id) {
+      if (role !== 'server' || !id.endsWith('.wgsl')) return;
+      try {
+        updateDeclarations();
+      } catch {
+        // A shader in the midst of being written: load() says what is wrong with it, to whoever imports it.
+      }
     },
     load(id) {
-      const [path = ''] = id.split('?');
-      if (!path.endsWith('.wgsl')) return null;
+      const [path = '', query = ''] = id.split('?');
+      if (!path.endsWith('.wgsl') || /^(?:raw|url)\b/.test(query)) return null;
       this.addWatchFile(join(folder, SNIPPET));
       return { code: moduleText(path, strip), map: null };
     },

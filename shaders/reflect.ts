@@ -1,4 +1,4 @@
-import { Override, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Shader } from '../src/gpu/shader.js';
 
 /** What a file whose header says `uses activations` gets appended. */
@@ -11,65 +11,89 @@ export interface Snippets {
 
 /**
  * Reads a shader's declarations at build time.
- * @throws {Error} that names the file, for what cannot be parsed or what the runtime does not support
+ * @throws {Error} that names the file, and the line if the parser does, for what cannot be parsed or what the runtime
+ * does not support
  */
 export function reflectShader(name: string, source: string, snippets: Snippets): Shader {
-  const code = /^\/\/! uses activations$/m.test(source)
-    ? `${source}\n${snippets.helpers}${snippets.activations}`
-    : source;
   try {
+    const code = usesActivations(source) ? `${source}\n${snippets.helpers}${snippets.activations}` : source;
     return { name, code, overrides: overrideDefaults(code), ...bindings(code) };
   } catch (cause) {
-    // The parser throws strings as well as errors.
-    throw new Error(`shaders/${name}.wgsl: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    // The parser throws strings as well as errors; its last words are the line.
+    const [, message = '', line] =
+      /^(.*?)(?:\.* Line: (\d+))?$/s.exec(cause instanceof Error ? cause.message : String(cause)) ?? [];
+    throw new Error(`shaders/${name}.wgsl${line === undefined ? '' : `:${line}`}: ${message}`, { cause });
   }
 }
 
-/** An override's default is only in the syntax tree. */
+function usesActivations(source: string): boolean {
+  const directives = [...source.matchAll(/^\/\/!(.*)$/gm)].map(([, text = '']) => text.trim());
+  const unknown = directives.find((text) => text !== 'uses activations');
+  if (unknown !== undefined) throw new Error(`"//! ${unknown}" is not known. Known: "//! uses activations".`);
+  return directives.length > 0;
+}
+
+/** The parser rounds a default to f32 and reads some literals wrongly, so it is taken from the text. */
 function overrideDefaults(code: string): Record<string, number | boolean> {
   const defaults: Record<string, number | boolean> = {};
+  const program = stripComments(code);
   for (const node of new WgslParser().parse(code)) {
     if (!(node instanceof Override)) continue;
-    const literal = /^override\s+\w+\s*(?::\s*\w+)?\s*=\s*(true|false|[\d.]+)u?f?\s*;/.exec(
-      declaration(code, node.name),
-    );
-    if (literal === null) throw new Error(`override ${node.name} has no literal default; give it one.`);
-    const text = literal[1] ?? '';
-    defaults[node.name] = text === 'true' || text === 'false' ? text === 'true' : Number(text);
+    const { name } = node;
+    if (node.attributes?.length) throw new Error(`override ${name} has an attribute; pipelines find it by its name.`);
+    const literal = new RegExp(
+      `\\boverride\\s+${name}\\s*(?::\\s*\\w+)?\\s*=\\s*(?:(true|false)|(-?\\d+\\.?\\d*(?:e[+-]?\\d+)?)[iuf]?)\\s*;`,
+    ).exec(program);
+    if (literal === null) throw new Error(`override ${name} has no default that is a decimal literal, true or false.`);
+    const [, flag, number] = literal;
+    defaults[name] = flag === undefined ? Number(number) : flag === 'true';
   }
   return defaults;
 }
 
-function declaration(code: string, name: string): string {
-  const found = new RegExp(`^override\\s+${name}\\b[^;]*;`, 'm').exec(code);
-  return found === null ? '' : found[0];
-}
-
 function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
-  const reflection = new WgslReflect(code);
+  const { entry, uniforms: structs, storage, textures, samplers, immediates } = new WgslReflect(code);
   const uniforms: Record<string, { binding: number; size: number; fields: Record<string, 'u32' | 'f32'> }> = {};
   const buffers: Record<string, { binding: number; access: 'read' | 'read_write'; type: string }> = {};
-  if (reflection.entry.compute.length !== 1) throw new Error('a shader has one compute entry point.');
-  for (const { name, group, binding, members, size } of reflection.uniforms) {
+  const entries = [...entry.compute, ...entry.vertex, ...entry.fragment];
+  if (entries.length !== 1 || entry.compute[0]?.name !== 'main')
+    throw new Error('a shader has one entry point, the compute shader main.');
+  const others = [...textures, ...samplers, ...immediates, ...storage].filter(
+    ({ resourceType }) => resourceType !== ResourceType.Storage,
+  );
+  for (const { name } of others) throw new Error(`${name} is neither a uniform nor a storage buffer.`);
+  const taken = new Map<number, string>();
+  for (const { name, group, binding } of [...structs, ...storage]) {
     if (group !== 0) throw new Error(`${name} is in group ${group}; everything is in group 0.`);
-    // Only words: so a field's place is its number, and the runtime packs a struct without knowing WGSL's layout rules.
+    const rival = taken.get(binding);
+    if (rival !== undefined) throw new Error(`${rival} and ${name} are both at binding ${binding}.`);
+    taken.set(binding, name);
+  }
+  for (const { name, binding, members, size } of structs) {
+    if (members === null) throw new Error(`${name} is a uniform, but not a struct.`);
+    // Only words, one after the other: so a field's place is its number, and the runtime packs a struct without knowing
+    // WGSL's layout rules.
     const fields: Record<string, 'u32' | 'f32'> = {};
-    for (const { name: field, type } of members ?? []) {
+    for (const [number, { name: field, type, offset }] of members.entries()) {
       if (type.name !== 'u32' && type.name !== 'f32')
         throw new Error(`${name}.${field} is ${type.name}; a field is u32 or f32.`);
+      if (offset !== 4 * number)
+        throw new Error(`${name}.${field} is at byte ${offset}; fields follow each other, without @align or @size.`);
       fields[field] = type.name;
     }
     // A uniform binding is a whole number of 16 bytes.
     uniforms[name] = { binding, size: Math.ceil(size / 16) * 16, fields };
   }
-  for (const { name, group, binding, access, type } of reflection.storage) {
-    if (group !== 0) throw new Error(`${name} is in group ${group}; everything is in group 0.`);
+  for (const { name, binding, access, type } of storage) {
     if (access !== 'read' && access !== 'read_write')
       throw new Error(`${name} has access ${access}; it is read or read_write.`);
     buffers[name] = { binding, access, type: type.getTypeName().replace(/, 0>$/, '>') };
   }
   return { uniforms, buffers };
 }
+
+/** What ends a line, and with it a comment. */
+const LINE_BREAK = /[\n\v\f\r\u0085\u2028\u2029]/;
 
 /**
  * The same program without comments, indentation, blank lines and the blanks around punctuation that cannot be part of
@@ -88,16 +112,19 @@ export function stripComments(code: string): string {
       i += 1;
       out += ' ';
     } else if (depth === 0 && two === '//') {
-      while (i + 1 < code.length && code[i + 1] !== '\n') i++;
+      while (i + 1 < code.length && !LINE_BREAK.test(code[i + 1] ?? '')) i++;
     } else if (depth === 0) {
       out += code[i] ?? '';
     }
   }
-  return out
-    .split('\n')
-    .map((line) => line.trim().replace(/ *([{}()[\]:;,=*]) */g, '$1'))
-    .filter((line) => line !== '')
-    .join('\n');
+  return (
+    out
+      .split(LINE_BREAK)
+      // After / and > a blank stays: "/ *p" would become a comment, and "array<f32> =" a comparison to some readers.
+      .map((line) => line.trim().replace(/(?<![/>]) *([{}()[\]:;,=*]) */g, '$1'))
+      .filter((line) => line !== '')
+      .join('\n')
+  );
 }
 
 /** TypeScript's view of all shaders: exact types, so that a renamed binding, field or override is a type error. */

@@ -35,18 +35,63 @@ test('`uses activations` appends helpers and table; other shaders stay as they a
   expect(reflectShader('x', shader(''), snippets).overrides).toEqual({});
 });
 
+const uniform = (type: string): string => `@group(0) @binding(0) var<uniform> d: ${type};`;
+
 test.each([
-  ['fn main( {}', 'shaders/x.wgsl: '],
-  [shader('override TILE: u32;'), 'shaders/x.wgsl: override TILE has no literal default; give it one.'],
+  ['fn main( {}', 'shaders/x.wgsl:1: Expected'],
+  [shader('\n\nfn f() -> f32 { return 1.0 }'), "shaders/x.wgsl:3: Expected ';' after statement"],
+  [shader('//! uses activation'), '"//! uses activation" is not known. Known: "//! uses activations".'],
+  [
+    shader('override TILE: u32;'),
+    'shaders/x.wgsl: override TILE has no default that is a decimal literal, true or false.',
+  ],
+  [shader('override TILE: u32 = 0x10u;'), 'override TILE has no default that is a decimal literal, true or false.'],
+  [shader('override TILE: u32 = 4 * 4;'), 'override TILE has no default that is a decimal literal, true or false.'],
+  [shader('@id(1) override TILE: u32 = 16;'), 'override TILE has an attribute; pipelines find it by its name.'],
   [shader('@group(1) @binding(0) var<storage, read> A: array<f32>;'), 'A is in group 1; everything is in group 0.'],
-  [shader('struct D { x: vec2f }\n@group(0) @binding(0) var<uniform> d: D;'), 'd.x is vec2f; a field is u32 or f32.'],
-  ['fn helper() {}', 'a shader has one compute entry point.'],
+  [shader('@group(0) @binding(0) var t: texture_2d<f32>;'), 't is neither a uniform nor a storage buffer.'],
+  [shader('@group(0) @binding(0) var s: sampler;'), 's is neither a uniform nor a storage buffer.'],
+  [
+    shader('@group(0) @binding(0) var t: texture_storage_2d<r32float, read_write>;'),
+    't is neither a uniform nor a storage buffer.',
+  ],
+  [
+    shader('@group(0) @binding(1) var<storage, read> A: array<f32>;\n@group(0) @binding(1) var<uniform> d: D;'),
+    'd and A are both at binding 1.',
+  ],
+  [shader(uniform('u32')), 'd is a uniform, but not a struct.'],
+  [shader(uniform('array<vec4f, 4>')), 'd is a uniform, but not a struct.'],
+  [shader(`struct D { x: vec2f }\n${uniform('D')}`), 'd.x is vec2f; a field is u32 or f32.'],
+  [shader(`struct D { @size(16) a: u32, b: u32 }\n${uniform('D')}`), 'd.b is at byte 16; fields follow each other'],
+  [shader(`struct D { a: u32, @align(16) b: u32 }\n${uniform('D')}`), 'd.b is at byte 16; fields follow each other'],
+  ['fn helper() {}', 'a shader has one entry point, the compute shader main.'],
+  ['@compute @workgroup_size(1) fn other() {}', 'a shader has one entry point, the compute shader main.'],
+  [shader('@fragment fn colour() {}'), 'a shader has one entry point, the compute shader main.'],
 ])('what the runtime cannot use is refused with the file: %s', (source, message) => {
   expect(() => reflectShader('x', source, snippets)).toThrow(message);
 });
 
-test('comments go, block comments that nest too; the program stays', () => {
-  expect(stripComments('a // b\n\n  /* c /* d */ e */ f /*g*/h\n// i\n  j')).toBe('a\nf  h\nj');
+test.each([
+  ['override X: f32 = 1e-3;', 0.001],
+  ['override X: f32 = -0.1f;', -0.1],
+  ['  override X = 7u;', 7],
+  ['/* override X: u32 = 9; */ override X: u32 = 7; // not 8', 7],
+  ['override\n  X: bool = true;', true],
+])('a default is read exactly: %s', (source, value) => {
+  expect(reflectShader('x', shader(source), snippets).overrides).toEqual({ X: value });
+});
+
+test.each([
+  ['a // b\n\n  /* c /* d */ e */ f /*g*/h\n// i\n  j', 'a\nf  h\nj'],
+  ['a /*/ b */ c // /* d\ne', 'a   c\ne'],
+  ['a // b\rc // d\u2028e', 'a\nc\ne'],
+  ['let x = y / *p;', 'let x=y / *p;'],
+  ['let x = y * *p - -z;', 'let x=y**p - -z;'],
+  ['var a: array<vec4<f32>> = b[i] ;', 'var a:array<vec4<f32>> =b[i];'],
+  ['if (a >= b && c <= d) { e += f; }', 'if(a >= b && c <=d){e +=f;}'],
+])('comments and blanks go, the program stays: %j', (code, stripped) => {
+  expect(stripComments(code)).toBe(stripped);
+  expect(stripComments(stripped)).toBe(stripped);
 });
 
 test('esbuild takes the same shaders, and nothing of wgsl_reflect reaches the bundle', async () => {
@@ -58,7 +103,7 @@ test('esbuild takes the same shaders, and nothing of wgsl_reflect reaches the bu
     plugins: [wgslEsbuild()],
   });
   const text = outputFiles[0]?.text ?? '';
-  expect(text).toContain('atomicMin(&status[1 + owners[i / 64]],step.index);');
+  expect(text).toContain('atomicMin(&status[1 + owners[i / 16]],step.index);');
   expect(text).not.toContain('PyTorch'); // a comment
   expect(text).not.toMatch(/WgslReflect|WgslParser/);
 });

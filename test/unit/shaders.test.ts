@@ -60,6 +60,13 @@ test('no shader needs more than the default limits of storage buffers', () => {
   for (const { name, buffers } of shaders) expect(Object.keys(buffers).length, name).toBeLessThanOrEqual(8);
 });
 
+test('the shaders of one kernel have the same bindings, so that the types of one are those of all', () => {
+  const [direct, tiled] = ['matmul-direct', 'matmul-tiled'].map((stem) => shaders.find(({ name }) => name === stem));
+  expect(tiled?.uniforms).toEqual(direct?.uniforms);
+  expect(direct?.buffers).toMatchObject(tiled?.buffers ?? {});
+  expect(Object.keys(tiled?.buffers ?? {})).not.toEqual([]);
+});
+
 test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes it', () => {
   expect(readFileSync(new URL('../../shaders/shaders.d.ts', import.meta.url), 'utf8')).toBe(shaderDeclarations());
 });
