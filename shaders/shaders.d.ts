@@ -143,10 +143,10 @@ declare module '*/shaders/sgd.wgsl' {
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
-      readonly gradients: Binding<'read', 'array<f32>'>;
+      readonly gradients: Binding<'read', 'array<vec4f>'>;
       readonly owners: Binding<'read', 'array<u32>'>;
-      readonly parameters: Binding<'read_write', 'array<f32>'>;
-      readonly velocity: Binding<'read_write', 'array<f32>'>;
+      readonly parameters: Binding<'read_write', 'array<vec4f>'>;
+      readonly velocity: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
     };
   };

@@ -114,7 +114,9 @@ export function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
       `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding begins at a multiple of ${BINDING_ALIGNMENT}.`,
     );
   }
-  return { buffer: tensor.buffer, offset, size: Math.ceil(tensor.byteLength / 4) * 4 };
+  // To a whole vec4 where there is room: a storage is padded to one, a caller's own buffer may not be.
+  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, tensor.storage.byteLength - offset);
+  return { buffer: tensor.buffer, offset, size };
 }
 
 /** WebGPU refuses a dispatch that writes a buffer which it also binds otherwise; here the message names the tensors. */

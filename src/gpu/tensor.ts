@@ -33,14 +33,15 @@ export class Storage {
   #borrowed = false;
   static readonly #known = new WeakMap<GPUBuffer, Storage>();
 
-  constructor(label: string, byteLength: number) {
+  /** Our own buffers are whole vec4s, so that kernels may take four elements at a time. */
+  constructor(label: string, byteLength: number, multiple = 16) {
     this.label = label;
-    this.byteLength = Math.ceil(byteLength / 16) * 16;
+    this.byteLength = Math.ceil(byteLength / multiple) * multiple;
   }
 
   /** A buffer that somebody else owns: it is used, and never freed. The same buffer always gives the same storage. */
   static borrowed(label: string, buffer: GPUBuffer, memory?: Memory): Storage {
-    const storage = Storage.#known.get(buffer) ?? new Storage(label, buffer.size);
+    const storage = Storage.#known.get(buffer) ?? new Storage(label, buffer.size, 1);
     storage.#buffer = buffer;
     storage.#memory ??= memory;
     storage.#borrowed = true;

@@ -34,9 +34,17 @@ export function sgdUpdate(
       `sgdUpdate: there are ${count} parameters, ${gradients.length} gradients and ${velocity.length} velocities; they must be as many.`,
     );
   }
+  for (const { label, start, storage } of [parameters, gradients, velocity]) {
+    // The kernel takes four at a time.
+    if (4 * start + 16 * Math.ceil(count / 4) > storage.byteLength) {
+      throw new ShapeError(
+        `sgdUpdate: "${label}" has ${count} elements up to the end of its buffer; make the buffer a multiple of 16 bytes.`,
+      );
+    }
+  }
   return dispatch(shader, {
     label: `sgd ${count}`,
-    programs: [program(shader, { NESTEROV: nesterov, CHECKED: watch !== undefined }, linearGrid(count))],
+    programs: [program(shader, { NESTEROV: nesterov, CHECKED: watch !== undefined }, linearGrid(Math.ceil(count / 4)))],
     uniforms: {
       // Without momentum there is no velocity to dampen, as in PyTorch.
       hyper: { count, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },

@@ -69,3 +69,13 @@ test('numbers of elements that differ are refused', async () => {
     '2 parameters, 3 gradients and 2 velocities',
   );
 });
+
+test("a caller's own buffer that is no whole vec4 is refused with the remedy", async () => {
+  const gpu = await sharedGpu();
+  const buffer = gpu.device.createBuffer({ label: 'mine', size: 20, usage: GPUBufferUsage.STORAGE });
+  const mine = Tensor.wrap(buffer, [5]);
+  const step = { first: 0, rows: 0, index: 0, learning_rate: 1 };
+  expect(() => sgdUpdate(mine, Tensor.empty(gpu, [5]), Tensor.empty(gpu, [5]), {}, step)).toThrow(
+    '"mine" has 5 elements up to the end of its buffer; make the buffer a multiple of 16 bytes.',
+  );
+});
