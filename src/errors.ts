@@ -3,11 +3,12 @@
  * `code` is for programs and stays the same from version to version.
  */
 export class MlpError extends Error {
+  // Written out in each class: minifiers rename classes, and a name that users read must not change with them.
+  override readonly name: string = 'MlpError';
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.code = code;
   }
 }
@@ -17,6 +18,7 @@ export type UnavailableReason = 'insecure-context' | 'no-webgpu' | 'no-adapter' 
 
 /** There is no WebGPU to be had here; `reason` says why. */
 export class WebGpuUnavailableError extends MlpError {
+  override readonly name: string = 'WebGpuUnavailableError';
   readonly reason: UnavailableReason;
 
   constructor(reason: UnavailableReason, message: string, options?: ErrorOptions) {
@@ -27,6 +29,7 @@ export class WebGpuUnavailableError extends MlpError {
 
 /** Sizes that do not fit together, or that nothing can have. */
 export class ShapeError extends MlpError {
+  override readonly name: string = 'ShapeError';
   constructor(message: string, options?: ErrorOptions) {
     super('shape', message, options);
   }
@@ -34,6 +37,7 @@ export class ShapeError extends MlpError {
 
 /** Data that cannot be trained on: bad labels, NaN, files that do not hold together. */
 export class DataError extends MlpError {
+  override readonly name: string = 'DataError';
   constructor(message: string, options?: ErrorOptions) {
     super('data', message, options);
   }
@@ -41,6 +45,7 @@ export class DataError extends MlpError {
 
 /** More than this GPU allows; the message names the limit, what was needed and what there is. */
 export class LimitError extends MlpError {
+  override readonly name: string = 'LimitError';
   constructor(message: string, options?: ErrorOptions) {
     super('limit', message, options);
   }
@@ -48,6 +53,7 @@ export class LimitError extends MlpError {
 
 /** The GPU went away. Everything that was on it is gone. */
 export class DeviceLostError extends MlpError {
+  override readonly name: string = 'DeviceLostError';
   readonly reason: 'destroyed' | 'unknown';
 
   constructor(message: string, reason: 'destroyed' | 'unknown', options?: ErrorOptions) {
@@ -58,6 +64,7 @@ export class DeviceLostError extends MlpError {
 
 /** Something was used after dispose() or destroy(). */
 export class DisposedError extends MlpError {
+  override readonly name: string = 'DisposedError';
   constructor(message: string, options?: ErrorOptions) {
     super('disposed', message, options);
   }
@@ -65,6 +72,7 @@ export class DisposedError extends MlpError {
 
 /** Training was stopped because the loss or a parameter is NaN or infinite. */
 export class NotFiniteError extends MlpError {
+  override readonly name: string = 'NotFiniteError';
   /** The first step, from 0 on, after which something was not finite. */
   readonly step: number;
   /** The name of the parameter, as in `weights()`'s layers, or `loss`. */

@@ -4,6 +4,8 @@ import type { DType, Tensor } from './gpu/tensor.js';
 /** What was in the tensors after the submit with this tag. */
 export interface Report {
   readonly tag: number;
+  /** When it turned up, as `performance.now()` tells. */
+  readonly time: number;
   readonly values: readonly ArrayBuffer[];
 }
 
@@ -59,7 +61,7 @@ export class Reports {
           offset += byteLength;
           return bytes.slice(offset - byteLength, offset);
         });
-        this.#landed.push({ tag, values });
+        this.#landed.push({ tag, time: performance.now(), values });
         this.#free.push(staging);
       })
       .catch((error: unknown) => {

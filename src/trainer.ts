@@ -377,21 +377,20 @@ export class Trainer<Names extends string = never> {
     let lastDone = started;
 
     const deliver = async (): Promise<void> => {
-      for (const { tag, values } of reports.take()) {
-        const [sumsRead = new ArrayBuffer(0), statusRead = new ArrayBuffer(0)] = values;
-        const rows = Math.min(tag * this.batchSize, samples);
-        const now = sums(new Float32Array(sumsRead), rows);
-        if (onNotFinite === 'stop') this.#refuseNotFinite(new Uint32Array(statusRead), firstStep, epoch, reported.sums);
-        const time = performance.now();
-        const since = {
-          loss: now.loss - reported.sums.loss,
-          correct: now.correct - reported.sums.correct,
-          rows: rows - reported.sums.rows,
-        };
-        const samplesPerSecond = (1000 * since.rows) / Math.max(time - reported.time, 1e-3);
-        reported = { sums: now, time };
-        if (since.rows > 0)
-          await options.onStep?.({ ...this.#evaluation(since), epoch, step: tag, steps, samplesPerSecond });
+      // Of several reports that came together the last one says it all: sums and status only grow.
+      const report = reports.take().at(-1);
+      if (report === undefined) return;
+      const { tag, time, values } = report;
+      const [sumsRead = new ArrayBuffer(0), statusRead = new ArrayBuffer(0)] = values;
+      const rows = Math.min(tag * this.batchSize, samples);
+      const now = sums(new Float32Array(sumsRead), rows);
+      if (onNotFinite === 'stop') this.#refuseNotFinite(new Uint32Array(statusRead), firstStep, epoch, reported.sums);
+      const { loss, correct } = reported.sums;
+      const since = { loss: now.loss - loss, correct: now.correct - correct, rows: rows - reported.sums.rows };
+      const samplesPerSecond = (1000 * since.rows) / Math.max(time - reported.time, 1e-3);
+      reported = { sums: now, time };
+      if (since.rows > 0) {
+        await options.onStep?.({ ...this.#evaluation(since), epoch, step: tag, steps, samplesPerSecond });
       }
     };
 
@@ -399,8 +398,10 @@ export class Trainer<Names extends string = never> {
       while (queued < steps) {
         if (signal?.aborted === true) break;
         if (this.#paused !== undefined) {
+          await reports.settled();
+          await deliver();
           const from = performance.now();
-          await this.#paused.promise;
+          await this.#paused?.promise;
           frozen += performance.now() - from;
           reported = { ...reported, time: performance.now() };
           continue;
