@@ -106,7 +106,7 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
 
 /**
  * The choice between the variants, for every product of the library: a CPU adapter wants large register tiles straight
- * from storage, a GPU wants small ones through workgroup memory (`kernels.md` §2.4, measured in the README).
+ * from storage, a GPU wants small ones through workgroup memory.
  */
 function programs(
   M: number,
