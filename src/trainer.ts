@@ -1,11 +1,11 @@
-import { type FeedTarget, recordFeed, recordTraining } from './compile.js';
-import { checkSamples, type Dataset, upload, uploadWords } from './dataset.js';
+import { type FeedTarget, recordTraining } from './compile.js';
+import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, LimitError, MlpError, NotFiniteError, ShapeError } from './errors.js';
+import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
 import type { StepValues } from './gpu/dispatch.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, type PlannedDispatch, planTable, StepRecords } from './gpu/plan.js';
-import { Storage, Tensor } from './gpu/tensor.js';
-import type { RowSource } from './kernels/gather-rows.js';
+import type { Tensor } from './gpu/tensor.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
@@ -62,13 +62,6 @@ export interface FitOptions<Names extends string = never> {
   readonly onNotFinite?: 'stop' | 'ignore';
 }
 
-/** A data set as a training step reads it. */
-interface Feed {
-  readonly plan: Plan;
-  readonly source: RowSource;
-  dispose(): void;
-}
-
 const STEP_CAPACITY = 64;
 const MOST_SUBMITS_IN_FLIGHT = 2;
 /** How long the steps of one submit should take: short on a page that draws, long where nobody looks. */
@@ -88,11 +81,7 @@ export class Trainer<Names extends string = never> {
   readonly #target: FeedTarget;
   readonly #gradients: Tensor;
   readonly #records: StepRecords;
-  readonly #feeds: Map<Dataset, { train?: Feed; evaluate?: Feed }> = new Map<
-    Dataset,
-    { train?: Feed; evaluate?: Feed }
-  >();
-  readonly #manual: Map<string, Feed> = new Map<string, Feed>();
+  readonly #feeds: Feeds;
   readonly #onDispose: (trainer: Trainer<Names>) => void;
   #learningRate: number;
   #steps = 0;
@@ -119,6 +108,7 @@ export class Trainer<Names extends string = never> {
     this.#target = parts.target;
     this.#gradients = parts.gradients;
     this.#records = parts.records;
+    this.#feeds = new Feeds(model, options.loss, parts.target, parts.records);
     this.#learningRate = options.optimizer.spec.learningRate;
     this.#onDispose = onDispose;
   }
@@ -188,11 +178,7 @@ export class Trainer<Names extends string = never> {
   /** What a step runs, in order. `toString()` is a table. */
   get plan(): { readonly dispatches: readonly PlannedDispatch[]; toString(): string } {
     this.#check();
-    const [anyFeed] = [...this.#feeds.values()]
-      .flatMap(({ train, evaluate }) => [train, evaluate])
-      .filter((feed) => feed !== undefined);
-    const feed = anyFeed ?? this.#manualFeed(new Float32Array(this.#model.spec.inputs), 1);
-    const all = [...feed.plan.dispatches, ...this.#main.dispatches];
+    const all = [...this.#feeds.any.plan.dispatches, ...this.#main.dispatches];
     const dispatches = ['gather', 'forward', 'loss', 'backward', 'update'].flatMap((wanted) =>
       all.filter(({ phase }) => phase === wanted),
     );
@@ -226,8 +212,8 @@ export class Trainer<Names extends string = never> {
     if (!Number.isInteger(epochs) || epochs < 0) {
       throw new MlpError('bad-option', `fit: epochs = ${epochs}; epochs must be an integer ≥ 0.`);
     }
-    this.#checkDataset('fit', dataset);
-    if (validation !== undefined) this.#checkDataset('fit: validation', validation);
+    checkDataset('fit', dataset, this.#model, this.#loss);
+    if (validation !== undefined) checkDataset('fit: validation', validation, this.#model, this.#loss);
     if (dataset.length < this.batchSize) {
       throw new DataError(
         `fit: batchSize = ${this.batchSize}, but the data set has ${dataset.length} samples. Make a trainer with a batchSize of at most ${dataset.length}.`,
@@ -236,7 +222,7 @@ export class Trainer<Names extends string = never> {
     this.#fitting = true;
     const history: EpochResult<Names>[] = [];
     try {
-      const feed = await this.#feed(dataset, 'train');
+      const feed = await this.#feeds.of(dataset, 'train');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
         const result = await this.#epoch(feed, dataset.length, epoch, options);
         if (result === undefined) break;
@@ -269,8 +255,8 @@ export class Trainer<Names extends string = never> {
   /** Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. */
   async evaluate(dataset: Dataset): Promise<Evaluation<Names>> {
     this.#check();
-    this.#checkDataset('evaluate', dataset);
-    const feed = await this.#feed(dataset, 'evaluate');
+    checkDataset('evaluate', dataset, this.#model, this.#loss);
+    const feed = await this.#feeds.of(dataset, 'evaluate');
     const { totals } = this.#target.evaluation;
     const steps = Math.ceil(dataset.length / this.batchSize);
     for (let done = 0; done < steps; ) {
@@ -334,11 +320,7 @@ export class Trainer<Names extends string = never> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.resume();
-    for (const { train, evaluate } of this.#feeds.values()) {
-      train?.dispose();
-      evaluate?.dispose();
-    }
-    for (const feed of this.#manual.values()) feed.dispose();
+    this.#feeds.dispose();
     this.#main.dispose();
     this.#records.dispose();
     this.#onDispose(this);
@@ -360,9 +342,7 @@ export class Trainer<Names extends string = never> {
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     feed.source.order.write(
-      shuffle
-        ? new Random(this.#model.spec.seed, 1 + this.#epochs).shuffled(samples)
-        : Uint32Array.from({ length: samples }, (_, row) => row),
+      shuffle ? new Random(this.#model.spec.seed, 1 + this.#epochs).shuffled(samples) : counting(samples),
     );
     this.#epochs += 1;
     totals.write(new Float32Array(totals.length));
@@ -490,55 +470,6 @@ export class Trainer<Names extends string = never> {
     );
   }
 
-  async #feed(dataset: Dataset, purpose: 'train' | 'evaluate'): Promise<Feed> {
-    const feeds = this.#feeds.get(dataset) ?? {};
-    let feed = feeds[purpose];
-    if (feed === undefined) {
-      const { gpu } = this.#model;
-      const order = new Tensor(new Storage('order', 4 * dataset.length), 0, [dataset.length], 'u32');
-      const source = { data: dataset.inputs, labels: dataset.labels, order, normalization: this.#model.normalization };
-      order.storage.allocate(gpu);
-      try {
-        const plan = await recordFeed(source, this.#loss, this.#target).compile(gpu, 'data set feed', this.#records);
-        this.#check();
-        order.write(Uint32Array.from({ length: dataset.length }, (_, row) => row));
-        feed = { plan, source, dispose: () => [plan, order].forEach((part) => void part.dispose()) };
-      } catch (error) {
-        order.dispose();
-        throw error;
-      }
-      this.#feeds.set(dataset, { ...this.#feeds.get(dataset), [purpose]: feed });
-    }
-    return feed;
-  }
-
-  /** The feed of `step` and `gradients`: its data are overwritten at each call. */
-  #manualFeed(inputs: Uint8Array | Float32Array, words: number): Feed {
-    const key = `${inputs instanceof Uint8Array ? 'u8' : 'f32'}/${words}`;
-    let feed = this.#manual.get(key);
-    if (feed === undefined) {
-      const { gpu, spec, normalization } = this.#model;
-      const size = this.batchSize * spec.inputs;
-      const data = upload(
-        gpu,
-        'batch inputs',
-        inputs instanceof Uint8Array ? new Uint8Array(size) : new Float32Array(size),
-        [this.batchSize, spec.inputs],
-      );
-      const labels = uploadWords(gpu, new Uint32Array(this.batchSize * words), [this.batchSize, words]);
-      const order = uploadWords(
-        gpu,
-        Uint32Array.from({ length: this.batchSize }, (_, row) => row),
-        [this.batchSize],
-      );
-      const source = { data, labels, order, normalization };
-      const plan = recordFeed(source, this.#loss, this.#target).build(gpu, 'batch feed', this.#records);
-      feed = { plan, source, dispose: () => [plan, data, labels, order].forEach((part) => void part.dispose()) };
-      this.#manual.set(key, feed);
-    }
-    return feed;
-  }
-
   /** Checks a minibatch and uploads it. */
   #load(
     where: string,
@@ -554,44 +485,11 @@ export class Trainer<Names extends string = never> {
         `${where}: ${rows} samples came, but batchSize = ${this.batchSize}. Pass at most that many.`,
       );
     }
-    this.#checkLabels(where, samples);
-    const feed = this.#manualFeed(samples.inputs, samples.words);
+    checkLabels(where, samples, this.#model, this.#loss);
+    const feed = this.#feeds.ofBatch(samples.inputs, samples.words);
     this.#gpu.write(feed.source.data.buffer, 0, samples.inputs);
     this.#gpu.write(feed.source.labels.buffer, 0, samples.labels);
     return { feed, rows };
-  }
-
-  #checkDataset(where: string, dataset: Dataset): void {
-    if (dataset.disposed) throw new DisposedError(`${where}: the data set has been disposed.`);
-    if (dataset.gpu !== this.#gpu)
-      throw new MlpError('other-gpu', `${where}: the data set is on another Gpu than the model.`);
-    if (dataset.features !== this.#model.spec.inputs) {
-      throw new ShapeError(
-        `${where}: a sample of the data set has ${dataset.features} features, but the model has ${this.#model.spec.inputs} inputs.`,
-      );
-    }
-    const { classCount, notProbabilities, labels } = dataset;
-    this.#checkLabels(where, { classCount, notProbabilities, words: labels.shape[1] ?? 1 });
-  }
-
-  #checkLabels(
-    where: string,
-    labels: { classCount: number; words: number; notProbabilities: string | undefined },
-  ): void {
-    const { outputs } = this.#model;
-    const { classCount, words, notProbabilities } = labels;
-    if (words === 1 ? classCount > outputs : classCount !== outputs) {
-      throw new DataError(
-        words === 1
-          ? `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${outputs - 1}.`
-          : `${where}: a row of targets has ${classCount} numbers, but the model has ${outputs} outputs.`,
-      );
-    }
-    if (notProbabilities !== undefined) {
-      throw new DataError(
-        `${where}: ${this.#loss.spec.type} learns from probabilities, ≥ 0 and with a sum of 1, but in the targets ${notProbabilities}.`,
-      );
-    }
   }
 
   #check(): void {

@@ -12,6 +12,7 @@ const ORDER = [
   'mlp.ts',
   'trainer.ts',
   'reports.ts',
+  'feeds.ts',
   'compile.ts',
   'model.ts',
   'dataset.ts',
