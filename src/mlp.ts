@@ -1,6 +1,7 @@
 import { type PredictionOutput, recordPrediction } from './compile.js';
 import { checkInputs, upload, uploadWords } from './dataset.js';
 import { DisposedError, LimitError, MlpError, ShapeError } from './errors.js';
+import { counting } from './feeds.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords, table } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
@@ -234,11 +235,7 @@ export class Mlp {
     const { gpu, normalization } = this.#model;
     const samples = data.shape[0] ?? 1;
     const labels = uploadWords(gpu, new Uint32Array(samples), [samples, 1]);
-    const order = uploadWords(
-      gpu,
-      Uint32Array.from({ length: samples }, (_, row) => row),
-      [samples],
-    );
+    const order = uploadWords(gpu, counting(samples), [samples]);
     const source = { data, labels, order, normalization };
     const free = (): void => {
       for (const tensor of own ? [data, labels, order] : [labels, order]) tensor.dispose();

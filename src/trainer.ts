@@ -74,7 +74,6 @@ export class Trainer<Names extends string = never> {
   readonly #gpu: Gpu;
   readonly #model: Model;
   readonly #loss: Loss;
-  readonly #optimizer: Optimizer;
   readonly #metrics: readonly Metric<Names>[];
   readonly #stepsPerSubmit: number | 'auto';
   readonly #main: Plan;
@@ -101,7 +100,6 @@ export class Trainer<Names extends string = never> {
     this.#gpu = model.gpu;
     this.#model = model;
     this.#loss = options.loss;
-    this.#optimizer = options.optimizer;
     this.#metrics = options.metrics ?? [];
     this.#stepsPerSubmit = options.stepsPerSubmit ?? 'auto';
     this.#main = parts.main;
@@ -289,10 +287,7 @@ export class Trainer<Names extends string = never> {
   async loss(): Promise<number> {
     this.#check();
     const rows = this.#lastRows;
-    const losses = await this.#target.training.losses.read();
-    let sum = 0;
-    for (let row = 0; row < rows; row++) sum += losses[row] ?? 0;
-    return sum / rows;
+    return mean(await this.#target.training.losses.read(), rows);
   }
 
   /** Loss and gradients of a minibatch, in the order of `weights()`. Nothing is updated. */
@@ -310,9 +305,7 @@ export class Trainer<Names extends string = never> {
       this.#main.encode(pass, ['backward'], 0);
     });
     const [flat, losses] = await Promise.all([this.#gradients.read(), this.#target.evaluation.losses.read()]);
-    let sum = 0;
-    for (let row = 0; row < rows; row++) sum += losses[row] ?? 0;
-    return { loss: sum / rows, gradients: this.#model.cut(flat) };
+    return { loss: mean(losses, rows), gradients: this.#model.cut(flat) };
   }
 
   /** Frees what training needs; the model keeps its weights. A second call does nothing. */
@@ -381,7 +374,9 @@ export class Trainer<Names extends string = never> {
           await reports.settled();
           await deliver();
           const from = performance.now();
-          await this.#paused?.promise;
+          // Whatever else ends fit ends the pause too.
+          await Promise.race([this.#paused?.promise, aborted(signal), this.#gpu.lost]);
+          this.#check();
           frozen += performance.now() - from;
           reported = { ...reported, time: performance.now() };
           continue;
@@ -520,6 +515,19 @@ function sums(totals: Float32Array, rows: number): Sums {
     correct += totals[half + row] ?? 0;
   }
   return { loss, correct, rows };
+}
+
+/** The mean of the first rows, in float64. */
+function mean(losses: Float32Array, rows: number): number {
+  return losses.subarray(0, rows).reduce((sum, loss) => sum + loss, 0) / rows;
+}
+
+/** Resolves when the signal is aborted; never without one. */
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) resolve();
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Steps for the next submit, from how long one takes; at most doubled, so that one odd sample does little harm. */

@@ -144,6 +144,8 @@ export class Gpu implements Memory, Binder {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#pool.destroy();
+    this.#unused?.read.destroy();
+    this.#unused?.read_write.destroy();
     if (this.#owned) this.device.destroy();
   }
 

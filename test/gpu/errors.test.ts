@@ -263,6 +263,7 @@ test('a destroyed Gpu says so, in the middle of fit too', async () => {
   const { model, trainer, data } = await small(gpu);
   const fitting = trainer.fit(data, { epochs: 1e6 });
   const refused = expect(fitting).rejects.toThrow(DisposedError);
+  trainer.pause(); // a pause must not outlive the device
   setTimeout(() => gpu.destroy(), 100);
   await refused;
   await expect(model.predict([1, 2, 3, 4])).rejects.toThrow('This Gpu has been destroyed.');

@@ -321,3 +321,16 @@ test('pause holds fit back until resume', async () => {
   expect((await done).length).toBe(1);
   expect(seen).toBe(100);
 });
+
+test('a signal ends fit while it is paused', async () => {
+  const gpu = await sharedGpu();
+  const { inputs, labels } = clusters(400, 6, 3);
+  using model = await Mlp.create(gpu, { inputs: 6, layers: [dense(3)], seed: 1 });
+  using data = Dataset.create(gpu, { inputs, features: 6, classes: labels });
+  using trainer = await trainerFor(model, 4);
+  const controller = new AbortController();
+  trainer.pause();
+  const done = trainer.fit(data, { epochs: 1, signal: controller.signal });
+  setTimeout(() => controller.abort(), 100);
+  expect(await done).toEqual([]);
+});
