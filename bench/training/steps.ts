@@ -1,0 +1,81 @@
+import type { Dataset } from '../../src/index.js';
+import type { Case, Contender, Context } from '../case.js';
+import { createDataset, createModel, createTrainer } from './model.js';
+import { type Network, nameOf, stepBytes, stepFlops } from './network.js';
+
+/**
+ * Training as an app does it: `fit` over a resident data set, an epoch of as many steps as are wanted, until its
+ * loss is on the host.
+ */
+async function fitting(
+  { gpu }: Context,
+  network: Network,
+  { name = 'webgpu-mlp', scale = 1, stepsPerSubmit = 'auto' as number | 'auto' } = {},
+): Promise<Contender> {
+  const before = gpu.memory.usedBytes;
+  const model = await createModel(gpu, network);
+  const start = performance.now();
+  const trainer = await createTrainer(model, network, stepsPerSubmit);
+  const compileMs = performance.now() - start;
+  const datasets = new Map<number, Dataset>();
+  const dataset = (steps: number): Dataset => {
+    const known = datasets.get(steps) ?? createDataset(gpu, network, steps);
+    datasets.set(steps, known);
+    return known;
+  };
+  return {
+    name,
+    compileMs,
+    dispatches: scale * trainer.plan.dispatches.length,
+    gpuBytes() {
+      let data = 0;
+      for (const { inputs, labels } of datasets.values()) data += inputs.storage.byteLength + labels.storage.byteLength;
+      return gpu.memory.usedBytes - before - data;
+    },
+    async run(count) {
+      await trainer.fit(dataset(scale * count), { epochs: 1 });
+    },
+    dispose() {
+      model.dispose();
+      for (const known of datasets.values()) known.dispose();
+    },
+  };
+}
+
+const networks: readonly (Network & { readonly large?: boolean })[] = [
+  { layers: [2, 16, 2], batch: 4 },
+  { layers: [784, 128, 10], batch: 32 },
+  { layers: [784, 400, 200, 10], batch: 32 },
+  { layers: [784, 400, 200, 10], batch: 128 },
+  { layers: [784, 400, 200, 10], batch: 1024 },
+  { layers: [4096, 4096, 4096, 10], batch: 128, large: true },
+  { layers: [4096, 4096, 4096, 10], batch: 1024, large: true },
+];
+
+const steps: readonly Case[] = networks.map((network) => ({
+  name: `step ${nameOf(network)}`,
+  group: 'training',
+  workload: { kind: 'step', ...network },
+  flops: stepFlops(network),
+  bytes: stepBytes(network),
+  ...(network.large ? { large: true } : {}),
+  prepare: async (context) => [await fitting(context, network)],
+}));
+
+const MANY = 1000;
+const small: Network = { layers: [2, 16, 2], batch: 4 };
+
+/** What launching costs over a long run, and how much of it a fixed number of steps per submit saves. */
+const thousand: Case = {
+  name: `${MANY} steps ${nameOf(small)}`,
+  group: 'training',
+  flops: MANY * stepFlops(small),
+  bytes: MANY * stepBytes(small),
+  prepare: async (context) => [
+    await fitting(context, small, { scale: MANY, name: 'steps per submit: auto' }),
+    await fitting(context, small, { scale: MANY, name: 'steps per submit: 64', stepsPerSubmit: 64 }),
+    await fitting(context, small, { scale: MANY, name: 'steps per submit: 1', stepsPerSubmit: 1 }),
+  ],
+};
+
+export const training: readonly Case[] = [...steps, thousand];
