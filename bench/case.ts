@@ -52,6 +52,8 @@ export interface Case {
   readonly large?: boolean;
   /** Measured in every run, since the others are told as shares of it. */
   readonly yardstick?: boolean;
+  /** Measured on a device of its own: so that what it compiles and holds is all there is. */
+  readonly ownDevice?: boolean;
   /** A figure of the adapter: the value that a median of so many milliseconds stands for. */
   readonly figure?: { readonly unit: 'GFLOP/s' | 'GB/s' | 'µs'; value(median: number, contender: Contender): number };
   prepare(context: Context): Promise<readonly Contender[]>;

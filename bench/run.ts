@@ -1,9 +1,9 @@
 import type { Gpu } from '../src/index.js';
-import { DEPENDENT } from './adapter/launch.js';
 import { build } from './build.js';
 import type { Case, Contender, Context, Report, Result } from './case.js';
 import { prepare } from './contenders.js';
-import { type Measurement, measure, type Pace, quantile, quick, thorough } from './measure.js';
+import { judged, resultOf, withRatios } from './judge.js';
+import { type Measurement, measure, type Pace, quick, thorough } from './measure.js';
 import { select, suite } from './suite.js';
 
 /** What the caller wants measured. */
@@ -51,8 +51,10 @@ export async function runBench(wanted: Wanted, surroundings: Surroundings): Prom
   for (const [done, each] of chosen.entries()) {
     surroundings.progress({ done, total: chosen.length, name: each.name });
     gpu = await usable(gpu, surroundings);
-    const context = { gpu, peers: wanted.peers, full };
+    const own = each.ownDevice === true ? await surroundings.requestGpu() : undefined;
+    const context = { gpu: own ?? gpu, peers: wanted.peers, full };
     const measured = await measureCase(each, context, pace, surroundings);
+    own?.destroy();
     results.push(...measured.map((result) => judged(result, each, results)));
   }
   surroundings.progress({ done: chosen.length, total: chosen.length, name: '' });
@@ -122,66 +124,6 @@ async function measureCold(
   }
   return racers.map(({ samples, error }) => (error === '' ? { samples } : { error }));
 }
-
-function resultOf(each: Case, contender: Contender, measurement: Measurement): Result {
-  const { name, compileMs, dispatches, chosen, flops = each.flops, bytes = each.bytes } = contender;
-  const identity = { case: each.name, group: each.group, contender: name };
-  if ('error' in measurement) {
-    return { ...identity, samples: [], median: 0, p25: 0, p75: 0, error: measurement.error };
-  }
-  const { samples } = measurement;
-  const median = quantile(samples, 0.5);
-  const gpuBytes = contender.gpuBytes?.();
-  return {
-    ...identity,
-    samples,
-    median,
-    p25: quantile(samples, 0.25),
-    p75: quantile(samples, 0.75),
-    ...(flops === undefined ? {} : { flops, gflops: flops / median / 1e6 }),
-    ...(bytes === undefined ? {} : { bytes, gbps: bytes / median / 1e6 }),
-    ...(compileMs === undefined ? {} : { compileMs }),
-    ...(dispatches === undefined ? {} : { dispatches }),
-    ...(gpuBytes === undefined ? {} : { gpuBytes }),
-    ...(chosen === undefined ? {} : { chosen }),
-    ...(each.figure === undefined ? {} : { value: each.figure.value(median, contender), unit: each.figure.unit }),
-  };
-}
-
-function withRatios(each: Case, results: readonly Result[]): Result[] {
-  if (each.group === 'adapter' || each.name.startsWith('dispatches')) return [...results];
-  return results.map((result) => {
-    if (result.error !== undefined) return result;
-    const rivals = results.filter(({ contender, error }) => contender !== result.contender && error === undefined);
-    if (rivals.length === 0) return result;
-    return {
-      ...result,
-      ratio: Object.fromEntries(rivals.map((rival) => [rival.contender, rival.median / result.median])),
-    };
-  });
-}
-
-/** Says which of the adapter's limits a result is up against, and how close it comes, by what this run has measured. */
-function judged(result: Result, { group }: Case, yardsticks: readonly Result[]): Result {
-  const { flops = 0, bytes = 0, dispatches = 0, median, error } = result;
-  if (group === 'adapter' || error !== undefined || (flops === 0 && bytes === 0)) return result;
-  const figures = (unit: string): Result[] =>
-    yardsticks.filter((yardstick) => yardstick.group === 'adapter' && yardstick.unit === unit);
-  const peak = Math.max(0, ...figures('GFLOP/s').map(({ value = 0 }) => value));
-  // The copy whose size is nearest: what fits in a cache is measured against the cache.
-  const [nearest] = figures('GB/s').sort((a, b) => distance(a, bytes) - distance(b, bytes));
-  const launch = figures('µs').find(({ contender }) => contender === DEPENDENT)?.value ?? 0;
-  if (peak === 0 || nearest?.value === undefined) return result;
-  const compute = flops / peak / 1e6;
-  const memory = bytes / nearest.value / 1e6;
-  const launching = (dispatches * launch) / 1000;
-  const best = Math.max(compute, memory);
-  const bound = launching > best ? 'launch' : compute >= memory ? 'compute' : 'memory';
-  return { ...result, bound, shareOfPeak: Math.max(best, launching) / median };
-}
-
-const distance = (result: Result, bytes: number): number =>
-  Math.abs(Math.log((result.bytes ?? 1) / Math.max(bytes, 1)));
 
 function plain(limits: GPUSupportedLimits): Record<string, number> {
   const numbers: Record<string, number> = {};

@@ -24,7 +24,9 @@ export const suite: readonly Case[] = [
 ];
 
 /** What the caller asked for cannot be measured; whole sentences. */
-export class SelectionError extends Error {}
+export class SelectionError extends Error {
+  readonly usage = true;
+}
 
 /** Names as they are typed: × is x, → is ->, and case does not matter. */
 const typed = (name: string): string =>

@@ -1,6 +1,7 @@
 // @ts-check
 // npm run bench: builds the bench and measures in headless Chrome, on Dawn for Node, or serves the page.
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -37,6 +38,9 @@ async function bundle(entry, name) {
   return join(root, `bench/dist/${name}.mjs`);
 }
 
+/** @returns {Promise<string>} the path of a script that needs nothing but itself, Node and Dawn's native module */
+export const bundleForNode = () => bundle('bench/node.ts', 'bench-node');
+
 /** @returns {Promise<{ url: string, close: () => Promise<void> }>} */
 async function servePage() {
   const { build, preview } = await import('vite');
@@ -69,7 +73,7 @@ async function drive(page, url, last, progress) {
       page.on('pageerror', (error) => fail(`The page failed: ${error instanceof Error ? error.message : error}`));
       const hear = (/** @type {BenchEvent} */ event) => {
         silence?.refresh();
-        if (event.type === 'error') fail(event.message);
+        if (event.type === 'error') reject(event.usage ? new UsageError(event.message) : new Error(event.message));
         else if (event.type === 'progress') progress(event);
         else if (event.type === last) resolve(/** @type {Extract<BenchEvent, { type: T }>} */ (event));
       };
@@ -147,8 +151,7 @@ async function main() {
   }
   ensureDependencies();
   if (options.node) {
-    const script = await bundle('bench/node.ts', 'bench-node');
-    process.exitCode = await runScript(script, args);
+    process.exitCode = await runScript(await bundleForNode(), args);
     return;
   }
   if (options.serve) {
@@ -163,9 +166,9 @@ async function main() {
   output(report, options);
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '')).href) {
+  main().catch((/** @type {unknown} */ error) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  });
 }

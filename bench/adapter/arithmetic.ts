@@ -16,7 +16,7 @@ const forms: readonly FmaForm[] = [
 
 /** A dispatch of some milliseconds on either kind of adapter. */
 const size = ({ info: { software } }: Gpu): { rounds: number; workgroups: number } =>
-  software ? { rounds: 8, workgroups: 64 } : { rounds: 64, workgroups: 4096 };
+  software ? { rounds: 8, workgroups: 64 } : { rounds: 16, workgroups: 8192 };
 
 const operands = (gpu: Gpu, workgroups: number): { factors: Tensor; results: Tensor } => ({
   factors: Tensor.from(gpu, [0.999, 0.001, 1e-6], [3], 'factors'),
@@ -53,7 +53,9 @@ export function best(results: readonly Result[], contender: string): Result[] {
 }
 
 const WIDTHS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
-/** Of the best throughput, from which on the adapter counts as filled. */
+/** So many that a single workgroup takes far longer than a launch. */
+const widthRounds = ({ info: { software } }: Gpu): number => (software ? 16 : 512);
+/** Of the throughput of the largest grid, from which on the adapter counts as filled. */
 const FILLED = 0.85;
 
 /** How many workgroups the adapter runs at a time: from how many on the throughput grows no more. */
@@ -63,17 +65,17 @@ export const parallelWidth: Case = {
   figure: { unit: 'GFLOP/s', value: (median, { flops = 0 }) => flops / median / 1e6 },
   prepare({ gpu }) {
     const { factors, results } = operands(gpu, Math.max(...WIDTHS));
-    const form: FmaForm = { type: 'vec4f', chains: 4, builtin: false };
+    const form: FmaForm = { type: 'vec4f', chains: 2, builtin: false };
     const make = (workgroups: number): Promise<Contender> => {
-      const call = fma(form, size(gpu).rounds, workgroups, factors, results);
+      const call = fma(form, widthRounds(gpu), workgroups, factors, results);
       return replay(gpu, `${workgroups} workgroups`, [call], [factors, results], { flops: call.flops });
     };
     return contenders(WIDTHS.map((width) => ({ name: `${width} workgroups`, make: () => make(width) })));
   },
   conclude(results) {
-    const most = Math.max(...results.map(({ value = 0 }) => value));
+    const most = results.at(-1)?.value ?? 0;
     const knee = results.find(({ value = 0 }) => value >= FILLED * most);
-    if (knee === undefined) return [];
+    if (knee === undefined || most === 0) return [];
     return [{ ...knee, contender: 'knee', value: Number.parseInt(knee.contender, 10), unit: 'workgroups' }];
   },
 };

@@ -6,7 +6,7 @@ export type BenchEvent =
   | ({ readonly type: 'progress' } & Progress)
   | { readonly type: 'report'; readonly report: Report }
   | { readonly type: 'cold'; readonly ms: number }
-  | { readonly type: 'error'; readonly message: string };
+  | { readonly type: 'error'; readonly message: string; readonly usage: boolean };
 
 declare global {
   /** Put here by tools/bench.mjs. */
@@ -123,7 +123,9 @@ const caseName = query.get('cold');
 const work = caseName !== null ? cold(caseName) : query.has('driven') ? driven() : undefined;
 if (work === undefined) interactive();
 else {
-  work.catch((error: unknown) =>
-    tell({ type: 'error', message: error instanceof Error ? error.message : String(error) }),
-  );
+  work.catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    // The class is in a module that may not have been loaded.
+    tell({ type: 'error', message, usage: error instanceof Error && 'usage' in error });
+  });
 }

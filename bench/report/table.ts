@@ -1,7 +1,11 @@
 import { table } from '../../src/gpu/plan.js';
 import type { Report, Result } from '../case.js';
 
-const digits = (value: number | undefined): string => (value === undefined ? '' : value.toPrecision(3));
+function digits(value: number | undefined): string {
+  if (value === undefined) return '';
+  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+}
+
 const percent = (share: number | undefined): string => (share === undefined ? '' : `${(100 * share).toFixed(0)} %`);
 
 /** The best of a case among the others, as a ratio to this result: above 1 this one is the fastest. */

@@ -1,5 +1,5 @@
 import type { Gpu } from '../../src/index.js';
-import type { Case, Contender } from '../case.js';
+import type { Case, Contender, Result } from '../case.js';
 import { createModel, createTrainer } from './model.js';
 import { type Network, nameOf, samples } from './network.js';
 
@@ -70,7 +70,28 @@ function breakdown(network: Network, large: boolean): Case {
         };
       });
     },
+    conclude: total,
   };
+}
+
+/** What they take together, if each had been measured. */
+function total(results: readonly Result[]): Result[] {
+  const [first] = results;
+  if (first === undefined || results.some(({ error }) => error !== undefined)) return [];
+  const sum = (pick: (result: Result) => number): number => results.reduce((whole, result) => whole + pick(result), 0);
+  const { case: name, group } = first;
+  return [
+    {
+      case: name,
+      group,
+      contender: 'all of them',
+      samples: [],
+      median: sum(({ median }) => median),
+      p25: sum(({ p25 }) => p25),
+      p75: sum(({ p75 }) => p75),
+      dispatches: results.length,
+    },
+  ];
 }
 
 export const breakdowns: readonly Case[] = [

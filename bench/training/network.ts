@@ -39,12 +39,16 @@ export function stepFlops({ layers, batch }: Network): number {
   return flops;
 }
 
-/** Bytes that a step has to move at the least: weights forward and back, weights and velocity updated, activations. */
+/**
+ * Bytes that a step has to move at the least. Of each weight: read forward, read for dX in all layers but the first, read
+ * and written with its velocity. Of each unit and row: Y written and read three times (next layer, its dW, gate), dZ
+ * written and read twice. X is read twice.
+ */
 export function stepBytes({ layers, batch }: Network): number {
   let words = batch * (layers[0] ?? 0) * 2;
   for (let i = 1; i < layers.length; i++) {
     const weights = ((layers[i - 1] ?? 0) + 1) * (layers[i] ?? 0);
-    words += weights * (i === 1 ? 5 : 6) + 4 * batch * (layers[i] ?? 0);
+    words += weights * (i === 1 ? 5 : 6) + 7 * batch * (layers[i] ?? 0);
   }
   return 4 * words;
 }

@@ -16,6 +16,7 @@ export const prediction: readonly Case[] = networks.map((network) => ({
   group: 'prediction',
   workload: { kind: 'predict', ...network },
   flops: forwardFlops(network),
+  ownDevice: true,
   async prepare({ gpu }) {
     const model = await createModel(gpu, network);
     const { inputs } = samples(network, network.batch);
