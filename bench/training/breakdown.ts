@@ -1,5 +1,6 @@
 import type { Gpu } from '../../src/index.js';
 import type { Case, Contender, Result } from '../case.js';
+import { resultOf } from '../judge.js';
 import { createModel, createTrainer } from './model.js';
 import { type Network, nameOf, samples } from './network.js';
 
@@ -74,24 +75,16 @@ function breakdown(network: Network, large: boolean): Case {
   };
 }
 
-/** What they take together, if each had been measured. */
+/** What they take together, round by round, if each has been measured. */
 function total(results: readonly Result[]): Result[] {
   const [first] = results;
   if (first === undefined || results.some(({ error }) => error !== undefined)) return [];
-  const sum = (pick: (result: Result) => number): number => results.reduce((whole, result) => whole + pick(result), 0);
-  const { case: name, group } = first;
-  return [
-    {
-      case: name,
-      group,
-      contender: 'all of them',
-      samples: [],
-      median: sum(({ median }) => median),
-      p25: sum(({ p25 }) => p25),
-      p75: sum(({ p75 }) => p75),
-      dispatches: results.length,
-    },
-  ];
+  const rounds = Math.min(...results.map(({ samples }) => samples.length));
+  const sums = first.samples
+    .slice(0, rounds)
+    .map((_, round) => results.reduce((sum, { samples }) => sum + (samples[round] ?? 0), 0));
+  const whole: Contender = { name: 'all of them', dispatches: results.length, run: async () => {}, dispose: () => {} };
+  return [resultOf({ name: first.case, group: first.group, prepare: async () => [] }, whole, { samples: sums })];
 }
 
 export const breakdowns: readonly Case[] = [
