@@ -1,4 +1,5 @@
 import type { Contender, Peer, Workload } from '../case.js';
+import { JAX_DEVICES, jaxName, TENSORFLOW_BACKENDS, tensorFlowName } from './names.js';
 import { type Task, taskOf } from './task.js';
 
 /** A peer's contender also hands out what its last run has computed, so that a test can tell that it is right. */
@@ -42,10 +43,10 @@ function peer(name: string, prepare: Prepare): CheckedPeer {
 
 /** The libraries that this one is measured against. Each is loaded when it is asked for work. */
 export const peers: readonly CheckedPeer[] = [
-  ...(['webgpu', 'wasm'] as const).map((device) =>
-    peer(`jax-js ${device}`, async (name, task) => (await import('./jax.js')).prepare(name, device, task)),
+  ...JAX_DEVICES.map((device) =>
+    peer(jaxName(device), async (name, task) => (await import('./jax.js')).prepare(name, device, task)),
   ),
-  ...(['webgpu', 'webgl', 'wasm', 'cpu'] as const).map((backend) =>
-    peer(`tfjs ${backend}`, async (name, task) => (await import('./tfjs.js')).prepare(name, backend, task)),
+  ...TENSORFLOW_BACKENDS.map((backend) =>
+    peer(tensorFlowName(backend), async (name, task) => (await import('./tfjs.js')).prepare(name, backend, task)),
   ),
 ];
