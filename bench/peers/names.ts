@@ -6,3 +6,6 @@ export const tensorFlowName = (backend: string): string => `tfjs ${backend}`;
 
 /** Every peer, the nearest rival first. */
 export const PEER_NAMES: readonly string[] = [...JAX_DEVICES.map(jaxName), ...TENSORFLOW_BACKENDS.map(tensorFlowName)];
+
+/** Peers that compute on the processor, whatever the adapter. */
+export const ON_PROCESSOR: readonly string[] = [jaxName('wasm'), tensorFlowName('wasm'), tensorFlowName('cpu')];

@@ -201,7 +201,7 @@ function intervals(drawing: Drawing, { name, own }: CaseView, rows: string[], re
     }),
     ...results.map((result) => dot([result], { x: 'median', y: 'contender' }, kindOf(result, own))),
     Plot.text(results, {
-      x: 'median',
+      x: 'p75',
       y: 'contender',
       text: ({ median }: Result) => digits(median),
       dx: 8,

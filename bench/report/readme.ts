@@ -1,7 +1,16 @@
 import type { Report, Result } from '../case.js';
 import { PEER_NAMES } from '../peers/names.js';
 import { digits, percent, spread, times } from './format.js';
-import { adapterName, type CaseView, groupsOf, isPeer, moment, sampleCount, timesAsFast } from './view.js';
+import {
+  adapterName,
+  type CaseView,
+  type GroupView,
+  groupsOf,
+  isPeer,
+  moment,
+  sampleCount,
+  timesAsFast,
+} from './view.js';
 
 /** README.md does not have the lines that the numbers go between; the message is whole sentences. */
 export class ReadmeError extends Error {
@@ -62,28 +71,38 @@ function peerCell(view: CaseView, peer: string): string {
   return `${milliseconds(result)}${ratio === undefined ? '' : `, **${times(ratio)}**`}`;
 }
 
+/** What the adapter can do, in a sentence; of the forms of arithmetic only the fastest. */
+function adapterLimits(groups: readonly GroupView[]): string[] {
+  const cases = groups.filter(({ group }) => group === 'adapter').flatMap((group) => group.cases);
+  const limits = cases.flatMap(({ name, results }) => {
+    const figures = results.flatMap(({ contender, value, unit = '', error }) =>
+      value === undefined || error !== undefined ? [] : [{ contender, value, unit }],
+    );
+    const [fastest] = figures.filter(({ unit }) => unit === 'GFLOP/s').sort((a, b) => b.value - a.value);
+    const told = fastest === undefined ? figures : [fastest];
+    const words = told.map(({ contender, value, unit }) => `${contender} ${digits(value)} ${unit}`);
+    return words.length === 0 ? [] : [`${name.replace(/^adapter /, '')} (${words.join(', ')})`];
+  });
+  return limits.length === 0 ? [] : [`What the adapter can do, measured in the same run: ${limits.join('; ')}.`];
+}
+
 /** A report's numbers in Markdown: where they are from, and a table of every case that peers have taken part in. */
 export function readmeBlock(report: Report): string {
-  const cases = groupsOf(report)
+  const groups = groupsOf(report);
+  const cases = groups
     .flatMap((group) => group.cases)
     .filter(({ own, results }) => own !== undefined && results.some(isPeer));
   const results = cases.flatMap((view) => view.results.filter((result) => result === view.own || isPeer(result)));
   const peers = PEER_NAMES.filter((peer) => results.some(({ contender }) => contender === peer));
   const { environment, date, commit, settings } = report;
   const { runtime, cpu, versions, adapter } = environment;
-  const yardsticks = report.results
-    .filter(({ group, value, error }) => group === 'adapter' && value !== undefined && error === undefined)
-    .map(
-      (result) =>
-        `${result.case.replace(/^adapter /, '')} ${result.contender}: ${digits(result.value ?? 0)} ${result.unit ?? ''}`,
-    );
   const sentences = [
     `${[adapterName(report), runtime, ...(cpu === undefined ? [] : [cpu])].join(', ')}; ${moment(date)}, commit ${commit}.`,
     `Milliseconds: median and quartiles of ${sampleCount(results)}, all of a row in turn in one run; bold is how many times as fast webgpu-mlp is.`,
     `Versions: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
-    ...(yardsticks.length === 0 ? [] : [`The adapter itself: ${yardsticks.join('; ')}.`]),
+    ...adapterLimits(groups),
     ...(settings.quick ? ['A quick run: for a look, not for a claim.'] : []),
     ...(adapter.software ? ['A software adapter says nothing about GPUs.'] : []),
   ];

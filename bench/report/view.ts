@@ -1,5 +1,5 @@
 import type { Report, Result } from '../case.js';
-import { PEER_NAMES } from '../peers/names.js';
+import { ON_PROCESSOR, PEER_NAMES } from '../peers/names.js';
 import { digits, percent, plural, spread, times } from './format.js';
 
 /** The results of one case, in the order in which they were measured. */
@@ -57,6 +57,9 @@ interface Column {
 const optional = (value: number | undefined, write: (value: number) => string): string | undefined =>
   value === undefined ? undefined : write(value);
 
+/** The limits are the adapter's. */
+const onAdapter = ({ contender }: Result): boolean => !ON_PROCESSOR.includes(contender);
+
 const measured = (result: Result): boolean => result.error === undefined;
 
 const COLUMNS: readonly Column[] = [
@@ -66,8 +69,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'figure', cell: ({ value, unit }) => optional(value, (number) => `${digits(number)} ${unit ?? ''}`.trim()) },
   { title: 'GFLOP/s', cell: ({ gflops }) => optional(gflops, digits) },
   { title: 'GB/s', cell: ({ gbps }) => optional(gbps, digits) },
-  { title: 'of the limit', cell: ({ shareOfPeak }) => optional(shareOfPeak, percent) },
-  { title: 'limited by', cell: ({ bound }) => bound },
+  { title: 'of the limit', cell: (result) => (onAdapter(result) ? optional(result.shareOfPeak, percent) : undefined) },
+  { title: 'limited by', cell: (result) => (onAdapter(result) ? result.bound : undefined) },
   { title: 'dispatches', cell: ({ dispatches }) => optional(dispatches, String) },
   { title: 'compile ms', cell: ({ compileMs }) => optional(compileMs, digits) },
   { title: 'GPU MB', cell: ({ gpuBytes }) => optional(gpuBytes, (bytes) => digits(bytes / 1e6)) },

@@ -7,7 +7,7 @@ afterEach(() => document.body.replaceChildren());
 test('a page shows the report as plots, and as text to be copied', () => {
   const report = exampleReport();
   showReport(document.body, report);
-  expect(document.querySelectorAll('figure svg[role=img]').length).toBe(7);
+  expect(document.querySelectorAll('figure svg[role=img]').length).toBe(8);
   expect(document.querySelector('pre')?.textContent).toBe(textTable(report));
   const figure = document.querySelector('figure');
   expect(figure && getComputedStyle(figure).borderTopWidth).toBe('1px');

@@ -48,7 +48,10 @@ export function exampleReport(change: Partial<Report> = {}): Report {
       limits: { maxBufferSize: 268435456 },
     },
     results: [
-      result({ case: 'adapter FMA peak', group: 'adapter', contender: 'best', ms: 4, value: 49.5, unit: 'GFLOP/s' }),
+      result({ case: 'adapter FMA peak', group: 'adapter', contender: 'vec4f', ms: 4, value: 49.5, unit: 'GFLOP/s' }),
+      result({ case: 'adapter FMA peak', group: 'adapter', contender: 'f32', ms: 8, value: 25, unit: 'GFLOP/s' }),
+      result({ case: 'adapter launch', group: 'adapter', contender: 'dispatch', ms: 0.01, value: 10, unit: 'µs' }),
+      result({ case: 'adapter launch', group: 'adapter', contender: 'submit', ms: 0.05, value: 50, unit: 'µs' }),
       ...race(
         'matmul NN 512×512×512',
         'kernel',

@@ -22,6 +22,7 @@ test('a figure for each case, below two that sum them up', () => {
     'webgpu-mlp is so many times as fast as',
     'Share of the limit measured in this run',
     'adapter FMA peak',
+    'adapter launch',
     'matmul NN 512×512×512',
     'step 784-400-200-10 batch 128',
     'predict 784-400-200-10 batch 1',
@@ -34,15 +35,15 @@ test('every plot says in words what it shows', () => {
   expect(told.every((text) => text.length > 20)).toBe(true);
   expect(told[0]).toContain('matmul NN 512×512×512 against jax-js webgpu 3.50×');
   expect(told[1]).toBe('Share of the limit: matmul NN 512×512×512 18 % compute.');
-  expect(told[2]).toBe('adapter FMA peak: best 49.5 GFLOP/s.');
-  expect(told[4]).toBe(
+  expect(told[2]).toBe('adapter FMA peak: vec4f 49.5 GFLOP/s, f32 25.0 GFLOP/s.');
+  expect(told[5]).toBe(
     'step 784-400-200-10 batch 128, milliseconds with quartiles: webgpu-mlp 25.0 (24.5–25.5), ' +
       'jax-js webgpu 87.5 (85.8–89.3), tfjs webgl 50.0 (49.0–51.0).',
   );
 });
 
 test("a case's symbols stand where its medians are, on a logarithmic scale, and lines span the quartiles", () => {
-  const step = figures[4];
+  const step = figures[5];
   const places = [...(step?.querySelectorAll('g.dot path, g.dot circle') ?? [])].map((symbol) => {
     const [, x] = /translate\(([\d.]+)/.exec(symbol.getAttribute('transform') ?? '') ?? [];
     return Number(x ?? symbol.getAttribute('cx'));
@@ -58,7 +59,7 @@ test("a case's symbols stand where its medians are, on a logarithmic scale, and 
 });
 
 test('every case has its numbers in a table, and what failed in a sentence', () => {
-  const matmul = figures[3];
+  const matmul = figures[4];
   expect([...(matmul?.querySelectorAll('thead th') ?? [])].map((cell) => cell.textContent)).toEqual([
     'contender',
     'ms',

@@ -44,16 +44,16 @@ test.each<[string, unknown, string]>([
   ],
   ['a median', changed('results.2.median', null), 'results[2].median is null; expected a number.'],
   ['a group', changed('results.0.group', 'other'), 'results[0].group is "other"; expected one of adapter, kernel,'],
-  ['a sample', changed('results.1.samples', [1, 'x']), 'results[1].samples[1] is "x"; expected a number.'],
-  ['a ratio', changed('results.1.ratio', { jax: 'fast' }), 'results[1].ratio["jax"] is "fast"; expected a number.'],
+  ['a sample', changed('results.4.samples', [1, 'x']), 'results[4].samples[1] is "x"; expected a number.'],
+  ['a ratio', changed('results.4.ratio', { jax: 'fast' }), 'results[4].ratio["jax"] is "fast"; expected a number.'],
   [
     'a bound',
-    changed('results.1.bound', 'luck'),
-    'results[1].bound is "luck"; expected one of compute, memory, launch.',
+    changed('results.4.bound', 'luck'),
+    'results[4].bound is "luck"; expected one of compute, memory, launch.',
   ],
-  ['quartiles', changed('results.1.p25', 1e9), 'results[1] has quartiles 1000000000 and 30.6 around a median of 30.'],
-  ['a median', changed('results.1.median', 29), 'results[1] has quartiles 29.4 and 30.6 around a median of 29.'],
-  ['no samples', changed('results.1.samples', []), 'results[1] has neither samples nor an error.'],
+  ['quartiles', changed('results.4.p25', 1e9), 'results[4] has quartiles 1000000000 and 30.6 around a median of 30.'],
+  ['a median', changed('results.4.median', 29), 'results[4] has quartiles 29.4 and 30.6 around a median of 29.'],
+  ['no samples', changed('results.4.samples', []), 'results[4] has neither samples nor an error.'],
 ])('%s is refused', (_, value, message) => {
   expect(reading(value)).toThrow(ReportError);
   expect(reading(value)).toThrow(message);

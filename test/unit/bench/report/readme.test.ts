@@ -28,7 +28,7 @@ test('a block has the origin, and a row for each case with every peer, quartiles
       'google swiftshader (software), Chrome 156, 2 cores; 2026-11-21 12:00 UTC, commit abc1234.',
       'Milliseconds: median and quartiles of 11 samples, all of a row in turn in one run; bold is how many times as fast webgpu-mlp is.',
       'Versions: webgpu-mlp 0.1.0, @jax-js/jax 0.1.25.',
-      'The adapter itself: FMA peak best: 49.5 GFLOP/s.',
+      'What the adapter can do, measured in the same run: FMA peak (vec4f 49.5 GFLOP/s); launch (dispatch 10.0 µs, submit 50.0 µs).',
       'A software adapter says nothing about GPUs.',
       '',
       '|  | webgpu-mlp | jax-js webgpu | tfjs webgl | tfjs wasm |',

@@ -47,8 +47,19 @@ test('a line holds time, quartiles, speed, share, limit and compile time; a riva
     '103–107',
     '3.50× as fast',
   ]);
-  expect(lineWith(text, 'best')).toContain('49.5 GFLOP/s');
+  expect(lineWith(text, 'vec4f')).toContain('49.5 GFLOP/s');
   expect(lineWith(text, 'matmul-tiled'), 'a variant is no rival').not.toContain('as fast');
+});
+
+test("the adapter's limits are not held against what runs on the processor", () => {
+  const share = { shareOfPeak: 0.5, bound: 'compute' } as const;
+  const results = ['jax-js wasm', 'jax-js webgpu', 'tfjs cpu'].map((contender) =>
+    result({ case: 'matmul', contender, ms: 9, ...share }),
+  );
+  const text = textTable(exampleReport({ results }));
+  expect(lineWith(text, 'jax-js webgpu')).toContain('50 %     compute');
+  expect(lineWith(text, 'jax-js wasm')).not.toContain('compute');
+  expect(lineWith(text, 'tfjs cpu')).not.toContain('50 %');
 });
 
 test('columns are aligned, and one that nobody fills is not there', () => {
