@@ -11,11 +11,20 @@ export interface Pace {
   /** A contender whose samples would take longer than this in all gets fewer, but never less than `fewest`. */
   readonly patienceMs: number;
   readonly fewest: number;
+  /** From then on a run that does not end counts as failed. */
+  readonly timeoutMs: number;
 }
 
-export const thorough: Pace = { samples: 11, warmUpMs: 200, sampleMs: 20, patienceMs: 20_000, fewest: 3 };
+export const thorough: Pace = {
+  samples: 11,
+  warmUpMs: 200,
+  sampleMs: 20,
+  patienceMs: 20_000,
+  fewest: 3,
+  timeoutMs: 120_000,
+};
 /** For a look, not for a claim. */
-export const quick: Pace = { samples: 3, warmUpMs: 20, sampleMs: 5, patienceMs: 3_000, fewest: 1 };
+export const quick: Pace = { samples: 3, warmUpMs: 20, sampleMs: 5, patienceMs: 3_000, fewest: 1, timeoutMs: 60_000 };
 
 /** From here on the way to the GPU and back is at most a few per cent of a single run, and not worth a second one. */
 const LONG_RUN_MS = 100;
@@ -47,7 +56,12 @@ export async function measure(
   pace: Pace,
   clock: Clock = () => performance.now(),
 ): Promise<Measurement[]> {
-  const racers: Racer[] = contenders.map((contender) => ({ contender, samples: [], count: 1, wanted: pace.samples }));
+  const racers: Racer[] = contenders.map((contender) => ({
+    contender: { ...contender, run: (count) => inTime(contender.run(count), pace.timeoutMs) },
+    samples: [],
+    count: 1,
+    wanted: pace.samples,
+  }));
   for (const racer of racers) {
     await guarded(racer, () => calibrate(racer, pace, clock));
   }
@@ -60,6 +74,20 @@ export async function measure(
     }
   }
   return racers.map(({ samples, error }) => (error === undefined ? { samples } : { error }));
+}
+
+/** A peer's worker may die, and then nobody answers. */
+async function inTime(work: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const message = `It has not answered for ${milliseconds / 1000} s.`;
+    timer = setTimeout(() => reject(new Error(message)), milliseconds);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function guarded(racer: Racer, work: () => Promise<void>): Promise<void> {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import type { BenchOptions } from '../tools/bench-options.mjs';
 import type { Report } from './case.js';
-import { compareReports, htmlReport, textTable } from './report/index.js';
+import { htmlReport } from './report/html.js';
+import { compareReports, textTable } from './report/index.js';
 
 /** Prints a report and writes the files that were asked for. */
 export function output(report: Report, { json, html, earlier }: BenchOptions): void {

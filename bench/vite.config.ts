@@ -38,7 +38,8 @@ export default defineConfig({
       versions: { 'webgpu-mlp': manifest.version, ...Object.fromEntries(peers) },
     }),
   },
-  build: { target: 'es2022', emptyOutDir: true, outDir: '../dist/page', chunkSizeWarningLimit: 4096 },
+  // Not minified: TensorFlow.js makes its worker of the text of a function, which then would miss names.
+  build: { target: 'es2022', minify: false, emptyOutDir: true, outDir: '../dist/page', chunkSizeWarningLimit: 4096 },
   server: { headers },
   preview: { headers },
 });

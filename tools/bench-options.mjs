@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ReportError, readReport } from '../bench/report/read.mjs';
 
 export const HELP = `npm run bench -- [options]
 
@@ -43,16 +44,15 @@ export class UsageError extends Error {}
  * @param {string} path
  * @returns {import('../bench/case.ts').Report}
  */
-function readReport(path) {
-  if (!existsSync(path))
-    throw new UsageError(`--compare is "${path}", which does not exist. Name a file that --json wrote.`);
-  try {
-    const report = JSON.parse(readFileSync(path, 'utf8'));
-    if (report?.schema === 1 && Array.isArray(report.results)) return report;
-  } catch {
-    // Said below.
+function readEarlier(path) {
+  if (!existsSync(path) || statSync(path).isDirectory()) {
+    throw new UsageError(`--compare is "${path}", and there is no such file. Name one that --json wrote.`);
   }
-  throw new UsageError(`--compare is "${path}", which is no report of this bench. Name a file that --json wrote.`);
+  try {
+    return readReport(readFileSync(path, 'utf8'), `--compare "${path}"`);
+  } catch (error) {
+    throw error instanceof ReportError ? new UsageError(error.message) : error;
+  }
 }
 
 /**
@@ -116,7 +116,7 @@ export function readOptions(args) {
     peers: rest['no-peers'] !== true,
     json,
     html,
-    earlier: compare === undefined ? undefined : readReport(compare),
+    earlier: compare === undefined ? undefined : readEarlier(compare),
     cold: cold === undefined ? undefined : { caseName: cold, contender },
   };
 }

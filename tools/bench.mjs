@@ -70,9 +70,16 @@ async function drive(page, url, last, progress) {
       silence = setTimeout(() => fail(`The page has reported nothing for ${PATIENCE_MS / 1000} s.`), PATIENCE_MS);
       page.browser().once('disconnected', () => fail('The browser ended before the bench did.'));
       page.on('error', ({ message }) => fail(`The page crashed: ${message}`));
-      page.on('pageerror', (error) => fail(`The page failed: ${error instanceof Error ? error.message : error}`));
+      // Once the page has answered, its own failures come as events; what else fails there is a peer's.
+      let answered = false;
+      page.on('pageerror', (error) => {
+        const message = `The page failed: ${error instanceof Error ? error.message : error}`;
+        if (answered) console.error(message);
+        else fail(message);
+      });
       const hear = (/** @type {BenchEvent} */ event) => {
         silence?.refresh();
+        answered = true;
         if (event.type === 'error') reject(event.usage ? new UsageError(event.message) : new Error(event.message));
         else if (event.type === 'progress') progress(event);
         else if (event.type === last) resolve(/** @type {Extract<BenchEvent, { type: T }>} */ (event));

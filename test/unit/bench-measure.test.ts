@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Contender } from '../../bench/case.js';
 import { measure, type Pace, quantile } from '../../bench/measure.js';
 
-const pace: Pace = { samples: 5, warmUpMs: 50, sampleMs: 20, patienceMs: 100_000, fewest: 2 };
+const pace: Pace = { samples: 5, warmUpMs: 50, sampleMs: 20, patienceMs: 100_000, fewest: 2, timeoutMs: 1000 };
 
 /** A machine on which time passes only where a contender says so, and which notes who ran how often. */
 function machine(): {
@@ -124,5 +124,14 @@ describe('measure', () => {
     expect(first).toEqual({ error: 'It has no backend.' });
     expect(second).toEqual({ error: 'It is tired.' });
     expect(third).toEqual({ samples: Array(20).fill(1) });
+  });
+
+  test('one that never answers does not hold up the others', async () => {
+    const { clock, contender } = machine();
+    const mute: Contender = { name: 'mute', run: () => new Promise(() => {}), dispose: () => {} };
+    const field = [mute, contender('steady', (count) => count)];
+    const [first, second] = await measure(field, { ...pace, timeoutMs: 20 }, clock);
+    expect(first).toEqual({ error: 'It has not answered for 0.02 s.' });
+    expect(second).toEqual({ samples: [1, 1, 1, 1, 1] });
   });
 });
