@@ -1,4 +1,5 @@
 import type { Case, Contender, Context } from './case.js';
+import { ON_PROCESSOR } from './peers/names.js';
 
 /** A contender that could not be made: it fails when it is run, which is how it gets into the report. */
 function failed(name: string, cause: unknown): Contender {
@@ -24,8 +25,10 @@ export async function prepare(each: Case, context: Context): Promise<Contender[]
 }
 
 /** The other libraries' contenders of a case. */
-export async function rivals({ workload }: Case): Promise<Contender[]> {
+export async function rivals({ workload, large }: Case): Promise<Contender[]> {
   if (workload === undefined) return [];
   const { peers } = await import('./peers/index.js');
-  return await contenders(peers.map(({ name, prepare: make }) => ({ name, make: () => make(workload) })));
+  // On a processor, what fills a GPU takes minutes.
+  const able = peers.filter(({ name }) => large !== true || !ON_PROCESSOR.includes(name));
+  return await contenders(able.map(({ name, prepare: make }) => ({ name, make: () => make(workload) })));
 }

@@ -39,7 +39,9 @@ export type Clock = () => number;
 
 interface Racer {
   readonly contender: Contender;
-  readonly samples: number[];
+  /** Milliseconds of runs of one, and of runs of `count`. */
+  readonly short: number[];
+  readonly long: number[];
   /** Repetitions in the longer of a sample's two runs; 1 where one run is long enough by itself. */
   count: number;
   wanted: number;
@@ -58,7 +60,8 @@ export async function measure(
 ): Promise<Measurement[]> {
   const racers: Racer[] = contenders.map((contender) => ({
     contender: { ...contender, run: (count) => inTime(contender.run(count), pace.timeoutMs) },
-    samples: [],
+    short: [],
+    long: [],
     count: 1,
     wanted: pace.samples,
   }));
@@ -69,11 +72,12 @@ export async function measure(
     for (const racer of racers) {
       if (round >= racer.wanted) continue;
       await guarded(racer, async () => {
-        racer.samples.push(await sample(racer, clock));
+        racer.short.push(await timed(racer, 1, clock));
+        if (racer.count > 1) racer.long.push(await timed(racer, racer.count, clock));
       });
     }
   }
-  return racers.map(({ samples, error }) => (error === undefined ? { samples } : { error }));
+  return racers.map((racer) => (racer.error === undefined ? { samples: samplesOf(racer) } : { error: racer.error }));
 }
 
 /** A peer's worker may die, and then nobody answers. */
@@ -131,13 +135,15 @@ async function calibrate(racer: Racer, pace: Pace, clock: Clock): Promise<void> 
   racer.wanted = Math.min(pace.samples, Math.max(pace.fewest, Math.floor(pace.patienceMs / Math.max(cost, 1e-3))));
 }
 
-async function sample(racer: Racer, clock: Clock): Promise<number> {
-  const { count } = racer;
-  const once = await timed(racer, 1, clock);
-  if (count === 1) return once;
-  const many = await timed(racer, count, clock);
+/**
+ * Slopes. Each long run is set against the median of the short ones: a single short run that something else has delayed
+ * would make its sample far too good.
+ */
+function samplesOf({ short, long, count }: Racer): number[] {
+  if (count === 1) return short;
+  const once = quantile(short, 0.5);
   // Where noise turns the two around, the long run alone is an upper bound.
-  return many > once ? (many - once) / (count - 1) : many / count;
+  return long.map((many) => (many > once ? (many - once) / (count - 1) : many / count));
 }
 
 /** The value below which a share of the samples lies, between neighbours in proportion. */

@@ -42,7 +42,7 @@ async function bundle(entry, name) {
 export const bundleForNode = () => bundle('bench/node.ts', 'bench-node');
 
 /** @returns {Promise<{ url: string, close: () => Promise<void> }>} */
-async function servePage() {
+export async function servePage() {
   const { build, preview } = await import('vite');
   await build({ configFile, logLevel: 'warn' });
   const server = await preview({ configFile, logLevel: 'warn', preview: { host: '127.0.0.1', port: 0, open: false } });

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Report } from '../../bench/case.js';
-import { bundleForNode } from '../../tools/bench.mjs';
+import { bundleForNode, servePage } from '../../tools/bench.mjs';
 import { HELP } from '../../tools/bench-options.mjs';
+import { launchBrowser } from '../support/browser.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../tools/bench.mjs', import.meta.url));
 
@@ -102,4 +103,35 @@ test('the script for Node needs nothing but itself', async () => {
   const alone = join(folder, 'bench-node.mjs');
   copyFileSync(await bundleForNode(), alone);
   expect(await run(alone, ['--help'], folder)).toEqual({ status: 0, stdout: `${HELP}\n`, stderr: '' });
+});
+
+test('the page measures by itself, first steps in frames, and shows plots', async () => {
+  const { url, close } = await servePage();
+  const browser = await launchBrowser();
+  try {
+    const page = await browser.newPage();
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
+    await page.goto(url);
+    await page.type('[name=only]', 'nosuch');
+    await page.click('[name=peers]');
+    await page.click('[type=submit]');
+    await page.waitForFunction(() => document.querySelector('#status')?.textContent?.startsWith('--only "nosuch"'));
+    await page.$eval('[name=only]', (input) => {
+      (input as HTMLInputElement).value = 'first step 784-128';
+    });
+    await page.click('[type=submit]');
+    await page.waitForSelector('#report pre', { timeout: 120_000 });
+    const text = await page.$eval('#report', (report) => report.textContent ?? '');
+    expect(text).toContain('first step 784-128-10 batch 32');
+    expect(text).toMatch(/webgpu-mlp +\d/);
+    expect(await page.$$('#report svg')).not.toHaveLength(0);
+    expect(problems).toEqual([]);
+  } finally {
+    await browser.close();
+    await close();
+  }
 });

@@ -93,6 +93,18 @@ describe('measure', () => {
     expect(measured).toEqual({ samples: [1, 1, 1, 1, 1] });
   });
 
+  test('a short run that is delayed now and then does not make a sample better', async () => {
+    const { clock, contender } = machine();
+    let shortRuns = 0;
+    const delayed = contender('A', (count) => {
+      if (count > 1) return 1 + count;
+      shortRuns += 1;
+      return shortRuns % 4 === 0 ? 12 : 2;
+    });
+    const [measured] = await measure([delayed], pace, clock);
+    expect(measured).toEqual({ samples: [1, 1, 1, 1, 1] });
+  });
+
   test('where noise makes the long run the shorter one, the long run alone counts', async () => {
     const { clock, contender } = machine();
     let sampling = false;
