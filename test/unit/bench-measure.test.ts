@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Contender } from '../../bench/case.js';
 import { measure, type Pace, quantile } from '../../bench/measure.js';
 
-const pace: Pace = { samples: 5, warmUpMs: 50, sampleMs: 20, patienceMs: 100_000, fewest: 2, timeoutMs: 1000 };
+const pace: Pace = { samples: 5, warmUpMs: 300, sampleMs: 20, patienceMs: 100_000, fewest: 2, timeoutMs: 1000 };
 
 /** A machine on which time passes only where a contender says so, and which notes who ran how often. */
 function machine(): {
@@ -89,7 +89,7 @@ describe('measure', () => {
 
   test('the first run, which compiles, decides nothing', async () => {
     const { clock, contender } = machine();
-    const [measured] = await measure([contender('A', (count, run) => (run === 0 ? 5000 : 0) + count)], pace, clock);
+    const [measured] = await measure([contender('A', (count, run) => (run === 0 ? 5000 : 2) + count)], pace, clock);
     expect(measured).toEqual({ samples: [1, 1, 1, 1, 1] });
   });
 
