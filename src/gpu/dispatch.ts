@@ -6,11 +6,12 @@ import { BINDING_ALIGNMENT, bytesPerElement, type DType, type Tensor } from './t
 export interface AdapterTraits {
   /** A CPU adapter: it wants large register tiles straight from storage, and no barriers. */
   readonly software: boolean;
+  readonly features: ReadonlySet<string>;
 }
 
 /** One way to run a kernel: a shader, its overrides and its grid. */
 export interface Program {
-  /** The shader's name. */
+  /** The shader's name, and its size where there are several. */
   readonly variant: string;
   readonly shader: Shader;
   readonly overrides: Readonly<Record<string, number | boolean>>;
@@ -61,13 +62,14 @@ export function program<S extends Shader>(
   overrides: { readonly [O in keyof S['overrides']]?: number | boolean },
   workgroups: readonly [number, number?, number?],
   suits: (adapter: AdapterTraits) => boolean = () => true,
+  variant: string = shader.name,
 ): Program {
   const [x, y = 1, z = 1] = workgroups;
   const given: Record<string, number | boolean> = {};
   for (const [name, value] of Object.entries<number | boolean | undefined>(overrides)) {
     if (value !== undefined) given[name] = value;
   }
-  return { variant: shader.name, shader, overrides: given, workgroups: [x, y, z], suits };
+  return { variant, shader, overrides: given, workgroups: [x, y, z], suits };
 }
 
 /** Describes a call of a kernel; uniforms and buffers are checked by type against the shader's own declarations. */

@@ -1,8 +1,9 @@
 import direct from '../../shaders/matmul-direct.wgsl';
+import quad from '../../shaders/matmul-quad.wgsl';
 import tiled from '../../shaders/matmul-tiled.wgsl';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, type Program, program } from '../gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, dispatch, type Program, program } from '../gpu/dispatch.js';
 import { type Tensor, unaligned } from '../gpu/tensor.js';
 
 /** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
@@ -26,17 +27,20 @@ export interface MatmulOptions {
   /** Multiplies C by f′; excludes bias and activation. */
   readonly gate?: Gate;
   /** Insists on a variant, instead of the adapter's own. */
-  readonly variant?: 'matmul-direct' | 'matmul-tiled';
+  readonly variant?: 'matmul-direct' | 'matmul-quad' | 'matmul-quad-large' | 'matmul-tiled';
 }
 
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
+/** Rows and columns that a workgroup of `matmul-quad` computes, and with LARGE. */
+const QUAD_TILE = 16;
+const LARGE_QUAD_TILE = 32;
 /** Rows and columns that one invocation of `matmul-tiled` computes. */
 const TILED_PER_THREAD = 4;
 
 /**
  * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
- * `shaders/matmul-direct.wgsl` and `shaders/matmul-tiled.wgsl` tell how.
+ * `shaders/matmul-direct.wgsl` and its namesakes tell how.
  * @param A (M, K), or (K, M) with `transposeA`
  * @param B (K, N), or (N, K) with `transposeB`
  * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
@@ -105,8 +109,8 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
 }
 
 /**
- * The choice between the variants, for every product of the library: a CPU adapter wants large register tiles straight
- * from storage, a GPU wants small ones through workgroup memory.
+ * The choice between the variants, for every product of the library: a CPU adapter wants register tiles straight from
+ * storage, a GPU wants small ones through workgroup memory.
  */
 function programs(
   M: number,
@@ -118,15 +122,30 @@ function programs(
 ): readonly Program[] {
   const { WORKGROUP_X, WORKGROUP_Y } = direct.overrides;
   const { THREADS } = tiled.overrides;
+  const rows = overrides.ONES_ROW === true ? M - 1 : M;
+  const grid = (height: number, width: number, count = M): [number, number] => [
+    Math.ceil(N / width),
+    Math.ceil(count / height),
+  ];
+  const fromStorage = { ...overrides, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 };
+  const quads = ({ software, features }: AdapterTraits): boolean => software && features.has('subgroups');
   const tile = TILED_PER_THREAD * THREADS;
   return [
+    program(quad, fromStorage, grid(QUAD_TILE, QUAD_TILE, rows), quads),
+    program(
+      quad,
+      { ...fromStorage, LARGE: true },
+      grid(LARGE_QUAD_TILE, LARGE_QUAD_TILE, rows),
+      quads,
+      'matmul-quad-large',
+    ),
     program(
       direct,
-      { ...overrides, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 },
-      [Math.ceil(N / (DIRECT_TILE * WORKGROUP_X)), Math.ceil(M / (DIRECT_TILE * WORKGROUP_Y))],
+      fromStorage,
+      grid(DIRECT_TILE * WORKGROUP_Y, DIRECT_TILE * WORKGROUP_X, rows),
       ({ software }) => software,
     ),
-    program(tiled, overrides, [Math.ceil(N / tile), Math.ceil(M / tile)]),
+    program(tiled, overrides, grid(tile, tile)),
   ];
 }
 

@@ -5,8 +5,8 @@ import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
 
-const variants = ['matmul-direct', 'matmul-tiled'] as const;
-// Together they cross each edge of 16 × 16 (direct) and 32 × 32 × 16 (tiled) tiles, with and without whole vec4s.
+const variants = ['matmul-direct', 'matmul-quad', 'matmul-quad-large', 'matmul-tiled'] as const;
+// Together they cross each edge of 16 × 16 (direct, quad) and 32 × 32 (large quad, tiled) tiles, with and without whole vec4s.
 const shapes = [
   { M: 1, N: 1, K: 1, because: 'the smallest' },
   { M: 16, N: 16, K: 16, because: 'one tile of direct' },
@@ -113,12 +113,23 @@ for (const variant of variants) {
   });
 }
 
+test('quads of both sizes give the same bits', async () => {
+  const { A, B } = operands({ M: 67, N: 71, K: 301 }, {});
+  const small = await onGpu(A, B, [67, 71], { variant: 'matmul-quad' });
+  const large = await onGpu(A, B, [67, 71], { variant: 'matmul-quad-large' });
+  expect(new Uint8Array(small.buffer)).toEqual(new Uint8Array(large.buffer));
+});
+
 test('the variant is that of the adapter unless one is asked for', async () => {
   const gpu = await sharedGpu();
   const [A, B, C] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [3, 4]), Tensor.empty(gpu, [2, 4])];
-  const suited = (software: boolean): string | undefined =>
-    matmul(A, B, C).programs.find(({ suits }) => suits({ software }))?.variant;
-  expect([suited(true), suited(false)]).toEqual(['matmul-direct', 'matmul-tiled']);
+  const suited = (software: boolean, ...features: string[]): string | undefined =>
+    matmul(A, B, C).programs.find(({ suits }) => suits({ software, features: new Set(features) }))?.variant;
+  expect([suited(true, 'subgroups'), suited(true), suited(false, 'subgroups')]).toEqual([
+    'matmul-quad',
+    'matmul-direct',
+    'matmul-tiled',
+  ]);
   expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
 });
 
