@@ -1,5 +1,5 @@
 import { LimitError } from '../errors.js';
-import { type AdapterTraits, bindingOf, choose, type Dispatch, PER_STEP, type Program } from './dispatch.js';
+import { type AdapterTraits, bindingOf, type Dispatch, PER_STEP, type Program } from './dispatch.js';
 import type { Pipeline, PipelineCache } from './pipeline.js';
 import type { Shader } from './shader.js';
 import { BINDING_ALIGNMENT } from './tensor.js';
@@ -60,7 +60,7 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
 }
 
 /**
- * Binds a dispatch.
+ * Binds a dispatch to run with one of its programs.
  * @param uniformBuffer holds the packed uniforms; `offsets` says where
  * @param stepBuffer the per-step records, for dispatches that ask for them
  * @throws {LimitError} if the grid has more workgroups in a dimension than the device allows
@@ -68,11 +68,11 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
 export function bind(
   binder: Binder,
   dispatch: Dispatch,
+  program: Program,
   uniformBuffer: GPUBuffer,
   offsets: Readonly<Record<string, number>>,
   stepBuffer?: GPUBuffer,
 ): Command {
-  const program = choose(dispatch, binder.info);
   const { shader, workgroups } = program;
   const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
   if (Math.max(...workgroups) > most) {

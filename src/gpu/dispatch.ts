@@ -17,7 +17,7 @@ export interface Program {
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** Workgroups in x, y and z. */
   readonly workgroups: readonly [number, number, number];
-  /** Whether this program is meant for such an adapter; the first that is, is taken. */
+  /** Whether this program is meant for such an adapter. The first that is, is taken, unless tuning finds a faster one. */
   readonly suits: (adapter: AdapterTraits) => boolean;
 }
 
@@ -101,11 +101,12 @@ export function linearGrid(count: number): readonly [number, number] {
   return [Math.ceil(workgroups / y), y];
 }
 
-/** The first program that suits the adapter, which is the whole of the choice between variants. */
-export function choose(call: Dispatch, adapter: AdapterTraits): Program {
-  const found = call.programs.find((candidate) => candidate.suits(adapter)) ?? call.programs[0];
-  if (found === undefined) throw new MlpError('no-program', `${call.label}: there is no program to run it with.`);
-  return found;
+/** The programs that suit the adapter, best first; if none does, the one that was insisted on. */
+export function candidates({ programs, label }: Dispatch, adapter: AdapterTraits): readonly [Program, ...Program[]] {
+  const [first, ...others] = programs.filter(({ suits }) => suits(adapter));
+  const best = first ?? programs[0];
+  if (best === undefined) throw new MlpError('no-program', `${label}: there is no program to run it with.`);
+  return [best, ...others];
 }
 
 /** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */

@@ -1,6 +1,7 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
+import { Choices, type Tuning, type TuningStorage } from './choices.js';
 import { type Binder, bind, encode, packUniforms } from './command.js';
-import type { AdapterTraits, Dispatch } from './dispatch.js';
+import { type AdapterTraits, candidates, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Memory } from './tensor.js';
@@ -13,6 +14,13 @@ export interface GpuOptions {
   /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
   readonly features?: readonly GPUFeatureName[];
   readonly label?: string;
+  /**
+   * Whether a plan measures which variant of a kernel is the fastest here: `off` (by default) goes by rules, `auto` takes
+   * up to a second for each plan, `full` as long as it takes. Other variants round otherwise, so other bits.
+   */
+  readonly tuning?: Tuning;
+  /** Where such choices are kept for the next visit, such as `localStorage`. */
+  readonly tuningStorage?: TuningStorage;
 }
 
 /** The adapter, as far as a browser tells. */
@@ -60,6 +68,8 @@ export class Gpu implements Memory, Binder {
   readonly lost: Promise<GpuLoss>;
   /** @internal */
   readonly pipelines: PipelineCache;
+  /** @internal */
+  readonly choices: Choices;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
   #unused: Binder['unused'] | undefined;
@@ -67,7 +77,7 @@ export class Gpu implements Memory, Binder {
   #fault: MlpError | undefined;
   #destroyed = false;
 
-  private constructor(device: GPUDevice, owned: boolean) {
+  private constructor(device: GPUDevice, owned: boolean, { tuning, tuningStorage }: GpuOptions = {}) {
     this.device = device;
     this.#owned = owned;
     this.pipelines = new PipelineCache(device);
@@ -82,6 +92,7 @@ export class Gpu implements Memory, Binder {
       features: device.features as ReadonlySet<string>,
       limits: device.limits,
     };
+    this.choices = new Choices(this.info, tuning, tuningStorage);
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
       return this.#loss;
@@ -111,7 +122,7 @@ export class Gpu implements Memory, Binder {
         throw again instanceof WebGpuUnavailableError ? again : refused(again);
       }
     }
-    const gpu = new Gpu(device, true);
+    const gpu = new Gpu(device, true, options);
     // A device may be born lost: give `lost` its turn before anybody builds on it.
     await Promise.race([gpu.lost, Promise.resolve()]);
     if (gpu.#loss !== undefined) throw refused(gpu.#loss.message);
@@ -119,8 +130,8 @@ export class Gpu implements Memory, Binder {
   }
 
   /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
-  static from(device: GPUDevice): Gpu {
-    return new Gpu(device, false);
+  static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
+    return new Gpu(device, false, options);
   }
 
   /** Bytes and buffers on this device that were allocated through this object. */
@@ -134,7 +145,9 @@ export class Gpu implements Memory, Binder {
     const { bytes, offsets } = packUniforms(dispatches);
     const uniforms = this.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of run');
     this.write(uniforms, 0, bytes);
-    const commands = dispatches.map((call, index) => bind(this, call, uniforms, offsets[index] ?? {}));
+    const commands = dispatches.map((call, index) =>
+      bind(this, call, candidates(call, this.info)[0], uniforms, offsets[index] ?? {}),
+    );
     this.submit('run', (pass) => encode(pass, commands));
     this.free(uniforms);
   }

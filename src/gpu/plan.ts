@@ -1,8 +1,9 @@
 import { DisposedError } from '../errors.js';
 import { bind, type Command, encode, packUniforms } from './command.js';
-import type { Dispatch, StepValues } from './dispatch.js';
+import { candidates, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
+import { tune } from './tuner.js';
 
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
@@ -83,10 +84,14 @@ export class PlanBuilder {
     this.#recorded.push({ phase: this.#phase, dispatch });
   }
 
-  /** Allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
+  /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
   async compile(gpu: Gpu, what: string, steps?: StepRecords): Promise<Plan> {
+    const chosen = await tune(
+      gpu,
+      this.#live().map(({ dispatch }) => dispatch),
+    );
     const plan = await gpu
-      .guarded(what, () => this.build(gpu, what, steps))
+      .guarded(what, () => this.build(gpu, what, steps, chosen))
       .catch((error: unknown) => {
         for (const storage of this.#owned) storage.dispose();
         throw error;
@@ -101,7 +106,7 @@ export class PlanBuilder {
   }
 
   /** Allocates and binds at once; pipelines are compiled when they are first used, or by `ready()`. */
-  build(gpu: Gpu, what: string, steps?: StepRecords): Plan {
+  build(gpu: Gpu, what: string, steps?: StepRecords, chosen?: ReadonlyMap<Dispatch, Program>): Plan {
     const live = this.#live();
     const needed = new Set<Storage>(this.#owned.filter((storage) => !this.#transient.has(storage)));
     for (const { dispatch } of live) {
@@ -115,7 +120,8 @@ export class PlanBuilder {
     const phases = new Map<string, Command[]>();
     for (const [index, { phase, dispatch }] of live.entries()) {
       const commands = phases.get(phase) ?? [];
-      commands.push(bind(gpu, dispatch, uniforms, offsets[index] ?? {}, steps?.buffer));
+      const program = chosen?.get(dispatch) ?? candidates(dispatch, gpu.info)[0];
+      commands.push(bind(gpu, dispatch, program, uniforms, offsets[index] ?? {}, steps?.buffer));
       phases.set(phase, commands);
     }
     return new Plan(gpu, what, phases, owned, uniforms);
