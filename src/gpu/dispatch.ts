@@ -19,6 +19,8 @@ export interface Program {
   readonly workgroups: readonly [number, number, number];
   /** Whether this program is meant for such an adapter. The first that is, is taken, unless tuning finds a faster one. */
   readonly suits: (adapter: AdapterTraits) => boolean;
+  /** Faster, slower to compile, and the same bits: takes over in a plan when it is ready. Of the same shader. */
+  readonly later?: Program;
 }
 
 /** The per-step record that shaders read as `step`: four words. */

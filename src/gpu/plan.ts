@@ -1,5 +1,5 @@
 import { DisposedError } from '../errors.js';
-import { bind, type Command, encode, packUniforms } from './command.js';
+import { bind, type Command, current, encode, packUniforms } from './command.js';
 import { candidates, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
@@ -154,7 +154,7 @@ export interface PlannedDispatch {
   readonly phase: string;
   readonly kernel: string;
   readonly label: string;
-  /** The shader that was chosen for this adapter. */
+  /** The program that was chosen for this adapter, or has taken over. */
   readonly variant: string;
   readonly workgroups: readonly [number, number, number];
   /** Bytes of the tensors that it binds. */
@@ -186,12 +186,15 @@ export class Plan {
     this.#uniforms = uniforms;
   }
 
-  /** Resolves when every pipeline is compiled; all are compiled at once. */
+  /** Resolves when every pipeline is compiled; all are compiled at once. Later ones follow, and nobody waits for them. */
   async ready(): Promise<void> {
-    const pipelines = new Set([...this.#phases.values()].flat().map(({ pipeline }) => pipeline));
+    const commands = [...this.#phases.values()].flat();
+    const pipelines = new Set(commands.map(({ pipeline }) => pipeline));
     const all = Promise.all([...pipelines].map((pipeline) => pipeline.ready()));
     await all.catch((cause: unknown) => this.#gpu.explain(this.label, cause));
     this.#gpu.check();
+    // Without them the plan goes on as it is.
+    for (const { later } of commands) later?.pipeline.ready().catch(() => undefined);
   }
 
   /** Encodes phases in the order given. @param stepOffset the byte offset of this step's record */
@@ -203,7 +206,7 @@ export class Plan {
   /** What runs, in order. */
   get dispatches(): readonly PlannedDispatch[] {
     return [...this.#phases].flatMap(([phase, commands]) =>
-      commands.map(({ dispatch, program }) => describe(phase, dispatch, program.variant, program.workgroups)),
+      commands.map((command) => describe(phase, command.dispatch, current(command).program)),
     );
   }
 
@@ -223,8 +226,7 @@ export class Plan {
 function describe(
   phase: string,
   { kernel, label, buffers, flops }: Dispatch,
-  variant: string,
-  workgroups: readonly [number, number, number],
+  { variant, workgroups }: Program,
 ): PlannedDispatch {
   let bytes = 0;
   for (const tensor of Object.values(buffers)) bytes += tensor?.byteLength ?? 0;

@@ -29,7 +29,8 @@ export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<R
   const { budget, sample, rounds } = EFFORT[choices.tuning];
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
-    const rivals = candidates(dispatch, gpu.info);
+    // Each for what it is, without what would take over.
+    const rivals = candidates(dispatch, gpu.info).map(({ later: _, ...program }) => program);
     if (rivals.length < 2) continue;
     const known = choices.recall(dispatch.label);
     const remembered = rivals.find(({ variant }) => variant === known);

@@ -35,6 +35,8 @@ const DIRECT_TILE = 16;
 /** Rows and columns that a workgroup of `matmul-quad` computes, and with LARGE. */
 const QUAD_TILE = 16;
 const LARGE_QUAD_TILE = 32;
+/** Multiply-adds from which on large quads are worth their compilation, some 0.15 s on two cores. */
+const WORTH_COMPILING = 2 ** 22;
 /** Rows and columns that one invocation of `matmul-tiled` computes. */
 const TILED_PER_THREAD = 4;
 
@@ -130,15 +132,17 @@ function programs(
   const fromStorage = { ...overrides, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 };
   const quads = ({ software, features }: AdapterTraits): boolean => software && features.has('subgroups');
   const tile = TILED_PER_THREAD * THREADS;
+  const large = program(
+    quad,
+    { ...fromStorage, LARGE: true },
+    grid(LARGE_QUAD_TILE, LARGE_QUAD_TILE, rows),
+    quads,
+    'matmul-quad-large',
+  );
+  const small = program(quad, fromStorage, grid(QUAD_TILE, QUAD_TILE, rows), quads);
   return [
-    program(quad, fromStorage, grid(QUAD_TILE, QUAD_TILE, rows), quads),
-    program(
-      quad,
-      { ...fromStorage, LARGE: true },
-      grid(LARGE_QUAD_TILE, LARGE_QUAD_TILE, rows),
-      quads,
-      'matmul-quad-large',
-    ),
+    M * N * K < WORTH_COMPILING ? small : { ...small, later: large },
+    large,
     program(
       direct,
       fromStorage,

@@ -83,6 +83,21 @@ test('what a storage cannot keep, or what it names is not there: measured again'
   expect(await chosen(gpu, slowFirst)).toBe('fast');
 });
 
+test('in a plan, what is worth compiling takes over when it is ready', async () => {
+  using gpu = await Gpu.request();
+  const variants = async (size: number): Promise<() => string | undefined> => {
+    const builder = new PlanBuilder();
+    const [A, B, C] = ['A', 'B', 'C'].map((label) => builder.state(label, [size, size]));
+    if (A === undefined || B === undefined || C === undefined) throw new Error('three tensors were made');
+    builder.add(matmul(A, B, C));
+    const plan = await builder.compile(gpu, 'test');
+    return () => plan.dispatches[0]?.variant;
+  };
+  const [small, large] = [await variants(32), await variants(256)];
+  await expect.poll(large).toBe('matmul-quad-large');
+  expect(small()).toBe('matmul-quad');
+});
+
 test('a device that is lost stops tuning', async () => {
   using gpu = await Gpu.request({ tuning: 'full' });
   const choosing = chosen(gpu, slowFirst);
