@@ -17,12 +17,10 @@ export interface GpuOptions {
 
 /** The adapter, as far as a browser tells. */
 export interface GpuInfo extends AdapterTraits {
-  readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
   /** A CPU adapter, such as SwiftShader: right, and slow. */
   readonly software: boolean;
-  readonly features: ReadonlySet<string>;
   readonly limits: GPUSupportedLimits;
 }
 
@@ -45,6 +43,9 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+/** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
+const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
+const PARALLEL_WIDTH = 8;
 /** How long an adapter may take to answer. */
 const ADAPTER_PATIENCE_MS = 10_000;
 /** How long after a failed call a loss may still become known. */
@@ -81,6 +82,7 @@ export class Gpu implements Memory, Binder {
         isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${architecture} ${description}`),
       features: device.features as ReadonlySet<string>,
       limits: device.limits,
+      parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
     };
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
+import { candidates } from '../../../src/gpu/dispatch.js';
 import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
@@ -116,10 +117,11 @@ for (const variant of variants) {
 test('the variant is that of the adapter unless one is asked for', async () => {
   const gpu = await sharedGpu();
   const [A, B, C] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [3, 4]), Tensor.empty(gpu, [2, 4])];
-  const suited = (software: boolean): string | undefined =>
-    matmul(A, B, C).programs.find(({ suits }) => suits({ software }))?.variant;
-  expect([suited(true), suited(false)]).toEqual(['matmul-direct', 'matmul-tiled']);
-  expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
+  const order = (software: boolean, options?: MatmulOptions): string[] =>
+    candidates(matmul(A, B, C, options), { ...gpu.info, software }).map(({ variant }) => variant);
+  expect(order(true)).toEqual(['matmul-direct', 'matmul-tiled']);
+  expect(order(false)).toEqual(['matmul-tiled', 'matmul-direct']);
+  expect(order(true, { variant: 'matmul-tiled' })).toEqual(['matmul-tiled']);
 });
 
 test('what does not fit is refused, with the shapes and the remedy', async () => {
