@@ -1,7 +1,7 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
 import { Choices, type Tuning, type TuningStorage } from './choices.js';
 import { type Binder, bind, encode, packUniforms } from './command.js';
-import { type AdapterTraits, candidates, type Dispatch } from './dispatch.js';
+import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Memory } from './tensor.js';
@@ -25,12 +25,10 @@ export interface GpuOptions {
 
 /** The adapter, as far as a browser tells. */
 export interface GpuInfo extends AdapterTraits {
-  readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
   /** A CPU adapter, such as SwiftShader: right, and slow. */
   readonly software: boolean;
-  readonly features: ReadonlySet<string>;
   readonly limits: GPUSupportedLimits;
 }
 
@@ -53,6 +51,9 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+/** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
+const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
+const PARALLEL_WIDTH = 8;
 /** How long an adapter may take to answer. */
 const ADAPTER_PATIENCE_MS = 10_000;
 /** How long after a failed call a loss may still become known. */
@@ -91,6 +92,7 @@ export class Gpu implements Memory, Binder {
         isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${architecture} ${description}`),
       features: device.features as ReadonlySet<string>,
       limits: device.limits,
+      parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
     };
     this.choices = new Choices(this.info, tuning, tuningStorage);
     this.lost = device.lost.then(({ reason, message }) => {
@@ -146,7 +148,7 @@ export class Gpu implements Memory, Binder {
     const uniforms = this.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of run');
     this.write(uniforms, 0, bytes);
     const commands = dispatches.map((call, index) =>
-      bind(this, call, candidates(call, this.info)[0], uniforms, offsets[index] ?? {}),
+      bind(this, call, choose(call, this.info), uniforms, offsets[index] ?? {}),
     );
     this.submit('run', (pass) => encode(pass, commands));
     this.free(uniforms);

@@ -1,6 +1,6 @@
 import { DisposedError } from '../errors.js';
 import { bind, type Command, current, encode, packUniforms } from './command.js';
-import { candidates, type Dispatch, type Program, type StepValues } from './dispatch.js';
+import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
 import { tune } from './tuner.js';
@@ -120,7 +120,7 @@ export class PlanBuilder {
     const phases = new Map<string, Command[]>();
     for (const [index, { phase, dispatch }] of live.entries()) {
       const commands = phases.get(phase) ?? [];
-      const program = chosen?.get(dispatch) ?? candidates(dispatch, gpu.info)[0];
+      const program = chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
       commands.push(bind(gpu, dispatch, program, uniforms, offsets[index] ?? {}, steps?.buffer));
       phases.set(phase, commands);
     }

@@ -29,8 +29,13 @@ export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<R
   const { budget, sample, rounds } = EFFORT[choices.tuning];
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
+    // A CPU adapter takes longer to compile what was made for GPUs than `auto` has time.
+    const tried = ({ prefers }: Program): boolean =>
+      choices.tuning === 'full' || !gpu.info.software || prefers(gpu.info);
     // Each for what it is, without what would take over.
-    const rivals = candidates(dispatch, gpu.info).map(({ later: _, ...program }) => program);
+    const rivals = candidates(dispatch, gpu.info)
+      .filter(tried)
+      .map(({ later: _, ...program }) => program);
     if (rivals.length < 2) continue;
     const known = choices.recall(dispatch.label);
     const remembered = rivals.find(({ variant }) => variant === known);

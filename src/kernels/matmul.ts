@@ -1,10 +1,9 @@
-import direct from '../../shaders/matmul-direct.wgsl';
-import quad from '../../shaders/matmul-quad.wgsl';
-import tiled from '../../shaders/matmul-tiled.wgsl';
+import shader from '../../shaders/matmul-direct.wgsl';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { ShapeError } from '../errors.js';
-import { type AdapterTraits, type Dispatch, dispatch, type Program, program } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import { type Tensor, unaligned } from '../gpu/tensor.js';
+import { type MatmulVariant, matmulPrograms } from './matmul-variants.js';
 
 /** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
 export interface Gate {
@@ -27,22 +26,12 @@ export interface MatmulOptions {
   /** Multiplies C by f′; excludes bias and activation. */
   readonly gate?: Gate;
   /** Insists on a variant, instead of the adapter's own. */
-  readonly variant?: 'matmul-direct' | 'matmul-quad' | 'matmul-quad-large' | 'matmul-tiled';
+  readonly variant?: MatmulVariant;
 }
-
-/** Rows and columns that one invocation of `matmul-direct` computes. */
-const DIRECT_TILE = 16;
-/** Rows and columns that a workgroup of `matmul-quad` computes, and with LARGE. */
-const QUAD_TILE = 16;
-const LARGE_QUAD_TILE = 32;
-/** Multiply-adds from which on large quads are worth their compilation, some 0.15 s on two cores. */
-const WORTH_COMPILING = 2 ** 22;
-/** Rows and columns that one invocation of `matmul-tiled` computes. */
-const TILED_PER_THREAD = 4;
 
 /**
  * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
- * `shaders/matmul-direct.wgsl` and its namesakes tell how.
+ * `matmul-variants.ts` lists the programs, and their shaders tell how.
  * @param A (M, K), or (K, M) with `transposeA`
  * @param B (K, N), or (N, K) with `transposeB`
  * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
@@ -78,22 +67,27 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
   // A row of the stored matrix is a whole number of vec4s, and begins at one.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
-  const overrides = {
-    TRANSPOSE_A: transposeA,
-    TRANSPOSE_B: transposeB,
-    ONES_ROW: onesRow,
-    BIAS: bias !== undefined,
-    GATE: gate !== undefined,
-    KEEP: keepPreActivation,
-    ACTIVATION: activation.index,
-    ALPHA: activation.alpha,
-  };
-  return dispatch(direct, {
+  const programs = matmulPrograms({
+    M,
+    N,
+    K,
+    transposeA,
+    transposeB,
+    onesRow,
+    vec4A,
+    vec4B,
+    epilogue: {
+      BIAS: bias !== undefined,
+      GATE: gate !== undefined,
+      KEEP: keepPreActivation,
+      ACTIVATION: activation.index,
+      ALPHA: activation.alpha,
+    },
+  });
+  return dispatch(shader, {
     kernel: 'matmul',
     label: label(M, N, K, transposeA, transposeB, activation, options),
-    programs: programs(M, N, K, overrides, vec4A, vec4B).filter(
-      ({ variant }) => options.variant === undefined || options.variant === variant,
-    ),
+    programs: programs.filter(({ variant }) => options.variant === undefined || options.variant === variant),
     uniforms: {
       dims: { M, N, K, bias_offset: start?.offset ?? 0, gate_offset: gateStart?.offset ?? 0, keep_offset: M * N },
     },
@@ -108,49 +102,6 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
     },
     flops: 2 * M * N * K,
   });
-}
-
-/**
- * The choice between the variants, for every product of the library: a CPU adapter wants register tiles straight from
- * storage, a GPU wants small ones through workgroup memory.
- */
-function programs(
-  M: number,
-  N: number,
-  K: number,
-  overrides: Record<string, number | boolean>,
-  vec4A: boolean,
-  vec4B: boolean,
-): readonly Program[] {
-  const { WORKGROUP_X, WORKGROUP_Y } = direct.overrides;
-  const { THREADS } = tiled.overrides;
-  const rows = overrides.ONES_ROW === true ? M - 1 : M;
-  const grid = (height: number, width: number, count = M): [number, number] => [
-    Math.ceil(N / width),
-    Math.ceil(count / height),
-  ];
-  const fromStorage = { ...overrides, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 };
-  const quads = ({ software, features }: AdapterTraits): boolean => software && features.has('subgroups');
-  const tile = TILED_PER_THREAD * THREADS;
-  const large = program(
-    quad,
-    { ...fromStorage, LARGE: true },
-    grid(LARGE_QUAD_TILE, LARGE_QUAD_TILE, rows),
-    quads,
-    'matmul-quad-large',
-  );
-  const small = program(quad, fromStorage, grid(QUAD_TILE, QUAD_TILE, rows), quads);
-  return [
-    M * N * K < WORTH_COMPILING ? small : { ...small, later: large },
-    large,
-    program(
-      direct,
-      fromStorage,
-      grid(DIRECT_TILE * WORKGROUP_Y, DIRECT_TILE * WORKGROUP_X, rows),
-      ({ software }) => software,
-    ),
-    program(tiled, overrides, grid(tile, tile)),
-  ];
 }
 
 function oriented({ shape, label: name }: Tensor, transpose: boolean): readonly [number, number] {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
+import { type AdapterTraits, choose } from '../../../src/gpu/dispatch.js';
 import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
@@ -123,13 +124,12 @@ test('quads of both sizes give the same bits', async () => {
 test('the variant is that of the adapter unless one is asked for', async () => {
   const gpu = await sharedGpu();
   const [A, B, C] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [3, 4]), Tensor.empty(gpu, [2, 4])];
-  const suited = (software: boolean, ...features: string[]): string | undefined =>
-    matmul(A, B, C).programs.find(({ suits }) => suits({ software, features: new Set(features) }))?.variant;
-  expect([suited(true, 'subgroups'), suited(true), suited(false, 'subgroups')]).toEqual([
-    'matmul-quad',
-    'matmul-direct',
-    'matmul-tiled',
-  ]);
+  const traits = { vendor: '', parallelWidth: 8, limits: gpu.info.limits };
+  const chosen = (adapter: Pick<AdapterTraits, 'software' | 'features'>): string =>
+    choose(matmul(A, B, C), { ...traits, ...adapter }).variant;
+  expect(chosen({ software: true, features: new Set(['subgroups']) })).toBe('matmul-quad');
+  expect(chosen({ software: true, features: new Set() })).toBe('matmul-direct');
+  expect(chosen({ software: false, features: new Set(['subgroups']) })).toBe('matmul-tiled');
   expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
 });
 
