@@ -115,6 +115,7 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly KEEP: boolean;
       readonly K_TAIL: boolean;
       readonly LARGE: boolean;
+      readonly TALL: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };

@@ -25,13 +25,17 @@ export interface Product {
 }
 
 /** The names that `MatmulOptions.variant` may insist on. */
-export type MatmulVariant = 'matmul-quad' | 'matmul-quad-large' | 'matmul-direct' | 'matmul-tiled';
+export type MatmulVariant =
+  | 'matmul-quad-8x8'
+  | 'matmul-quad-16x16'
+  | 'matmul-quad-32x16'
+  | 'matmul-direct'
+  | 'matmul-tiled';
 
-/** Rows and columns that a workgroup of `matmul-quad` computes, and with LARGE. */
-const QUAD_TILE = 16;
-const LARGE_QUAD_TILE = 32;
-/** Multiply-adds from which on large quads are worth their compilation, some 0.15 s on two cores. */
+/** Multiply-adds from which on large tiles are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
+/** Large tiles may reach beyond the edges by this share of what lies inside. */
+const MOST_WASTE = 0.15;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
 /** Rows and columns that one invocation of `matmul-tiled` computes. */
@@ -52,18 +56,20 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
   const fromStorage = { ...layout, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 };
   // These compute the row of ones beside their tiles.
   const stored = { N, M: onesRow ? M - 1 : M };
-  const large = program(quad, { ...fromStorage, LARGE: true }, grid(stored, LARGE_QUAD_TILE), {
-    variant: 'matmul-quad-large',
-    suits: withSubgroups,
-    prefers: onSoftware,
+  const quads = { suits: withSubgroups, prefers: onSoftware };
+  const tall = program(quad, { ...fromStorage, LARGE: true, TALL: true }, grid(stored, 64, 32), {
+    ...quads,
+    variant: 'matmul-quad-32x16',
   });
+  const large = program(quad, { ...fromStorage, LARGE: true }, grid(stored, 32), {
+    ...quads,
+    variant: 'matmul-quad-16x16',
+  });
+  const later = M * N * K < WORTH_COMPILING ? undefined : waste(stored, 64, 32) < MOST_WASTE ? tall : large;
   return [
-    program(quad, fromStorage, grid(stored, QUAD_TILE), {
-      suits: withSubgroups,
-      prefers: onSoftware,
-      later: M * N * K < WORTH_COMPILING ? undefined : large,
-    }),
+    program(quad, fromStorage, grid(stored, 16), { ...quads, variant: 'matmul-quad-8x8', later }),
     large,
+    tall,
     program(
       direct,
       fromStorage,
@@ -82,4 +88,10 @@ const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('su
 /** Workgroups that compute `rows` × `columns` elements of C each. */
 function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number = rows): [number, number] {
   return [Math.ceil(N / columns), Math.ceil(M / rows)];
+}
+
+/** How much such tiles compute beyond the edges, as a share of what lies inside. */
+function waste(size: Pick<Product, 'M' | 'N'>, rows: number, columns: number): number {
+  const [x, y] = grid(size, rows, columns);
+  return (x * columns * y * rows) / (size.M * size.N) - 1;
 }

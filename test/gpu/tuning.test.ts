@@ -94,8 +94,8 @@ test('in a plan, what is worth compiling takes over when it is ready', async () 
     return () => plan.dispatches[0]?.variant;
   };
   const [small, large] = [await variants(32), await variants(256)];
-  await expect.poll(large).toBe('matmul-quad-large');
-  expect(small()).toBe('matmul-quad');
+  await expect.poll(large).toBe('matmul-quad-32x16');
+  expect(small()).toBe('matmul-quad-8x8');
 });
 
 test('a device that is lost stops tuning', async () => {

@@ -6,8 +6,14 @@ import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
 
-const variants = ['matmul-direct', 'matmul-quad', 'matmul-quad-large', 'matmul-tiled'] as const;
-// Together they cross each edge of 16 × 16 (direct, quad) and 32 × 32 (large quad, tiled) tiles, with and without whole vec4s.
+const variants = [
+  'matmul-direct',
+  'matmul-quad-8x8',
+  'matmul-quad-16x16',
+  'matmul-quad-32x16',
+  'matmul-tiled',
+] as const;
+// Together they cross each edge of 16 × 16 (direct, quad), 32 × 32 (quad, tiled) and 64 × 32 (quad) tiles, with and without whole vec4s.
 const shapes = [
   { M: 1, N: 1, K: 1, because: 'the smallest' },
   { M: 16, N: 16, K: 16, because: 'one tile of direct' },
@@ -114,11 +120,13 @@ for (const variant of variants) {
   });
 }
 
-test('quads of both sizes give the same bits', async () => {
+test('quads of all sizes give the same bits', async () => {
   const { A, B } = operands({ M: 67, N: 71, K: 301 }, {});
-  const small = await onGpu(A, B, [67, 71], { variant: 'matmul-quad' });
-  const large = await onGpu(A, B, [67, 71], { variant: 'matmul-quad-large' });
-  expect(new Uint8Array(small.buffer)).toEqual(new Uint8Array(large.buffer));
+  const small = await onGpu(A, B, [67, 71], { variant: 'matmul-quad-8x8' });
+  for (const variant of ['matmul-quad-16x16', 'matmul-quad-32x16'] as const) {
+    const large = await onGpu(A, B, [67, 71], { variant });
+    expect(new Uint8Array(small.buffer), variant).toEqual(new Uint8Array(large.buffer));
+  }
 });
 
 test('the variant is that of the adapter unless one is asked for', async () => {
@@ -127,7 +135,7 @@ test('the variant is that of the adapter unless one is asked for', async () => {
   const traits = { vendor: '', parallelWidth: 8, limits: gpu.info.limits };
   const chosen = (adapter: Pick<AdapterTraits, 'software' | 'features'>): string =>
     choose(matmul(A, B, C), { ...traits, ...adapter }).variant;
-  expect(chosen({ software: true, features: new Set(['subgroups']) })).toBe('matmul-quad');
+  expect(chosen({ software: true, features: new Set(['subgroups']) })).toBe('matmul-quad-8x8');
   expect(chosen({ software: true, features: new Set() })).toBe('matmul-direct');
   expect(chosen({ software: false, features: new Set(['subgroups']) })).toBe('matmul-tiled');
   expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
