@@ -26,7 +26,7 @@ export interface Program<Variant extends string = string> {
   readonly suits: (adapter: AdapterTraits) => boolean;
   /** Whether such an adapter takes it before those that it does not prefer. */
   readonly prefers: (adapter: AdapterTraits) => boolean;
-  /** Faster, slower to compile, and the same bits: takes over in a plan when it is ready. Of the same shader. */
+  /** Faster, slower to compile, and the same bits: takes over in a plan that is replayed often. Of the same shader. */
   readonly later?: Program | undefined;
 }
 

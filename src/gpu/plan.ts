@@ -162,6 +162,9 @@ export interface PlannedDispatch {
   readonly flops: number;
 }
 
+/** A plan that has been encoded so often is worth compiling its later programs. */
+const OFTEN = 32;
+
 /** Recorded once, replayed every step: dispatches with their pipelines, bind groups and grid sizes settled. */
 export class Plan {
   readonly label: string;
@@ -169,6 +172,7 @@ export class Plan {
   readonly #phases: ReadonlyMap<string, readonly Command[]>;
   readonly #owned: readonly Storage[];
   readonly #uniforms: GPUBuffer;
+  #encoded = 0;
   #disposed = false;
 
   /** @internal */
@@ -186,21 +190,28 @@ export class Plan {
     this.#uniforms = uniforms;
   }
 
-  /** Resolves when every pipeline is compiled; all are compiled at once. Later ones follow, and nobody waits for them. */
+  /** Resolves when every pipeline is compiled; all are compiled at once. */
   async ready(): Promise<void> {
-    const commands = [...this.#phases.values()].flat();
-    const pipelines = new Set(commands.map(({ pipeline }) => pipeline));
+    const pipelines = new Set([...this.#phases.values()].flat().map(({ pipeline }) => pipeline));
     const all = Promise.all([...pipelines].map((pipeline) => pipeline.ready()));
     await all.catch((cause: unknown) => this.#gpu.explain(this.label, cause));
     this.#gpu.check();
-    // Without them the plan goes on as it is.
-    for (const { later } of commands) later?.pipeline.ready().catch(() => undefined);
   }
 
   /** Encodes phases in the order given. @param stepOffset the byte offset of this step's record */
   encode(pass: GPUComputePassEncoder, phases: readonly string[], stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
+    this.#encoded += 1;
+    if (this.#encoded === OFTEN) void this.#compileLater();
     for (const phase of phases) encode(pass, this.#phases.get(phase) ?? [], stepOffset);
+  }
+
+  /** One after the other, since other plans may be waiting for the compiler; without them this one goes on as it is. */
+  async #compileLater(): Promise<void> {
+    for (const { later } of [...this.#phases.values()].flat()) {
+      if (this.#disposed) return;
+      await later?.pipeline.ready().catch(() => undefined);
+    }
   }
 
   /** What runs, in order. */
