@@ -6,6 +6,14 @@ import { puppeteerProvider } from './test/support/provider.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
+/** The libraries that bench/peers/ loads. */
+const peers = [
+  '@jax-js/jax',
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-core/dist/register_all_gradients',
+  ...['webgpu', 'webgl', 'wasm', 'cpu'].map((backend) => `@tensorflow/tfjs-backend-${backend}`),
+];
+
 /** Three kinds of tests, told apart by their folder; `npm test -- --only unit` runs one kind. */
 export default defineConfig({
   plugins: [wgsl()],
@@ -31,7 +39,7 @@ export default defineConfig({
       {
         extends: true,
         // Found late, a dependency would reload the page in the middle of a test.
-        optimizeDeps: { include: ['fast-check'] },
+        optimizeDeps: { include: ['fast-check', '@observablehq/plot', ...peers] },
         test: {
           name: 'gpu',
           include: ['test/gpu/**/*.test.ts'],

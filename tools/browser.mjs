@@ -131,6 +131,7 @@ export async function findBrowser({ install = false } = {}) {
 export function launchOptions(executablePath) {
   const args = [
     '--enable-unsafe-webgpu', // on Linux also what makes the software adapter available
+    '--enable-unsafe-swiftshader', // WebGL without a GPU, for a peer in the bench
     '--disable-gpu-process-crash-limit', // tests crash it on purpose
     '--disable-domain-blocking-for-3d-apis', // which is what Chrome does after such a crash
     '--disable-background-timer-throttling',

@@ -1,0 +1,98 @@
+import { type Dispatch, dispatch, program } from '../../src/gpu/dispatch.js';
+import { PlanBuilder } from '../../src/gpu/plan.js';
+import type { Shader } from '../../src/gpu/shader.js';
+import { type Gpu, Tensor } from '../../src/index.js';
+import type { Case } from '../case.js';
+
+/** The smallest dispatch that a later one may have to wait for. */
+const shader: Shader = {
+  name: 'touch',
+  code: `
+@group(0) @binding(0) var<storage, read_write> word: array<f32>;
+@compute @workgroup_size(1)
+fn main() { word[0] += 1.0; }`,
+  overrides: {},
+  uniforms: {},
+  buffers: { word: { binding: 0, access: 'read_write', type: 'array<f32>' } },
+};
+
+const touch = (word: Tensor): Dispatch =>
+  dispatch(shader, { label: 'touch', programs: [program(shader, {}, [1])], uniforms: {}, buffers: { word } });
+
+/** Buffers that independent dispatches take in turn. */
+const INDEPENDENT = 64;
+
+/** The contenders that other measurements are compared with. */
+export const DEPENDENT = 'dependent dispatch';
+
+/** Sends a buffer's first bytes to the host: the least that an answer of the GPU takes. */
+export async function readBack(gpu: Gpu, { buffer }: Tensor, staging: GPUBuffer): Promise<void> {
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size);
+  gpu.device.queue.submit([encoder.finish()]);
+  await gpu.map(staging, staging.size);
+}
+
+/** What it costs to start work, and to hear of its end. */
+export const launchCosts: Case = {
+  name: 'adapter launch',
+  group: 'adapter',
+  yardstick: true,
+  figure: { unit: 'µs', value: (median) => 1000 * median },
+  async prepare({ gpu }) {
+    const first = Tensor.empty(gpu, [4], 'word 0');
+    const words = [
+      first,
+      ...Array.from({ length: INDEPENDENT - 1 }, (_, i) => Tensor.empty(gpu, [4], `word ${i + 1}`)),
+    ];
+    const builder = new PlanBuilder();
+    const phases = words.map((word, number) => {
+      builder.phase(`${number}`);
+      builder.add(touch(word));
+      return [`${number}`];
+    });
+    const plan = await builder.compile(gpu, 'launch');
+    const staging = gpu.allocateStaging(16, 'round trip');
+    let freed = false;
+    const dispose = (): void => {
+      if (freed) return;
+      freed = true;
+      plan.dispose();
+      for (const word of words) word.dispose();
+      gpu.free(staging);
+    };
+    const costs: Record<string, (count: number) => void | Promise<void>> = {
+      [DEPENDENT]: (count) =>
+        gpu.submit('dependent', (pass) => {
+          for (let i = 0; i < count; i++) plan.encode(pass, ['0'], 0);
+        }),
+      'independent dispatch': (count) =>
+        gpu.submit('independent', (pass) => {
+          for (let i = 0; i < count; i++) plan.encode(pass, phases[i % INDEPENDENT] ?? [], 0);
+        }),
+      'pass of one dispatch': (count) => {
+        const encoder = gpu.device.createCommandEncoder();
+        for (let i = 0; i < count; i++) {
+          const pass = encoder.beginComputePass();
+          plan.encode(pass, ['0'], 0);
+          pass.end();
+        }
+        gpu.device.queue.submit([encoder.finish()]);
+      },
+      'submit of one dispatch': (count) => {
+        for (let i = 0; i < count; i++) gpu.submit('submit', (pass) => plan.encode(pass, ['0'], 0));
+      },
+      'round trip': async (count) => {
+        for (let i = 0; i < count; i++) await readBack(gpu, first, staging);
+      },
+    };
+    return Object.entries(costs).map(([name, work]) => ({
+      name,
+      dispose,
+      async run(count) {
+        await work(count);
+        await gpu.idle();
+      },
+    }));
+  },
+};

@@ -1,0 +1,18 @@
+import { elements } from '../../src/gpu/tensor.js';
+import { type Gpu, Tensor } from '../../src/index.js';
+import { Random } from '../../src/random.js';
+
+/** Numbers drawn for an operand; a larger one repeats them. */
+const DRAWN = 2 ** 16 + 1;
+
+/** A tensor of numbers from low to high, the same for the same seed. */
+export function randomTensor(gpu: Gpu, shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
+  const random = new Random(seed);
+  const length = elements(shape);
+  const values = new Float32Array(length);
+  for (let i = 0; i < Math.min(length, DRAWN); i++) values[i] = random.uniform(low, high);
+  for (let filled = DRAWN; filled < length; filled *= 2) values.copyWithin(filled, 0, filled);
+  const tensor = Tensor.empty(gpu, shape, 'operand');
+  tensor.write(values);
+  return tensor;
+}

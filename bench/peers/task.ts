@@ -1,0 +1,77 @@
+import { Random } from '../../src/random.js';
+import type { Workload } from '../case.js';
+
+/** A matrix on the host, row-major. */
+export interface Operand {
+  readonly shape: readonly [rows: number, columns: number];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** A and B as they are stored: in form TN A is (K, M), in form NT B is (N, K). */
+export interface ProductTask {
+  readonly kind: 'matmul';
+  readonly form: 'NN' | 'NT' | 'TN';
+  readonly A: Operand;
+  readonly B: Operand;
+}
+
+/** Relu in the hidden layers, softmax and cross-entropy behind the last one. */
+export interface NetworkTask {
+  readonly kind: 'step' | 'predict' | 'first-step';
+  /** First to last: weights (inputs, units) and biases. */
+  readonly layers: readonly { readonly W: Operand; readonly b: Float32Array<ArrayBuffer> }[];
+  readonly X: Operand;
+  readonly labels: Uint32Array<ArrayBuffer>;
+  /** The labels as rows of probabilities. */
+  readonly targets: Operand;
+}
+
+/** A workload with its numbers: every contender gets the same ones, so that their results can be compared. */
+export type Task = ProductTask | NetworkTask;
+
+/** Stochastic gradient descent, v ← momentum·v + g, p ← p − learningRate·v. */
+export const LEARNING_RATE = 0.2;
+export const MOMENTUM = 0.5;
+
+export function taskOf(workload: Workload): Task {
+  const random = new Random(1);
+  if (workload.kind === 'matmul') {
+    const { kind, form, M, N, K } = workload;
+    return {
+      kind,
+      form,
+      A: form === 'TN' ? uniform(K, M, 1, random) : uniform(M, K, 1, random),
+      B: form === 'NT' ? uniform(N, K, 1, random) : uniform(K, N, 1, random),
+    };
+  }
+  const { kind, layers, batch } = workload;
+  const inputs = layers[0] ?? 1;
+  const classes = layers.at(-1) ?? 1;
+  const labels = Uint32Array.from({ length: batch }, (_, row) => row % classes);
+  return {
+    kind,
+    layers: layers.slice(1).map((units, below) => {
+      const width = layers[below] ?? 1;
+      return { W: uniform(width, units, Math.sqrt(6 / width), random), b: new Float32Array(units) }; // He's variance
+    }),
+    X: { shape: [batch, inputs], data: pixels(batch * inputs, random) },
+    labels,
+    targets: oneHot(labels, classes),
+  };
+}
+
+function uniform(rows: number, columns: number, limit: number, random: Random): Operand {
+  const data = Float32Array.from({ length: rows * columns }, () => random.uniform(-limit, limit));
+  return { shape: [rows, columns], data };
+}
+
+/** As in pictures of digits: four in five are 0, the others anything up to 1. */
+function pixels(length: number, random: Random): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, () => Math.max(0, random.uniform(-4, 1)));
+}
+
+function oneHot(labels: Uint32Array, classes: number): Operand {
+  const data = new Float32Array(labels.length * classes);
+  for (const [row, label] of labels.entries()) data[row * classes + label] = 1;
+  return { shape: [labels.length, classes], data };
+}

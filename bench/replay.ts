@@ -1,0 +1,65 @@
+import { choose, type Dispatch } from '../src/gpu/dispatch.js';
+import type { Pipeline } from '../src/gpu/pipeline.js';
+import { PlanBuilder } from '../src/gpu/plan.js';
+import type { Gpu, Tensor } from '../src/index.js';
+import type { Contender } from './case.js';
+
+/** A pipeline is compiled once, whoever asks first; what that took is known to all. */
+const compileTimes = new WeakMap<Pipeline, number>();
+
+/** Compiles what a dispatch runs, and tells how long that takes, or took. */
+async function compileTime(gpu: Gpu, dispatch: Dispatch): Promise<number> {
+  const pipeline = gpu.pipelines.get(choose(dispatch, gpu.info));
+  let time = compileTimes.get(pipeline);
+  if (time === undefined) {
+    // What is queued before would be part of the time.
+    await gpu.idle();
+    const start = performance.now();
+    await pipeline.ready();
+    time = performance.now() - start;
+    compileTimes.set(pipeline, time);
+  }
+  return time;
+}
+
+/**
+ * Dispatches that are replayed in one pass of one submit, in order; whatever one writes, the next waits for.
+ * @param tensors given back together with the contender
+ */
+export async function replay(
+  gpu: Gpu,
+  name: string,
+  dispatches: readonly Dispatch[],
+  tensors: readonly Pick<Tensor, 'dispose'>[],
+  more: Partial<Contender> = {},
+): Promise<Contender & { submit(count: number): void }> {
+  let compileMs = 0;
+  for (const dispatch of dispatches) compileMs += await compileTime(gpu, dispatch);
+  const plan = record(dispatches).build(gpu, name);
+  const submit = (count: number): void =>
+    gpu.submit(name, (pass) => {
+      for (let i = 0; i < count; i++) plan.encode(pass, ['main'], 0);
+    });
+  return {
+    name,
+    compileMs,
+    dispatches: dispatches.length,
+    ...more,
+    submit,
+    async run(count) {
+      submit(count);
+      await gpu.idle();
+      gpu.check();
+    },
+    dispose() {
+      plan.dispose();
+      for (const tensor of tensors) tensor.dispose();
+    },
+  };
+}
+
+function record(dispatches: readonly Dispatch[]): PlanBuilder {
+  const builder = new PlanBuilder();
+  for (const dispatch of dispatches) builder.add(dispatch);
+  return builder;
+}

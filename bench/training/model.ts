@@ -1,0 +1,35 @@
+export { Gpu } from '../../src/index.js';
+
+import {
+  Dataset,
+  dense,
+  type Gpu,
+  Mlp,
+  type Optimizer,
+  sgd,
+  softmaxCrossEntropy,
+  type Trainer,
+} from '../../src/index.js';
+import { type Network, samples } from './network.js';
+
+const optimizer = (): Optimizer => sgd({ learningRate: 0.01, momentum: 0.5 });
+
+export const createModel = (gpu: Gpu, { layers: [inputs = 1, ...units] }: Network): Promise<Mlp> =>
+  Mlp.create(gpu, {
+    inputs,
+    layers: units.map((width, number) => dense(width, number === units.length - 1 ? 'linear' : 'relu')),
+    seed: 1,
+  });
+
+export const createTrainer = (
+  model: Mlp,
+  { batch }: Network,
+  stepsPerSubmit: number | 'auto' = 'auto',
+): Promise<Trainer> =>
+  model.trainer({ loss: softmaxCrossEntropy(), optimizer: optimizer(), batchSize: batch, stepsPerSubmit });
+
+/** A data set of whole batches. */
+export function createDataset(gpu: Gpu, network: Network, steps: number): Dataset {
+  const { inputs, classes } = samples(network, steps * network.batch);
+  return Dataset.create(gpu, { inputs, features: network.layers[0] ?? 1, classes });
+}

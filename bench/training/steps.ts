@@ -1,0 +1,84 @@
+import type { Dataset } from '../../src/index.js';
+import type { Case, Contender, Context } from '../case.js';
+import { createDataset, createModel, createTrainer } from './model.js';
+import { type Network, nameOf, stepBytes, stepFlops } from './network.js';
+
+/** Steps that a trainer takes in one submit. An epoch of `auto` begins with one, which a run of a few steps would show. */
+const MOST_AT_ONCE = 64;
+
+/**
+ * Training as an app does it: `fit` over a resident data set, an epoch of as many steps as are wanted, until its
+ * loss is on the host.
+ */
+async function fitting(
+  { gpu }: Context,
+  network: Network,
+  { name = 'webgpu-mlp', scale = 1, stepsPerSubmit = MOST_AT_ONCE as number | 'auto' } = {},
+): Promise<Contender> {
+  const model = await createModel(gpu, network);
+  const start = performance.now();
+  const trainer = await createTrainer(model, network, stepsPerSubmit);
+  const compileMs = performance.now() - start;
+  let peakBytes = 0;
+  const datasets = new Map<number, Dataset>();
+  const dataset = (steps: number): Dataset => {
+    const known = datasets.get(steps) ?? createDataset(gpu, network, steps);
+    datasets.set(steps, known);
+    return known;
+  };
+  return {
+    name,
+    ...(scale === 1 ? { compileMs } : {}),
+    dispatches: scale * trainer.plan.dispatches.length,
+    gpuBytes: () => peakBytes,
+    async run(count) {
+      const data = dataset(scale * count);
+      await trainer.fit(data, { epochs: 1 });
+      // Later data sets come with buffers of their own, which an app with one data set does not have.
+      peakBytes ||= gpu.memory.allocatedBytes - data.inputs.storage.byteLength - data.labels.storage.byteLength;
+    },
+    dispose() {
+      model.dispose();
+      for (const known of datasets.values()) known.dispose();
+    },
+  };
+}
+
+const networks: readonly (Network & { readonly large?: boolean })[] = [
+  { layers: [2, 16, 2], batch: 4 },
+  { layers: [784, 128, 10], batch: 32 },
+  { layers: [784, 400, 200, 10], batch: 32 },
+  { layers: [784, 400, 200, 10], batch: 128 },
+  { layers: [784, 400, 200, 10], batch: 1024 },
+  { layers: [4096, 4096, 4096, 10], batch: 128, large: true },
+  { layers: [4096, 4096, 4096, 10], batch: 1024, large: true },
+];
+
+const steps: readonly Case[] = networks.map((network) => ({
+  name: `step ${nameOf(network)}`,
+  group: 'training',
+  workload: { kind: 'step', ...network },
+  flops: stepFlops(network),
+  bytes: stepBytes(network),
+  ownDevice: true,
+  ...(network.large ? { large: true } : {}),
+  prepare: async (context) => [await fitting(context, network)],
+}));
+
+const MANY = 1000;
+const small: Network = { layers: [2, 16, 2], batch: 4 };
+
+/** What launching costs over a long run, and how much of it a fixed number of steps per submit saves. */
+const thousand: Case = {
+  name: `${MANY} steps ${nameOf(small)}`,
+  group: 'training',
+  flops: MANY * stepFlops(small),
+  bytes: MANY * stepBytes(small),
+  prepare: async (context) => [
+    await fitting(context, small, { scale: MANY, name: 'steps per submit: auto', stepsPerSubmit: 'auto' }),
+    await fitting(context, small, { scale: MANY, name: `steps per submit: ${MOST_AT_ONCE}` }),
+    await fitting(context, small, { scale: MANY, name: 'steps per submit: 1', stepsPerSubmit: 1 }),
+  ],
+};
+
+export const training: readonly Case[] = [...steps, thousand];
