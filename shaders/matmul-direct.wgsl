@@ -15,10 +15,10 @@
 //
 // One invocation computes 16 × 16 elements of C in sixteen mat4x4f: a CPU adapter pays for loads and barriers, not for
 // registers. c12 is the block of rows 4–7 and columns 8–11; a column of it is a row of C, because
-// C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours and, if K_TAIL,
-// what remains one by one; where 4 divides K it may be false, which halves the compilation. Rows and columns beyond the
-// edges repeat the last one, and only what lies inside is stored.
-// Dispatch ⌈N/(16·WORKGROUP_X)⌉ × ⌈M/(16·WORKGROUP_Y)⌉ workgroups.
+// C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
+// is beyond its end counts as zero. Rows and columns beyond the edges repeat the last one, and only what lies inside is
+// stored.
+// Dispatch ⌈N/(16·WORKGROUP_X)⌉ × ⌈M/(16·WORKGROUP_Y)⌉ workgroups; M without the row of ones.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
 override TRANSPOSE_A: bool = false;
@@ -49,49 +49,34 @@ struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_o
 fn main(@builtin(global_invocation_id) global: vec3u) {
   let m = global.y * TILE;
   let n = global.x * TILE;
-  if (m >= dims.M || n >= dims.N) { return; }
+  if (m >= stored_rows() || n >= dims.N) { return; }
 
-  let a0 = start_A(m + 0);
+  let a0 = start_A(m);
   let a1 = start_A(m + 4);
   let a2 = start_A(m + 8);
   let a3 = start_A(m + 12);
-  let b0 = start_B(n + 0);
+  let b0 = start_B(n);
   let b1 = start_B(n + 4);
   let b2 = start_B(n + 8);
   let b3 = start_B(n + 12);
+
   var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
   var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
   var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
   var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
-  for (var k = 0u; k < dims.K / 4 * 4; k += 4) {
+  for (var k = 0u; k < dims.K; k += 4) {
     let B0 = four_k_of_B(b0, k);
     let B1 = four_k_of_B(b1, k);
     let B2 = four_k_of_B(b2, k);
     let B3 = four_k_of_B(b3, k);
-    let A0 = four_k_of_A(a0, k, m + 0);
+    let A0 = four_k_of_A(a0, k);
     c00 += B0 * A0; c01 += B1 * A0; c02 += B2 * A0; c03 += B3 * A0;
-    let A1 = four_k_of_A(a1, k, m + 4);
+    let A1 = four_k_of_A(a1, k);
     c10 += B0 * A1; c11 += B1 * A1; c12 += B2 * A1; c13 += B3 * A1;
-    let A2 = four_k_of_A(a2, k, m + 8);
+    let A2 = four_k_of_A(a2, k);
     c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
-    let A3 = four_k_of_A(a3, k, m + 12);
+    let A3 = four_k_of_A(a3, k);
     c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
-  }
-  if (K_TAIL) {
-    for (var k = dims.K / 4 * 4; k < dims.K; k++) {
-      let B0 = one_k_of_B(b0, k);
-      let B1 = one_k_of_B(b1, k);
-      let B2 = one_k_of_B(b2, k);
-      let B3 = one_k_of_B(b3, k);
-      let A0 = one_k_of_A(a0, k, m + 0);
-      c00 += outer(B0, A0); c01 += outer(B1, A0); c02 += outer(B2, A0); c03 += outer(B3, A0);
-      let A1 = one_k_of_A(a1, k, m + 4);
-      c10 += outer(B0, A1); c11 += outer(B1, A1); c12 += outer(B2, A1); c13 += outer(B3, A1);
-      let A2 = one_k_of_A(a2, k, m + 8);
-      c20 += outer(B0, A2); c21 += outer(B1, A2); c22 += outer(B2, A2); c23 += outer(B3, A2);
-      let A3 = one_k_of_A(a3, k, m + 12);
-      c30 += outer(B0, A3); c31 += outer(B1, A3); c32 += outer(B2, A3); c33 += outer(B3, A3);
-    }
   }
 
   var c = array<mat4x4f, 16>(
@@ -100,12 +85,15 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     c20, c21, c22, c23,
     c30, c31, c32, c33,
   );
-  let rows = min(TILE, dims.M - m);
-  let columns = min(TILE, dims.N - n);
+  let rows = min(TILE, stored_rows() - m);
   for (var row = 0u; row < rows; row++) {
-    for (var column = 0u; column < columns; column += 4) {
+    for (var column = 0u; column < TILE; column += 4) {
       store_four(m + row, n + column, c[row / 4 * 4 + column / 4][row % 4]);
     }
+  }
+  // Whoever has the last rows adds the row of ones.
+  if (ONES_ROW && m + TILE >= stored_rows()) {
+    for (var column = n; column < min(n + TILE, dims.N); column++) { store(dims.M - 1, column, column_sum(column)); }
   }
 }
 
@@ -120,35 +108,25 @@ fn start_A(m: u32) -> vec4u {
 }
 
 // op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
-fn four_k_of_A(start: vec4u, k: u32, m: u32) -> mat4x4f {
+fn four_k_of_A(start: vec4u, k: u32) -> mat4x4f {
   if (VEC4_A && !TRANSPOSE_A) {
     let at = start + k / 4;
-    let last = dims.M - 1;
-    return mat4x4f(
-      select(A4[at.x], vec4f(1), ONES_ROW && m == last),
-      select(A4[at.y], vec4f(1), ONES_ROW && m + 1 == last),
-      select(A4[at.z], vec4f(1), ONES_ROW && m + 2 == last),
-      select(A4[at.w], vec4f(1), ONES_ROW && m + 3 == last),
-    );
+    return mat4x4f(A4[at.x], A4[at.y], A4[at.z], A4[at.w]);
   }
-  return transpose(mat4x4f(
-    one_k_of_A(start, k, m),
-    one_k_of_A(start, k + 1, m),
-    one_k_of_A(start, k + 2, m),
-    one_k_of_A(start, k + 3, m),
-  ));
+  return transpose(mat4x4f(one_k_of_A(start, k), one_k_of_A(start, k + 1), one_k_of_A(start, k + 2), one_k_of_A(start, k + 3)));
 }
 
-// Element k of op(A)'s rows m … m + 3.
-fn one_k_of_A(start: vec4u, k: u32, m: u32) -> vec4f {
+// Element k of op(A)'s rows m … m + 3; zeros beyond K.
+fn one_k_of_A(start: vec4u, k: u32) -> vec4f {
+  let inside = select(k, min(k, dims.K - 1), K_TAIL);
   var four: vec4f;
   if (VEC4_A && TRANSPOSE_A) {
-    four = A4[start.x + k * (stored_rows() / 4)];
+    four = A4[start.x + inside * (stored_rows() / 4)];
   } else {
-    let at = start + k * select(1u, stored_rows(), TRANSPOSE_A);
+    let at = start + inside * select(1u, stored_rows(), TRANSPOSE_A);
     four = vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
   }
-  return select(four, vec4f(1), vec4<bool>(ONES_ROW) & (vec4u(m, m + 1, m + 2, m + 3) == vec4u(dims.M - 1)));
+  return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
 // Where the columns n … n + 3 of op(B) begin, as start_A.
@@ -167,22 +145,30 @@ fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(one_k_of_B(start, k), one_k_of_B(start, k + 1), one_k_of_B(start, k + 2), one_k_of_B(start, k + 3));
 }
 
-// Elements n … n + 3 of op(B)'s row k.
+// Elements n … n + 3 of op(B)'s row k; zeros beyond K.
 fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
-  if (VEC4_B && !TRANSPOSE_B) { return B4[start.x + k * (dims.N / 4)]; }
-  let at = start + k * select(dims.N, 1u, TRANSPOSE_B);
-  return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
+  let inside = select(k, min(k, dims.K - 1), K_TAIL);
+  var four: vec4f;
+  if (VEC4_B && !TRANSPOSE_B) {
+    four = B4[start.x + inside * (dims.N / 4)];
+  } else {
+    let at = start + inside * select(dims.N, 1u, TRANSPOSE_B);
+    four = vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
+  }
+  return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
-// Column i is b · a[i].
-fn outer(b: vec4f, a: vec4f) -> mat4x4f { return mat4x4f(b * a.x, b * a.y, b * a.z, b * a.w); }
+fn column_sum(n: u32) -> f32 {
+  var sum = 0.0;
+  for (var k = 0u; k < dims.K; k++) { sum += B[select(k * dims.N + n, n * dims.K + k, TRANSPOSE_B)]; }
+  return sum;
+}
 
-// Stores C[m, n … n + 3], as far as they lie inside; n does.
+// Stores C[m, n … n + 3], as far as they lie inside.
 fn store_four(m: u32, n: u32, sums: vec4f) {
-  store(m, n, sums.x);
-  if (n + 1 < dims.N) { store(m, n + 1, sums.y); }
-  if (n + 2 < dims.N) { store(m, n + 2, sums.z); }
-  if (n + 3 < dims.N) { store(m, n + 3, sums.w); }
+  for (var i = 0u; i < 4; i++) {
+    if (n + i < dims.N) { store(m, n + i, sums[i]); }
+  }
 }
 
 fn store(m: u32, n: u32, sum: f32) {

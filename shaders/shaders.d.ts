@@ -100,6 +100,41 @@ declare module '*/shaders/matmul-direct.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/matmul-quad.wgsl' {
+  const shader: {
+    readonly name: 'matmul-quad';
+    readonly code: string;
+    readonly overrides: {
+      readonly TRANSPOSE_A: boolean;
+      readonly TRANSPOSE_B: boolean;
+      readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
+      readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly A: Binding<'read', 'array<f32>'>;
+      readonly A4: Binding<'read', 'array<vec4f>'>;
+      readonly B: Binding<'read', 'array<f32>'>;
+      readonly B4: Binding<'read', 'array<vec4f>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/matmul-tiled.wgsl' {
   const shader: {
     readonly name: 'matmul-tiled';

@@ -1,5 +1,5 @@
 import { LimitError } from '../errors.js';
-import { type AdapterTraits, bindingOf, choose, type Dispatch, PER_STEP, type Program } from './dispatch.js';
+import { type AdapterTraits, bindingOf, type Dispatch, PER_STEP, type Program } from './dispatch.js';
 import type { Pipeline, PipelineCache } from './pipeline.js';
 import type { Shader } from './shader.js';
 import { BINDING_ALIGNMENT } from './tensor.js';
@@ -9,6 +9,8 @@ export interface Command {
   readonly dispatch: Dispatch;
   readonly program: Program;
   readonly pipeline: Pipeline;
+  /** What takes over when it is ready, with the same bind group. */
+  readonly later?: { readonly program: Program; readonly pipeline: Pipeline } | undefined;
   readonly bindGroup: GPUBindGroup;
   /** Whether the program reads `step`, and where: in the record of the replay, or in the dispatch's own numbers. */
   readonly step: 'none' | 'fixed' | typeof PER_STEP;
@@ -60,7 +62,7 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
 }
 
 /**
- * Binds a dispatch.
+ * Binds a dispatch to run with one of its programs.
  * @param uniformBuffer holds the packed uniforms; `offsets` says where
  * @param stepBuffer the per-step records, for dispatches that ask for them
  * @throws {LimitError} if the grid has more workgroups in a dimension than the device allows
@@ -68,11 +70,11 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
 export function bind(
   binder: Binder,
   dispatch: Dispatch,
+  program: Program,
   uniformBuffer: GPUBuffer,
   offsets: Readonly<Record<string, number>>,
   stepBuffer?: GPUBuffer,
 ): Command {
-  const program = choose(dispatch, binder.info);
   const { shader, workgroups } = program;
   const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
   if (Math.max(...workgroups) > most) {
@@ -106,12 +108,23 @@ export function bind(
     }
   }
   const bindGroup = binder.device.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
-  return { dispatch, program, pipeline, bindGroup, step };
+  const later = program.later && { program: program.later, pipeline: binder.pipelines.get(program.later) };
+  return { dispatch, program, pipeline, later, bindGroup, step };
+}
+
+/** What a command runs now: its program, or the later one once that is compiled. */
+export function current({ program, pipeline, later }: Command): {
+  readonly program: Program;
+  readonly pipeline: Pipeline;
+} {
+  return later?.pipeline.isReady === true ? later : { program, pipeline };
 }
 
 /** Encodes commands in order. @param stepOffset the byte offset of this replay's record in the step buffer */
 export function encode(pass: GPUComputePassEncoder, commands: readonly Command[], stepOffset = 0): void {
-  for (const { pipeline, bindGroup, program, step } of commands) {
+  for (const command of commands) {
+    const { bindGroup, step } = command;
+    const { pipeline, program } = current(command);
     pass.setPipeline(pipeline.compiled);
     if (step === 'none') pass.setBindGroup(0, bindGroup);
     else pass.setBindGroup(0, bindGroup, [step === PER_STEP ? stepOffset : 0]);

@@ -6,18 +6,28 @@ import { BINDING_ALIGNMENT, bytesPerElement, type DType, type Tensor } from './t
 export interface AdapterTraits {
   /** A CPU adapter: it wants large register tiles straight from storage, and no barriers. */
   readonly software: boolean;
+  /** As the browser names it, in lower case; may be empty. */
+  readonly vendor: string;
+  readonly features: ReadonlySet<string>;
+  readonly limits: Pick<GPUSupportedLimits, 'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize'>;
+  /** Workgroups that it runs at once: with fewer, a part of it is idle. */
+  readonly parallelWidth: number;
 }
 
 /** One way to run a kernel: a shader, its overrides and its grid. */
-export interface Program {
-  /** The shader's name. */
-  readonly variant: string;
+export interface Program<Variant extends string = string> {
+  /** The shader's name, and its tile where there are several. */
+  readonly variant: Variant;
   readonly shader: Shader;
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** Workgroups in x, y and z. */
   readonly workgroups: readonly [number, number, number];
-  /** Whether this program is meant for such an adapter; the first that is, is taken. */
+  /** Whether such an adapter can run it at all: its limits and features allow it. */
   readonly suits: (adapter: AdapterTraits) => boolean;
+  /** Whether such an adapter takes it before those that it does not prefer. */
+  readonly prefers: (adapter: AdapterTraits) => boolean;
+  /** Faster, slower to compile, and the same bits: takes over in a plan that is replayed often. Of the same shader. */
+  readonly later?: Program | undefined;
 }
 
 /** The per-step record that shaders read as `step`: four words. */
@@ -39,7 +49,7 @@ export interface Dispatch {
   readonly kernel: string;
   /** For plans and profiles: the kernel and the shape it runs on. */
   readonly label: string;
-  /** At least one, best first. */
+  /** At least one; `candidates` puts them in an adapter's order. */
   readonly programs: readonly Program[];
   readonly uniforms: Readonly<Record<string, Readonly<Record<string, number>> | typeof PER_STEP>>;
   /** By the shader's names; `undefined` where the overrides leave a binding unused. */
@@ -55,20 +65,23 @@ type UniformsOf<S extends Shader> = {
 };
 type BuffersOf<S extends Shader> = { readonly [B in keyof S['buffers']]: Tensor<DType> | undefined };
 
-/** A program of a shader; its overrides are checked by type. */
-export function program<S extends Shader>(
+/** A program of a shader; its overrides are checked by type. Unless told otherwise, every adapter suits it and prefers it. */
+export function program<S extends Shader, Variant extends string = S['name']>(
   shader: S,
   overrides: { readonly [O in keyof S['overrides']]?: number | boolean },
   workgroups: readonly [number, number?, number?],
-  suits: (adapter: AdapterTraits) => boolean = () => true,
-): Program {
+  options: Partial<Pick<Program<Variant>, 'variant' | 'suits' | 'prefers' | 'later'>> = {},
+): Program<Variant> {
   const [x, y = 1, z = 1] = workgroups;
   const given: Record<string, number | boolean> = {};
   for (const [name, value] of Object.entries<number | boolean | undefined>(overrides)) {
     if (value !== undefined) given[name] = value;
   }
-  return { variant: shader.name, shader, overrides: given, workgroups: [x, y, z], suits };
+  const { variant = shader.name as Variant, suits = always, prefers = always, later } = options;
+  return { variant, shader, overrides: given, workgroups: [x, y, z], suits, prefers, later };
 }
+
+const always = (): boolean => true;
 
 /** Describes a call of a kernel; uniforms and buffers are checked by type against the shader's own declarations. */
 export function dispatch<S extends Shader>(
@@ -99,11 +112,21 @@ export function linearGrid(count: number): readonly [number, number] {
   return [Math.ceil(workgroups / y), y];
 }
 
-/** The first program that suits the adapter, which is the whole of the choice between variants. */
+/** The programs that the adapter can run: those that it prefers first, either in the order of the list. */
+export function candidates({ programs }: Dispatch, adapter: AdapterTraits): readonly Program[] {
+  const possible = programs.filter(({ suits }) => suits(adapter));
+  return [
+    ...possible.filter(({ prefers }) => prefers(adapter)),
+    ...possible.filter(({ prefers }) => !prefers(adapter)),
+  ];
+}
+
+/** The program that the adapter's rules choose. @throws {MlpError} if it can run none */
 export function choose(call: Dispatch, adapter: AdapterTraits): Program {
-  const found = call.programs.find((candidate) => candidate.suits(adapter)) ?? call.programs[0];
-  if (found === undefined) throw new MlpError('no-program', `${call.label}: there is no program to run it with.`);
-  return found;
+  const [first] = candidates(call, adapter);
+  if (first !== undefined) return first;
+  const variants = call.programs.map(({ variant }) => variant).join(', ');
+  throw new MlpError('no-program', `${call.label}: this GPU can run none of its programs (${variants}).`);
 }
 
 /** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */

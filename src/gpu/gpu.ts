@@ -1,6 +1,7 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
+import { Choices, type Tuning, type TuningStorage } from './choices.js';
 import { type Binder, bind, encode, packUniforms } from './command.js';
-import type { AdapterTraits, Dispatch } from './dispatch.js';
+import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Memory } from './tensor.js';
@@ -13,16 +14,21 @@ export interface GpuOptions {
   /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
   readonly features?: readonly GPUFeatureName[];
   readonly label?: string;
+  /**
+   * Whether a plan measures which variant of a kernel is the fastest here: `off` (by default) goes by rules, `auto` takes
+   * up to a second for each plan, `full` as long as it takes. Other variants round otherwise, so other bits.
+   */
+  readonly tuning?: Tuning;
+  /** Where such choices are kept for the next visit, such as `localStorage`. */
+  readonly tuningStorage?: TuningStorage;
 }
 
 /** The adapter, as far as a browser tells. */
 export interface GpuInfo extends AdapterTraits {
-  readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
   /** A CPU adapter, such as SwiftShader: right, and slow. */
   readonly software: boolean;
-  readonly features: ReadonlySet<string>;
   readonly limits: GPUSupportedLimits;
 }
 
@@ -45,6 +51,9 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+/** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
+const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
+const PARALLEL_WIDTH = 8;
 /** How long an adapter may take to answer. */
 const ADAPTER_PATIENCE_MS = 10_000;
 /** How long after a failed call a loss may still become known. */
@@ -60,6 +69,8 @@ export class Gpu implements Memory, Binder {
   readonly lost: Promise<GpuLoss>;
   /** @internal */
   readonly pipelines: PipelineCache;
+  /** @internal */
+  readonly choices: Choices;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
   #unused: Binder['unused'] | undefined;
@@ -67,7 +78,7 @@ export class Gpu implements Memory, Binder {
   #fault: MlpError | undefined;
   #destroyed = false;
 
-  private constructor(device: GPUDevice, owned: boolean) {
+  private constructor(device: GPUDevice, owned: boolean, { tuning, tuningStorage }: GpuOptions = {}) {
     this.device = device;
     this.#owned = owned;
     this.pipelines = new PipelineCache(device);
@@ -81,7 +92,9 @@ export class Gpu implements Memory, Binder {
         isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${architecture} ${description}`),
       features: device.features as ReadonlySet<string>,
       limits: device.limits,
+      parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
     };
+    this.choices = new Choices(this.info, tuning, tuningStorage);
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
       return this.#loss;
@@ -111,7 +124,7 @@ export class Gpu implements Memory, Binder {
         throw again instanceof WebGpuUnavailableError ? again : refused(again);
       }
     }
-    const gpu = new Gpu(device, true);
+    const gpu = new Gpu(device, true, options);
     // A device may be born lost: give `lost` its turn before anybody builds on it.
     await Promise.race([gpu.lost, Promise.resolve()]);
     if (gpu.#loss !== undefined) throw refused(gpu.#loss.message);
@@ -119,8 +132,8 @@ export class Gpu implements Memory, Binder {
   }
 
   /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
-  static from(device: GPUDevice): Gpu {
-    return new Gpu(device, false);
+  static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
+    return new Gpu(device, false, options);
   }
 
   /** Bytes and buffers on this device that were allocated through this object. */
@@ -134,7 +147,9 @@ export class Gpu implements Memory, Binder {
     const { bytes, offsets } = packUniforms(dispatches);
     const uniforms = this.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of run');
     this.write(uniforms, 0, bytes);
-    const commands = dispatches.map((call, index) => bind(this, call, uniforms, offsets[index] ?? {}));
+    const commands = dispatches.map((call, index) =>
+      bind(this, call, choose(call, this.info), uniforms, offsets[index] ?? {}),
+    );
     this.submit('run', (pass) => encode(pass, commands));
     this.free(uniforms);
   }

@@ -30,6 +30,10 @@ export class Pipeline {
     return this.#ready;
   }
 
+  get isReady(): boolean {
+    return this.#finished !== undefined;
+  }
+
   /** The pipeline; compiled here and now if `ready` was not awaited. */
   get compiled(): GPUComputePipeline {
     this.#finished ??= this.#device.createComputePipeline(this.#descriptor);

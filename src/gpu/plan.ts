@@ -1,8 +1,9 @@
 import { DisposedError } from '../errors.js';
-import { bind, type Command, encode, packUniforms } from './command.js';
-import type { Dispatch, StepValues } from './dispatch.js';
+import { bind, type Command, current, encode, packUniforms } from './command.js';
+import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
+import { tune } from './tuner.js';
 
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
@@ -83,10 +84,14 @@ export class PlanBuilder {
     this.#recorded.push({ phase: this.#phase, dispatch });
   }
 
-  /** Allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
+  /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
   async compile(gpu: Gpu, what: string, steps?: StepRecords): Promise<Plan> {
+    const chosen = await tune(
+      gpu,
+      this.#live().map(({ dispatch }) => dispatch),
+    );
     const plan = await gpu
-      .guarded(what, () => this.build(gpu, what, steps))
+      .guarded(what, () => this.build(gpu, what, steps, chosen))
       .catch((error: unknown) => {
         for (const storage of this.#owned) storage.dispose();
         throw error;
@@ -101,7 +106,7 @@ export class PlanBuilder {
   }
 
   /** Allocates and binds at once; pipelines are compiled when they are first used, or by `ready()`. */
-  build(gpu: Gpu, what: string, steps?: StepRecords): Plan {
+  build(gpu: Gpu, what: string, steps?: StepRecords, chosen?: ReadonlyMap<Dispatch, Program>): Plan {
     const live = this.#live();
     const needed = new Set<Storage>(this.#owned.filter((storage) => !this.#transient.has(storage)));
     for (const { dispatch } of live) {
@@ -115,7 +120,8 @@ export class PlanBuilder {
     const phases = new Map<string, Command[]>();
     for (const [index, { phase, dispatch }] of live.entries()) {
       const commands = phases.get(phase) ?? [];
-      commands.push(bind(gpu, dispatch, uniforms, offsets[index] ?? {}, steps?.buffer));
+      const program = chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
+      commands.push(bind(gpu, dispatch, program, uniforms, offsets[index] ?? {}, steps?.buffer));
       phases.set(phase, commands);
     }
     return new Plan(gpu, what, phases, owned, uniforms);
@@ -148,13 +154,16 @@ export interface PlannedDispatch {
   readonly phase: string;
   readonly kernel: string;
   readonly label: string;
-  /** The shader that was chosen for this adapter. */
+  /** The program that was chosen for this adapter, or has taken over. */
   readonly variant: string;
   readonly workgroups: readonly [number, number, number];
   /** Bytes of the tensors that it binds. */
   readonly bytes: number;
   readonly flops: number;
 }
+
+/** A plan that has been encoded so often is worth compiling its later programs. */
+const OFTEN = 32;
 
 /** Recorded once, replayed every step: dispatches with their pipelines, bind groups and grid sizes settled. */
 export class Plan {
@@ -163,6 +172,7 @@ export class Plan {
   readonly #phases: ReadonlyMap<string, readonly Command[]>;
   readonly #owned: readonly Storage[];
   readonly #uniforms: GPUBuffer;
+  #encoded = 0;
   #disposed = false;
 
   /** @internal */
@@ -191,13 +201,23 @@ export class Plan {
   /** Encodes phases in the order given. @param stepOffset the byte offset of this step's record */
   encode(pass: GPUComputePassEncoder, phases: readonly string[], stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
+    this.#encoded += 1;
+    if (this.#encoded === OFTEN) void this.#compileLater();
     for (const phase of phases) encode(pass, this.#phases.get(phase) ?? [], stepOffset);
+  }
+
+  /** One after the other, since other plans may be waiting for the compiler; without them this one goes on as it is. */
+  async #compileLater(): Promise<void> {
+    for (const { later } of [...this.#phases.values()].flat()) {
+      if (this.#disposed) return;
+      await later?.pipeline.ready().catch(() => undefined);
+    }
   }
 
   /** What runs, in order. */
   get dispatches(): readonly PlannedDispatch[] {
     return [...this.#phases].flatMap(([phase, commands]) =>
-      commands.map(({ dispatch, program }) => describe(phase, dispatch, program.variant, program.workgroups)),
+      commands.map((command) => describe(phase, command.dispatch, current(command).program)),
     );
   }
 
@@ -217,8 +237,7 @@ export class Plan {
 function describe(
   phase: string,
   { kernel, label, buffers, flops }: Dispatch,
-  variant: string,
-  workgroups: readonly [number, number, number],
+  { variant, workgroups }: Program,
 ): PlannedDispatch {
   let bytes = 0;
   for (const tensor of Object.values(buffers)) bytes += tensor?.byteLength ?? 0;

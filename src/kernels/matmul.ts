@@ -1,9 +1,9 @@
-import direct from '../../shaders/matmul-direct.wgsl';
-import tiled from '../../shaders/matmul-tiled.wgsl';
+import shader from '../../shaders/matmul-direct.wgsl';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, type Program, program } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import { type Tensor, unaligned } from '../gpu/tensor.js';
+import { type MatmulVariant, matmulPrograms } from './matmul-variants.js';
 
 /** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
 export interface Gate {
@@ -26,17 +26,12 @@ export interface MatmulOptions {
   /** Multiplies C by f′; excludes bias and activation. */
   readonly gate?: Gate;
   /** Insists on a variant, instead of the adapter's own. */
-  readonly variant?: 'matmul-direct' | 'matmul-tiled';
+  readonly variant?: MatmulVariant;
 }
-
-/** Rows and columns that one invocation of `matmul-direct` computes. */
-const DIRECT_TILE = 16;
-/** Rows and columns that one invocation of `matmul-tiled` computes. */
-const TILED_PER_THREAD = 4;
 
 /**
  * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
- * `shaders/matmul-direct.wgsl` and `shaders/matmul-tiled.wgsl` tell how.
+ * `matmul-variants.ts` lists the programs, and their shaders tell how.
  * @param A (M, K), or (K, M) with `transposeA`
  * @param B (K, N), or (N, K) with `transposeB`
  * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
@@ -72,22 +67,27 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
   // A row of the stored matrix is a whole number of vec4s, and begins at one.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
-  const overrides = {
-    TRANSPOSE_A: transposeA,
-    TRANSPOSE_B: transposeB,
-    ONES_ROW: onesRow,
-    BIAS: bias !== undefined,
-    GATE: gate !== undefined,
-    KEEP: keepPreActivation,
-    ACTIVATION: activation.index,
-    ALPHA: activation.alpha,
-  };
-  return dispatch(direct, {
+  const programs = matmulPrograms({
+    M,
+    N,
+    K,
+    transposeA,
+    transposeB,
+    onesRow,
+    vec4A,
+    vec4B,
+    epilogue: {
+      BIAS: bias !== undefined,
+      GATE: gate !== undefined,
+      KEEP: keepPreActivation,
+      ACTIVATION: activation.index,
+      ALPHA: activation.alpha,
+    },
+  });
+  return dispatch(shader, {
     kernel: 'matmul',
     label: label(M, N, K, transposeA, transposeB, activation, options),
-    programs: programs(M, N, K, overrides, vec4A, vec4B).filter(
-      ({ variant }) => options.variant === undefined || options.variant === variant,
-    ),
+    programs: programs.filter(({ variant }) => options.variant === undefined || options.variant === variant),
     uniforms: {
       dims: { M, N, K, bias_offset: start?.offset ?? 0, gate_offset: gateStart?.offset ?? 0, keep_offset: M * N },
     },
@@ -102,32 +102,6 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
     },
     flops: 2 * M * N * K,
   });
-}
-
-/**
- * The choice between the variants, for every product of the library: a CPU adapter wants large register tiles straight
- * from storage, a GPU wants small ones through workgroup memory.
- */
-function programs(
-  M: number,
-  N: number,
-  K: number,
-  overrides: Record<string, number | boolean>,
-  vec4A: boolean,
-  vec4B: boolean,
-): readonly Program[] {
-  const { WORKGROUP_X, WORKGROUP_Y } = direct.overrides;
-  const { THREADS } = tiled.overrides;
-  const tile = TILED_PER_THREAD * THREADS;
-  return [
-    program(
-      direct,
-      { ...overrides, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 },
-      [Math.ceil(N / (DIRECT_TILE * WORKGROUP_X)), Math.ceil(M / (DIRECT_TILE * WORKGROUP_Y))],
-      ({ software }) => software,
-    ),
-    program(tiled, overrides, [Math.ceil(N / tile), Math.ceil(M / tile)]),
-  ];
 }
 
 function oriented({ shape, label: name }: Tensor, transpose: boolean): readonly [number, number] {

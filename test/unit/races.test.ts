@@ -34,6 +34,13 @@ const runs: Record<string, readonly Run[]> = {
       workgroups: [2, 2],
     },
   ],
+  'matmul-quad': [
+    { overrides: {}, uniforms: product(3, 2, 5), workgroups: [1, 1] },
+    { overrides: { TRANSPOSE_A: true, ONES_ROW: true }, uniforms: product(17, 18, 2), workgroups: [2, 1] },
+    { overrides: { BIAS: true, KEEP: true }, uniforms: product(17, 18, 1, 17 * 18), workgroups: [2, 2] },
+    { overrides: { LARGE: true, GATE: true }, uniforms: product(33, 3, 1), workgroups: [1, 2] },
+    { overrides: { LARGE: true, TALL: true }, uniforms: product(50, 3, 1), workgroups: [1, 1] },
+  ],
   'matmul-tiled': [
     { overrides: { THREADS: 2, TILE_K: 4 }, uniforms: product(5, 7, 9), workgroups: [1, 1] },
     {
@@ -79,12 +86,20 @@ const runs: Record<string, readonly Run[]> = {
   ],
 };
 
-/** The detector does not know overrides: they become the constants that they are in a pipeline. */
+/**
+ * The detector does not know overrides: they become the constants that they are in a pipeline. Nor does it know subgroups:
+ * a workgroup of four is a quad here, and swaps hand back what they were given, which changes no address. Nor can it pass an
+ * array to a function.
+ */
 function withConstants({ code, overrides }: Shader, chosen: Overrides): string {
   const constants = Object.entries({ ...overrides, ...chosen }).reduce(
     (text, [name, value]) =>
       text.replace(new RegExp(`override ${name}: (\\w+) = [^;]+;`), `const ${name}: $1 = ${value};`),
-    code,
+    code
+      .replace('enable subgroups;', '')
+      .replace('subgroup_invocation_id', 'local_invocation_index')
+      .replaceAll(/quadSwap[XY]/g, '')
+      .replace('var c = blocks;', 'var c = array<mat4x4f, 4>();'),
   );
   expect(constants).not.toMatch(/^override /m);
   return constants;
@@ -166,6 +181,13 @@ test.each([
   ['column-sum', 'let column = global.x;', 'let column = global.x % 64;'],
   ['matmul-direct', 'let m = global.y * TILE;', 'let m = (global.y / 2) * TILE;'],
   ['matmul-direct', 'let n = global.x * TILE;', 'let n = 0u;'],
+  [
+    'matmul-quad',
+    'let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);',
+    'let lane = vec2u(subgroup_lane % 2, 0);',
+  ],
+  ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
+  ['matmul-quad', 'column = lane.x + 2 * lane.y;', 'column = lane.x;'],
   ['matmul-tiled', 'let m = (group.y * THREADS + local.y) * 4;', 'let m = group.y * THREADS * 4;'],
   ['matmul-tiled', 'let n = (group.x * THREADS + local.x) * 4;', 'let n = local.x * 4;'],
   ['bias-activation', '+ global.x;', '+ global.x / 2;'],

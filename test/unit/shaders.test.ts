@@ -15,7 +15,7 @@ beforeAll(async () => {
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new Error("Dawn's null backend has no adapter.");
   // The default limits, which every WebGPU device has.
-  device = await adapter.requestDevice();
+  device = await adapter.requestDevice({ requiredFeatures: ['subgroups'] });
 });
 afterAll(() => {
   device.destroy();

@@ -1,12 +1,19 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
+import { type AdapterTraits, choose } from '../../../src/gpu/dispatch.js';
 import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
 
-const variants = ['matmul-direct', 'matmul-tiled'] as const;
-// Together they cross each edge of 16 × 16 (direct) and 32 × 32 × 16 (tiled) tiles, with and without whole vec4s.
+const variants = [
+  'matmul-direct',
+  'matmul-quad-8x8',
+  'matmul-quad-16x16',
+  'matmul-quad-32x16',
+  'matmul-tiled',
+] as const;
+// Together they cross each edge of 16 × 16 (direct, quad), 32 × 32 (quad, tiled) and 64 × 32 (quad) tiles, with and without whole vec4s.
 const shapes = [
   { M: 1, N: 1, K: 1, because: 'the smallest' },
   { M: 16, N: 16, K: 16, because: 'one tile of direct' },
@@ -113,12 +120,24 @@ for (const variant of variants) {
   });
 }
 
+test('quads of all sizes give the same bits', async () => {
+  const { A, B } = operands({ M: 67, N: 71, K: 301 }, {});
+  const small = await onGpu(A, B, [67, 71], { variant: 'matmul-quad-8x8' });
+  for (const variant of ['matmul-quad-16x16', 'matmul-quad-32x16'] as const) {
+    const large = await onGpu(A, B, [67, 71], { variant });
+    expect(new Uint8Array(small.buffer), variant).toEqual(new Uint8Array(large.buffer));
+  }
+});
+
 test('the variant is that of the adapter unless one is asked for', async () => {
   const gpu = await sharedGpu();
   const [A, B, C] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [3, 4]), Tensor.empty(gpu, [2, 4])];
-  const suited = (software: boolean): string | undefined =>
-    matmul(A, B, C).programs.find(({ suits }) => suits({ software }))?.variant;
-  expect([suited(true), suited(false)]).toEqual(['matmul-direct', 'matmul-tiled']);
+  const traits = { vendor: '', parallelWidth: 8, limits: gpu.info.limits };
+  const chosen = (adapter: Pick<AdapterTraits, 'software' | 'features'>): string =>
+    choose(matmul(A, B, C), { ...traits, ...adapter }).variant;
+  expect(chosen({ software: true, features: new Set(['subgroups']) })).toBe('matmul-quad-8x8');
+  expect(chosen({ software: true, features: new Set() })).toBe('matmul-direct');
+  expect(chosen({ software: false, features: new Set(['subgroups']) })).toBe('matmul-tiled');
   expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
 });
 

@@ -1,0 +1,98 @@
+import { bind, encode, packUniforms } from './command.js';
+import { candidates, type Dispatch, type Program } from './dispatch.js';
+import type { Gpu } from './gpu.js';
+import { type DType, Storage, Tensor } from './tensor.js';
+
+/** Milliseconds: for all candidates of a plan, compilation included, and for one sample of one of them. */
+const EFFORT = {
+  auto: { budget: 1000, sample: 5, rounds: 3 },
+  full: { budget: Number.POSITIVE_INFINITY, sample: 20, rounds: 10 },
+};
+/** The rules' choice stays unless another takes less than this share of its time: a smaller gain may be chance. */
+const MARGIN = 0.95;
+
+interface Contender {
+  readonly program: Program;
+  /** Milliseconds of one dispatch, of `count` in a submit. */
+  readonly time: (count: number) => Promise<number>;
+  best: number;
+}
+
+/**
+ * Decides by measuring which program each dispatch runs with, where several suit the adapter and none is remembered.
+ * @throws {DeviceLostError|MlpError}
+ */
+export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
+  const chosen = new Map<Dispatch, Program>();
+  const { choices } = gpu;
+  if (choices.tuning === 'off') return chosen;
+  const { budget, sample, rounds } = EFFORT[choices.tuning];
+  const deadline = performance.now() + budget;
+  for (const dispatch of dispatches) {
+    // A CPU adapter takes longer to compile what was made for GPUs than `auto` has time.
+    const tried = ({ prefers }: Program): boolean =>
+      choices.tuning === 'full' || !gpu.info.software || prefers(gpu.info);
+    // Each for what it is, without what would take over.
+    const rivals = candidates(dispatch, gpu.info)
+      .filter(tried)
+      .map(({ later: _, ...program }) => program);
+    if (rivals.length < 2) continue;
+    const known = choices.recall(dispatch.label);
+    const remembered = rivals.find(({ variant }) => variant === known);
+    const program = remembered ?? (await fastest(gpu, dispatch, rivals, { deadline, sample, rounds }));
+    if (program === undefined) continue;
+    chosen.set(dispatch, program);
+    if (remembered === undefined) choices.remember(dispatch.label, program.variant);
+  }
+  return chosen;
+}
+
+/** The fastest program, on buffers of its own; `undefined` if time was up before there was anything to compare. */
+async function fastest(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  rivals: readonly Program[],
+  { deadline, sample, rounds }: { readonly deadline: number; readonly sample: number; readonly rounds: number },
+): Promise<Program | undefined> {
+  const buffers: Record<string, Tensor<DType>> = {};
+  for (const [name, tensor] of Object.entries(dispatch.buffers)) {
+    if (tensor === undefined) continue;
+    const storage = new Storage(tensor.label, tensor.storage.byteLength);
+    buffers[name] = new Tensor(storage, tensor.start, tensor.shape, tensor.dtype);
+  }
+  const { bytes, offsets } = packUniforms([dispatch]);
+  const uniforms = gpu.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of tuning');
+  const measured: Contender[] = [];
+  try {
+    for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
+    gpu.write(uniforms, 0, bytes);
+    for (const program of rivals) {
+      if (performance.now() > deadline) break;
+      const command = bind(gpu, { ...dispatch, buffers }, program, uniforms, offsets[0] ?? {});
+      await command.pipeline.ready();
+      const time = async (count: number): Promise<number> => {
+        const start = performance.now();
+        gpu.submit('tuning', (pass) => encode(pass, new Array(count).fill(command)));
+        await gpu.idle();
+        gpu.check();
+        return (performance.now() - start) / count;
+      };
+      await time(1);
+      measured.push({ program, time, best: await time(1) });
+    }
+    // Interleaved, so that a disturbance meets them all; after each round the slower half leaves.
+    let racing = measured;
+    for (let round = 0; round < rounds && measured.length > 1 && performance.now() < deadline; round++) {
+      for (const one of racing)
+        one.best = Math.min(one.best, await one.time(Math.ceil(sample / Math.max(one.best, 1e-3))));
+      racing = [...racing].sort((a, b) => a.best - b.best).slice(0, Math.max(2, Math.ceil(racing.length / 2)));
+    }
+  } finally {
+    for (const { storage } of Object.values(buffers)) storage.dispose();
+    gpu.free(uniforms);
+  }
+  const [rule, ...others] = measured;
+  const rival = others.sort((a, b) => a.best - b.best)[0];
+  if (rule === undefined || rival === undefined) return undefined;
+  return rival.best < MARGIN * rule.best ? rival.program : rule.program;
+}
