@@ -29,8 +29,8 @@ export interface Contender {
   readonly bytes?: number;
   /** Of the variants of a kernel, the one that the library takes on this adapter. */
   readonly chosen?: boolean;
-  /** Bytes that it holds on the GPU, read when it has been measured. */
-  gpuBytes?(): number;
+  /** Bytes that it holds on the GPU. */
+  readonly gpuBytes?: number;
 }
 
 export interface Context {

@@ -5,14 +5,13 @@ import { type Measurement, quantile } from './measure.js';
 
 /** What was measured of a contender, as the report has it. */
 export function resultOf(each: Case, contender: Contender, measurement: Measurement): Result {
-  const { name, compileMs, dispatches, chosen, flops = each.flops, bytes = each.bytes } = contender;
+  const { name, compileMs, dispatches, gpuBytes, chosen, flops = each.flops, bytes = each.bytes } = contender;
   const identity = { case: each.name, group: each.group, contender: name };
   if ('error' in measurement) {
     return { ...identity, samples: [], median: 0, p25: 0, p75: 0, error: measurement.error };
   }
   const { samples } = measurement;
   const median = quantile(samples, 0.5);
-  const gpuBytes = contender.gpuBytes?.();
   return {
     ...identity,
     samples,

@@ -9,9 +9,7 @@ import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
 import { Random } from '../../src/random.js';
 import type { Case } from '../case.js';
-import { contenders } from '../contenders.js';
-import { replay } from '../replay.js';
-import { candidates } from './matmul.js';
+import { replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 /** Makes tensors, and knows them all. */
@@ -38,12 +36,7 @@ function kernelCase(name: string, bytes: number, describe: (operands: Operands) 
         random: (shape, low, high) => keep(randomTensor(gpu, shape, 1 + tensors.length, low, high)),
         zeros: (shape, dtype) => keep(Tensor.empty(gpu, shape, 'operand', dtype)),
       });
-      return await contenders(
-        candidates(dispatch).map(({ name: contender, call }) => ({
-          name: contender,
-          make: () => replay(gpu, contender, [call], tensors),
-        })),
-      );
+      return await replays(gpu, dispatch, tensors);
     },
   };
 }

@@ -1,10 +1,9 @@
-import { choose, type Dispatch, type Program } from '../../src/gpu/dispatch.js';
+import type { Dispatch } from '../../src/gpu/dispatch.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { type MatmulOptions, matmul } from '../../src/kernels/matmul.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
-import { contenders } from '../contenders.js';
-import { replay } from '../replay.js';
+import { replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 type Product = Extract<Workload, { kind: 'matmul' }>;
@@ -60,19 +59,6 @@ function prepared(gpu: Gpu, { form, M, N, K, onesRow = false }: Shape): Prepared
   return { dispatch: matmul(A, B, C, options), C, tensors: [A, B, C] };
 }
 
-/** The dispatch with each of its programs alone, and what to call it: the variant, and the overrides that tell it apart. */
-export function candidates(dispatch: Dispatch): { readonly name: string; readonly call: Dispatch; program: Program }[] {
-  return dispatch.programs.map((program) => {
-    const namesakes = dispatch.programs.filter(({ variant }) => variant === program.variant);
-    const differing = Object.entries(program.overrides).filter(([override, value]) =>
-      namesakes.some(({ overrides }) => overrides[override] !== value),
-    );
-    const settings = differing.map(([override, value]) => `${override}=${value}`).join(' ');
-    const name = settings === '' ? program.variant : `${program.variant} ${settings}`;
-    return { name, call: { ...dispatch, programs: [program] }, program };
-  });
-}
-
 function productCase(shape: Shape): Case {
   const { form, M, N, K, onesRow = false, large = false } = shape;
   const stored = M - (onesRow ? 1 : 0);
@@ -86,13 +72,7 @@ function productCase(shape: Shape): Case {
     ...(large ? { large } : {}),
     prepare({ gpu }) {
       const { dispatch, tensors } = prepared(gpu, shape);
-      const chosen = choose(dispatch, gpu.info);
-      return contenders(
-        candidates(dispatch).map(({ name, call, program }) => ({
-          name,
-          make: () => replay(gpu, name, [call], tensors, program === chosen ? { chosen: true } : {}),
-        })),
-      );
+      return replays(gpu, dispatch, tensors);
     },
   };
 }
@@ -103,7 +83,6 @@ const alone: Case = {
   group: 'kernel',
   async prepare({ gpu }) {
     const { dispatch, C, tensors } = prepared(gpu, { form: 'NN', M: 1, N: 400, K: 784 });
-    const chosen = choose(dispatch, gpu.info);
     const staging = gpu.allocateStaging(C.byteLength, 'C on the host');
     const once = (work: () => void): Contender['run'] => {
       return async (count) => {
@@ -113,15 +92,7 @@ const alone: Case = {
         }
       };
     };
-    const products = await contenders(
-      candidates(dispatch).map(({ name, call, program }) => ({
-        name,
-        async make() {
-          const product = await replay(gpu, name, [call], tensors, program === chosen ? { chosen: true } : {});
-          return { ...product, run: once(() => product.submit(1)) };
-        },
-      })),
-    );
+    const products = await replays(gpu, dispatch, tensors, ({ submit }) => ({ run: once(() => submit(1)) }));
     return [{ name: 'nothing but reading back', run: once(() => {}), dispose: () => gpu.free(staging) }, ...products];
   },
 };

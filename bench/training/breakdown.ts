@@ -1,7 +1,8 @@
 import type { Gpu } from '../../src/index.js';
 import type { Case, Contender, Result } from '../case.js';
+import { watchCompilations } from '../compilations.js';
 import { resultOf } from '../judge.js';
-import { createModel, createTrainer } from './model.js';
+import { createModel, createTrainer, SETTLING_STEPS } from './model.js';
 import { type Network, nameOf, samples } from './network.js';
 
 /** A dispatch as a pass is told to run it. */
@@ -44,12 +45,14 @@ function breakdown(network: Network, large: boolean): Case {
     group: 'training',
     ...(large ? { large } : {}),
     async prepare({ gpu }) {
+      const compilations = watchCompilations(gpu);
       const model = await createModel(gpu, network);
       const trainer = await createTrainer(model, network);
       const { inputs, classes } = samples(network, network.batch);
-      // Once for real, so that everything is compiled and every tensor holds what it does in training.
-      trainer.step(inputs, classes);
+      // For real at first, so that everything is compiled and every tensor holds what it does in training.
+      for (let i = 0; i < SETTLING_STEPS; i++) trainer.step(inputs, classes);
       await gpu.idle();
+      await compilations.settled();
       const recorded = record(gpu, () => trainer.step(inputs, classes));
       return trainer.plan.dispatches.map(({ label, variant, flops }, number): Contender => {
         const { pipeline, bindGroup, offsets = [], workgroups = [1, 1, 1] } = recorded[number] ?? {};

@@ -12,6 +12,9 @@ import {
 } from '../../src/index.js';
 import { type Network, samples } from './network.js';
 
+/** Steps, or predictions, after which a plan has begun to compile what takes over. */
+export const SETTLING_STEPS = 33;
+
 const optimizer = (): Optimizer => sgd({ learningRate: 0.01, momentum: 0.5 });
 
 export const createModel = (gpu: Gpu, { layers: [inputs = 1, ...units] }: Network): Promise<Mlp> =>

@@ -35,7 +35,7 @@ const yardsticks: readonly Result[] = [
 
 describe('a result', () => {
   test('has median, quartiles and rates', () => {
-    const made = contender('A', { compileMs: 7, dispatches: 1, chosen: true, gpuBytes: () => 64 });
+    const made = contender('A', { compileMs: 7, dispatches: 1, chosen: true, gpuBytes: 64 });
     expect(resultOf(product, made, { samples: [4, 1, 2, 8, 3] })).toEqual({
       case: 'matmul',
       group: 'kernel',

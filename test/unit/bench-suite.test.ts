@@ -1,9 +1,8 @@
-import { readdirSync } from 'node:fs';
-import { basename } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { candidates } from '../../bench/kernels/matmul.js';
+import { candidatesOf } from '../../bench/kernels/candidates.js';
 import { SelectionError, select, suite } from '../../bench/suite.js';
-import { type Dispatch, program } from '../../src/gpu/dispatch.js';
+import { type AdapterTraits, type Dispatch, type Program, program } from '../../src/gpu/dispatch.js';
 import type { Shader } from '../../src/gpu/shader.js';
 
 const names = suite.map(({ name }) => name);
@@ -18,7 +17,9 @@ describe('the suite', () => {
     expect(suite.slice(0, last + 1).every(({ group }) => group === 'adapter')).toBe(true);
   });
 
-  const kernels = readdirSync(new URL('../../src/kernels', import.meta.url)).map((file) => basename(file, '.ts'));
+  const entry = readFileSync(new URL('../../src/kernels.ts', import.meta.url), 'utf8');
+  const kernels = [...entry.matchAll(/'\.\/kernels\/([a-z-]+)\.js'/g)].map(([, kernel = '']) => kernel);
+  test('the kernels are found', () => expect(kernels).toContain('matmul'));
   test.each(kernels)('has a case for the kernel %s', (kernel) => {
     const cases = suite.filter(({ name, group }) => group === 'kernel' && name.startsWith(`${kernel} `));
     expect(cases.length).toBeGreaterThan(0);
@@ -78,14 +79,42 @@ describe('candidates', () => {
     buffers: {},
     flops: 0,
   });
-  const tiled = (overrides: Record<string, number | boolean>) =>
-    program(shader('matmul-tiled') as Shader & { overrides: Record<string, number> }, overrides, [1]);
+  const tiled = (overrides: Record<string, number | boolean>, options: Partial<Program> = {}): Program =>
+    program(shader('matmul-tiled') as Shader & { overrides: Record<string, number> }, overrides, [1], options);
+  const adapter: AdapterTraits = {
+    software: true,
+    vendor: '',
+    features: new Set(),
+    limits: { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384 },
+    parallelWidth: 8,
+  };
+  const found = (...programs: Program[]) => candidatesOf(call(...programs), adapter);
 
   test('are named by variant, and namesakes by what tells them apart', () => {
     const direct = program(shader('matmul-direct'), {}, [1]);
     const [small, large] = [tiled({ TILE: 8, BIAS: true }), tiled({ TILE: 16, BIAS: true })];
-    const found = candidates(call(direct, small, large));
-    expect(found.map(({ name }) => name)).toEqual(['matmul-direct', 'matmul-tiled TILE=8', 'matmul-tiled TILE=16']);
-    expect(found.map(({ call: { programs } }) => programs)).toEqual([[direct], [small], [large]]);
+    const names = found(direct, small, large).map(({ name }) => name);
+    expect(names).toEqual(['matmul-direct', 'matmul-tiled TILE=8', 'matmul-tiled TILE=16']);
+  });
+
+  test('are those that the adapter can run, and one is the choice', () => {
+    const impossible = program(shader('matmul-broadcast'), {}, [1], { suits: () => false });
+    const unloved = tiled({}, { prefers: () => false });
+    const direct = program(shader('matmul-direct'), {}, [1]);
+    expect(found(impossible, unloved, direct).map(({ name, chosen }) => [name, chosen])).toEqual([
+      ['matmul-direct', true],
+      ['matmul-tiled', false],
+    ]);
+  });
+
+  test('are measured for what they are, and the choice is what takes over', () => {
+    const large = tiled({ TILE: 16 });
+    const small = tiled({ TILE: 8 }, { later: large });
+    const field = found(small, large);
+    expect(field.map(({ name, chosen }) => [name, chosen])).toEqual([
+      ['matmul-tiled TILE=8', false],
+      ['matmul-tiled TILE=16', true],
+    ]);
+    expect(field.map(({ call: { programs } }) => programs[0]?.later)).toEqual([undefined, undefined]);
   });
 });

@@ -1,0 +1,53 @@
+import { type AdapterTraits, candidates, choose, type Dispatch, type Program } from '../../src/gpu/dispatch.js';
+import type { Gpu, Tensor } from '../../src/index.js';
+import type { Contender } from '../case.js';
+import { contenders } from '../contenders.js';
+import { replay } from '../replay.js';
+
+interface Candidate {
+  readonly name: string;
+  /** The dispatch with this program alone. */
+  readonly call: Dispatch;
+  /** Whether a plan that is replayed often runs it. */
+  readonly chosen: boolean;
+}
+
+/** The programs that the adapter can run, each for what it is: without the one that would take over in a plan. */
+export function candidatesOf(dispatch: Dispatch, adapter: AdapterTraits): Candidate[] {
+  const possible = candidates(dispatch, adapter);
+  const first = choose(dispatch, adapter);
+  const taken = first.later ?? first;
+  return possible.map((program) => {
+    const { later: _, ...alone } = program;
+    return { name: nameOf(program, possible), call: { ...dispatch, programs: [alone] }, chosen: program === taken };
+  });
+}
+
+/** The variant, and the overrides that tell it from its namesakes. */
+function nameOf({ variant, overrides }: Program, programs: readonly Program[]): string {
+  const namesakes = programs.filter((other) => other.variant === variant);
+  const differing = Object.entries(overrides).filter(([override, value]) =>
+    namesakes.some((other) => other.overrides[override] !== value),
+  );
+  return [variant, ...differing.map(([override, value]) => `${override}=${value}`)].join(' ');
+}
+
+/** A contender for each program that can run the dispatch. */
+export function replays(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  tensors: readonly Pick<Tensor, 'dispose'>[],
+  more: (product: Awaited<ReturnType<typeof replay>>) => Partial<Contender> = () => ({}),
+): Promise<Contender[]> {
+  const field = candidatesOf(dispatch, gpu.info);
+  return contenders(
+    field.map(({ name, call, chosen }) => ({
+      name,
+      async make() {
+        // Where there is one program, there is nothing to choose.
+        const product = await replay(gpu, name, [call], tensors, chosen && field.length > 1 ? { chosen } : {});
+        return { ...product, ...more(product) };
+      },
+    })),
+  );
+}
