@@ -69,8 +69,15 @@ export function candidates(dispatch: Dispatch): { readonly name: string; readonl
     );
     const settings = differing.map(([override, value]) => `${override}=${value}`).join(' ');
     const name = settings === '' ? program.variant : `${program.variant} ${settings}`;
-    return { name, call: { ...dispatch, programs: [program] }, program };
+    // Alone: nothing takes over from it.
+    return { name, call: { ...dispatch, programs: [{ ...program, later: undefined }] }, program };
   });
+}
+
+/** What a plan runs in the long run. */
+function lasting(dispatch: Dispatch, gpu: Gpu): Program['variant'] {
+  const program = choose(dispatch, gpu.info);
+  return (program.later ?? program).variant;
 }
 
 function productCase(shape: Shape): Case {
@@ -86,11 +93,11 @@ function productCase(shape: Shape): Case {
     ...(large ? { large } : {}),
     prepare({ gpu }) {
       const { dispatch, tensors } = prepared(gpu, shape);
-      const chosen = choose(dispatch, gpu.info);
+      const chosen = lasting(dispatch, gpu);
       return contenders(
         candidates(dispatch).map(({ name, call, program }) => ({
           name,
-          make: () => replay(gpu, name, [call], tensors, program === chosen ? { chosen: true } : {}),
+          make: () => replay(gpu, name, [call], tensors, program.variant === chosen ? { chosen: true } : {}),
         })),
       );
     },
@@ -103,7 +110,7 @@ const alone: Case = {
   group: 'kernel',
   async prepare({ gpu }) {
     const { dispatch, C, tensors } = prepared(gpu, { form: 'NN', M: 1, N: 400, K: 784 });
-    const chosen = choose(dispatch, gpu.info);
+    const chosen = lasting(dispatch, gpu);
     const staging = gpu.allocateStaging(C.byteLength, 'C on the host');
     const once = (work: () => void): Contender['run'] => {
       return async (count) => {
@@ -117,7 +124,7 @@ const alone: Case = {
       candidates(dispatch).map(({ name, call, program }) => ({
         name,
         async make() {
-          const product = await replay(gpu, name, [call], tensors, program === chosen ? { chosen: true } : {});
+          const product = await replay(gpu, name, [call], tensors, program.variant === chosen ? { chosen: true } : {});
           return { ...product, run: once(() => product.submit(1)) };
         },
       })),

@@ -1,7 +1,7 @@
 import type { Gpu } from '../../src/index.js';
 import type { Case, Contender, Result } from '../case.js';
 import { resultOf } from '../judge.js';
-import { createModel, createTrainer } from './model.js';
+import { createDataset, createModel, createTrainer, settle } from './model.js';
 import { type Network, nameOf, samples } from './network.js';
 
 /** A dispatch as a pass is told to run it. */
@@ -47,6 +47,8 @@ function breakdown(network: Network, large: boolean): Case {
       const model = await createModel(gpu, network);
       const trainer = await createTrainer(model, network);
       const { inputs, classes } = samples(network, network.batch);
+      const data = createDataset(gpu, network, 1);
+      await settle(trainer, data);
       // Once for real, so that everything is compiled and every tensor holds what it does in training.
       trainer.step(inputs, classes);
       await gpu.idle();
@@ -67,7 +69,10 @@ function breakdown(network: Network, large: boolean): Case {
             await gpu.idle();
             gpu.check();
           },
-          dispose: () => model.dispose(),
+          dispose() {
+            model.dispose();
+            data.dispose();
+          },
         };
       });
     },

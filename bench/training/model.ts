@@ -28,6 +28,20 @@ export const createTrainer = (
 ): Promise<Trainer> =>
   model.trainer({ loss: softmaxCrossEntropy(), optimizer: optimizer(), batchSize: batch, stepsPerSubmit });
 
+/** How long a plan has to run as it is to count as settled. */
+const SETTLED_MS = 2000;
+
+/** Trains until the plan has the programs that it keeps: larger tiles take over some time after the first steps. */
+export async function settle(trainer: Trainer, data: Dataset): Promise<void> {
+  const programs = (): string => trainer.plan.dispatches.map(({ variant }) => variant).join();
+  let before: string;
+  do {
+    before = programs();
+    const start = performance.now();
+    while (performance.now() - start < SETTLED_MS) await trainer.fit(data, { epochs: 1 });
+  } while (programs() !== before);
+}
+
 /** A data set of whole batches. */
 export function createDataset(gpu: Gpu, network: Network, steps: number): Dataset {
   const { inputs, classes } = samples(network, steps * network.batch);

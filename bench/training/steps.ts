@@ -1,6 +1,6 @@
 import type { Dataset } from '../../src/index.js';
 import type { Case, Contender, Context } from '../case.js';
-import { createDataset, createModel, createTrainer } from './model.js';
+import { createDataset, createModel, createTrainer, settle } from './model.js';
 import { type Network, nameOf, stepBytes, stepFlops } from './network.js';
 
 /** Steps that a trainer takes in one submit. An epoch of `auto` begins with one, which a run of a few steps would show. */
@@ -26,6 +26,7 @@ async function fitting(
     datasets.set(steps, known);
     return known;
   };
+  await settle(trainer, dataset(1));
   return {
     name,
     ...(scale === 1 ? { compileMs } : {}),
