@@ -76,11 +76,11 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** shaders/activations.wgsl is appended to others; matmul has two shaders, one for CPUs and one for GPUs. */
+/** shaders/activations.wgsl is appended to others; matmul has several shaders, for CPUs and for GPUs. */
 const shaders = filesIn('shaders')
   .filter((path) => path.endsWith('.wgsl') && path !== 'activations.wgsl')
   .map((path) => basename(path, '.wgsl'));
-const VARIANTS = /^(matmul)-(?:direct|tiled)$/;
+const VARIANTS = /^(matmul)-(?:direct|gemv|tiled)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {
   const stem = VARIANTS.exec(shader)?.[1] ?? shader;
