@@ -1,106 +1,299 @@
 //! uses activations
-// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): tiles through workgroup memory, for GPUs.
-// Operands, ONES_ROW, BIAS, GATE and KEEP are those of matmul-direct.wgsl; the operands are read as scalars.
+// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles through workgroup memory, for GPUs.
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
 //   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   gate  f32 (M, N), from element gate_offset on                              read if GATE
-//   C     f32 (M, N), and from keep_offset on the pre-activations if KEEP      written, every element
+//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
+//   C     f32 (M, N)                                                           written, every element
+//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
 //
-// A workgroup of THREADS × THREADS invocations computes a tile of 4·THREADS rows and columns; each invocation has 4 × 4
-// elements of it, in four vec4f. K is walked in steps of TILE_K; both operand tiles are kept k-major, so that the inner
-// loop reads one vec4 of each for sixteen multiply-adds. Neighbouring invocations load neighbours along the operand's
-// contiguous direction. Beyond the edges the tiles hold zeros, so the inner loop has no test.
-// Dispatch ⌈N/(4·THREADS)⌉ × ⌈M/(4·THREADS)⌉ workgroups. Workgroup memory: 32·THREADS·TILE_K bytes, 4 KiB by default.
+// ONES_ROW gives op(A) a last row of ones, so that the last row of C is the column sum of op(B). dims.M counts that row.
+// A4, B4 and C4 are A, B and C again, as vec4f. With VEC4_A (VEC4_B, VEC4_C) a row of the stored matrix is a whole number of
+// them, and they are used; else the scalars. The other of the two bindings is then unused.
+//
+// An invocation computes PER_THREAD × PER_THREAD elements of C, PER_THREAD being 4 or 8. Eight are two vec4 half a tile
+// apart, so that neighbours read neighbouring vec4s. A workgroup computes PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X
+// columns. SLICES groups of THREADS_X × THREADS_Y invocations share the steps of TILE_K along K, and their sums are added in
+// a tree, always the same; SLICES is a power of two.
+// Both operand tiles are k-major, so the inner loop reads vec4s along m and n. An invocation fetches one or two 4 × 4 blocks
+// a step, transposed in registers where k is contiguous. After each four k lie PAD vec4s, so that eight neighbours which
+// write along k hit different banks. With PREFETCH the next step's blocks are fetched before this one's multiplications.
+// What is beyond M and N repeats the last row or column and is not stored; what is beyond K is zero. EDGE_M, EDGE_N and
+// EDGE_K may be false where the tile (for K, TILE_K·SLICES) divides the size. With BANDS, tiles are walked in bands of eight
+// rows, so that workgroups that run at the same time share operands.
+// Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ workgroups. Workgroup memory: 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes; it must
+// hold half of the slices' sums. TILE_K is 8, 16 or 32, and TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override ONES_ROW: bool = false;
+override VEC4_A: bool = false;
+override VEC4_B: bool = false;
+override VEC4_C: bool = false;
+override EDGE_M: bool = true;
+override EDGE_N: bool = true;
+override EDGE_K: bool = true;
 override BIAS: bool = false;
 override GATE: bool = false;
 override KEEP: bool = false;
-override THREADS: u32 = 8;
+override BANDS: bool = false;
+override PREFETCH: bool = false;
+override PER_THREAD: u32 = 4;
+override THREADS_X: u32 = 8;
+override THREADS_Y: u32 = 8;
 override TILE_K: u32 = 16;
+override SLICES: u32 = 1;
 
 struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> A: array<f32>;
+@group(0) @binding(2) var<storage, read> A4: array<vec4f>;
 @group(0) @binding(3) var<storage, read> B: array<f32>;
+@group(0) @binding(4) var<storage, read> B4: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<storage, read> gate: array<f32>;
 @group(0) @binding(7) var<storage, read_write> C: array<f32>;
-var<workgroup> tile_A: array<vec4f, TILE_K * THREADS>;
-var<workgroup> tile_B: array<vec4f, TILE_K * THREADS>;
+@group(0) @binding(8) var<storage, read_write> C4: array<vec4f>;
+var<workgroup> tiles: array<vec4f, SLICES * (TILE_K * (THREADS_X + THREADS_Y) * PER_THREAD / 4 + 16)>;
 
-@compute @workgroup_size(THREADS, THREADS)
+@compute @workgroup_size(THREADS_X, THREADS_Y, SLICES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let m = (group.y * THREADS + local.y) * 4;
-  let n = (group.x * THREADS + local.x) * 4;
-  let lane = local.y * THREADS + local.x;
-  var c0 = vec4f();
-  var c1 = vec4f();
-  var c2 = vec4f();
-  var c3 = vec4f();
-  for (var k0 = 0u; k0 < dims.K; k0 += TILE_K) {
-    for (var slot = lane; slot < TILE_K * THREADS; slot += THREADS * THREADS) {
-      // Contiguous along k: neighbours take neighbouring k. Contiguous along m or n: neighbours take neighbouring vec4s.
-      let across = vec2u(slot / THREADS, slot % THREADS);
-      let along = vec2u(slot % TILE_K, slot / TILE_K);
-      let at_A = select(along, across, TRANSPOSE_A);
-      let at_B = select(across, along, TRANSPOSE_B);
-      tile_A[at_A.x * THREADS + at_A.y] = load_A((group.y * THREADS + at_A.y) * 4, k0 + at_A.x);
-      tile_B[at_B.x * THREADS + at_B.y] = load_B((group.x * THREADS + at_B.y) * 4, k0 + at_B.x);
+  let rows4 = THREADS_Y * PER_THREAD / 4;
+  let columns4 = THREADS_X * PER_THREAD / 4;
+  let four_rows = 4 * rows4 + 32 / TILE_K;
+  let four_columns = 4 * columns4 + 32 / TILE_K;
+  let start_A = local.z * (TILE_K * (rows4 + columns4) + 16);
+  let start_B = start_A + TILE_K * rows4 + 8;
+  let threads = THREADS_X * THREADS_Y;
+  let thread = local.y * THREADS_X + local.x;
+  let blocks = TILE_K / 4 * (rows4 + columns4);
+  let tile = tile_of(group.xy, 4 * rows4, 4 * columns4);
+  let m0 = tile.y * 4 * rows4;
+  let n0 = tile.x * 4 * columns4;
+  let steps = (dims.K + TILE_K * SLICES - 1) / (TILE_K * SLICES);
+
+  var next = mat4x4f(); var after_next = mat4x4f();
+  if (PREFETCH) {
+    next = fetch(thread, m0, n0, local.z * TILE_K);
+    after_next = fetch(thread + threads, m0, n0, local.z * TILE_K);
+  }
+  var c00 = mat4x4f(); var c01 = mat4x4f(); var c10 = mat4x4f(); var c11 = mat4x4f();
+  for (var t = 0u; t < steps; t++) {
+    let k0 = (t * SLICES + local.z) * TILE_K;
+    if (PREFETCH) {
+      put_block(start_A, thread, next);
+      put_block(start_A, thread + threads, after_next);
+    } else {
+      for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
+        put_block(start_A, thread + i * threads, fetch(thread + i * threads, m0, n0, k0));
+      }
     }
     workgroupBarrier(); // both tiles are complete before anyone reads them
-    for (var k = 0u; k < TILE_K; k++) {
-      let a = tile_A[k * THREADS + local.y];
-      let b = tile_B[k * THREADS + local.x];
-      c0 += a.x * b;
-      c1 += a.y * b;
-      c2 += a.z * b;
-      c3 += a.w * b;
+    if (PREFETCH && t + 1 < steps) {
+      next = fetch(thread, m0, n0, k0 + SLICES * TILE_K);
+      after_next = fetch(thread + threads, m0, n0, k0 + SLICES * TILE_K);
+    }
+    for (var k4 = 0u; k4 < TILE_K / 4; k4++) {
+      for (var k = 0u; k < 4; k++) {
+        let at_A = start_A + k4 * four_rows + k * rows4 + local.y;
+        let at_B = start_B + k4 * four_columns + k * columns4 + local.x;
+        let a = tiles[at_A];
+        let b = tiles[at_B];
+        c00 = add_outer(c00, a, b);
+        if (PER_THREAD == 8) {
+          let a1 = tiles[at_A + THREADS_Y];
+          let b1 = tiles[at_B + THREADS_X];
+          c01 = add_outer(c01, a, b1);
+          c10 = add_outer(c10, a1, b);
+          c11 = add_outer(c11, a1, b1);
+        }
+      }
     }
     workgroupBarrier(); // everyone has read them before the next step overwrites them
   }
-  store_row(m, n, c0);
-  store_row(m + 1, n, c1);
-  store_row(m + 2, n, c2);
-  store_row(m + 3, n, c3);
-}
 
-// Element k of op(A)'s rows m … m + 3, zero beyond the edges.
-fn load_A(m: u32, k: u32) -> vec4f { return vec4f(one_A(m, k), one_A(m + 1, k), one_A(m + 2, k), one_A(m + 3, k)); }
-fn one_A(m: u32, k: u32) -> f32 {
-  if (m >= dims.M || k >= dims.K) { return 0.0; }
-  if (ONES_ROW && m == dims.M - 1) { return 1.0; }
-  let rows = select(dims.M, dims.M - 1, ONES_ROW);
-  return A[select(m * dims.K + k, k * rows + m, TRANSPOSE_A)];
-}
-
-// Element k of op(B)'s columns n … n + 3, zero beyond the edges.
-fn load_B(n: u32, k: u32) -> vec4f { return vec4f(one_B(n, k), one_B(n + 1, k), one_B(n + 2, k), one_B(n + 3, k)); }
-fn one_B(n: u32, k: u32) -> f32 {
-  if (n >= dims.N || k >= dims.K) { return 0.0; }
-  return B[select(k * dims.N + n, n * dims.K + k, TRANSPOSE_B)];
-}
-
-fn store_row(m: u32, n: u32, sums: vec4f) {
-  if (m >= dims.M) { return; }
-  for (var lane = 0u; lane < 4; lane++) {
-    if (n + lane < dims.N) { store(m, n + lane, sums[lane]); }
+  for (var half = SLICES / 2; half > 0; half /= 2) {
+    let at = local.z % half * (PER_THREAD * PER_THREAD / 4 * threads) + thread;
+    if (local.z / half == 1) {
+      put_sums(at, c00);
+      if (PER_THREAD == 8) {
+        put_sums(at + 4 * threads, c01);
+        put_sums(at + 8 * threads, c10);
+        put_sums(at + 12 * threads, c11);
+      }
+    }
+    workgroupBarrier(); // the upper half's sums are complete before the lower half reads them
+    if (local.z < half) {
+      c00 += sums(at);
+      if (PER_THREAD == 8) {
+        c01 += sums(at + 4 * threads);
+        c10 += sums(at + 8 * threads);
+        c11 += sums(at + 12 * threads);
+      }
+    }
+    workgroupBarrier(); // the lower half has read them before its own upper half overwrites them
+  }
+  if (local.z > 0) { return; }
+  var c = array<mat4x4f, 4>(c00, c01, c10, c11);
+  for (var i = 0u; i < PER_THREAD * PER_THREAD / 4; i++) {
+    let m = m0 + (i / 8 * THREADS_Y + local.y) * 4 + i % 4;
+    let n = n0 + (i / 4 % 2 * THREADS_X + local.x) * 4;
+    if (m < dims.M && n < dims.N) { store_four(m, n, c[i / 4][i % 4]); }
   }
 }
 
-fn store(m: u32, n: u32, sum: f32) {
-  let at = m * dims.N + n;
-  var z = sum;
-  if (BIAS) { z += bias[dims.bias_offset + n]; }
-  if (KEEP) { C[dims.keep_offset + at] = z; }
+// The tile of a workgroup: its own number, or, in bands of eight rows of tiles, column by column.
+fn tile_of(group: vec2u, rows: u32, columns: u32) -> vec2u {
+  if (!BANDS) { return group; }
+  let count = (dims.N + columns - 1) / columns;
+  let top = group.y / 8 * 8;
+  let height = min(8, (dims.M + rows - 1) / rows - top);
+  let number = (group.y - top) * count + group.x;
+  return vec2u(number / height, top + number % height);
+}
+
+// A step's blocks: those of A, then those of B. Neighbours take neighbouring vec4s along the contiguous direction.
+fn place(number: u32, width4: u32, along_k: bool) -> vec2u {
+  return select(vec2u(number / width4, number % width4), vec2u(number % (TILE_K / 4), number / (TILE_K / 4)), along_k);
+}
+fn fetch(number: u32, m0: u32, n0: u32, k0: u32) -> mat4x4f {
+  let rows4 = THREADS_Y * PER_THREAD / 4;
+  let columns4 = THREADS_X * PER_THREAD / 4;
+  if (number < TILE_K / 4 * rows4) {
+    let at = place(number, rows4, !TRANSPOSE_A) * 4;
+    return block_A(m0 + at.y, k0 + at.x);
+  }
+  let at = place(number - TILE_K / 4 * rows4, columns4, TRANSPOSE_B) * 4;
+  if (number < TILE_K / 4 * (rows4 + columns4)) { return block_B(n0 + at.y, k0 + at.x); }
+  return mat4x4f(); // fewer blocks than invocations
+}
+fn put_block(start: u32, number: u32, elements: mat4x4f) {
+  let rows4 = THREADS_Y * PER_THREAD / 4;
+  let columns4 = THREADS_X * PER_THREAD / 4;
+  if (number < TILE_K / 4 * rows4) {
+    put_four(start, place(number, rows4, !TRANSPOSE_A), rows4, elements);
+  } else if (number < TILE_K / 4 * (rows4 + columns4)) {
+    let at = place(number - TILE_K / 4 * rows4, columns4, TRANSPOSE_B);
+    put_four(start + TILE_K * rows4 + 8, at, columns4, elements);
+  }
+}
+fn put_four(start: u32, at: vec2u, width4: u32, elements: mat4x4f) {
+  let slot = start + at.x * (4 * width4 + 32 / TILE_K) + at.y;
+  tiles[slot] = elements[0];
+  tiles[slot + width4] = elements[1];
+  tiles[slot + 2 * width4] = elements[2];
+  tiles[slot + 3 * width4] = elements[3];
+}
+
+fn put_sums(at: u32, c: mat4x4f) {
+  let threads = THREADS_X * THREADS_Y;
+  tiles[at] = c[0];
+  tiles[at + threads] = c[1];
+  tiles[at + 2 * threads] = c[2];
+  tiles[at + 3 * threads] = c[3];
+}
+fn sums(at: u32) -> mat4x4f {
+  let threads = THREADS_X * THREADS_Y;
+  return mat4x4f(tiles[at], tiles[at + threads], tiles[at + 2 * threads], tiles[at + 3 * threads]);
+}
+
+// c + b · a[i] in column i.
+fn add_outer(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(
+    fma(vec4f(a.x), b, c[0]),
+    fma(vec4f(a.y), b, c[1]),
+    fma(vec4f(a.z), b, c[2]),
+    fma(vec4f(a.w), b, c[3]),
+  );
+}
+
+// Four from `first` on, none beyond the last.
+fn four(first: u32, count: u32, edge: bool) -> vec4u {
+  let index = first + vec4u(0, 1, 2, 3);
+  return select(index, min(index, vec4u(count - 1)), edge);
+}
+
+// op(A)'s rows m … m + 3 at k … k + 3: a column for each k.
+fn block_A(m: u32, k: u32) -> mat4x4f {
+  let rows = select(dims.M, dims.M - 1, ONES_ROW);
+  let outer = select(four(m, rows, EDGE_M || ONES_ROW), four(k, dims.K, EDGE_K), TRANSPOSE_A);
+  let inner = select(four(k, dims.K, EDGE_K), four(m, rows, EDGE_M || ONES_ROW), TRANSPOSE_A);
+  let at = outer * select(dims.K, rows, TRANSPOSE_A);
+  let loaded = mat4x4f(four_A(at.x + inner), four_A(at.y + inner), four_A(at.z + inner), four_A(at.w + inner));
+  var elements = loaded;
+  if (!TRANSPOSE_A) { elements = transpose(loaded); }
+  if (ONES_ROW) {
+    let ones = m + vec4u(0, 1, 2, 3) == vec4u(rows);
+    elements = mat4x4f(
+      select(elements[0], vec4f(1), ones),
+      select(elements[1], vec4f(1), ones),
+      select(elements[2], vec4f(1), ones),
+      select(elements[3], vec4f(1), ones),
+    );
+  }
+  return zero_beyond(elements, k);
+}
+fn four_A(at: vec4u) -> vec4f {
+  if (VEC4_A) { return A4[at.x / 4]; }
+  return vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
+}
+
+// op(B)'s columns n … n + 3 at k … k + 3: a column for each k.
+fn block_B(n: u32, k: u32) -> mat4x4f {
+  let outer = select(four(k, dims.K, EDGE_K), four(n, dims.N, EDGE_N), TRANSPOSE_B);
+  let inner = select(four(n, dims.N, EDGE_N), four(k, dims.K, EDGE_K), TRANSPOSE_B);
+  let at = outer * select(dims.N, dims.K, TRANSPOSE_B);
+  let loaded = mat4x4f(four_B(at.x + inner), four_B(at.y + inner), four_B(at.z + inner), four_B(at.w + inner));
+  var elements = loaded;
+  if (TRANSPOSE_B) { elements = transpose(loaded); }
+  return zero_beyond(elements, k);
+}
+fn four_B(at: vec4u) -> vec4f {
+  if (VEC4_B) { return B4[at.x / 4]; }
+  return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
+}
+
+fn zero_beyond(elements: mat4x4f, k: u32) -> mat4x4f {
+  if (!EDGE_K) { return elements; }
+  return mat4x4f(
+    select(vec4f(), elements[0], k < dims.K),
+    select(vec4f(), elements[1], k + 1 < dims.K),
+    select(vec4f(), elements[2], k + 2 < dims.K),
+    select(vec4f(), elements[3], k + 3 < dims.K),
+  );
+}
+
+// Stores C[m, n … n + 3], as far as they lie inside; n does.
+fn store_four(m: u32, n: u32, sums: vec4f) {
+  let columns = four(n, dims.N, !VEC4_C);
+  let at = m * dims.N + columns;
+  var z = sums;
+  if (BIAS) {
+    let first = dims.bias_offset + columns;
+    z += vec4f(bias[first.x], bias[first.y], bias[first.z], bias[first.w]);
+  }
+  var y: vec4f;
   if (GATE) {
-    C[at] = z * activate_derivative(gate[dims.gate_offset + at]);
+    let first = dims.gate_offset + at;
+    y = z * vec4f(
+      activate_derivative(gate[first.x]),
+      activate_derivative(gate[first.y]),
+      activate_derivative(gate[first.z]),
+      activate_derivative(gate[first.w]),
+    );
   } else {
-    C[at] = activate(z);
+    y = vec4f(activate(z.x), activate(z.y), activate(z.z), activate(z.w));
+  }
+  if (VEC4_C) {
+    C4[at.x / 4] = y;
+    if (KEEP) { C4[(dims.keep_offset + at.x) / 4] = z; }
+  } else {
+    let count = min(4, dims.N - n);
+    for (var lane = 0u; lane < count; lane++) {
+      C[at.x + lane] = y[lane];
+      if (KEEP) { C[dims.keep_offset + at.x + lane] = z[lane]; }
+    }
   }
 }

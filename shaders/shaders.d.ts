@@ -100,6 +100,44 @@ declare module '*/shaders/matmul-direct.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/matmul-gemv.wgsl' {
+  const shader: {
+    readonly name: 'matmul-gemv';
+    readonly code: string;
+    readonly overrides: {
+      readonly TRANSPOSE_A: boolean;
+      readonly TRANSPOSE_B: boolean;
+      readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly VEC4_C: boolean;
+      readonly EDGE_K: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
+      readonly ROWS: number;
+      readonly COLUMNS: number;
+      readonly SLICES: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly A: Binding<'read', 'array<f32>'>;
+      readonly A4: Binding<'read', 'array<vec4f>'>;
+      readonly B: Binding<'read', 'array<f32>'>;
+      readonly B4: Binding<'read', 'array<vec4f>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/matmul-quad.wgsl' {
   const shader: {
     readonly name: 'matmul-quad';
@@ -143,11 +181,22 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly VEC4_C: boolean;
+      readonly EDGE_M: boolean;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly THREADS: number;
+      readonly BANDS: boolean;
+      readonly PREFETCH: boolean;
+      readonly PER_THREAD: number;
+      readonly THREADS_X: number;
+      readonly THREADS_Y: number;
       readonly TILE_K: number;
+      readonly SLICES: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -156,10 +205,13 @@ declare module '*/shaders/matmul-tiled.wgsl' {
     };
     readonly buffers: {
       readonly A: Binding<'read', 'array<f32>'>;
+      readonly A4: Binding<'read', 'array<vec4f>'>;
       readonly B: Binding<'read', 'array<f32>'>;
+      readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;

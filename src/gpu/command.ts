@@ -75,7 +75,7 @@ export function bind(
   offsets: Readonly<Record<string, number>>,
   stepBuffer?: GPUBuffer,
 ): Command {
-  const { shader, workgroups } = program;
+  const { shader, workgroups, unused } = program;
   const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
   if (Math.max(...workgroups) > most) {
     throw new LimitError(
@@ -93,7 +93,7 @@ export function bind(
   }
   let written = 0;
   for (const [name, { binding, access }] of Object.entries(shader.buffers)) {
-    const tensor = dispatch.buffers[name];
+    const tensor = unused.includes(name) ? undefined : dispatch.buffers[name];
     if (tensor !== undefined) entries.push({ binding, resource: bindingOf(tensor) });
     else if (access === 'read') entries.push({ binding, resource: { buffer: binder.unused.read } });
     else {

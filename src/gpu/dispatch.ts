@@ -28,6 +28,8 @@ export interface Program<Variant extends string = string> {
   readonly prefers: (adapter: AdapterTraits) => boolean;
   /** Faster, slower to compile, and the same bits: takes over in a plan that is replayed often. Of the same shader. */
   readonly later?: Program | undefined;
+  /** Bindings that its overrides leave unused, though the dispatch has a tensor for them. */
+  readonly unused: readonly string[];
 }
 
 /** The per-step record that shaders read as `step`: four words. */
@@ -70,15 +72,15 @@ export function program<S extends Shader, Variant extends string = S['name']>(
   shader: S,
   overrides: { readonly [O in keyof S['overrides']]?: number | boolean },
   workgroups: readonly [number, number?, number?],
-  options: Partial<Pick<Program<Variant>, 'variant' | 'suits' | 'prefers' | 'later'>> = {},
+  options: Partial<Pick<Program<Variant>, 'variant' | 'suits' | 'prefers' | 'later' | 'unused'>> = {},
 ): Program<Variant> {
   const [x, y = 1, z = 1] = workgroups;
   const given: Record<string, number | boolean> = {};
   for (const [name, value] of Object.entries<number | boolean | undefined>(overrides)) {
     if (value !== undefined) given[name] = value;
   }
-  const { variant = shader.name as Variant, suits = always, prefers = always, later } = options;
-  return { variant, shader, overrides: given, workgroups: [x, y, z], suits, prefers, later };
+  const { variant = shader.name as Variant, suits = always, prefers = always, later, unused = [] } = options;
+  return { variant, shader, overrides: given, workgroups: [x, y, z], suits, prefers, later, unused };
 }
 
 const always = (): boolean => true;
@@ -152,6 +154,8 @@ function checkAliasing(
     if (tensor === undefined || shader.buffers[name]?.access !== 'read_write') continue;
     for (const [other, rival] of Object.entries(buffers)) {
       if (other === name || rival?.storage !== tensor.storage) continue;
+      // The result under the names of two bindings, of which a program uses one.
+      if (rival === tensor && shader.buffers[other]?.access === 'read_write') continue;
       throw new ShapeError(
         `${label}: ${name} ("${tensor.label}") is written, but ${other} ("${rival.label}") is in the same GPUBuffer. Give ${name} a tensor of its own.`,
       );

@@ -240,7 +240,7 @@ function describe(
   { variant, workgroups }: Program,
 ): PlannedDispatch {
   let bytes = 0;
-  for (const tensor of Object.values(buffers)) bytes += tensor?.byteLength ?? 0;
+  for (const tensor of new Set(Object.values(buffers))) bytes += tensor?.byteLength ?? 0;
   return { phase, kernel, label, variant, workgroups, bytes, flops };
 }
 

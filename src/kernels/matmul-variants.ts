@@ -1,4 +1,5 @@
 import direct from '../../shaders/matmul-direct.wgsl';
+import gemv from '../../shaders/matmul-gemv.wgsl';
 import quad from '../../shaders/matmul-quad.wgsl';
 import tiled from '../../shaders/matmul-tiled.wgsl';
 import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
@@ -15,6 +16,7 @@ export interface Product {
   /** A row of the stored matrix is a whole number of vec4s, and begins at one. */
   readonly vec4A: boolean;
   readonly vec4B: boolean;
+  readonly vec4C: boolean;
   readonly epilogue: {
     readonly BIAS: boolean;
     readonly GATE: boolean;
@@ -30,68 +32,197 @@ export type MatmulVariant =
   | 'matmul-quad-16x16'
   | 'matmul-quad-32x16'
   | 'matmul-direct'
-  | 'matmul-tiled';
+  | 'matmul-gemv-serial'
+  | 'matmul-gemv'
+  | 'matmul-8x8-128x128'
+  | 'matmul-8x8-128x64'
+  | 'matmul-8x8-64x64'
+  | 'matmul-4x4-64x64'
+  | 'matmul-4x4-32x32-split'
+  | 'matmul-4x4-32x32';
 
-/** Multiply-adds from which on large tiles are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
+/** Multiply-adds from which on large quads are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
-/** Large tiles may reach beyond the edges by this share of what lies inside. */
-const MOST_WASTE = 0.15;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
-/** Rows and columns that one invocation of `matmul-tiled` computes. */
-const TILED_PER_THREAD = 4;
+/** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */
+const GEMV_ROWS = 8;
+/** Columns that an invocation of `matmul-gemv` computes. */
+const GEMV_COLUMNS = 4;
+/** Where K is shorter, to split it saves less than the tree of sums costs. */
+const LEAST_SPLIT_K = 256;
+/** The least part of a large tile's elements, edges included, that must be elements of C. */
+const LEAST_USE = 0.85;
+/** Elements of C from which on it pays that workgroups which run at the same time share operands. */
+const BANDS_FROM = 2048 * 2048;
+/** Whose adapters have registers for 8 × 8 sums; on others they spill, or leave too few invocations running. */
+const WITH_MANY_REGISTERS: readonly string[] = ['nvidia', 'amd', 'apple'];
+
+/** A size of `matmul-tiled`, by its overrides. */
+interface Tile {
+  readonly variant: MatmulVariant;
+  readonly PER_THREAD: 4 | 8;
+  readonly THREADS_X: number;
+  readonly THREADS_Y: number;
+  readonly TILE_K: number;
+  readonly SLICES: number;
+}
+/** From the largest to the smallest. */
+const LARGE_TILES: readonly Tile[] = [
+  { variant: 'matmul-8x8-128x128', PER_THREAD: 8, THREADS_X: 16, THREADS_Y: 16, TILE_K: 8, SLICES: 1 },
+  { variant: 'matmul-8x8-128x64', PER_THREAD: 8, THREADS_X: 8, THREADS_Y: 16, TILE_K: 16, SLICES: 1 },
+  { variant: 'matmul-8x8-64x64', PER_THREAD: 8, THREADS_X: 8, THREADS_Y: 8, TILE_K: 16, SLICES: 1 },
+  { variant: 'matmul-4x4-64x64', PER_THREAD: 4, THREADS_X: 16, THREADS_Y: 16, TILE_K: 16, SLICES: 1 },
+];
+const SMALLEST_TILE: Tile = {
+  variant: 'matmul-4x4-32x32',
+  PER_THREAD: 4,
+  THREADS_X: 8,
+  THREADS_Y: 8,
+  TILE_K: 16,
+  SLICES: 1,
+};
+const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
+
+const onSoftware = ({ software }: AdapterTraits): boolean => software;
+const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
+const onHardware = ({ software }: AdapterTraits): boolean => !software;
 
 /**
- * Every program that can compute the product somewhere: the one table of the library's matmul variants. An adapter takes
- * the first that it prefers; a tuner may time all that it can run.
+ * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
+ * that it can run an adapter takes the first that it prefers; a tuner may time them all.
+ *
+ * A CPU adapter wants register tiles straight from storage. A GPU reads B once if there are few rows; else it takes the
+ * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
  */
 export function matmulPrograms(product: Product): readonly Program<MatmulVariant>[] {
-  const { M, N, K, onesRow, vec4A, vec4B, epilogue } = product;
+  const { M, N, K, epilogue } = product;
   const layout = {
     TRANSPOSE_A: product.transposeA,
     TRANSPOSE_B: product.transposeB,
-    ONES_ROW: onesRow,
+    ONES_ROW: product.onesRow,
+    VEC4_A: product.vec4A,
+    VEC4_B: product.vec4B,
     ...epilogue,
   };
-  const fromStorage = { ...layout, VEC4_A: vec4A, VEC4_B: vec4B, K_TAIL: K % 4 !== 0 };
-  // These compute the row of ones beside their tiles.
-  const stored = { N, M: onesRow ? M - 1 : M };
-  const quads = { suits: withSubgroups, prefers: onSoftware };
-  const tall = program(quad, { ...fromStorage, LARGE: true, TALL: true }, grid(stored, 64, 32), {
-    ...quads,
-    variant: 'matmul-quad-32x16',
-  });
-  const large = program(quad, { ...fromStorage, LARGE: true }, grid(stored, 32), {
-    ...quads,
-    variant: 'matmul-quad-16x16',
-  });
-  const later = M * N * K < WORTH_COMPILING ? undefined : waste(stored, 64, 32) < MOST_WASTE ? tall : large;
+  const smallest = tileGrid(product, SMALLEST_TILE);
   return [
-    program(quad, fromStorage, grid(stored, 16), { ...quads, variant: 'matmul-quad-8x8', later }),
-    large,
-    tall,
+    ...(M <= GEMV_ROWS ? gemvPrograms(product, layout) : []),
+    ...quadPrograms(product, layout),
     program(
       direct,
-      fromStorage,
-      grid(stored, DIRECT_TILE * direct.overrides.WORKGROUP_Y, DIRECT_TILE * direct.overrides.WORKGROUP_X),
+      { ...layout, K_TAIL: K % 4 !== 0 },
+      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP_Y, DIRECT_TILE * direct.overrides.WORKGROUP_X),
       { prefers: onSoftware },
     ),
-    program(tiled, layout, grid(product, TILED_PER_THREAD * tiled.overrides.THREADS)),
+    ...LARGE_TILES.map((tile) =>
+      tileProgram(product, layout, tile, (adapter) => {
+        const { workgroups, rows, columns } = tileGrid(product, tile);
+        const enough = fills(workgroups, adapter) && M * N >= LEAST_USE * workgroups * rows * columns;
+        return enough && (tile.PER_THREAD === 4 || WITH_MANY_REGISTERS.includes(adapter.vendor));
+      }),
+    ),
+    tileProgram(product, layout, SPLIT_TILE, (adapter) => K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter)),
+    tileProgram(product, layout, SMALLEST_TILE),
   ];
 }
 
-/** A CPU adapter has no registers to run out of, and pays for barriers. */
-const onSoftware = ({ software }: AdapterTraits): boolean => software;
+type Layout = Readonly<Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B', boolean>> &
+  Product['epilogue'];
 
-const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
-
-/** Workgroups that compute `rows` × `columns` elements of C each. */
-function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number = rows): [number, number] {
-  return [Math.ceil(N / columns), Math.ceil(M / rows)];
+/** Small quads, and the large ones that take over where they do not lie beyond the edges. */
+function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+  const { M, N, K } = product;
+  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> =>
+    program(
+      quad,
+      { ...layout, K_TAIL: K % 4 !== 0, LARGE: columns > 8, TALL: rows > 16 },
+      grid(stored(product), 2 * rows, 2 * columns),
+      { variant, suits: withSubgroups, prefers: onSoftware, later },
+    );
+  const tall = one('matmul-quad-32x16', 32, 16);
+  const large = one('matmul-quad-16x16', 16, 16);
+  const [x, y] = tall.workgroups;
+  const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
+  return [one('matmul-quad-8x8', 8, 8, M * N * K < WORTH_COMPILING ? undefined : later), large, tall];
 }
 
-/** How much such tiles compute beyond the edges, as a share of what lies inside. */
-function waste(size: Pick<Product, 'M' | 'N'>, rows: number, columns: number): number {
-  const [x, y] = grid(size, rows, columns);
-  return (x * columns * y * rows) / (size.M * size.N) - 1;
+/** The rows of a product without the row of ones, which some shaders compute beside their tiles. */
+const stored = ({ M, N, onesRow }: Product): Pick<Product, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });
+
+function gemvPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+  const { M, K, vec4C } = product;
+  const { COLUMNS } = gemv.overrides;
+  const [ROWS, SLICES] = M === 1 ? [1, 64] : M <= 4 ? [4, 32] : [GEMV_ROWS, 16];
+  const overrides = { ...layout, VEC4_C: vec4C, EDGE_K: K % 4 !== 0, ROWS };
+  const workgroups = grid(product, GEMV_ROWS, GEMV_COLUMNS * COLUMNS);
+  const unused = unusedC(product);
+  return [
+    program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
+      variant: 'matmul-gemv-serial',
+      prefers: onSoftware,
+      unused,
+    }),
+    program(gemv, { ...overrides, SLICES }, workgroups, {
+      suits: allows(COLUMNS * SLICES, 16 * ROWS * COLUMNS * SLICES),
+      prefers: onHardware,
+      unused,
+    }),
+  ];
+}
+
+function tileProgram(
+  product: Product,
+  layout: Layout,
+  tile: Tile,
+  prefers: Program['prefers'] = () => true,
+): Program<MatmulVariant> {
+  const { M, N, K, vec4C } = product;
+  const { variant, ...overrides } = tile;
+  const { rows, columns, size } = tileGrid(product, tile);
+  const { THREADS_X, THREADS_Y, TILE_K, SLICES } = tile;
+  return program(
+    tiled,
+    {
+      ...layout,
+      ...overrides,
+      VEC4_C: vec4C,
+      EDGE_M: M % rows !== 0,
+      EDGE_N: N % columns !== 0,
+      EDGE_K: K % (TILE_K * SLICES) !== 0,
+      BANDS: M * N >= BANDS_FROM,
+    },
+    size,
+    {
+      variant,
+      suits: allows(THREADS_X * THREADS_Y * SLICES, 4 * SLICES * (TILE_K * (rows + columns) + 64)),
+      prefers: (adapter) => onHardware(adapter) && prefers(adapter),
+      unused: unusedC(product),
+    },
+  );
+}
+
+/** Of C's two bindings the one that its overrides leave unused; if it is C4, there is no tensor for it anyway. */
+const unusedC = ({ vec4C }: Product): readonly string[] => (vec4C ? ['C'] : []);
+
+/** The adapter's limits allow so many invocations, and bytes of workgroup memory. */
+const allows =
+  (invocations: number, bytes: number): Program['suits'] =>
+  ({ limits }) =>
+    invocations <= limits.maxComputeInvocationsPerWorkgroup && bytes <= limits.maxComputeWorkgroupStorageSize;
+
+const fills = (workgroups: number, { parallelWidth }: AdapterTraits): boolean => workgroups >= 2 * parallelWidth;
+
+function tileGrid(
+  product: Product,
+  { PER_THREAD, THREADS_X, THREADS_Y }: Tile,
+): { rows: number; columns: number; size: readonly [number, number]; workgroups: number } {
+  const [rows, columns] = [PER_THREAD * THREADS_Y, PER_THREAD * THREADS_X];
+  const size = grid(product, rows, columns);
+  return { rows, columns, size, workgroups: size[0] * size[1] };
+}
+
+/** Workgroups that compute `rows` × `columns` elements of C each. */
+function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number): readonly [number, number] {
+  return [Math.ceil(N / columns), Math.ceil(M / rows)];
 }

@@ -1,4 +1,4 @@
-import shader from '../../shaders/matmul-direct.wgsl';
+import shader from '../../shaders/matmul-tiled.wgsl';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch } from '../gpu/dispatch.js';
@@ -67,7 +67,8 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
   // A row of the stored matrix is a whole number of vec4s, and begins at one.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
-  const programs = matmulPrograms({
+  const vec4C = N % 4 === 0;
+  const possible = matmulPrograms({
     M,
     N,
     K,
@@ -76,6 +77,7 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
     onesRow,
     vec4A,
     vec4B,
+    vec4C,
     epilogue: {
       BIAS: bias !== undefined,
       GATE: gate !== undefined,
@@ -84,10 +86,17 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
       ALPHA: activation.alpha,
     },
   });
+  const name = label(M, N, K, transposeA, transposeB, activation, options);
+  const programs = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
+  if (programs.length === 0) {
+    throw new ShapeError(
+      `${name}: the variant "${options.variant}" cannot compute it. Those that can: ${possible.map(({ variant }) => variant).join(', ')}.`,
+    );
+  }
   return dispatch(shader, {
     kernel: 'matmul',
-    label: label(M, N, K, transposeA, transposeB, activation, options),
-    programs: programs.filter(({ variant }) => options.variant === undefined || options.variant === variant),
+    label: name,
+    programs,
     uniforms: {
       dims: { M, N, K, bias_offset: start?.offset ?? 0, gate_offset: gateStart?.offset ?? 0, keep_offset: M * N },
     },
@@ -99,6 +108,7 @@ export function matmul(A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions =
       bias: start?.base,
       gate: gateStart?.base,
       C,
+      C4: vec4C ? C : undefined,
     },
     flops: 2 * M * N * K,
   });

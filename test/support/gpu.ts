@@ -61,3 +61,11 @@ export class Guarded {
 export function upload(gpu: Gpu, { shape, values }: Bounded): Tensor {
   return Tensor.from(gpu, values, shape);
 }
+
+/** Values in a caller's own buffer, which ends where they do: not a whole number of vec4s. */
+export function unpadded(gpu: Gpu, { shape, values }: Bounded): Tensor {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffer = gpu.device.createBuffer({ size: 4 * values.length, usage });
+  gpu.device.queue.writeBuffer(buffer, 0, Float32Array.from(values));
+  return Tensor.wrap(buffer, shape, { gpu });
+}

@@ -1,5 +1,6 @@
 import { type ActivationRowName, activationTable } from '../../src/activations.js';
 import type { Shader } from '../../src/gpu/shader.js';
+import { matmulPrograms } from '../../src/kernels/matmul-variants.js';
 
 type Overrides = Readonly<Record<string, number | boolean>>;
 
@@ -24,15 +25,29 @@ const epilogues: Overrides[] = [
   ]),
 ];
 
+/** Each says of itself alone what the shader leaves out; with the others it has nothing to do. */
+const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|PREFETCH)$/;
+
+/** What the table of variants asks of a shader, for few rows and for many. */
+function programs(name: string): Overrides[] {
+  const epilogue = { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 };
+  const forms = { transposeA: false, transposeB: false, onesRow: false, vec4A: true, vec4B: true, vec4C: true };
+  return [1, 4, 8, 4096]
+    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...forms, epilogue }))
+    .filter(({ shader }) => shader.name === name)
+    .map((program) => program.overrides);
+}
+
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const flags = Object.entries(overrides)
     .filter(([key, value]) => typeof value === 'boolean' && !['BIAS', 'GATE', 'KEEP', 'BACKWARD'].includes(key))
     .map(([key]) => key);
-  const layouts = combinations(flags);
+  const layouts = combinations(flags.filter((flag) => !APART.test(flag)));
+  const apart = flags.filter((flag) => APART.test(flag)).map((flag) => ({ [flag]: overrides[flag] !== true }));
   if (name.startsWith('matmul-')) {
-    // Every layout with a plain epilogue, and every epilogue with the first layout.
-    return [...layouts, ...epilogues];
+    // Every layout with a plain epilogue, and every epilogue and every tile with the first layout.
+    return [...layouts, ...apart, ...epilogues, ...programs(name)];
   }
   if (name === 'bias-activation') {
     return rows.flatMap((_, ACTIVATION) => [

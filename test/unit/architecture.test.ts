@@ -82,7 +82,7 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
 const shaders = filesIn('shaders')
   .filter((path) => path.endsWith('.wgsl') && path !== 'activations.wgsl')
   .map((path) => basename(path, '.wgsl'));
-const VARIANTS = /^(matmul)-(?:direct|quad|tiled)$/;
+const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {
   const stem = VARIANTS.exec(shader)?.[1] ?? shader;

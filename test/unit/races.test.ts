@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { detectRaces, MemoryTracker } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { CallExpr, detectRaces, MemoryTracker } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { loadShaders } from '../../shaders/plugin.ts';
 import type { Shader } from '../../src/gpu/shader.js';
 
@@ -22,6 +22,8 @@ const product = (M: number, N: number, K: number, keepOffset = 0): Record<string
   dims: [M, N, K, 0, 0, keepOffset],
 });
 
+const small = { THREADS_X: 2, THREADS_Y: 2, TILE_K: 8 };
+
 /** Small shapes that cross an edge, and the options that change who writes what; with one workgroup and with several. */
 const runs: Record<string, readonly Run[]> = {
   'matmul-direct': [
@@ -41,21 +43,30 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { LARGE: true, GATE: true }, uniforms: product(33, 3, 1), workgroups: [1, 2] },
     { overrides: { LARGE: true, TALL: true }, uniforms: product(50, 3, 1), workgroups: [1, 1] },
   ],
+  'matmul-gemv': [
+    { overrides: { COLUMNS: 2, SLICES: 4, VEC4_C: true }, uniforms: product(1, 8, 17), workgroups: [1, 1] },
+    {
+      overrides: { COLUMNS: 2, SLICES: 8, ROWS: 8, TRANSPOSE_B: true, BIAS: true },
+      uniforms: product(7, 17, 5),
+      workgroups: [3, 1],
+    },
+    { overrides: { COLUMNS: 2, SLICES: 4, ROWS: 4, KEEP: true }, uniforms: product(3, 7, 4, 21), workgroups: [1, 1] },
+    { overrides: { COLUMNS: 2, SLICES: 1, ROWS: 4, ONES_ROW: true }, uniforms: product(3, 10, 4), workgroups: [2, 1] },
+  ],
   'matmul-tiled': [
-    { overrides: { THREADS: 2, TILE_K: 4 }, uniforms: product(5, 7, 9), workgroups: [1, 1] },
+    { overrides: { ...small, VEC4_C: true }, uniforms: product(5, 8, 9), workgroups: [1, 1] },
+    { overrides: { ...small, TRANSPOSE_A: true, ONES_ROW: true }, uniforms: product(8, 8, 3), workgroups: [1, 1] },
+    { overrides: { ...small, TRANSPOSE_B: true, BIAS: true }, uniforms: product(3, 8, 8), workgroups: [1, 1] },
+    { overrides: { ...small, BIAS: true, KEEP: true }, uniforms: product(9, 10, 1, 90), workgroups: [2, 2] },
+    { overrides: { ...small, THREADS_X: 1, SLICES: 4 }, uniforms: product(8, 4, 33), workgroups: [1, 1] },
     {
-      overrides: { THREADS: 2, TILE_K: 2, TRANSPOSE_A: true, ONES_ROW: true },
-      uniforms: product(8, 8, 3),
+      overrides: { ...small, THREADS_X: 1, PER_THREAD: 8, SLICES: 2 },
+      uniforms: product(16, 7, 17),
       workgroups: [1, 1],
     },
     {
-      overrides: { THREADS: 2, TILE_K: 4, TRANSPOSE_B: true, BIAS: true },
-      uniforms: product(3, 8, 8),
-      workgroups: [1, 1],
-    },
-    {
-      overrides: { THREADS: 2, TILE_K: 2, BIAS: true, KEEP: true },
-      uniforms: product(9, 10, 1, 90),
+      overrides: { ...small, THREADS_X: 1, PREFETCH: true, BANDS: true },
+      uniforms: product(9, 7, 17),
       workgroups: [2, 2],
     },
   ],
@@ -129,6 +140,34 @@ MemoryTracker.prototype.record = function (buffer, offset, size, kind, atomic): 
   record.call(this, buffer, offset, size, kind, atomic);
 };
 
+// The detector steps all invocations by turns, and keeps what a function has returned in its call: one value for them all,
+// where each needs its own.
+let invocation = 0;
+Object.defineProperty(MemoryTracker.prototype, 'currentInvocation', {
+  get: () => invocation,
+  set: (index: number) => {
+    invocation = index;
+  },
+});
+const returned = new WeakMap<CallExpr, Map<number, unknown>>();
+Object.defineProperty(CallExpr.prototype, 'cachedReturnValue', {
+  get(this: CallExpr) {
+    return returned.get(this)?.get(invocation) ?? null;
+  },
+  set(this: CallExpr, value: unknown) {
+    const values = returned.get(this) ?? new Map<number, unknown>();
+    returned.set(this, values.set(invocation, value));
+  },
+});
+test('each invocation has its own value of a function', () => {
+  const C = new Float32Array(4);
+  const code = `@group(0) @binding(0) var<storage, read_write> C: array<f32>;
+    fn twice(x: u32) -> u32 { return 2 * x; }
+    @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) thread: u32) { C[thread] = f32(twice(thread)); }`;
+  expect(detectRaces(code, 'main', [1, 1, 1], { 0: { 0: C } })).toEqual({ races: [], errors: [] });
+  expect([...C]).toEqual([0, 2, 4, 6]);
+});
+
 /** Words of storage that two workgroups touch and one of them writes. */
 function racesOfWorkgroups({ buffers }: Shader): number {
   const shared = [...visits].filter(([key, { workgroups }]) => {
@@ -188,8 +227,15 @@ test.each([
   ],
   ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
   ['matmul-quad', 'column = lane.x + 2 * lane.y;', 'column = lane.x;'],
-  ['matmul-tiled', 'let m = (group.y * THREADS + local.y) * 4;', 'let m = group.y * THREADS * 4;'],
-  ['matmul-tiled', 'let n = (group.x * THREADS + local.x) * 4;', 'let n = local.x * 4;'],
+  ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = group.x * COLUMNS * 4;'],
+  ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = column * 4;'],
+  ['matmul-gemv', 'let other = thread + half *', 'let other = thread + half / 2 *'],
+  ['matmul-tiled', 'let m0 = tile.y * 4 * rows4;', 'let m0 = 0u;'],
+  ['matmul-tiled', 'let n0 = tile.x * 4 * columns4;', 'let n0 = 0u;'],
+  ['matmul-tiled', 'if (local.z > 0) { return; }', ''],
+  ['matmul-tiled', 'if (local.z / half == 1) {', 'if (local.z / half >= 1) {'],
+  ['matmul-tiled', 'put_four(start + TILE_K * rows4 + 8, at', 'put_four(start, at'],
+  ['matmul-tiled', 'number / height, top + number % height', 'number / height, top + number / height'],
   ['bias-activation', '+ global.x;', '+ global.x / 2;'],
   ['bias-activation', '+ global.x;', '+ global.x % 64;'],
   ['gather-rows', 'let column = global.x * 4;', 'let column = global.x / 2 * 4;'],

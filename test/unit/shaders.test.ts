@@ -61,10 +61,25 @@ test('no shader needs more than the default limits of storage buffers', () => {
 });
 
 test('the shaders of one kernel have the same bindings, so that the types of one are those of all', () => {
-  const [direct, tiled] = ['matmul-direct', 'matmul-tiled'].map((stem) => shaders.find(({ name }) => name === stem));
-  expect(tiled?.uniforms).toEqual(direct?.uniforms);
-  expect(direct?.buffers).toMatchObject(tiled?.buffers ?? {});
-  expect(Object.keys(tiled?.buffers ?? {})).not.toEqual([]);
+  const products = shaders.filter(({ name }) => name.startsWith('matmul-'));
+  const all = products.find(({ name }) => name === 'matmul-tiled');
+  expect(products.length).toBeGreaterThan(2);
+  for (const { name, uniforms, buffers } of products) {
+    expect(uniforms, name).toEqual(all?.uniforms);
+    expect(all?.buffers, name).toMatchObject(buffers);
+    expect(Object.keys(buffers), name).not.toEqual([]);
+  }
+});
+
+/** A function of a shader, from its name to its closing brace. */
+const functionOf = (shader: string, name: string): string => {
+  const { code } = shaders.find((candidate) => candidate.name === shader) ?? { code: '' };
+  const start = code.indexOf(`fn ${name}(`);
+  return start < 0 ? '' : code.slice(start, code.indexOf('\n}\n', start));
+};
+test.each(['four', 'four_B', 'zero_beyond', 'store_four'])('matmul-gemv and matmul-tiled have the same %s', (name) => {
+  expect(functionOf('matmul-tiled', name)).not.toBe('');
+  expect(functionOf('matmul-gemv', name)).toBe(functionOf('matmul-tiled', name));
 });
 
 test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes it', () => {

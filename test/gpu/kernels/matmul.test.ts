@@ -1,38 +1,72 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
-import { type AdapterTraits, choose } from '../../../src/gpu/dispatch.js';
+import type { Dispatch } from '../../../src/gpu/dispatch.js';
 import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/matmul.js';
-import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
+import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../../support/gpu.js';
 
-const variants = [
-  'matmul-direct',
-  'matmul-quad-8x8',
-  'matmul-quad-16x16',
-  'matmul-quad-32x16',
-  'matmul-tiled',
-] as const;
-// Together they cross each edge of 16 × 16 (direct, quad), 32 × 32 (quad, tiled) and 64 × 32 (quad) tiles, with and without whole vec4s.
-const shapes = [
-  { M: 1, N: 1, K: 1, because: 'the smallest' },
-  { M: 16, N: 16, K: 16, because: 'one tile of direct' },
-  { M: 17, N: 15, K: 33, because: 'one past, one short, one past two' },
-  { M: 32, N: 32, K: 32, because: 'one tile of tiled' },
-  { M: 33, N: 31, K: 15, because: 'one past, one short, one short' },
-  { M: 7, N: 13, K: 5, because: 'primes inside one tile' },
-  { M: 67, N: 71, K: 73, because: 'primes across tiles' },
-  { M: 1, N: 64, K: 257, because: 'a row' },
-  { M: 130, N: 1, K: 4, because: 'a column' },
-  { M: 36, N: 20, K: 44, because: 'whole vec4s, no whole tiles' },
-  { M: 12, N: 20, K: 130, because: 'a batch that is no whole vec4' },
-];
-const layouts = [
-  { transposeA: false, transposeB: false },
-  { transposeA: true, transposeB: false },
-  { transposeA: false, transposeB: true },
-  { transposeA: true, transposeB: true },
-];
+/** A program of matmul: a variant, and of matmul-tiled perhaps another tile, for it compiles faster the smaller that is. */
+interface Form {
+  readonly name: string;
+  readonly variant: NonNullable<MatmulOptions['variant']>;
+  readonly tile?: Tile;
+}
+interface Tile {
+  readonly PER_THREAD: number;
+  readonly THREADS_X: number;
+  readonly THREADS_Y: number;
+  readonly TILE_K: number;
+  readonly SLICES: number;
+  readonly PREFETCH?: boolean;
+  readonly BANDS?: boolean;
+}
+const small = { PER_THREAD: 4, THREADS_X: 2, THREADS_Y: 2, TILE_K: 8, SLICES: 1 };
+const direct: Form = { name: 'direct', variant: 'matmul-direct' };
+const quad: Form = { name: 'quad', variant: 'matmul-quad-8x8' };
+const largeQuad: Form = { name: 'large quad', variant: 'matmul-quad-16x16' };
+const tallQuad: Form = { name: 'tall quad', variant: 'matmul-quad-32x16' };
+/** Register tiles straight from storage. */
+const fromStorage = [direct, quad, largeQuad, tallQuad];
+const serialGemv: Form = { name: 'serial gemv', variant: 'matmul-gemv-serial' };
+const gemvs: readonly Form[] = [{ name: 'gemv', variant: 'matmul-gemv' }, serialGemv];
+const tile = (name: string, changes: Partial<Tile>): Form => ({
+  name,
+  variant: 'matmul-4x4-32x32',
+  tile: { ...small, ...changes },
+});
+const fourByFour = tile('4×4 in 8 × 8', {});
+const eightByEight = tile('8×8 in 8 × 16', { PER_THREAD: 8, THREADS_Y: 1 });
+const split = tile('4×4 in 8 × 8, K in 4 slices', { SLICES: 4 });
+const eightSplit = tile('8×8 in 16 × 8, K in 2 slices', { PER_THREAD: 8, THREADS_X: 1, SLICES: 2 });
+const prefetching = tile('4×4 in 16 × 16, prefetching', { THREADS_X: 4, THREADS_Y: 4, TILE_K: 16, PREFETCH: true });
+/** They differ from 4×4 in 8 × 8 in the tile alone; what loads and stores is the same. */
+const otherTiles = [eightByEight, split, eightSplit, prefetching];
+const tiles = [fourByFour, ...otherTiles];
+
+const NN: MatmulOptions = {};
+const TN: MatmulOptions = { transposeA: true };
+const NT: MatmulOptions = { transposeB: true };
+const TT: MatmulOptions = { transposeA: true, transposeB: true };
+const nameOf = ({ transposeA = false, transposeB = false }: MatmulOptions): string =>
+  `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+
+/** The same product with the form's tile. */
+function as({ tile }: Form, call: Dispatch): Dispatch {
+  const { dims } = call.uniforms;
+  const [program] = call.programs;
+  if (tile === undefined || program === undefined || dims === undefined || typeof dims === 'string') return call;
+  const { M = 0, N = 0, K = 0 } = dims;
+  const [rows, columns] = [tile.PER_THREAD * tile.THREADS_Y, tile.PER_THREAD * tile.THREADS_X];
+  const edges = {
+    EDGE_M: M % rows !== 0,
+    EDGE_N: N % columns !== 0,
+    EDGE_K: K % (tile.TILE_K * tile.SLICES) !== 0,
+  };
+  const overrides = { ...program.overrides, ...tile, ...edges };
+  const workgroups = [Math.ceil(N / columns), Math.ceil(M / rows), 1] as const;
+  return { ...call, programs: [{ ...program, overrides, workgroups }] };
+}
 
 interface Problem {
   readonly M: number;
@@ -49,96 +83,222 @@ function operands({ M, N, K, seed = 1, scale = 1 }: Problem, options: MatmulOpti
   };
 }
 
-/** The product on the GPU, every element written and nothing else. */
-async function onGpu(A: Bounded, B: Bounded, shape: readonly number[], options: MatmulOptions): Promise<Float32Array> {
+/** The product on the GPU, from buffers as a caller has them: every element written, and nothing else. */
+async function onGpu(
+  form: Form,
+  A: Bounded,
+  B: Bounded,
+  shape: readonly number[],
+  options: MatmulOptions,
+): Promise<Float32Array> {
   const gpu = await sharedGpu();
-  const [a, b, c] = [upload(gpu, A), upload(gpu, B), new Guarded(gpu, shape)];
-  gpu.run([matmul(a, b, c.tensor, options)]);
+  const [a, b, c] = [unpadded(gpu, A), unpadded(gpu, B), new Guarded(gpu, shape)];
+  gpu.run([as(form, matmul(a, b, c.tensor, { ...options, variant: form.variant }))]);
   const values = await c.read();
-  for (const { dispose } of [a, b, c].map((x) => ({ dispose: () => x.dispose() }))) dispose();
+  for (const { buffer } of [a, b]) buffer.destroy();
+  c.dispose();
   return values;
 }
 
-for (const variant of variants) {
-  for (const layout of layouts) {
-    test.for(shapes)(`${variant} ${JSON.stringify(layout)} ($M, $N, $K): $because`, async (problem) => {
-      const { A, B } = operands(problem, layout);
-      const actual = await onGpu(A, B, [problem.M, problem.N], { ...layout, variant });
-      expect(actual).toBeWithin(reference.matmul(A, B, layout));
-    });
-  }
-
-  test.for([
-    { M: 16, N: 16, K: 8 },
-    { M: 15, N: 17, K: 5 },
-    { M: 784, N: 12, K: 128 },
-    { M: 1, N: 3, K: 130 },
-  ])(`${variant} with a row of ones ($M + 1, $N, $K)`, async (problem) => {
-    const { A, B } = operands(problem, { transposeA: true });
-    const actual = await onGpu(A, B, [problem.M + 1, problem.N], { transposeA: true, onesRow: true, variant });
-    expect(actual).toBeWithin(reference.matmul(A, B, { transposeA: true, onesRow: true }));
-  });
-
-  test.for(Object.keys(activationTable) as ActivationRowName[])(`${variant} fused with bias and %s`, async (name) => {
-    const gpu = await sharedGpu();
-    const activation: Activation = name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
-    const { A, B } = operands({ M: 19, N: 21, K: 9, scale: 3 }, {});
-    const bias = randomMatrix(1, 21, 5, 2);
-    const pre = reference.matmul(A, B, { bias });
-    const expected = reference.matmul(A, B, { bias, activation });
-    const [a, b, c] = [upload(gpu, A), upload(gpu, B), new Guarded(gpu, [2, 19, 21])];
-    // Somewhere within a larger buffer, as the bias of a layer is.
-    const parameters = Tensor.from(gpu, [...new Float32Array(37).fill(Number.NaN), ...bias.values], [58]);
-    gpu.run([
-      matmul(a, b, c.tensor, { bias: parameters.view(37, [21]), activation, keepPreActivation: true, variant }),
-    ]);
-    const both = await c.read();
-    expect(both.slice(0, 19 * 21)).toBeWithin(expected, name);
-    expect(both.slice(19 * 21)).toBeWithin(pre, 'pre-activation');
-
-    // Backward: what was kept gates the gradient.
-    const { from } = activationTable[name];
-    const kept = exact([19, 21], both.slice(from === 'y' ? 0 : 19 * 21, from === 'y' ? 19 * 21 : undefined));
-    const gateValues = Tensor.from(gpu, both, [2 * 19 * 21]).view(from === 'y' ? 0 : 19 * 21, [19, 21]);
-    const out = new Guarded(gpu, [19, 21]);
-    gpu.run([matmul(a, b, out.tensor, { gate: { activation, at: gateValues }, variant })]);
-    expect(await out.read()).toBeWithin(reference.matmul(A, B, { activation, gate: kept }), `⊙ ${name}′`);
-  });
-
-  test(`${variant}: a NaN stays in its row and column`, async () => {
-    const { A, B } = operands({ M: 33, N: 18, K: 7 }, {});
-    A.values[5 * 7 + 6] = Number.NaN; // row 5, the last k
-    const actual = await onGpu(A, B, [33, 18], { variant });
-    const rows = new Set([...actual.keys()].filter((i) => Number.isNaN(actual[i])).map((i) => Math.floor(i / 18)));
-    expect([...rows]).toEqual([5]);
-  });
-
-  test(`${variant}: the same bits twice`, async () => {
-    const { A, B } = operands({ M: 67, N: 71, K: 300 }, {});
-    const [first, second] = [await onGpu(A, B, [67, 71], { variant }), await onGpu(A, B, [67, 71], { variant })];
-    expect(new Uint8Array(first.buffer)).toEqual(new Uint8Array(second.buffer));
-  });
+async function expectWithin(form: Form, problem: Problem, options: MatmulOptions): Promise<void> {
+  const { A, B } = operands(problem, options);
+  const M = problem.M + (options.onesRow === true ? 1 : 0);
+  const { transposeA, transposeB, onesRow } = options;
+  const actual = await onGpu(form, A, B, [M, problem.N], options);
+  expect(actual).toBeWithin(reference.matmul(A, B, { transposeA, transposeB, onesRow }));
 }
 
-test('quads of all sizes give the same bits', async () => {
-  const { A, B } = operands({ M: 67, N: 71, K: 301 }, {});
-  const small = await onGpu(A, B, [67, 71], { variant: 'matmul-quad-8x8' });
-  for (const variant of ['matmul-quad-16x16', 'matmul-quad-32x16'] as const) {
-    const large = await onGpu(A, B, [67, 71], { variant });
-    expect(new Uint8Array(small.buffer), variant).toEqual(new Uint8Array(large.buffer));
-  }
+// Together they cross each edge of 16 × 16 and 64 × 32 tiles, with and without whole vec4s.
+test.for(
+  [NN, TN, NT, TT].flatMap((layout) =>
+    [
+      { M: 1, N: 1, K: 1, because: 'the smallest' },
+      { M: 16, N: 16, K: 16, because: 'one tile' },
+      { M: 17, N: 15, K: 33, because: 'one past, one short, one past two' },
+      { M: 7, N: 13, K: 5, because: 'primes inside one tile' },
+      { M: 67, N: 71, K: 73, because: 'primes across tiles' },
+      { M: 1, N: 64, K: 257, because: 'a row' },
+      { M: 130, N: 1, K: 4, because: 'a column' },
+      { M: 36, N: 20, K: 44, because: 'whole vec4s, no whole tiles' },
+      { M: 12, N: 20, K: 130, because: 'a batch that is no whole vec4' },
+    ].flatMap((shape) => fromStorage.map((form) => ({ ...shape, layout, form, as: nameOf(layout) }))),
+  ),
+)('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
+  await expectWithin(form, problem, layout);
 });
 
-test('the variant is that of the adapter unless one is asked for', async () => {
+// Together they cross each edge of tiles of 8 and 16 rows, columns and k, with and without whole vec4s.
+const oneTile = [
+  { M: 1, N: 1, K: 1, because: 'the smallest' },
+  { M: 3, N: 5, K: 4, because: 'one short, one past, one vec4' },
+  { M: 5, N: 4, K: 3, because: 'one past, one vec4, one short' },
+  { M: 4, N: 3, K: 5, because: 'one vec4, one short, one past' },
+  { M: 8, N: 8, K: 8, because: 'one tile of 8' },
+  { M: 7, N: 9, K: 15, because: 'one short, one past, one short of two' },
+];
+const severalTiles = [
+  { M: 9, N: 7, K: 17, because: 'one past, one short, one past two' },
+  { M: 16, N: 32, K: 64, because: 'whole tiles, and whole slices of K' },
+  { M: 17, N: 19, K: 37, because: 'primes across tiles' },
+  { M: 12, N: 20, K: 28, because: 'whole vec4s, no whole tiles' },
+];
+test.for(
+  [
+    ...[...oneTile, ...severalTiles].map((shape) => ({ ...shape, form: fourByFour })),
+    ...otherTiles.flatMap((form) => severalTiles.map((shape) => ({ ...shape, form }))),
+  ].flatMap((each) => [NN, TN, NT].map((layout) => ({ ...each, layout, as: nameOf(layout) }))),
+)('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
+  await expectWithin(form, problem, layout);
+});
+test.for([
+  { M: 9, N: 12, K: 20, because: 'whole vec4s along k and n' },
+  { M: 12, N: 9, K: 19, because: 'whole vec4s along m' },
+])('4×4: TT ($M, $N, $K), $because', async (problem) => {
+  await expectWithin(fourByFour, problem, TT);
+});
+
+test.for([
+  { M: 75, N: 17, K: 3, because: 'the last band has two of eight rows of tiles' },
+  { M: 64, N: 24, K: 3, because: 'one whole band' },
+  { M: 3, N: 40, K: 3, because: 'less than a band' },
+])('tiles in bands: ($M, $N, $K), $because', async (problem) => {
+  await expectWithin(tile('in bands', { BANDS: true }), problem, NN);
+});
+
+/** The tiles that an adapter may choose, with their sizes. */
+const named = [
+  { variant: 'matmul-8x8-128x128', rows: 128, columns: 128, k: 8 },
+  { variant: 'matmul-8x8-128x64', rows: 128, columns: 64, k: 16 },
+  { variant: 'matmul-8x8-64x64', rows: 64, columns: 64, k: 16 },
+  { variant: 'matmul-4x4-64x64', rows: 64, columns: 64, k: 16 },
+  { variant: 'matmul-4x4-32x32-split', rows: 32, columns: 32, k: 32 },
+  { variant: 'matmul-4x4-32x32', rows: 32, columns: 32, k: 16 },
+] as const;
+test.for(
+  named.flatMap(({ variant, rows, columns, k }) => [
+    { variant, layout: NN, M: rows + 1, N: columns - 1, K: k + 1, because: 'NN, one past, one short, one past' },
+    { variant, layout: NT, M: rows - 1, N: columns + 4, K: k - 1, because: 'NT, one short, one vec4 past, one short' },
+    { variant, layout: TN, M: rows, N: columns, K: 2 * k, because: 'TN, one tile' },
+  ]),
+)('$variant: ($M, $N, $K), $because', async ({ variant, layout, ...problem }) => {
+  await expectWithin({ name: variant, variant }, problem, layout);
+});
+
+test.for(
+  gemvs.flatMap((form) =>
+    [
+      { M: 1, N: 1, K: 1, layout: NN, because: 'the smallest' },
+      { M: 1, N: 16, K: 256, layout: NN, because: 'one workgroup, a vec4 each' },
+      { M: 1, N: 17, K: 263, layout: NN, because: 'one past, and a prime past' },
+      { M: 1, N: 20, K: 67, layout: NT, because: 'one vec4 past, and a prime' },
+      { M: 1, N: 15, K: 260, layout: NT, because: 'one short, and one vec4 past' },
+      { M: 1, N: 5, K: 7, layout: TT, because: 'primes, transposed' },
+      { M: 3, N: 20, K: 131, layout: NN, because: 'one row short of four' },
+      { M: 4, N: 7, K: 132, layout: NT, because: 'four rows' },
+      { M: 2, N: 9, K: 5, layout: TN, because: 'two rows, transposed' },
+      { M: 5, N: 12, K: 68, layout: NN, because: 'one row past four' },
+      { M: 7, N: 19, K: 9, layout: NT, because: 'one row short of eight' },
+      { M: 8, N: 17, K: 13, layout: TN, because: 'eight rows, transposed' },
+    ].map((shape) => ({ ...shape, form, as: nameOf(shape.layout) })),
+  ),
+)('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
+  await expectWithin(form, problem, layout);
+});
+
+test.for(
+  [
+    ...fromStorage.flatMap((form) => [
+      { form, M: 16, N: 16, K: 8 },
+      { form, M: 15, N: 17, K: 5 },
+      { form, M: 784, N: 12, K: 128 },
+      { form, M: 1, N: 3, K: 130 },
+    ]),
+    { form: fourByFour, M: 16, N: 16, K: 8 },
+    { form: fourByFour, M: 15, N: 17, K: 5 },
+    { form: fourByFour, M: 1, N: 3, K: 130 },
+    { form: eightSplit, M: 15, N: 17, K: 5 },
+    ...gemvs.flatMap((form) => [
+      { form, M: 1, N: 3, K: 130 },
+      { form, M: 7, N: 16, K: 8 },
+    ]),
+  ].flatMap((each) => [TN, NN].map((layout) => ({ ...each, layout }))),
+)('$form.name with a row of ones: ($M + 1, $N, $K)', async ({ form, layout, ...problem }) => {
+  await expectWithin(form, problem, { ...layout, onesRow: true });
+});
+
+/** Bias, activation and pre-activation forward, and its derivative as a gate backward. */
+async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: readonly [number, number]): Promise<void> {
   const gpu = await sharedGpu();
-  const [A, B, C] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [3, 4]), Tensor.empty(gpu, [2, 4])];
-  const traits = { vendor: '', parallelWidth: 8, limits: gpu.info.limits };
-  const chosen = (adapter: Pick<AdapterTraits, 'software' | 'features'>): string =>
-    choose(matmul(A, B, C), { ...traits, ...adapter }).variant;
-  expect(chosen({ software: true, features: new Set(['subgroups']) })).toBe('matmul-quad-8x8');
-  expect(chosen({ software: true, features: new Set() })).toBe('matmul-direct');
-  expect(chosen({ software: false, features: new Set(['subgroups']) })).toBe('matmul-tiled');
-  expect(matmul(A, B, C, { variant: 'matmul-tiled' }).programs.map(({ variant }) => variant)).toEqual(['matmul-tiled']);
+  const { variant } = form;
+  const activation: Activation = name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
+  const { A, B } = operands({ M, N, K: 9, scale: 3 }, {});
+  const bias = randomMatrix(1, N, 5, 2);
+  const pre = reference.matmul(A, B, { bias });
+  const expected = reference.matmul(A, B, { bias, activation });
+  const [a, b, c] = [upload(gpu, A), upload(gpu, B), new Guarded(gpu, [2, M, N])];
+  // Somewhere within a larger buffer, as the bias of a layer is.
+  const parameters = Tensor.from(gpu, [...new Float32Array(37).fill(Number.NaN), ...bias.values], [37 + N]);
+  const options = { bias: parameters.view(37, [N]), activation, keepPreActivation: true, variant };
+  gpu.run([as(form, matmul(a, b, c.tensor, options))]);
+  const both = await c.read();
+  expect(both.slice(0, M * N)).toBeWithin(expected, name);
+  expect(both.slice(M * N)).toBeWithin(pre, 'pre-activation');
+
+  // Backward: what was kept gates the gradient.
+  const { from } = activationTable[name];
+  const kept = exact([M, N], both.slice(from === 'y' ? 0 : M * N, from === 'y' ? M * N : undefined));
+  const gateValues = Tensor.from(gpu, both, [2 * M * N]).view(from === 'y' ? 0 : M * N, [M, N]);
+  const out = new Guarded(gpu, [M, N]);
+  gpu.run([as(form, matmul(a, b, out.tensor, { gate: { activation, at: gateValues }, variant }))]);
+  expect(await out.read()).toBeWithin(reference.matmul(A, B, { activation, gate: kept }), `⊙ ${name}′`);
+}
+
+// matmul-gemv and matmul-tiled have the same epilogue, word for word, as test/unit/shaders.test.ts asserts.
+test.for(
+  (Object.keys(activationTable) as ActivationRowName[]).flatMap((name) => [
+    ...[direct, quad, tallQuad].map((form) => ({ name, form, M: 19, N: 21 })),
+    { name, form: serialGemv, M: 7, N: 21 },
+  ]),
+)('$form.name fused with bias and $name', async ({ name, form, M, N }) => {
+  await expectEpilogue(form, name, [M, N]);
+});
+test.for([
+  ...[...tiles, ...gemvs].map((form) => ({ form, N: 20, because: 'stored as vec4s' })),
+  { form: fourByFour, N: 21, because: 'stored as scalars' },
+])('$form.name fused with bias and gelu, $because', async ({ form, N }) => {
+  await expectEpilogue(form, 'gelu', [8, N]);
+});
+
+const families = [...fromStorage, fourByFour, eightSplit, prefetching];
+test.for(families)('$name: a NaN stays in its row, and an infinity in its column', async (form) => {
+  const { A, B } = operands({ M: 33, N: 18, K: 7 }, {});
+  A.values[5 * 7 + 6] = Number.NaN; // row 5, the last k
+  const actual = await onGpu(form, A, B, [33, 18], {});
+  const rows = new Set([...actual.keys()].filter((i) => Number.isNaN(actual[i])).map((i) => Math.floor(i / 18)));
+  expect([...rows]).toEqual([5]);
+
+  A.values[5 * 7 + 6] = 1;
+  B.values[6 * 18 + 4] = Number.POSITIVE_INFINITY; // the last k, column 4
+  const infinite = await onGpu(form, A, B, [33, 18], {});
+  const columns = new Set([...infinite.keys()].filter((i) => !Number.isFinite(infinite[i])).map((i) => i % 18));
+  expect([...columns]).toEqual([4]);
+  expect(infinite.some(Number.isNaN)).toBe(false);
+});
+
+test.for([...families, ...gemvs])('$name: the same bits twice', async (form) => {
+  const M = form.variant.startsWith('matmul-gemv') ? 5 : 67;
+  const { A, B } = operands({ M, N: 71, K: 300 }, {});
+  const [first, second] = [await onGpu(form, A, B, [M, 71], {}), await onGpu(form, A, B, [M, 71], {})];
+  expect(new Uint8Array(first.buffer)).toEqual(new Uint8Array(second.buffer));
+});
+
+test('quads of all sizes give the same bits, so that one can take over from another', async () => {
+  const { A, B } = operands({ M: 67, N: 71, K: 301 }, {});
+  const small = await onGpu(quad, A, B, [67, 71], {});
+  for (const form of [largeQuad, tallQuad]) {
+    const large = await onGpu(form, A, B, [67, 71], {});
+    expect(new Uint8Array(large.buffer), form.name).toEqual(new Uint8Array(small.buffer));
+  }
 });
 
 test('what does not fit is refused, with the shapes and the remedy', async () => {
@@ -158,4 +318,7 @@ test('what does not fit is refused, with the shapes and the remedy', async () =>
     'Activation "rleu" is not known. Known: linear, relu, leakyRelu',
   );
   expect(() => matmul(A, tensor(10, 128), tensor(32, 10))).toThrow(ShapeError);
+  expect(() => matmul(A, tensor(128, 10), tensor(32, 10), { variant: 'matmul-gemv' })).toThrow(
+    'matmul NN 32×10×128: the variant "matmul-gemv" cannot compute it. Those that can: matmul-quad-8x8, ',
+  );
 });

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { type AdapterTraits, candidates, choose, type Dispatch } from '../../src/gpu/dispatch.js';
+import { type MatmulVariant, matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
+
+const limits = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384 };
+const features = new Set<string>();
+const nvidia: AdapterTraits = { software: false, vendor: 'nvidia', features, limits, parallelWidth: 64 };
+const intel: AdapterTraits = { ...nvidia, vendor: 'intel', parallelWidth: 16 };
+const unknown: AdapterTraits = { ...nvidia, vendor: '', parallelWidth: 8 };
+const software: AdapterTraits = { ...unknown, software: true };
+const quads: AdapterTraits = { ...software, features: new Set(['subgroups']) };
+/** As small as WebGPU's compatibility mode. */
+const modest: AdapterTraits = { ...unknown, limits: { ...limits, maxComputeInvocationsPerWorkgroup: 128 } };
+
+function product(M: number, N: number, K: number): Dispatch {
+  const form: Omit<Product, 'M' | 'N' | 'K'> = {
+    transposeA: false,
+    transposeB: false,
+    onesRow: false,
+    vec4A: true,
+    vec4B: true,
+    vec4C: true,
+    epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
+  };
+  const programs = matmulPrograms({ M, N, K, ...form });
+  return { kernel: 'matmul', label: 'matmul', programs, uniforms: {}, buffers: {}, flops: 0 };
+}
+
+test.for<[string, AdapterTraits, [number, number, number], MatmulVariant, string]>([
+  ['nvidia', nvidia, [4096, 4096, 4096], 'matmul-8x8-128x128', '1024 tiles'],
+  ['nvidia', nvidia, [1024, 1024, 1024], 'matmul-8x8-128x64', '128 tiles, where 128 × 128 would be 64'],
+  ['nvidia', nvidia, [785, 400, 128], 'matmul-4x4-32x32', '91 tiles of 64 × 64 are too few, and K too short to split'],
+  ['nvidia', nvidia, [128, 400, 784], 'matmul-4x4-32x32-split', '52 tiles of the smallest are too few'],
+  ['nvidia', nvidia, [8, 4096, 4096], 'matmul-gemv', 'eight rows'],
+  ['nvidia', nvidia, [9, 4096, 4096], 'matmul-4x4-32x32', 'nine rows: 128 of the smallest tile, mostly empty'],
+  ['intel', intel, [4096, 4096, 4096], 'matmul-4x4-64x64', 'no 8 × 8'],
+  ['intel', intel, [1024, 65, 64], 'matmul-4x4-32x32', '64 × 64 would be half empty'],
+  ['an unknown vendor', unknown, [512, 512, 512], 'matmul-4x4-64x64', 'no 8 × 8'],
+  ['few invocations', modest, [512, 512, 512], 'matmul-4x4-32x32', '64 × 64 needs 256'],
+  ['software', software, [512, 512, 512], 'matmul-direct', 'no barriers'],
+  ['software with subgroups', quads, [512, 512, 512], 'matmul-quad-8x8', 'quick to compile'],
+  ['software', software, [1, 400, 784], 'matmul-gemv-serial', 'one row, no barriers'],
+])('%s takes for %j %s: %s', ([, adapter, [M, N, K], variant]) => {
+  expect(choose(product(M, N, K), adapter).variant).toBe(variant);
+});
+
+test.for<[[number, number, number], MatmulVariant | undefined, string]>([
+  [[512, 512, 512], 'matmul-quad-32x16', 'whole tiles'],
+  [[128, 400, 784], 'matmul-quad-32x16', '4 % beyond the edges'],
+  [[32, 400, 784], 'matmul-quad-16x16', 'half of each tall tile would be'],
+  [[128, 10, 200], undefined, 'too small to be worth it'],
+])('from small quads, at %j, takes over: %s, %s', ([[M, N, K], variant]) => {
+  expect(choose(product(M, N, K), quads).later?.variant).toBe(variant);
+});
+
+test('a tuner may try everything that an adapter can run', () => {
+  const order = (adapter: AdapterTraits, M: number): string[] =>
+    candidates(product(M, 4096, 4096), adapter).map(({ variant }) => variant);
+  expect(new Set(order(software, 8))).toEqual(new Set(order(nvidia, 8)));
+  expect(order(nvidia, 8).length).toBe(9);
+  expect(order(nvidia, 9)).not.toContain('matmul-gemv');
+  const lacks = order(unknown, 8).filter((name) => !order(modest, 8).includes(name));
+  expect(lacks).toEqual(['matmul-8x8-128x128', 'matmul-4x4-64x64', 'matmul-4x4-32x32-split']);
+});
+
+test('an adapter that can run none is told so', () => {
+  const none = { ...product(1, 1, 1), programs: [] };
+  expect(() => choose(none, software)).toThrow('matmul: this GPU can run none of its programs ().');
+});
