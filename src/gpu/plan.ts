@@ -1,8 +1,9 @@
+import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
 import { bind, type Command, encode, packUniforms } from './command.js';
 import type { Dispatch, StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
-import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
+import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
@@ -188,10 +189,10 @@ export class Plan {
     this.#gpu.check();
   }
 
-  /** Encodes phases in the order given. @param stepOffset the byte offset of this step's record */
-  encode(pass: GPUComputePassEncoder, phases: readonly string[], stepOffset: number): void {
+  /** Encodes a phase, if the plan has it. @param stepOffset the byte offset of this step's record */
+  encode(pass: GPUComputePassEncoder, phase: string, stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
-    for (const phase of phases) encode(pass, this.#phases.get(phase) ?? [], stepOffset);
+    encode(pass, this.#phases.get(phase) ?? [], stepOffset);
   }
 
   /** What runs, in order. */
