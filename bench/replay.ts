@@ -38,7 +38,7 @@ export async function replay(
   const plan = record(dispatches).build(gpu, name);
   const submit = (count: number): void =>
     gpu.submit(name, (pass) => {
-      for (let i = 0; i < count; i++) plan.encode(pass, ['main'], 0);
+      for (let i = 0; i < count; i++) plan.encode(pass, 'main', 0);
     });
   return {
     name,

@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin } from 'vite';
-import { activationsWgsl } from '../src/activations.ts';
+import { activationsWgsl } from '../src/activation-formulas.ts';
 import type { Shader } from '../src/gpu/shader.ts';
-import { declarations, reflectShader, stripComments } from './reflect.ts';
+import { appended, declarations, reflectShader, stripComments } from './reflect.ts';
 
 export { reflectShader, stripComments } from './reflect.ts';
 
@@ -32,9 +32,21 @@ export function shaderDeclarations(): string {
   return declarations(loadShaders());
 }
 
+/**
+ * The module that an import of a .wgsl file gives. What activations need is appended from a module of its own, so that a
+ * bundle has it once. The buffers' types are for shaders.d.ts alone.
+ */
 function moduleText(path: string, strip: boolean): string {
-  const shader = loadShader(path);
-  return `export default ${JSON.stringify(strip ? { ...shader, code: stripComments(shader.code) } : shader)};`;
+  const text = (code: string): string => JSON.stringify(strip ? stripComments(code) : code);
+  const helpers = readFileSync(join(dirname(path), SNIPPET), 'utf8');
+  if (basename(path) === SNIPPET)
+    return `export default ${text(appended({ helpers, activations: activationsWgsl() }))};`;
+  const { code, buffers, ...shader } = loadShader(path);
+  const source = readFileSync(path, 'utf8');
+  const rest = Object.entries(buffers).map(([name, { binding, access }]) => [name, { binding, access }]);
+  const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
+  if (code === source) return `export default {code: ${text(source)}, ${fields};`;
+  return `import activations from './${SNIPPET}';\nexport default {code: ${text(`${source}\n`)} + activations, ${fields};`;
 }
 
 /** Writes shaders.d.ts if it is not what it must be, and says whether. */

@@ -22,16 +22,19 @@ function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: T
   return recorded;
 }
 
+/** What a feed needs of the training step that it feeds. */
+export interface FeedTarget {
+  readonly X: Tensor;
+  readonly outputs: Tensor;
+  readonly training: LossOutputs;
+  readonly evaluation: LossOutputs;
+}
+
 /** A training step, apart from what depends on the data set: phases `forward`, `backward` and `update`. */
 export interface TrainingStep {
   readonly builder: PlanBuilder;
-  /** (batch, inputs): where a feed puts the batch. */
-  readonly X: Tensor;
-  /** (batch, outputs): what the loss reads. */
-  readonly outputs: Tensor;
-  /** (batch, outputs): where the loss puts ∂loss/∂outputs. */
-  readonly gradient: Tensor;
   readonly parameters: ParameterSet;
+  readonly target: FeedTarget;
 }
 
 /** Records forward pass, back-propagation and update of a batch. */
@@ -60,15 +63,15 @@ export function recordTraining(model: Model, optimizer: Optimizer, batch: number
   }
   builder.phase('update');
   optimizer.record(builder, parameters);
-  return { builder, X, outputs, gradient, parameters };
-}
-
-/** What a feed needs of the training step that it feeds. */
-export interface FeedTarget {
-  readonly X: Tensor;
-  readonly outputs: Tensor;
-  readonly training: LossOutputs;
-  readonly evaluation: LossOutputs;
+  const results = (status: Tensor<'u32'>): LossOutputs => ({
+    losses: builder.state('losses', [batch, 1]),
+    gradient,
+    totals: builder.state('totals', [2, batch]),
+    status,
+  });
+  const training = results(parameters.status);
+  const evaluation = results(builder.state('status of evaluation', [1], 'u32'));
+  return { builder, parameters, target: { X, outputs, training, evaluation } };
 }
 
 /**

@@ -1,6 +1,7 @@
-import { DataError, ShapeError } from './errors.js';
+import { checkFinite, demand, elements } from './check.js';
+import { DataError, DisposedError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
-import { type DType, Storage, Tensor } from './gpu/tensor.js';
+import { type ArrayOf, type Tensor, upload } from './gpu/tensor.js';
 import { readIdx } from './idx.js';
 
 export interface DatasetOptions {
@@ -14,6 +15,11 @@ export interface DatasetOptions {
   readonly targets?: ArrayLike<number>;
 }
 
+/** Raw inputs on the GPU: bytes or float32. */
+export type RawTensor = Tensor<'u8'> | Tensor;
+/** Raw inputs on the host. */
+export type RawArray = ArrayOf<'u8'> | ArrayOf<'f32'>;
+
 /** Samples with their labels, resident on the GPU in the type they came in. */
 export class Dataset {
   readonly gpu: Gpu;
@@ -24,7 +30,7 @@ export class Dataset {
   /** One more than the largest class, or the numbers in a row of targets. */
   readonly classCount: number;
   /** @internal (length, features) */
-  readonly inputs: Tensor<'u8'> | Tensor;
+  readonly inputs: RawTensor;
   /** @internal (length, 1) class indices, or (length, classCount) float32 bits */
   readonly labels: Tensor<'u32'>;
   /** @internal Why the targets are no probabilities, if they are not. */
@@ -38,8 +44,8 @@ export class Dataset {
     this.features = features;
     this.classCount = samples.classCount;
     this.notProbabilities = samples.notProbabilities;
-    this.inputs = upload(gpu, 'dataset inputs', inputs, [this.length, features]);
-    this.labels = uploadWords(gpu, labels, [this.length, words]);
+    this.inputs = upload<'u8' | 'f32'>(gpu, inputs, [this.length, features], 'dataset inputs') as RawTensor;
+    this.labels = upload<'u32'>(gpu, labels, [this.length, words], 'dataset labels');
   }
 
   /**
@@ -62,24 +68,19 @@ export class Dataset {
     imageBytes: ArrayBuffer | Uint8Array,
     labelBytes: ArrayBuffer | Uint8Array,
   ): Promise<Dataset> {
-    const images = await readIdx(imageBytes);
-    const labels = await readIdx(labelBytes);
+    const images = await readIdx(imageBytes, { name: 'Dataset.fromIdx: the IDX file of images' });
+    const labels = await readIdx(labelBytes, { name: 'Dataset.fromIdx: the IDX file of labels', rank: 1 });
     const [count = 0, ...sizes] = images.shape;
-    if (labels.shape.length !== 1 || sizes.length === 0) {
-      throw new DataError(
-        `Dataset.fromIdx: the images have ${images.shape.length} dimensions and the labels ${labels.shape.length}; they are at least 2, and 1. Pass the images first.`,
-      );
+    if (labels.data.length !== count) {
+      throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
     }
-    if (labels.shape[0] !== count) {
-      throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.shape[0] ?? 0} labels.`);
-    }
-    const features = sizes.reduce((product, size) => product * size, 1);
+    const features = elements(sizes);
     return Dataset.create(gpu, { inputs: images.data, features, classes: labels.data });
   }
 
-  /** @internal */
-  get disposed(): boolean {
-    return this.#disposed;
+  /** @internal @throws {DisposedError} */
+  check(where: string): void {
+    if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
   }
 
   dispose(): void {
@@ -96,21 +97,19 @@ export class Dataset {
 
 /** Samples that have been checked, ready to upload. */
 export interface Samples {
-  readonly inputs: Uint8Array | Float32Array;
+  readonly inputs: RawArray;
   readonly features: number;
-  readonly labels: Uint32Array;
+  readonly labels: ArrayOf<'u32'>;
   /** Words of a label: 1 for a class, or the numbers in a row of targets. */
   readonly words: number;
   readonly classCount: number;
-  readonly notProbabilities: string | undefined;
+  readonly notProbabilities?: string | undefined;
 }
 
 /** Checks samples and labels on the host. @throws {ShapeError|DataError} */
 export function checkSamples(where: string, options: DatasetOptions): Samples {
   const { features, classes, targets } = options;
-  if (!Number.isInteger(features) || features < 1) {
-    throw new ShapeError(`${where}: features = ${features}; features must be a positive integer.`);
-  }
+  demand(`${where}:`, { features }, 'a positive integer', 'shape');
   const inputs = checkInputs(where, options.inputs, features);
   const count = inputs.length / features;
   if (count === 0) throw new DataError(`${where}: there are no samples.`);
@@ -119,61 +118,42 @@ export function checkSamples(where: string, options: DatasetOptions): Samples {
       `${where}: pass either classes or targets; ${classes === undefined ? 'neither' : 'both'} came.`,
     );
   }
-  if (classes !== undefined)
-    return { inputs, features, words: 1, notProbabilities: undefined, ...indices(where, classes, count) };
-  return { inputs, features, ...rows(where, targets ?? [], count) };
+  const labels = classes === undefined ? rows(where, targets ?? [], count) : indices(where, classes, count);
+  return { inputs, features, ...labels };
 }
 
 /** Inputs as they go to the GPU. @throws {ShapeError|DataError} */
-export function checkInputs(
-  where: string,
-  inputs: DatasetOptions['inputs'],
-  features: number,
-): Uint8Array | Float32Array {
+export function checkInputs(where: string, inputs: DatasetOptions['inputs'], features: number): RawArray {
   if (inputs.length % features !== 0) {
     throw new ShapeError(
       `${where}: inputs has ${inputs.length} numbers, which is no multiple of the ${features} features of a sample.`,
     );
   }
-  if (inputs instanceof Uint8Array) return inputs;
-  if (inputs instanceof Uint8ClampedArray) return new Uint8Array(inputs.buffer, inputs.byteOffset, inputs.length);
-  const floats = inputs instanceof Float32Array ? inputs : Float32Array.from(inputs);
-  for (let i = 0; i < floats.length; i++) {
-    if (!Number.isFinite(floats[i])) {
-      throw new DataError(
-        `${where}: inputs at row ${Math.floor(i / features)}, column ${i % features} is ${String(inputs[i])}; inputs are finite float32 numbers.`,
-      );
-    }
-  }
+  if (inputs instanceof Uint8Array) return inputs as ArrayOf<'u8'>;
+  if (inputs instanceof Uint8ClampedArray) return Uint8Array.from(inputs);
+  const floats = (inputs instanceof Float32Array ? inputs : Float32Array.from(inputs)) as ArrayOf<'f32'>;
+  checkFinite(`${where}: inputs`, floats, features, inputs);
   return floats;
 }
 
-function indices(
-  where: string,
-  classes: ArrayLike<number>,
-  count: number,
-): { labels: Uint32Array; classCount: number } {
+type Labels = Omit<Samples, 'inputs' | 'features'>;
+
+function indices(where: string, classes: ArrayLike<number>, count: number): Labels {
   if (classes.length !== count) {
     throw new ShapeError(`${where}: there are ${count} samples but ${classes.length} classes.`);
   }
-  const labels = new Uint32Array(count);
-  let largest = 0;
-  for (let i = 0; i < count; i++) {
-    const value = classes[i] ?? Number.NaN;
+  let classCount = 0;
+  const labels = Uint32Array.from(classes, (value, i) => {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** 31) {
       throw new DataError(`${where}: classes[${i}] is ${String(value)}; a class is an integer from 0 on.`);
     }
-    labels[i] = value;
-    largest = Math.max(largest, value);
-  }
-  return { labels, classCount: largest + 1 };
+    classCount = Math.max(classCount, value + 1);
+    return value;
+  });
+  return { labels, words: 1, classCount };
 }
 
-function rows(
-  where: string,
-  targets: ArrayLike<number>,
-  count: number,
-): { labels: Uint32Array; words: number; classCount: number; notProbabilities: string | undefined } {
+function rows(where: string, targets: ArrayLike<number>, count: number): Labels {
   const words = targets.length / count;
   if (!Number.isInteger(words) || words < 1) {
     throw new ShapeError(
@@ -181,40 +161,16 @@ function rows(
     );
   }
   const floats = Float32Array.from(targets);
+  checkFinite(`${where}: targets`, floats, words, targets);
   let notProbabilities: string | undefined;
   for (let row = 0; row < count; row++) {
-    let sum = 0;
-    for (let column = 0; column < words; column++) {
-      const value = floats[row * words + column] ?? Number.NaN;
-      if (!Number.isFinite(value)) {
-        throw new DataError(
-          `${where}: targets at row ${row}, column ${column} is ${value}; targets are finite float32 numbers.`,
-        );
-      }
-      if (value < 0) notProbabilities ??= `row ${row} has ${value} in column ${column}`;
-      sum += value;
+    const values = floats.subarray(row * words, (row + 1) * words);
+    const sum = values.reduce((total, value) => total + value, 0);
+    const least = Math.min(...values);
+    if (least < 0 || Math.abs(sum - 1) > 1e-3) {
+      notProbabilities = `row ${row} sums to ${sum}, and its least is ${least}`;
+      break;
     }
-    if (Math.abs(sum - 1) > 1e-3) notProbabilities ??= `row ${row} sums to ${sum}`;
   }
   return { labels: new Uint32Array(floats.buffer), words, classCount: words, notProbabilities };
-}
-
-/** A tensor with these bytes or floats. */
-export function upload(
-  gpu: Gpu,
-  label: string,
-  values: Uint8Array | Float32Array,
-  shape: readonly number[],
-): Tensor<'u8'> | Tensor {
-  const dtype: DType = values instanceof Uint8Array ? 'u8' : 'f32';
-  const storage = new Storage(label, values.byteLength).allocate(gpu);
-  gpu.write(storage.buffer, 0, values);
-  return new Tensor(storage, 0, shape, dtype) as Tensor<'u8'> | Tensor;
-}
-
-/** A tensor with these words. */
-export function uploadWords(gpu: Gpu, values: Uint32Array, shape: readonly number[]): Tensor<'u32'> {
-  const storage = new Storage('dataset labels', values.byteLength).allocate(gpu);
-  gpu.write(storage.buffer, 0, values);
-  return new Tensor(storage, 0, shape, 'u32');
 }

@@ -1,7 +1,8 @@
 import { type FeedTarget, recordFeed } from './compile.js';
-import { type Dataset, upload, uploadWords } from './dataset.js';
-import { DataError, DisposedError, MlpError, ShapeError } from './errors.js';
+import type { Dataset, RawArray, RawTensor } from './dataset.js';
+import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
+import { Tensor, upload } from './gpu/tensor.js';
 import type { RowSource } from './kernels/gather-rows.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
@@ -10,6 +11,8 @@ import type { Model } from './model.js';
 export interface Feed {
   readonly plan: Plan;
   readonly source: RowSource;
+  /** The data set that batches come from, if they do not come from the host. */
+  readonly dataset?: Dataset;
   dispose(): void;
 }
 
@@ -19,7 +22,10 @@ export class Feeds {
   readonly #loss: Loss;
   readonly #target: FeedTarget;
   readonly #records: StepRecords;
-  readonly #ofDatasets: Map<Dataset, Map<string, Promise<Feed>>> = new Map<Dataset, Map<string, Promise<Feed>>>();
+  readonly #ofDatasets: Record<'train' | 'evaluate', Map<Dataset, Promise<Feed>>> = {
+    train: new Map<Dataset, Promise<Feed>>(),
+    evaluate: new Map<Dataset, Promise<Feed>>(),
+  };
   readonly #ofBatches: Map<string, Feed> = new Map<string, Feed>();
   readonly #made: Feed[] = [];
   #disposed = false;
@@ -33,30 +39,26 @@ export class Feeds {
 
   /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
   of(dataset: Dataset, purpose: 'train' | 'evaluate'): Promise<Feed> {
-    const feeds = this.#ofDatasets.get(dataset) ?? new Map<string, Promise<Feed>>();
-    this.#ofDatasets.set(dataset, feeds);
-    const feed = feeds.get(purpose) ?? this.#make(dataset);
-    feeds.set(purpose, feed);
-    feed.catch(() => feeds.delete(purpose));
+    const feeds = this.#ofDatasets[purpose];
+    const feed = feeds.get(dataset) ?? this.#make(dataset);
+    feeds.set(dataset, feed);
+    feed.catch(() => feeds.delete(dataset));
     return feed;
   }
 
   /** The feed of minibatches: their data are overwritten at each use. */
-  ofBatch(inputs: Uint8Array | Float32Array, words: number): Feed {
-    const bytes = inputs instanceof Uint8Array;
-    const key = `${bytes}/${words}`;
+  ofBatch(inputs: RawArray, words: number): Feed {
+    const { gpu, spec } = this.#model;
+    const dtype = inputs instanceof Uint8Array ? 'u8' : 'f32';
+    const key = `${dtype}/${words}`;
     let feed = this.#ofBatches.get(key);
     if (feed === undefined) {
-      const { gpu, spec, normalization } = this.#model;
       const [batch = 1] = this.#target.X.shape;
-      const size = batch * spec.inputs;
-      const empty = bytes ? new Uint8Array(size) : new Float32Array(size);
-      const data = upload(gpu, 'batch inputs', empty, [batch, spec.inputs]);
-      const labels = uploadWords(gpu, new Uint32Array(batch * words), [batch, words]);
-      const order = uploadWords(gpu, counting(batch), [batch]);
-      const source = { data, labels, order, normalization };
+      const data = Tensor.empty(gpu, [batch, spec.inputs], 'batch inputs', dtype) as RawTensor;
+      const labels = Tensor.empty(gpu, [batch, words], 'batch labels', 'u32');
+      const source = rowSource(this.#model, data, labels);
       const plan = recordFeed(source, this.#loss, this.#target).build(gpu, 'batch feed', this.#records);
-      feed = this.#keep(plan, source, [plan, data, labels, order]);
+      feed = this.#keep(plan, source, [plan, data, labels, source.order]);
       this.#ofBatches.set(key, feed);
     }
     return feed;
@@ -73,28 +75,34 @@ export class Feeds {
   }
 
   async #make(dataset: Dataset): Promise<Feed> {
-    const { gpu, normalization } = this.#model;
-    const order = uploadWords(gpu, counting(dataset.length), [dataset.length]);
+    const source = rowSource(this.#model, dataset.inputs, dataset.labels);
     try {
-      const source = { data: dataset.inputs, labels: dataset.labels, order, normalization };
-      const plan = await recordFeed(source, this.#loss, this.#target).compile(gpu, 'data set feed', this.#records);
-      const feed = this.#keep(plan, source, [plan, order]);
+      const builder = recordFeed(source, this.#loss, this.#target);
+      const plan = await builder.compile(this.#model.gpu, 'data set feed', this.#records);
+      const feed = this.#keep(plan, source, [plan, source.order], dataset);
       if (this.#disposed) feed.dispose();
       return feed;
     } catch (error) {
-      order.dispose();
+      source.order.dispose();
       throw error;
     }
   }
 
-  #keep(plan: Plan, source: RowSource, parts: readonly { dispose(): void }[]): Feed {
+  #keep(plan: Plan, source: RowSource, parts: readonly { dispose(): void }[], dataset?: Dataset): Feed {
     const dispose = (): void => {
       for (const part of parts) part.dispose();
     };
-    const feed = { plan, source, dispose };
+    const feed = { plan, source, dispose, ...(dataset && { dataset }) };
     this.#made.push(feed);
     return feed;
   }
+}
+
+/** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
+export function rowSource({ gpu, normalization }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {
+  const [samples = 1] = data.shape;
+  const order = upload<'u32'>(gpu, counting(samples), [samples], 'order');
+  return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization };
 }
 
 /** 0, 1, 2 … */
@@ -104,7 +112,7 @@ export function counting(count: number): Uint32Array<ArrayBuffer> {
 
 /** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
-  if (dataset.disposed) throw new DisposedError(`${where}: the data set has been disposed.`);
+  dataset.check(where);
   if (dataset.gpu !== model.gpu) {
     throw new MlpError('other-gpu', `${where}: the data set is on another Gpu than the model.`);
   }
@@ -120,7 +128,7 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
 /** Whether labels are among a model's outputs. @throws {DataError} */
 export function checkLabels(
   where: string,
-  labels: { readonly classCount: number; readonly words: number; readonly notProbabilities: string | undefined },
+  labels: { readonly classCount: number; readonly words: number; readonly notProbabilities?: string | undefined },
   { outputs }: Model,
   loss: Loss,
 ): void {

@@ -1,11 +1,11 @@
+import { checkBatchSize } from './check.js';
 import { type PredictionOutput, recordPrediction } from './compile.js';
-import { checkInputs, upload, uploadWords } from './dataset.js';
-import { DisposedError, LimitError, MlpError, ShapeError } from './errors.js';
-import { counting } from './feeds.js';
+import { checkInputs, type RawArray, type RawTensor } from './dataset.js';
+import { DisposedError, MlpError, ShapeError } from './errors.js';
+import { rowSource } from './feeds.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords, table } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
-import type { RowSource } from './kernels/gather-rows.js';
 import { Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
@@ -16,10 +16,10 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
   readonly batchSize?: number;
 }
 
-/** A plan that predicts a batch from a buffer of its own. */
+/** A plan that predicts a batch. */
 interface Predictor {
   readonly plan: Plan;
-  readonly source: RowSource;
+  readonly data: RawTensor;
   readonly result: Tensor;
   dispose(): void;
 }
@@ -33,11 +33,9 @@ const STEPS_AT_ONCE = 1;
 /** A multi-layer perceptron on a GPU. */
 export class Mlp {
   readonly #model: Model;
-  readonly #trainers: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
-  readonly #predictors: Map<string, { ready?: Predictor; readonly made: Promise<Predictor> }> = new Map<
-    string,
-    { ready?: Predictor; readonly made: Promise<Predictor> }
-  >();
+  /** What lives no longer than the model: trainers, and the plans of predictions. */
+  readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
+  readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
   #records: StepRecords | undefined;
   #disposed = false;
 
@@ -82,8 +80,8 @@ export class Mlp {
   /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */
   async trainer<Names extends string = never>(options: TrainerOptions<Names>): Promise<Trainer<Names>> {
     this.#check();
-    const trainer = await Trainer.create(this.#model, options, (disposed) => this.#trainers.delete(disposed));
-    this.#trainers.add(trainer);
+    const trainer = await Trainer.create(this.#model, options, (disposed) => this.#parts.delete(disposed));
+    this.#parts.add(trainer);
     return trainer;
   }
 
@@ -105,15 +103,7 @@ export class Mlp {
     if (!['probabilities', 'logits', 'classes'].includes(output)) {
       throw new MlpError('bad-option', `predict: output = "${output}"; it is "probabilities", "logits" or "classes".`);
     }
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new ShapeError(`predict: batchSize = ${batchSize}; batchSize must be a positive integer.`);
-    }
-    const most = this.#model.gpu.info.limits.maxComputeWorkgroupsPerDimension;
-    if (batchSize > most) {
-      throw new LimitError(
-        `predict: batchSize = ${batchSize}, but this GPU allows ${most} workgroups in a dimension (maxComputeWorkgroupsPerDimension), one for each row. Use a smaller batch.`,
-      );
-    }
+    checkBatchSize('predict:', batchSize, this.#model.gpu.info.limits);
     const values =
       inputs instanceof Tensor || isBuffer(inputs)
         ? await this.#predictTensor(this.#asTensor(inputs), output, batchSize)
@@ -137,8 +127,7 @@ export class Mlp {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const trainer of [...this.#trainers]) trainer.dispose();
-    for (const { ready } of this.#predictors.values()) ready?.dispose();
+    for (const part of [...this.#parts]) part.dispose();
     this.#records?.dispose();
     this.#model.dispose();
   }
@@ -147,26 +136,22 @@ export class Mlp {
     this.dispose();
   }
 
-  async #predictArray(
-    inputs: Uint8Array | Float32Array,
-    output: PredictionOutput,
-    batchSize: number,
-  ): Promise<Float32Array> {
+  async #predictArray(inputs: RawArray, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
     const features = this.#model.spec.inputs;
     const count = inputs.length / features;
     if (count === 0) return new Float32Array(0);
     const batch = Math.min(batchSize, 2 ** Math.ceil(Math.log2(count)));
-    const predictor = await this.#predictor(batch, output, inputs instanceof Uint8Array);
+    const predictor = await this.#predictor(batch, output, inputs instanceof Uint8Array ? 'u8' : 'f32');
     return await this.#replay(predictor, count, (first, rows) => {
       const slice = inputs.subarray(first * features, (first + rows) * features);
-      this.#model.gpu.write(predictor.source.data.buffer, 0, slice);
+      this.#model.gpu.write(predictor.data.buffer, 0, slice);
       return 0;
     });
   }
 
   /** Predicts from data that are on the GPU already; the plan is made for this call. */
   async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
-    const count = data.shape[0] ?? 0;
+    const [count = 0] = data.shape;
     const predictor = await this.#makePredictor(data, Math.min(batchSize, count), output);
     try {
       return await this.#replay(predictor, count, (first) => first);
@@ -192,7 +177,7 @@ export class Mlp {
         this.#stepRecords.write([{ first: load(first, rows), rows, index: 0, learning_rate: 0 }]);
         gpu.submit(
           'predict',
-          (pass) => plan.encode(pass, ['main'], 0),
+          (pass) => plan.encode(pass, 'main', 0),
           (encoder) =>
             encoder.copyBufferToBuffer(result.buffer, 4 * result.start, staging, first * bytes, rows * bytes),
         );
@@ -204,62 +189,49 @@ export class Mlp {
   }
 
   /** The plan for batches of a size, with a buffer that inputs are written into. */
-  #predictor(batch: number, output: PredictionOutput, bytes: boolean): Promise<Predictor> {
-    const key = `${batch}/${output}/${bytes}`;
-    const known = this.#predictors.get(key);
-    if (known !== undefined) return known.made;
-    for (const [oldest, { ready }] of this.#predictors) {
-      if (this.#predictors.size < KEPT_PREDICTORS || ready === undefined) break;
-      ready.dispose();
-      this.#predictors.delete(oldest);
+  #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
+    const key = `${batch}/${output}/${dtype}`;
+    let predictor = this.#predictors.get(key);
+    if (predictor === undefined) {
+      const [oldest] = this.#predictors;
+      if (oldest !== undefined && this.#predictors.size >= KEPT_PREDICTORS) {
+        this.#predictors.delete(oldest[0]);
+        // Whoever waits for it comes first, and has queued its work by then.
+        oldest[1].then(
+          (unneeded) => unneeded.dispose(),
+          () => undefined,
+        );
+      }
+      const { gpu, spec } = this.#model;
+      const data = Tensor.empty(gpu, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
+      predictor = this.#makePredictor(data, batch, output, data);
+      this.#predictors.set(key, predictor);
+      predictor.catch(() => this.#predictors.delete(key));
     }
-    const entry: { ready?: Predictor; made: Promise<Predictor> } = {
-      made: this.#makePredictor(this.#inputs(batch, bytes), batch, output, true),
-    };
-    this.#predictors.set(key, entry);
-    entry.made.then(
-      (ready) => {
-        entry.ready = ready;
-      },
-      () => this.#predictors.delete(key),
-    );
-    return entry.made;
+    return predictor;
   }
 
-  async #makePredictor(
-    data: RowSource['data'],
-    batch: number,
-    output: PredictionOutput,
-    own = false,
-  ): Promise<Predictor> {
-    const { gpu, normalization } = this.#model;
-    const samples = data.shape[0] ?? 1;
-    const labels = uploadWords(gpu, new Uint32Array(samples), [samples, 1]);
-    const order = uploadWords(gpu, counting(samples), [samples]);
-    const source = { data, labels, order, normalization };
-    const free = (): void => {
-      for (const tensor of own ? [data, labels, order] : [labels, order]) tensor.dispose();
+  /** @param own disposed with the plan */
+  async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
+    const source = rowSource(this.#model, data);
+    const parts: { dispose(): void }[] = [source.order];
+    if (own !== undefined) parts.push(own);
+    const dispose = (): void => {
+      this.#parts.delete(predictor);
+      for (const part of parts) part.dispose();
     };
+    const predictor = { dispose };
     try {
       const { builder, result } = recordPrediction(this.#model, batch, output, source);
-      const plan = await builder.compile(gpu, 'predict', this.#stepRecords);
-      const dispose = (): void => {
-        plan.dispose();
-        free();
-      };
+      const plan = await builder.compile(this.#model.gpu, 'predict', this.#stepRecords);
+      parts.push(plan);
+      this.#parts.add(predictor);
       if (this.#disposed) dispose();
-      return { plan, source, result, dispose };
+      return { plan, data, result, dispose };
     } catch (error) {
-      free();
+      dispose();
       throw error;
     }
-  }
-
-  /** A buffer that batches are written into. */
-  #inputs(batch: number, bytes: boolean): RowSource['data'] {
-    const { gpu, spec } = this.#model;
-    const size = batch * spec.inputs;
-    return upload(gpu, 'inputs', bytes ? new Uint8Array(size) : new Float32Array(size), [batch, spec.inputs]);
   }
 
   #asTensor(inputs: Tensor | GPUBuffer): Tensor {

@@ -1,6 +1,7 @@
-import { DataError, MlpError, ShapeError } from './errors.js';
+import { checkFinite, demand, elements, text } from './check.js';
+import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
-import { elements, Storage, Tensor } from './gpu/tensor.js';
+import { Tensor, upload } from './gpu/tensor.js';
 import type { Layer, ParameterBlock, ParameterSpec } from './layers/layer.js';
 import { initialValues, Random } from './random.js';
 
@@ -82,24 +83,14 @@ export class Model {
 
   static async create(gpu: Gpu, options: ModelOptions): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
-    if (!Number.isInteger(inputs) || inputs < 1) {
-      throw new ShapeError(`Mlp.create: inputs = ${inputs}; inputs must be a positive integer.`);
-    }
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new MlpError('bad-seed', `Mlp.create: seed = ${seed}; seed must be an integer ≥ 0.`);
-    }
+    demand('Mlp.create:', { inputs }, 'a positive integer', 'shape');
+    demand('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const initial = initialParameters(layers, seed);
     const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
     return await gpu.guarded('Mlp.create', () => {
-      const values = new Tensor(
-        new Storage('parameters', initial.byteLength).allocate(gpu),
-        0,
-        [initial.length],
-        'f32',
-      );
-      values.write(initial);
+      const values = upload<'f32'>(gpu, initial, [initial.length], 'parameters');
       const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
       return new Model(gpu, spec, layers, values, normalization);
     });
@@ -156,14 +147,10 @@ export class Model {
     for (const [number, { fullName, shape, start, length }] of placed.entries()) {
       const data = list[number]?.data ?? [];
       if (data.length !== length) {
-        throw new ShapeError(
-          `setWeights: ${fullName} is (${shape.join(', ')}), ${length} values, but ${data.length} came.`,
-        );
+        throw new ShapeError(`setWeights: ${fullName} is ${text(shape)}, ${length} values, but ${data.length} came.`);
       }
-      const bad = Array.prototype.findIndex.call(data, (value: number) => !Number.isFinite(value));
-      if (bad >= 0)
-        throw new DataError(`setWeights: ${fullName}[${bad}] is ${String(data[bad])}; weights are finite numbers.`);
-      flat.set(Float32Array.from(data), start);
+      checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
+      flat.set(data, start);
     }
     this.values.write(flat);
   }
@@ -205,30 +192,19 @@ function initialParameters(layers: readonly PlacedLayer[], seed: number): Float3
   return flat;
 }
 
-function normalizationOf(inputs: number, normalize: Normalization | undefined): Float32Array<ArrayBuffer> {
-  const [mean, std] =
-    normalize === undefined
-      ? [0, 1]
-      : normalize === 'unit'
-        ? [0, 255]
-        : normalize === 'signed'
-          ? [127.5, 127.5]
-          : [normalize.mean, normalize.std];
-  const per = (value: number | readonly number[] | undefined, feature: number, name: string): number => {
-    const number = typeof value === 'object' ? value[feature] : value;
-    if (typeof number !== 'number' || !Number.isFinite(number) || (name === 'std' && number <= 0)) {
-      throw new MlpError(
-        'bad-normalization',
-        `Mlp.create: normalize.${name} of feature ${feature} is ${String(number)}; it must be a ${name === 'std' ? 'positive' : 'finite'} number, one for all or one for each of the ${inputs} inputs.`,
-      );
-    }
-    return number;
-  };
+function normalizationOf(inputs: number, normalize: Normalization = { mean: 0, std: 1 }): Float32Array<ArrayBuffer> {
+  const { mean, std } =
+    normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
   const scaleAndShift = new Float32Array(2 * inputs);
   for (let feature = 0; feature < inputs; feature++) {
-    const deviation = per(std, feature, 'std');
-    scaleAndShift[2 * feature] = 1 / deviation;
-    scaleAndShift[2 * feature + 1] = -per(mean, feature, 'mean') / deviation;
+    const [m = NaN, s = NaN] = [mean, std].map((value) => (typeof value === 'object' ? value[feature] : value));
+    if (!Number.isFinite(m) || !Number.isFinite(s) || s <= 0) {
+      throw new MlpError(
+        'bad-normalization',
+        `Mlp.create: normalize of feature ${feature} has mean = ${m} and std = ${s}; they must be finite, std positive, one for all or one for each of the ${inputs} inputs.`,
+      );
+    }
+    scaleAndShift.set([1 / s, -m / s], 2 * feature);
   }
   return scaleAndShift;
 }

@@ -46,11 +46,10 @@ export const launchCosts: Case = {
       ...Array.from({ length: INDEPENDENT - 1 }, (_, i) => Tensor.empty(gpu, [4], `word ${i + 1}`)),
     ];
     const builder = new PlanBuilder();
-    const phases = words.map((word, number) => {
+    for (const [number, word] of words.entries()) {
       builder.phase(`${number}`);
       builder.add(touch(word));
-      return [`${number}`];
-    });
+    }
     const plan = await builder.compile(gpu, 'launch');
     const staging = gpu.allocateStaging(16, 'round trip');
     let freed = false;
@@ -64,23 +63,23 @@ export const launchCosts: Case = {
     const costs: Record<string, (count: number) => void | Promise<void>> = {
       [DEPENDENT]: (count) =>
         gpu.submit('dependent', (pass) => {
-          for (let i = 0; i < count; i++) plan.encode(pass, ['0'], 0);
+          for (let i = 0; i < count; i++) plan.encode(pass, '0', 0);
         }),
       'independent dispatch': (count) =>
         gpu.submit('independent', (pass) => {
-          for (let i = 0; i < count; i++) plan.encode(pass, phases[i % INDEPENDENT] ?? [], 0);
+          for (let i = 0; i < count; i++) plan.encode(pass, `${i % INDEPENDENT}`, 0);
         }),
       'pass of one dispatch': (count) => {
         const encoder = gpu.device.createCommandEncoder();
         for (let i = 0; i < count; i++) {
           const pass = encoder.beginComputePass();
-          plan.encode(pass, ['0'], 0);
+          plan.encode(pass, '0', 0);
           pass.end();
         }
         gpu.device.queue.submit([encoder.finish()]);
       },
       'submit of one dispatch': (count) => {
-        for (let i = 0; i < count; i++) gpu.submit('submit', (pass) => plan.encode(pass, ['0'], 0));
+        for (let i = 0; i < count; i++) gpu.submit('submit', (pass) => plan.encode(pass, '0', 0));
       },
       'round trip': async (count) => {
         for (let i = 0; i < count; i++) await readBack(gpu, first, staging);

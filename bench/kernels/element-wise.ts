@@ -1,5 +1,6 @@
+import { elements } from '../../src/check.js';
 import type { Dispatch, StepValues } from '../../src/gpu/dispatch.js';
-import { type DType, elements } from '../../src/gpu/tensor.js';
+import type { DType } from '../../src/gpu/tensor.js';
 import { Tensor } from '../../src/index.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
 import { columnSum } from '../../src/kernels/column-sum.js';

@@ -1,4 +1,4 @@
-import { elements } from '../../src/gpu/tensor.js';
+import { elements } from '../../src/check.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { Random } from '../../src/random.js';
 

@@ -186,10 +186,8 @@ export class Gpu implements Memory, Binder {
     label: string,
     record: (pass: GPUComputePassEncoder) => void,
     after?: (encoder: GPUCommandEncoder) => void,
-    before?: (encoder: GPUCommandEncoder) => void,
   ): void {
     const encoder = this.device.createCommandEncoder({ label });
-    before?.(encoder);
     const pass = encoder.beginComputePass({ label });
     record(pass);
     pass.end();

@@ -1,8 +1,9 @@
+import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
 import { bind, type Command, current, encode, packUniforms } from './command.js';
 import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
-import { BINDING_ALIGNMENT, bytesPerElement, type DType, elements, Storage, Tensor } from './tensor.js';
+import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 import { tune } from './tuner.js';
 
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
@@ -163,7 +164,7 @@ export interface PlannedDispatch {
 }
 
 /** A plan that has been encoded so often is worth compiling its later programs. */
-const OFTEN = 32;
+const OFTEN = 48;
 
 /** Recorded once, replayed every step: dispatches with their pipelines, bind groups and grid sizes settled. */
 export class Plan {
@@ -198,12 +199,12 @@ export class Plan {
     this.#gpu.check();
   }
 
-  /** Encodes phases in the order given. @param stepOffset the byte offset of this step's record */
-  encode(pass: GPUComputePassEncoder, phases: readonly string[], stepOffset: number): void {
+  /** Encodes a phase, if the plan has it. @param stepOffset the byte offset of this step's record */
+  encode(pass: GPUComputePassEncoder, phase: string, stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
     this.#encoded += 1;
     if (this.#encoded === OFTEN) void this.#compileLater();
-    for (const phase of phases) encode(pass, this.#phases.get(phase) ?? [], stepOffset);
+    encode(pass, this.#phases.get(phase) ?? [], stepOffset);
   }
 
   /** One after the other, since other plans may be waiting for the compiler; without them this one goes on as it is. */

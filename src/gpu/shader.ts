@@ -12,6 +12,6 @@ export interface Shader {
     >
   >;
   readonly buffers: Readonly<
-    Record<string, { readonly binding: number; readonly access: 'read' | 'read_write'; readonly type: string }>
+    Record<string, { readonly binding: number; readonly access: 'read' | 'read_write'; readonly type?: string }>
   >;
 }

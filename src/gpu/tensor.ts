@@ -1,3 +1,4 @@
+import { elements, text } from '../check.js';
 import { DisposedError, MlpError, ShapeError } from '../errors.js';
 
 /** The element types that tensors have on the GPU. `u8` is packed four to a word. */
@@ -29,7 +30,6 @@ export class Storage {
   readonly byteLength: number;
   #buffer: GPUBuffer | undefined;
   #memory: Memory | undefined;
-  #disposed = false;
   #borrowed = false;
   static readonly #known = new WeakMap<GPUBuffer, Storage>();
 
@@ -58,19 +58,14 @@ export class Storage {
 
   get buffer(): GPUBuffer {
     if (this.#buffer === undefined) {
-      throw new DisposedError(
-        `"${this.label}" has ${this.#disposed ? 'been disposed' : 'no memory yet'}. Use it ${this.#disposed ? 'before dispose()' : 'after compile()'}.`,
-      );
+      throw new DisposedError(`"${this.label}" has no memory: use it after compile() and before dispose().`);
     }
     return this.#buffer;
   }
 
   get memory(): Memory {
     if (this.#memory === undefined) {
-      throw new MlpError(
-        'no-gpu',
-        `"${this.label}" wraps a GPUBuffer without its Gpu. Pass { gpu } to Tensor.wrap to read it.`,
-      );
+      throw new MlpError('no-gpu', `"${this.label}" has no Gpu to be read with. Pass { gpu } to Tensor.wrap.`);
     }
     return this.#memory;
   }
@@ -78,7 +73,6 @@ export class Storage {
   dispose(): void {
     if (this.#buffer !== undefined && !this.#borrowed) this.memory.free(this.#buffer);
     this.#buffer = undefined;
-    this.#disposed = true;
   }
 }
 
@@ -117,16 +111,13 @@ export class Tensor<T extends DType = 'f32'> {
 
   /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
   static from(gpu: Memory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
-    const values = Float32Array.from(data);
     checkShape(shape, label);
-    if (values.length !== elements(shape)) {
+    if (data.length !== elements(shape)) {
       throw new ShapeError(
-        `Tensor.from: "${label}" has shape (${shape.join(', ')}), which is ${elements(shape)} elements, but ${values.length} values came.`,
+        `Tensor.from: "${label}" has shape ${text(shape)}, which is ${elements(shape)} elements, but ${data.length} values came.`,
       );
     }
-    const tensor = Tensor.empty(gpu, shape, label);
-    tensor.write(values);
-    return tensor;
+    return upload(gpu, Float32Array.from(data), shape, label);
   }
 
   /** A tensor of zeros. */
@@ -147,7 +138,7 @@ export class Tensor<T extends DType = 'f32'> {
     checkShape(shape, label);
     if (buffer.size < elements(shape) * 4) {
       throw new ShapeError(
-        `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape (${shape.join(', ')}) needs ${elements(shape) * 4}.`,
+        `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${text(shape)} needs ${elements(shape) * 4}.`,
       );
     }
     return new Tensor(Storage.borrowed(label, buffer, options.gpu), 0, shape, 'f32');
@@ -158,7 +149,7 @@ export class Tensor<T extends DType = 'f32'> {
     const first = this.start + start;
     if ((first + elements(shape)) * bytesPerElement(this.dtype) > this.storage.byteLength) {
       throw new ShapeError(
-        `view: shape (${shape.join(', ')}) from element ${start} on does not fit in "${this.label}" (${this.shape.join(', ')}).`,
+        `view: shape ${text(shape)} from element ${start} on does not fit in "${this.label}" ${text(this.shape)}.`,
       );
     }
     return new Tensor(this.storage, first, shape, this.dtype, label);
@@ -196,9 +187,17 @@ export function unaligned<T extends DType>(tensor: Tensor<T>): { base: Tensor<T>
   return { base: new Tensor(tensor.storage, tensor.start - offset, shape, tensor.dtype, tensor.label), offset };
 }
 
-/** The product of a shape's sizes. */
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+/** A tensor with these values, of their type. */
+export function upload<T extends DType>(
+  gpu: Memory,
+  values: ArrayOf<T>,
+  shape: readonly number[],
+  label: string,
+): Tensor<T> {
+  const dtype = values instanceof Float32Array ? 'f32' : values instanceof Uint32Array ? 'u32' : 'u8';
+  const tensor = new Tensor(new Storage(label, values.byteLength).allocate(gpu), 0, shape, dtype as T);
+  tensor.write(values);
+  return tensor;
 }
 
 export function bytesPerElement(dtype: DType): number {
@@ -207,6 +206,6 @@ export function bytesPerElement(dtype: DType): number {
 
 function checkShape(shape: readonly number[], label: string): void {
   if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw new ShapeError(`"${label}" has shape (${shape.join(', ')}); every size must be a positive integer.`);
+    throw new ShapeError(`"${label}" has shape ${text(shape)}; every size must be a positive integer.`);
   }
 }

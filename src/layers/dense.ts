@@ -1,5 +1,6 @@
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
-import { MlpError, ShapeError } from '../errors.js';
+import { demand } from '../check.js';
+import { MlpError } from '../errors.js';
 import { matmul } from '../kernels/matmul.js';
 import { defaultInitializer, type Initializer, initializers } from '../random.js';
 import type { Layer } from './layer.js';
@@ -22,9 +23,7 @@ export function dense(units: number, activation: Activation = 'linear', options:
   return {
     spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias },
     parameters(inputs, where) {
-      if (!Number.isInteger(units) || units < 1) {
-        throw new ShapeError(`${where} (dense) has units = ${units}; units must be a positive integer.`);
-      }
+      demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');
       resolveActivation(activation);
       if (!initializers.includes(initializer)) {
         throw new MlpError(
@@ -37,11 +36,11 @@ export function dense(units: number, activation: Activation = 'linear', options:
     },
     record(plan, X, { values, gradients }, training) {
       const [batch = 1, inputs = 1] = X.shape;
-      const { row } = resolveActivation(activation);
+      const { from } = resolveActivation(activation);
       const W = values.view(0, [inputs, units], 'W');
       const b = bias ? { bias: values.view(inputs * units, [units], 'b') } : {};
       // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
-      const keep = training && row.from === 'z';
+      const keep = training && from === 'z';
       const written = plan.tensor('Y', keep ? [2, batch, units] : [batch, units]);
       plan.add(matmul(X, W, written, { ...b, activation, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, units], 'Y') : written;

@@ -1,3 +1,4 @@
+import { demand } from '../check.js';
 import { MlpError } from '../errors.js';
 import { PER_STEP } from '../gpu/dispatch.js';
 import { sgdUpdate } from '../kernels/sgd.js';
@@ -18,11 +19,8 @@ export interface SgdOptions {
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-  for (const [name, value] of Object.entries({ learningRate, momentum, dampening, weightDecay })) {
-    if (typeof value !== 'number' || !Number.isFinite(value) || (value < 0 && name !== 'dampening')) {
-      throw new MlpError('bad-optimizer', `sgd: ${name} = ${String(value)}; it must be a finite number ≥ 0.`);
-    }
-  }
+  demand('sgd:', { learningRate, momentum, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
+  demand('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
   if (nesterov && (momentum <= 0 || dampening !== 0)) {
     throw new MlpError(
       'bad-optimizer',

@@ -1,10 +1,5 @@
-import {
-  type Activation,
-  type ActivationRowName,
-  activationTable,
-  normalCdf,
-  resolveActivation,
-} from '../activations.js';
+import { activationFormulas, normalCdf } from '../activation-formulas.js';
+import { type Activation, type ActivationRowName, resolveActivation } from '../activations.js';
 import { at, type Bounded, elementwise, TINY, U } from './bounded.js';
 
 /**
@@ -26,9 +21,9 @@ interface Errors {
 /** Products of two relative errors: the largest relative error here is (3 + 4·87)·U = 4e-5. */
 const SLACK = 1.001;
 
-const value = (name: ActivationRowName, z: number, alpha: number): number => activationTable[name].cpu[0](z, alpha);
+const value = (name: ActivationRowName, z: number, alpha: number): number => activationFormulas[name].cpu[0](z, alpha);
 const derivative = (name: ActivationRowName, v: number, alpha: number): number =>
-  activationTable[name].cpu[1](v, alpha);
+  activationFormulas[name].cpu[1](v, alpha);
 const logistic = (x: number): number => value('sigmoid', x, 0);
 
 /**
@@ -141,24 +136,26 @@ const errors: Readonly<Record<ActivationRowName, Errors>> = {
 
 /** Y = g(Z), element by element; `shaders/activations.wgsl` has the shader's forms. */
 export function activate(Z: Bounded, activation: Activation): Bounded {
-  const { name, row, alpha } = resolveActivation(activation);
+  const { name, alpha } = resolveActivation(activation);
+  const [f] = activationFormulas[name].cpu;
   const { value: error, steepness } = errors[name];
   return elementwise(Z.shape, (i) => {
     const z = at(Z.values, i);
     const bound = at(Z.bound, i);
-    return [row.cpu[0](z, alpha), SLACK * error(z, alpha) + change(row.cpu[0], z, bound, alpha, steepness?.slope)];
+    return [f(z, alpha), SLACK * error(z, alpha) + change(f, z, bound, alpha, steepness?.slope)];
   });
 }
 
 /** g′, element by element, from the output Y or the pre-activation Z, as the activation's row in the table says. */
 export function activationDerivative(V: Bounded, activation: Activation): Bounded {
-  const { name, row, alpha } = resolveActivation(activation);
+  const { name, alpha } = resolveActivation(activation);
+  const [, derivativeOf] = activationFormulas[name].cpu;
   const { derivative: error, steepness } = errors[name];
   return elementwise(V.shape, (i) => {
     const v = at(V.values, i);
     const bound = at(V.bound, i);
     const curvature = steepness?.curvature(alpha);
-    return [row.cpu[1](v, alpha), SLACK * error(v, alpha) + change(row.cpu[1], v, bound, alpha, curvature)];
+    return [derivativeOf(v, alpha), SLACK * error(v, alpha) + change(derivativeOf, v, bound, alpha, curvature)];
   });
 }
 

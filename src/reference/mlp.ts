@@ -66,7 +66,7 @@ export function backward(
     const layer = layers[l];
     const trace = traces[l];
     if (layer === undefined || trace === undefined) throw new RangeError(`Layer ${l} has no trace.`);
-    const { from } = resolveActivation(layer.activation).row;
+    const { from } = resolveActivation(layer.activation);
     const dZ = biasActivationBackward(dY, from === 'y' ? trace.Y : trace.Z, layer.activation);
     gradients.unshift({ W: matmul(trace.X, dZ, { transposeA: true }), b: columnSum(dZ) });
     if (l > 0) dY = matmul(dZ, layer.W, { transposeB: true });

@@ -61,7 +61,7 @@ const badModels: [
   [
     'std = 0',
     { inputs: 4, layers: [dense(3)], normalize: { mean: 0, std: 0 } },
-    'normalize.std of feature 0 is 0; it must be a positive number',
+    'normalize of feature 0 has mean = 0 and std = 0; they must be finite, std positive',
   ],
 ];
 test.for(badModels)('Mlp.create refuses %s', async ([, options, message]) => {
@@ -94,7 +94,7 @@ const badData: [string, Parameters<typeof Dataset.create>[1], string][] = [
   [
     'a NaN',
     { inputs: [0, 0, 0, Number.NaN, 0, 0], features: 2, classes: [0, 0, 0] },
-    'inputs at row 1, column 1 is NaN; inputs are finite float32 numbers.',
+    'inputs at row 1, column 1 is NaN; it must be a finite float32 number.',
   ],
   ['a number beyond float32', { inputs: [1e39, 0], features: 2, classes: [0] }, 'inputs at row 0, column 0 is 1e+39'],
   [
@@ -179,14 +179,16 @@ test('bad calls of a trainer are refused and lose nothing', async () => {
   expect(() => trainer.step([1, 2, 3, 4], [0.5])).toThrow(DataError);
   expect(() => {
     trainer.learningRate = -1;
-  }).toThrow('learningRate = -1; it must be a finite number ≥ 0.');
+  }).toThrow('learningRate = -1; learningRate must be a finite number ≥ 0.');
   await expect(model.trainer({ loss, optimizer, batchSize: 0 })).rejects.toThrow(
     'batchSize = 0; batchSize must be a positive integer.',
   );
   await expect(model.trainer({ loss, optimizer, batchSize: 4, stepsPerSubmit: 0 })).rejects.toThrow(
     'stepsPerSubmit = 0',
   );
-  expect(() => sgd({ learningRate: Number.NaN })).toThrow('sgd: learningRate = NaN; it must be a finite number ≥ 0.');
+  expect(() => sgd({ learningRate: Number.NaN })).toThrow(
+    'sgd: learningRate = NaN; learningRate must be a finite number ≥ 0.',
+  );
   expect(() => sgd({ learningRate: 1, nesterov: true })).toThrow('nesterov needs momentum > 0');
   await expect(model.predict([1, 2, 3])).rejects.toThrow(
     'predict: inputs has 3 numbers, which is no multiple of the 4 features',
@@ -198,7 +200,7 @@ test('bad calls of a trainer are refused and lose nothing', async () => {
     '0.weight is (4, 5), 20 values, but 19 came.',
   );
   expect(() => model.setWeights(weights.map((w) => ({ ...w, data: w.data.map(() => Number.NaN) })))).toThrow(
-    '0.weight[0] is NaN',
+    '0.weight at row 0, column 0 is NaN',
   );
 
   expect(await hashOf(model)).toBe(before);
@@ -223,6 +225,22 @@ test('fit while fit runs is refused, and so is step; evaluate and predict are no
   expect((await trainer.fit(data, { epochs: 1 })).length).toBe(1);
   model.dispose();
   data.dispose();
+});
+
+test.for(['data', 'validation'] as const)('a data set disposed while fit reads it (%s) stops fit', async (which) => {
+  const gpu = await sharedGpu();
+  const { model, trainer, data } = await small(gpu);
+  const { inputs, labels } = clusters(40, 4, 3);
+  const validation = Dataset.create(gpu, { inputs, features: 4, classes: labels });
+  const onStep = (): void => (which === 'data' ? data : validation).dispose();
+  await expect(trainer.fit(data, { epochs: 1e6, validation, onStep })).rejects.toThrow(
+    /^(fit|evaluate): the data set has been disposed\. Make it again\.$/,
+  );
+  await expect(trainer.evaluate(which === 'data' ? data : validation)).rejects.toThrow(DisposedError);
+  expect((await model.predict([1, 2, 3, 4])).length).toBe(3);
+  model.dispose();
+  data.dispose();
+  validation.dispose();
 });
 
 test('an error in a callback rejects fit with it, and the trainer goes on', async () => {
@@ -288,6 +306,9 @@ test('more than the GPU allows is refused with the limit, what was needed and wh
     'batchSize = 70000, but this GPU allows 65535 workgroups in a dimension (maxComputeWorkgroupsPerDimension)',
   );
   await expect(model.predict(new Float32Array(2), { batchSize: 70_000 })).rejects.toThrow(LimitError);
+  await expect(model.predict(new Float32Array(2), { batchSize: 70_000 })).rejects.toThrow(
+    'predict: batchSize = 70000, but this GPU allows 65535 workgroups in a dimension (maxComputeWorkgroupsPerDimension)',
+  );
   expect(gpu.memory.usedBytes).toBe(used);
 });
 

@@ -1,22 +1,35 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
+  type ActivationFormulas,
+  activationFormulas,
+  activationsWgsl,
+  normalCdf,
+} from '../../src/activation-formulas.js';
+import {
   type Activation,
   type ActivationRow,
   type ActivationRowName,
-  activationsWgsl,
+  activationNames,
   activationTable,
-  normalCdf,
   resolveActivation,
 } from '../../src/activations.js';
 import { MlpError } from '../../src/errors.js';
 
-const rows: readonly [ActivationRowName, ActivationRow][] = Object.entries(activationTable) as [
-  ActivationRowName,
-  ActivationRow,
-][];
+/** The two halves of a row: what the library knows at run time, and the formulas. */
+type WholeRow = ActivationRow & ActivationFormulas;
+const rows = activationNames.map((name): [ActivationRowName, WholeRow] => [
+  name,
+  { ...activationTable[name], ...activationFormulas[name] },
+]);
+
+test('the table and the formulas have the same rows, in one order', () => {
+  expect(Object.keys(activationFormulas)).toEqual(Object.keys(activationTable));
+  expect(activationNames).toEqual(Object.keys(activationTable));
+});
+
 /** Another parameter than the default, for rows that have one. */
-const parameters = (row: ActivationRow): number[] => (row.parameter ? [row.parameter.default, 0.3, 1.7] : [0]);
+const parameters = (row: WholeRow): number[] => (row.parameter ? [row.parameter.default, 0.3, 1.7] : [0]);
 const range = (from: number, to: number, step: number): number[] =>
   Array.from({ length: Math.round((to - from) / step) + 1 }, (_, i) => from + i * step);
 
@@ -40,9 +53,9 @@ describe('values', () => {
   ];
 
   test.for(checks)('%j', ([activation, expected]) => {
-    const { row, alpha } = resolveActivation(activation);
+    const { name, alpha } = resolveActivation(activation);
     for (const [i, value] of expected.entries()) {
-      expect(Math.abs(row.cpu[0](z[i]!, alpha) - value)).toBeLessThanOrEqual(0.00051);
+      expect(Math.abs(activationFormulas[name].cpu[0](z[i]!, alpha) - value)).toBeLessThanOrEqual(0.00051);
     }
   });
 
@@ -108,8 +121,8 @@ describe.for(rows)('%s', ([name, row]) => {
 });
 
 test('elu and softplus keep their relative accuracy left of zero', () => {
-  expect(activationTable.softplus.cpu[0](-40, 0) / Math.exp(-40)).toBeCloseTo(1, 12);
-  expect(activationTable.elu.cpu[0](-1e-12, 1) / -1e-12).toBeCloseTo(1, 11);
+  expect(activationFormulas.softplus.cpu[0](-40, 0) / Math.exp(-40)).toBeCloseTo(1, 12);
+  expect(activationFormulas.elu.cpu[0](-1e-12, 1) / -1e-12).toBeCloseTo(1, 11);
 });
 
 describe('resolveActivation', () => {
@@ -134,7 +147,7 @@ describe('resolveActivation', () => {
     ['rleu', 'unknown-activation', /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, .*gelu\.$/],
     [{ type: 'toString' }, 'unknown-activation', /"toString" is not known/],
     ['', 'unknown-activation', /"" is not known/],
-    [{ type: 'elu', alpha: -1 }, 'bad-activation', /elu has alpha = -1; it must be a number ≥ 0/],
+    [{ type: 'elu', alpha: -1 }, 'bad-activation', /elu has alpha = -1; alpha must be a finite number ≥ 0/],
     [{ type: 'leakyRelu', alpha: NaN }, 'bad-activation', /alpha = NaN/],
     [{ type: 'leakyRelu', alpha: '1' }, 'bad-activation', /alpha = 1/],
     [{ type: 'swish', beta: Infinity }, 'bad-activation', /beta = Infinity/],
@@ -163,7 +176,7 @@ test('activationsWgsl has a case for every row, in the table’s order, in both 
 });
 
 /** The helpers of shaders/activations.wgsl and a row's expressions, read as JavaScript: the formulas, without f32. */
-function shaderFunctions(row: ActivationRow): {
+function shaderFunctions(row: WholeRow): {
   activate: (z: number, alpha: number) => number;
   derivative: (v: number, alpha: number) => number;
 } {

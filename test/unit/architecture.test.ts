@@ -34,8 +34,10 @@ const ORDER = [
   'gpu/shader.ts',
   'reference/',
   'idx.ts',
+  'activation-formulas.ts',
   'activations.ts',
   'random.ts',
+  'check.ts',
   'errors.ts',
 ];
 

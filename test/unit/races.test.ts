@@ -184,7 +184,7 @@ function races(shader: Shader, code: string, run: Run): { races: number; errors:
     bindings[binding] = { uniform: words };
   }
   for (const { binding, type } of Object.values(shader.buffers)) {
-    bindings[binding] = type.includes('u32') ? new Uint32Array(ELEMENTS) : new Float32Array(ELEMENTS);
+    bindings[binding] = type?.includes('u32') ? new Uint32Array(ELEMENTS) : new Float32Array(ELEMENTS);
   }
   visits = new Map();
   const result = detectRaces(code, 'main', [...run.workgroups, 1], { 0: bindings });

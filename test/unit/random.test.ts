@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { activationTable, normalCdf } from '../../src/activations.js';
+import { normalCdf } from '../../src/activation-formulas.js';
+import { activationTable } from '../../src/activations.js';
 import { defaultInitializer, initializers, initialValues, Random } from '../../src/random.js';
 
 const times = <T>(count: number, draw: () => T): T[] => Array.from({ length: count }, draw);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { upload as uploadData } from '../../../src/dataset.js';
-import { gatherRows, Tensor } from '../../../src/kernels.js';
+import { upload as uploadData } from '../../../src/gpu/tensor.js';
+import { gatherRows, type RowSource, Tensor } from '../../../src/kernels.js';
 import { Random } from '../../../src/random.js';
 import * as reference from '../../../src/reference/gather-rows.js';
 import { Guarded, sharedGpu } from '../../support/gpu.js';
@@ -40,7 +40,7 @@ for (const kind of ['u8', 'f32'] as const) {
         return tensor;
       };
       const source = {
-        data: uploadData(gpu, 'data', data, [samples, columns]),
+        data: uploadData<'u8' | 'f32'>(gpu, data, [samples, columns], 'data') as RowSource['data'],
         labels: words32(labels, [samples, words]),
         order: words32(order, [samples]),
         normalization: Tensor.from(

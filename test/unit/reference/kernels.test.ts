@@ -147,7 +147,7 @@ describe('activations', () => {
   test.for(activations)('%j: bounds are finite, and a small multiple of U in the middle', (activation) => {
     for (const bounded of [points(-6, 6), exact([1, 4], [1e4, -1e4, 1e30, -1e30])]) {
       const Y = activate(bounded, activation);
-      const V = resolveActivation(activation).row.from === 'y' ? Y : bounded;
+      const V = resolveActivation(activation).from === 'y' ? Y : bounded;
       for (const { values, bound } of [Y, activationDerivative(V, activation)]) {
         expect([...values].every(Number.isFinite)).toBe(true);
         expect([...bound].every((b) => b >= 0 && Number.isFinite(b))).toBe(true);

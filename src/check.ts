@@ -1,0 +1,57 @@
+import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
+
+const kinds = {
+  'a positive integer': (value: number) => Number.isSafeInteger(value) && value > 0,
+  'an integer ≥ 0': (value: number) => Number.isSafeInteger(value) && value >= 0,
+  'a finite number': Number.isFinite,
+  'a finite number ≥ 0': (value: number) => Number.isFinite(value) && value >= 0,
+};
+
+/**
+ * Checks numbers by their names: `demand('trainer:', { batchSize }, 'a positive integer', 'shape')`.
+ * @throws {MlpError} with the code that is given; a `ShapeError` for `shape`
+ */
+export function demand(
+  where: string,
+  numbers: Readonly<Record<string, unknown>>,
+  kind: keyof typeof kinds,
+  code = 'bad-option',
+): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (kinds[kind](value as number)) continue;
+    const message = `${where} ${name} = ${String(value)}; ${name} must be ${kind}.`;
+    throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
+  }
+}
+
+/** A kernel takes a workgroup a row in some dimension. @throws {ShapeError|LimitError} */
+export function checkBatchSize(where: string, batchSize: number, limits: GPUSupportedLimits): void {
+  demand(where, { batchSize }, 'a positive integer', 'shape');
+  const most = limits.maxComputeWorkgroupsPerDimension;
+  if (batchSize > most) {
+    throw new LimitError(
+      `${where} batchSize = ${batchSize}, but this GPU allows ${most} workgroups in a dimension (maxComputeWorkgroupsPerDimension), one for each row. Use a smaller batch.`,
+    );
+  }
+}
+
+/** @throws {DataError} that says which row and column is not finite */
+export function checkFinite(name: string, values: ArrayLike<number>, columns: number, original = values): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) {
+      throw new DataError(
+        `${name} at row ${Math.floor(i / columns)}, column ${i % columns} is ${String(original[i])}; it must be a finite float32 number.`,
+      );
+    }
+  }
+}
+
+/** A shape as messages write it: (2, 3). */
+export function text(shape: readonly number[]): string {
+  return `(${shape.join(', ')})`;
+}
+
+/** The product of a shape's sizes. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
