@@ -1,6 +1,7 @@
 // The functions that activations are made of, in forms that are finite for every finite argument and keep their relative
 // accuracy near zero. The plugin appends this file, and activate() and activate_derivative() made from the table in
-// src/activations.ts, to every shader whose header says `uses activations`. u = 2⁻²³.
+// src/activation-formulas.ts, to every shader whose header says `uses activations`. u = 2⁻²³.
+// Most constants have nine digits, which tell any two f32 apart.
 
 // eˣ, 0 below −87 and e⁸⁸ above 88, where f32 has no normal result. Relative error (3 + 2|x|)·u.
 fn stable_exp(x: f32) -> f32 {
@@ -47,14 +48,14 @@ fn stable_tanh(x: f32) -> f32 {
 // With y = |x|/√2 and t = 1/(1 + y/2): erfc(y) = t·exp(−y² + P((t − 7/12)·12/5)). P interpolates ln(erfc(y)·e^(y²)/t)
 // at the ten Chebyshev nodes of t in [1/6, 1]; the largest deviation there is 5.2e-8.
 fn normal_cdf(x: f32) -> f32 {
-  let y = min(abs(x) * 0.7071067811865476, 10.0);
+  let y = min(abs(x) * 0.707106781, 10.0);
   let t = 1.0 / (1.0 + 0.5 * y);
-  let v = (t - 0.5833333333333334) * 2.4;
-  var p = 7.240968913464485e-05 + v * 5.603968145493355e-05;
-  p = -0.00022532278414715278 + v * (-0.0005369681783893299 + v * p);
-  p = -0.0010638115605939192 + v * (0.003709455975395937 + v * p);
-  p = 0.01574738765802723 + v * (-0.02947088397266371 + v * p);
-  p = -0.5585954009622092 + v * (0.5703071436763851 + v * p);
+  let v = (t - 0.583333333) * 2.4;
+  var p = 7.24096891e-5 + v * 5.60396815e-5;
+  p = -0.000225322784 + v * (-0.000536968178 + v * p);
+  p = -0.00106381156 + v * (0.00370945598 + v * p);
+  p = 0.0157473877 + v * (-0.029470884 + v * p);
+  p = -0.558595401 + v * (0.570307144 + v * p);
   let tail = 0.5 * t * stable_exp(p - y * y);
   return select(tail, 1.0 - tail, x > 0.0);
 }
@@ -62,7 +63,7 @@ fn normal_cdf(x: f32) -> f32 {
 // φ(x) = e^(−x²/2) / √(2π), the normal distribution's density.
 fn normal_pdf(x: f32) -> f32 {
   let y = min(abs(x), 20.0);
-  return 0.3989422804014327 * stable_exp(-0.5 * y * y);
+  return 0.39894228 * stable_exp(-0.5 * y * y);
 }
 
 // tanh's argument in gelu's tanh form, √(2/π)·(x + 0.044715·x³); beyond ±10 the tanh is ±1 to 1e-37.

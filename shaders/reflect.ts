@@ -5,7 +5,7 @@ import type { Shader } from '../src/gpu/shader.js';
 export interface Snippets {
   /** shaders/activations.wgsl: the functions that activations are made of. */
   readonly helpers: string;
-  /** activate() and activate_derivative(), from the table in src/activations.ts. */
+  /** activate() and activate_derivative(), from src/activation-formulas.ts. */
   readonly activations: string;
 }
 

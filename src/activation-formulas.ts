@@ -15,6 +15,9 @@ const SELU_ALPHA = 1.6732632423543772;
 /** The value of selu far left: −λα. */
 const SELU_FLOOR = SELU_SCALE * SELU_ALPHA;
 
+/** Nine digits tell any two float32 apart. */
+const f32 = (value: number): string => value.toPrecision(9);
+
 const sigmoid = (z: number): number => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
 const normalPdf = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
 const geluInner = (z: number): number => Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
@@ -68,8 +71,8 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
   selu: {
     formula: 'λ·z if z > 0, else λ·α·(eᶻ − 1)',
     wgsl: [
-      `select(${SELU_FLOOR} * expm1(z), ${SELU_SCALE} * z, z > 0.0)`,
-      `select(v + ${SELU_FLOOR}, ${SELU_SCALE}, v > 0.0)`,
+      `select(${f32(SELU_FLOOR)} * expm1(z), ${f32(SELU_SCALE)} * z, z > 0.0)`,
+      `select(v + ${f32(SELU_FLOOR)}, ${f32(SELU_SCALE)}, v > 0.0)`,
     ],
     cpu: [(z) => (z > 0 ? SELU_SCALE * z : SELU_FLOOR * Math.expm1(z)), (y) => (y > 0 ? SELU_SCALE : y + SELU_FLOOR)],
   },

@@ -1,10 +1,11 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-const kinds = {
-  'a positive integer': (value: number) => Number.isSafeInteger(value) && value > 0,
-  'an integer ≥ 0': (value: number) => Number.isSafeInteger(value) && value >= 0,
+type Kind = 'a positive integer' | 'an integer ≥ 0' | 'a finite number' | 'a finite number ≥ 0';
+const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
+  'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
+  'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': Number.isFinite,
-  'a finite number ≥ 0': (value: number) => Number.isFinite(value) && value >= 0,
+  'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
 };
 
 /**
@@ -14,7 +15,7 @@ const kinds = {
 export function demand(
   where: string,
   numbers: Readonly<Record<string, unknown>>,
-  kind: keyof typeof kinds,
+  kind: Kind,
   code = 'bad-option',
 ): void {
   for (const [name, value] of Object.entries(numbers)) {
@@ -36,7 +37,12 @@ export function checkBatchSize(where: string, batchSize: number, limits: GPUSupp
 }
 
 /** @throws {DataError} that says which row and column is not finite */
-export function checkFinite(name: string, values: ArrayLike<number>, columns: number, original = values): void {
+export function checkFinite(
+  name: string,
+  values: ArrayLike<number>,
+  columns: number,
+  original: ArrayLike<number> = values,
+): void {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) {
       throw new DataError(

@@ -321,6 +321,7 @@ export class Trainer<Names extends string = never> {
           const from = performance.now();
           // Whatever else ends fit ends the pause too.
           if (!signal?.aborted) await Promise.race([this.#paused?.promise, aborted, this.#gpu.lost]);
+          this.#check();
           const until = performance.now();
           frozen += until - from;
           reported = { ...reported, time: until };

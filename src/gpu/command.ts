@@ -21,19 +21,21 @@ export interface Binder {
   readonly device: GPUDevice;
   readonly info: AdapterTraits;
   readonly pipelines: PipelineCache;
+  allocateUniforms(byteLength: number, label: string): GPUBuffer;
+  write(buffer: GPUBuffer, byteOffset: number, data: ArrayBufferView): void;
   /** A buffer for bindings that a program's overrides leave unused; never read or written. */
   readonly unused: { readonly read: GPUBuffer; readonly read_write: GPUBuffer };
 }
 
-/** The numbers of a list of dispatches, packed for one uniform buffer. */
-export interface PackedUniforms {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+/** The numbers of a list of dispatches, in one uniform buffer. */
+interface PackedUniforms {
+  readonly buffer: GPUBuffer;
   /** For each dispatch, the byte offset of each of its uniforms that is not per step. */
   readonly offsets: readonly Readonly<Record<string, number>>[];
 }
 
-/** Packs every fixed uniform of the dispatches, each at a place where a binding may begin. */
-export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
+/** Uploads every fixed uniform of the dispatches, each at a place where a binding may begin. */
+export function uploadUniforms(binder: Binder, dispatches: readonly Dispatch[]): PackedUniforms {
   const offsets: Record<string, number>[] = [];
   const blocks: { offset: number; shader: Shader; name: string; values: Readonly<Record<string, number>> }[] = [];
   let end = 0;
@@ -48,8 +50,7 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
     }
     offsets.push(places);
   }
-  const bytes = new Uint8Array(end);
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(new ArrayBuffer(Math.max(end, 16)));
   for (const { offset, shader, name, values } of blocks) {
     const fields = Object.entries(shader.uniforms[name]?.fields ?? {});
     for (const [number, [field, type]] of fields.entries()) {
@@ -58,7 +59,9 @@ export function packUniforms(dispatches: readonly Dispatch[]): PackedUniforms {
       else view.setUint32(offset + 4 * number, value, true);
     }
   }
-  return { bytes, offsets };
+  const buffer = binder.allocateUniforms(view.byteLength, 'uniforms');
+  binder.write(buffer, 0, view);
+  return { buffer, offsets };
 }
 
 /**

@@ -33,7 +33,7 @@ export interface Program<Variant extends string = string> {
 }
 
 /** The per-step record that shaders read as `step`: four words. */
-export interface StepValues {
+export type StepValues = {
   /** Where in the epoch's order the batch begins. */
   readonly first: number;
   /** Valid rows of the batch; the last batch of an epoch may have fewer than the others. */
@@ -41,7 +41,7 @@ export interface StepValues {
   /** The number of the step, from 0 on. */
   readonly index: number;
   readonly learning_rate: number;
-}
+};
 
 /** Marks a dispatch whose `step` is filled in at each replay. */
 export const PER_STEP = 'per-step';

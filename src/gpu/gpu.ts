@@ -1,6 +1,6 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
 import { Choices, type Tuning, type TuningStorage } from './choices.js';
-import { type Binder, bind, encode, packUniforms } from './command.js';
+import { type Binder, bind, encode, uploadUniforms } from './command.js';
 import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
@@ -39,17 +39,7 @@ export interface GpuLoss {
 }
 
 /** The limits that kernels and data sets can use more of than WebGPU's defaults. */
-const RAISED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
-  'maxComputeWorkgroupsPerDimension',
-] as const;
+const RAISED_LIMITS = /^max(Compute|.*Buffer)/;
 const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
 /** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
 const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
@@ -112,18 +102,15 @@ export class Gpu implements Memory, Binder {
    */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
     const adapter = options.adapter ?? (await requestAdapter(options));
-    let device: GPUDevice;
-    try {
-      device = await requestDevice(adapter, options);
-    } catch (cause) {
+    const device = await requestDevice(adapter, options)
       // An adapter gives one device; a second request needs a fresh adapter.
-      if (options.adapter !== undefined && typeof navigator === 'undefined') throw refused(cause);
-      try {
-        device = await requestDevice(await requestAdapter(options), options);
-      } catch (again) {
-        throw again instanceof WebGpuUnavailableError ? again : refused(again);
-      }
-    }
+      .catch(async (cause: unknown) => {
+        if (options.adapter !== undefined && typeof navigator === 'undefined') throw cause;
+        return await requestDevice(await requestAdapter(options), options);
+      })
+      .catch((cause: unknown) => {
+        throw cause instanceof WebGpuUnavailableError ? cause : refused(cause);
+      });
     const gpu = new Gpu(device, true, options);
     // A device may be born lost: give `lost` its turn before anybody builds on it.
     await Promise.race([gpu.lost, Promise.resolve()]);
@@ -144,14 +131,12 @@ export class Gpu implements Memory, Binder {
   /** Compiles and queues kernel calls, in order. Nothing is waited for. */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
-    const { bytes, offsets } = packUniforms(dispatches);
-    const uniforms = this.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of run');
-    this.write(uniforms, 0, bytes);
+    const { buffer, offsets } = uploadUniforms(this, dispatches);
     const commands = dispatches.map((call, index) =>
-      bind(this, call, choose(call, this.info), uniforms, offsets[index] ?? {}),
+      bind(this, call, choose(call, this.info), buffer, offsets[index] ?? {}),
     );
     this.submit('run', (pass) => encode(pass, commands));
-    this.free(uniforms);
+    this.free(buffer);
   }
 
   /** Frees everything that was made on it; the device too, if it is our own. A second call does nothing. */
@@ -215,10 +200,7 @@ export class Gpu implements Memory, Binder {
     const [memory, validation] = await scopes.catch((cause: unknown) => this.explain(what, cause));
     if (failure !== undefined) throw failure.error;
     if (memory !== null) {
-      throw new MlpError(
-        'out-of-memory',
-        `${what}: the GPU is out of memory; ${this.memory.usedBytes} bytes are in use here. Dispose of what is not needed, or use a smaller batch. (${memory.message})`,
-      );
+      throw outOfMemory(`${what} (${this.memory.usedBytes} bytes are in use here): ${memory.message}`);
     }
     if (validation !== null) throw new MlpError('validation', `${what}: ${validation.message}`);
     this.check();
@@ -324,10 +306,9 @@ export class Gpu implements Memory, Binder {
 
 async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
   if (globalThis.isSecureContext === false) {
-    const origin = typeof location === 'undefined' ? 'an insecure origin' : location.origin;
     throw new WebGpuUnavailableError(
       'insecure-context',
-      `WebGPU needs a secure page, but this one is served over ${origin}. Use https or localhost.`,
+      `WebGPU needs a secure page, but this one is ${globalThis.location?.origin}. Use https or localhost.`,
     );
   }
   const api = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
@@ -337,36 +318,31 @@ async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
       'This browser has no WebGPU. Chrome and Edge have it from version 113 (Android 121, Linux 144), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
     );
   }
-  const { powerPreference } = options;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ADAPTER_PATIENCE_MS);
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ADAPTER_PATIENCE_MS, undefined);
   });
-  const adapter = await Promise.race([
-    api.requestAdapter(powerPreference === undefined ? {} : { powerPreference }),
-    patience,
-  ]);
+  // Of the options it takes powerPreference alone.
+  const adapter = await Promise.race([api.requestAdapter(options as GPURequestAdapterOptions), patience]);
   clearTimeout(timer);
-  if (adapter === 'late') {
-    throw new WebGpuUnavailableError(
-      'no-adapter',
-      'The GPU did not answer in 10 s. Reload the page, or restart the browser.',
-    );
-  }
-  if (adapter === null) {
-    throw new WebGpuUnavailableError(
-      'no-adapter',
-      'WebGPU is there, but it found no adapter: the GPU or its driver is not supported, or the page was blocked after GPU crashes. Reload the page; on Linux try chrome --enable-unsafe-webgpu --enable-features=Vulkan.',
-    );
-  }
-  return adapter;
+  if (adapter) return adapter;
+  throw new WebGpuUnavailableError(
+    'no-adapter',
+    adapter === null
+      ? 'WebGPU found no adapter: the GPU or its driver is not supported, or the page was blocked after GPU crashes. Reload the page; on Linux try chrome --enable-unsafe-webgpu --enable-features=Vulkan.'
+      : 'The GPU did not answer in 10 s. Reload the page, or restart the browser.',
+  );
 }
 
 async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
-  for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  // The names are the prototype's, so Object.keys would find none.
+  for (const name in adapter.limits) {
+    const limit = adapter.limits[name as keyof GPUSupportedLimits];
+    if (RAISED_LIMITS.test(name) && typeof limit === 'number') requiredLimits[name] = limit;
+  }
   const wanted = WELCOME_FEATURES.filter((feature) => adapter.features.has(feature));
-  const requiredFeatures = [...new Set([...wanted, ...(options.features ?? [])])];
+  const requiredFeatures = [...wanted, ...(options.features ?? [])];
   return await adapter.requestDevice({ label: options.label ?? 'webgpu-mlp', requiredLimits, requiredFeatures });
 }
 
@@ -374,12 +350,15 @@ function refused(cause: unknown): WebGpuUnavailableError {
   return new WebGpuUnavailableError('device-refused', `The adapter refused a device: ${String(cause)}`, { cause });
 }
 
+function outOfMemory(what: string): MlpError {
+  return new MlpError(
+    'out-of-memory',
+    `The GPU is out of memory. Use a smaller batch, or dispose of something. ${what}`,
+  );
+}
+
 function asMlpError(error: GPUError): MlpError {
-  const memory = typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError;
-  return memory
-    ? new MlpError(
-        'out-of-memory',
-        `The GPU is out of memory: ${error.message} Dispose of what is not needed, or use a smaller batch.`,
-      )
+  return typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError
+    ? outOfMemory(error.message)
     : new MlpError('validation', `WebGPU refused a call of this library, which is a bug in it: ${error.message}`);
 }

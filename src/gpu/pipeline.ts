@@ -26,7 +26,7 @@ export class Pipeline {
 
   /** Compiles without blocking. @throws {MlpError} `shader`, with the shader's name and the compiler's words */
   ready(): Promise<void> {
-    this.#ready ??= this.#finished === undefined ? this.#compile() : Promise.resolve();
+    this.#ready ??= this.#compile();
     return this.#ready;
   }
 
@@ -47,7 +47,7 @@ export class Pipeline {
     } catch (cause) {
       const { messages } = await this.#module.getCompilationInfo().catch(() => ({ messages: [] }));
       const lines = messages.map(({ type, lineNum, linePos, message }) => `${type} ${lineNum}:${linePos} ${message}`);
-      const text = lines.length > 0 ? lines.join('\n') : String(cause);
+      const text = lines.join('\n') || String(cause);
       throw new MlpError('shader', `The shader ${this.#descriptor.label} does not compile on this GPU: ${text}`, {
         cause,
       });
@@ -67,40 +67,37 @@ export class PipelineCache {
   }
 
   get(program: Program): Pipeline {
-    const name = describe(program);
-    let pipeline = this.#pipelines.get(name);
-    if (pipeline === undefined) {
-      pipeline = new Pipeline(this.#device, this.#module(program.shader), this.#layout(program.shader), program);
-      this.#pipelines.set(name, pipeline);
-    }
-    return pipeline;
+    const { shader } = program;
+    return once(this.#pipelines, describe(program), () => {
+      const module = once(this.#modules, shader, ({ name: label, code }) =>
+        this.#device.createShaderModule({ label, code }),
+      );
+      const layout = once(this.#layouts, shader, () => bindGroupLayout(this.#device, shader));
+      return new Pipeline(this.#device, module, layout, program);
+    });
   }
+}
 
-  #module(shader: Shader): GPUShaderModule {
-    let module = this.#modules.get(shader);
-    if (module === undefined) {
-      module = this.#device.createShaderModule({ label: shader.name, code: shader.code });
-      this.#modules.set(shader, module);
-    }
-    return module;
+/** What the map has at the key, made where there is nothing yet. */
+function once<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make(key);
+    map.set(key, value);
   }
+  return value;
+}
 
-  #layout(shader: Shader): GPUBindGroupLayout {
-    let layout = this.#layouts.get(shader);
-    if (layout === undefined) {
-      const visibility = GPUShaderStage.COMPUTE;
-      const entries: GPUBindGroupLayoutEntry[] = [];
-      for (const [name, { binding }] of Object.entries(shader.uniforms)) {
-        entries.push({ binding, visibility, buffer: { type: 'uniform', hasDynamicOffset: name === 'step' } });
-      }
-      for (const { binding, access } of Object.values(shader.buffers)) {
-        entries.push({ binding, visibility, buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } });
-      }
-      layout = this.#device.createBindGroupLayout({ label: shader.name, entries });
-      this.#layouts.set(shader, layout);
-    }
-    return layout;
+function bindGroupLayout(device: GPUDevice, { name: label, uniforms, buffers }: Shader): GPUBindGroupLayout {
+  const visibility = GPUShaderStage.COMPUTE;
+  const entries: GPUBindGroupLayoutEntry[] = [];
+  for (const [name, { binding }] of Object.entries(uniforms)) {
+    entries.push({ binding, visibility, buffer: { hasDynamicOffset: name === 'step' } });
   }
+  for (const { binding, access } of Object.values(buffers)) {
+    entries.push({ binding, visibility, buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } });
+  }
+  return device.createBindGroupLayout({ label, entries });
 }
 
 function describe({ shader, overrides }: Program): string {

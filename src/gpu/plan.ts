@@ -1,6 +1,6 @@
 import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
-import { bind, type Command, current, encode, packUniforms } from './command.js';
+import { bind, type Command, current, encode, uploadUniforms } from './command.js';
 import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
@@ -115,17 +115,16 @@ export class PlanBuilder {
     }
     const owned = this.#owned.filter((storage) => needed.has(storage));
     for (const storage of owned) storage.allocate(gpu);
-    const { bytes, offsets } = packUniforms(live.map(({ dispatch }) => dispatch));
-    const uniforms = gpu.allocateUniforms(Math.max(bytes.byteLength, 16), `uniforms of ${what}`);
-    gpu.write(uniforms, 0, bytes);
+    const dispatches = live.map(({ dispatch }) => dispatch);
+    const { buffer, offsets } = uploadUniforms(gpu, dispatches);
     const phases = new Map<string, Command[]>();
     for (const [index, { phase, dispatch }] of live.entries()) {
       const commands = phases.get(phase) ?? [];
       const program = chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
-      commands.push(bind(gpu, dispatch, program, uniforms, offsets[index] ?? {}, steps?.buffer));
+      commands.push(bind(gpu, dispatch, program, buffer, offsets[index] ?? {}, steps?.buffer));
       phases.set(phase, commands);
     }
-    return new Plan(gpu, what, phases, owned, uniforms);
+    return new Plan(gpu, what, phases, owned, buffer);
   }
 
   /** The dispatches whose result is read by a later one, kept, or lives outside of the plan. */

@@ -1,4 +1,4 @@
-import { bind, encode, packUniforms } from './command.js';
+import { bind, encode, uploadUniforms } from './command.js';
 import { candidates, type Dispatch, type Program } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { type DType, Storage, Tensor } from './tensor.js';
@@ -60,12 +60,10 @@ async function fastest(
     const storage = new Storage(tensor.label, tensor.storage.byteLength);
     buffers[name] = new Tensor(storage, tensor.start, tensor.shape, tensor.dtype);
   }
-  const { bytes, offsets } = packUniforms([dispatch]);
-  const uniforms = gpu.allocateUniforms(Math.max(bytes.byteLength, 16), 'uniforms of tuning');
+  const { buffer: uniforms, offsets } = uploadUniforms(gpu, [dispatch]);
   const measured: Contender[] = [];
   try {
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
-    gpu.write(uniforms, 0, bytes);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
       const command = bind(gpu, { ...dispatch, buffers }, program, uniforms, offsets[0] ?? {});

@@ -1,5 +1,6 @@
 import shader from '../../shaders/bias-activation.wgsl';
 import { type Activation, resolveActivation } from '../activations.js';
+import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
 import { type Tensor, unaligned } from '../gpu/tensor.js';
@@ -35,7 +36,7 @@ export function biasActivation(Y: Tensor, bias: Tensor | undefined, activation: 
 export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activation): Dispatch {
   const [rows, columns] = matrix(dY);
   if (at.length !== dY.length) {
-    throw new ShapeError(`biasActivationBackward: dY is (${dY.shape.join(', ')}), but at is (${at.shape.join(', ')}).`);
+    throw new ShapeError(`biasActivationBackward: dY is ${text(dY.shape)}, but at is ${text(at.shape)}.`);
   }
   const { index, alpha, name } = resolveActivation(activation);
   const start = unaligned(at);
@@ -51,7 +52,7 @@ export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activ
 function matrix({ shape, label }: Tensor): readonly [number, number] {
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined || shape.length !== 2) {
-    throw new ShapeError(`biasActivation: "${label}" is (${shape.join(', ')}); a matrix has two sizes.`);
+    throw new ShapeError(`biasActivation: "${label}" is ${text(shape)}; a matrix has two sizes.`);
   }
   return [rows, columns];
 }

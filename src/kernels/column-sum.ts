@@ -1,4 +1,5 @@
 import shader from '../../shaders/column-sum.wgsl';
+import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
@@ -13,7 +14,7 @@ export function columnSum(X: Tensor, sums: Tensor): Dispatch {
   const [rows = 1, columns = 1] = X.shape;
   if (X.shape.length !== 2 || sums.length !== columns) {
     throw new ShapeError(
-      `columnSum: X is (${X.shape.join(', ')}) and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
+      `columnSum: X is ${text(X.shape)} and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
     );
   }
   return dispatch(shader, {

@@ -1,6 +1,7 @@
 import shader from '../../shaders/gather-rows.wgsl';
+import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 
 /** Columns that an invocation converts, and invocations of a workgroup. */
@@ -42,7 +43,7 @@ export function gatherRows(
     Y.shape[0] !== batch
   ) {
     throw new ShapeError(
-      `gatherRows: X is (${X.shape.join(', ')}) and Y is (${Y.shape.join(', ')}), but data is (${data.shape.join(', ')}), labels are (${labels.shape.join(', ')}) and normalization is (${normalization.shape.join(', ')}).`,
+      `gatherRows: X is ${text(X.shape)} and Y is ${text(Y.shape)}, but data is ${text(data.shape)}, labels are ${text(labels.shape)} and normalization is ${text(normalization.shape)}.`,
     );
   }
   return dispatch(shader, {
@@ -53,7 +54,7 @@ export function gatherRows(
         batch,
       ]),
     ],
-    uniforms: { dims: { columns, words }, step: step === PER_STEP ? PER_STEP : { ...step } },
+    uniforms: { dims: { columns, words }, step },
     buffers: { data, labels, order, normalization, X, Y },
     flops: 2 * batch * columns,
   });

@@ -1,6 +1,6 @@
 import shader from '../../shaders/sgd.wgsl';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 
 export interface SgdHyperparameters {
@@ -48,7 +48,7 @@ export function sgdUpdate(
     uniforms: {
       // Without momentum there is no velocity to dampen, as in PyTorch.
       hyper: { count, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
-      step: step === PER_STEP ? PER_STEP : { ...step },
+      step,
     },
     buffers: { gradients, owners: watch?.owners, parameters, velocity, status: watch?.status },
     flops: 6 * count,

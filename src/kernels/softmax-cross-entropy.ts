@@ -1,6 +1,7 @@
 import shader from '../../shaders/softmax-cross-entropy.wgsl';
+import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 
 /** What the loss kernel writes beside the gradient. */
@@ -33,19 +34,19 @@ export function softmaxCrossEntropyRows(
   const width = labels.shape[1] ?? 1;
   if (labels.shape[0] !== rows || (width !== 1 && width !== classes)) {
     throw new ShapeError(
-      `softmaxCrossEntropyRows: logits are (${logits.shape.join(', ')}), but labels are (${labels.shape.join(', ')}); they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
+      `softmaxCrossEntropyRows: logits are ${text(logits.shape)}, but labels are ${text(labels.shape)}; they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
     );
   }
   if (losses.length !== rows || gradient.shape.join() !== logits.shape.join() || totals.length !== 2 * rows) {
     throw new ShapeError(
-      `softmaxCrossEntropyRows: for logits (${rows}, ${classes}) the losses are (${rows}, 1), the gradient (${rows}, ${classes}) and the totals (2, ${rows}); they are (${losses.shape.join(', ')}), (${gradient.shape.join(', ')}) and (${totals.shape.join(', ')}).`,
+      `softmaxCrossEntropyRows: for logits (${rows}, ${classes}) the losses are (${rows}, 1), the gradient (${rows}, ${classes}) and the totals (2, ${rows}); they are ${text(losses.shape)}, ${text(gradient.shape)} and ${text(totals.shape)}.`,
     );
   }
   return dispatch(shader, {
     label: `softmax-cross-entropy ${rows}×${classes}`,
     // One class has one row of labels either way; an index of it says nothing, so it is taken for a probability.
     programs: [program(shader, { PROBABILITIES: width === classes && classes > 1 }, linearGrid(rows))],
-    uniforms: { dims: { rows, classes }, step: step === PER_STEP ? PER_STEP : { ...step } },
+    uniforms: { dims: { rows, classes }, step },
     buffers: { logits, labels, losses, gradient, totals, status },
     flops: 8 * rows * classes,
   });

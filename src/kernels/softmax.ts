@@ -1,4 +1,5 @@
 import shader from '../../shaders/softmax.wgsl';
+import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
@@ -14,7 +15,7 @@ export function softmax(logits: Tensor, output: Tensor, options: { readonly clas
   const expected = [rows, options.classes === true ? 1 : classes];
   if (logits.shape.length !== 2 || output.shape.join() !== expected.join()) {
     throw new ShapeError(
-      `softmax: logits are (${logits.shape.join(', ')}) and the output is (${output.shape.join(', ')}), but it must be (${expected.join(', ')}).`,
+      `softmax: logits are ${text(logits.shape)} and the output is ${text(output.shape)}, but it must be ${text(expected)}.`,
     );
   }
   return dispatch(shader, {
