@@ -38,6 +38,7 @@ test.for<[string, AdapterTraits, [number, number, number], MatmulVariant, string
   ['few invocations', modest, [512, 512, 512], 'matmul-4x4-32x32', '64 × 64 needs 256'],
   ['software', software, [512, 512, 512], 'matmul-direct', 'no barriers'],
   ['software', software, [1, 400, 784], 'matmul-gemv-serial', 'one row, no barriers'],
+  ['software', software, [8, 400, 784], 'matmul-direct', 'the bits of larger batches'],
 ])('%s takes for %j %s: %s', ([, adapter, [M, N, K], variant]) => {
   expect(choose(product(M, N, K), adapter).variant).toBe(variant);
 });
