@@ -86,7 +86,8 @@ fn row_A(m: u32, k: u32) -> vec4f {
     elements = vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
   }
   elements = select(elements, vec4f(1), ONES_ROW && m == rows);
-  return select(elements, vec4f(), k + vec4u(0, 1, 2, 3) >= vec4u(dims.K));
+  if (!EDGE_K) { return elements; }
+  return select(vec4f(), elements, k + vec4u(0, 1, 2, 3) < vec4u(dims.K));
 }
 fn rows_A(m: u32, k: u32) -> mat4x4f {
   return mat4x4f(row_A(m, k), row_A(m + 1, k), row_A(m + 2, k), row_A(m + 3, k));

@@ -160,7 +160,9 @@ function gemvPrograms(product: Product, layout: Layout): readonly Program<Matmul
   return [
     program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
       variant: 'matmul-gemv-serial',
-      prefers: onSoftware,
+      // Measured for one row, 1 × 784 → 400: a seventh of what matmul-direct takes. With more rows a batch keeps the bits
+      // that its rows have in a larger one.
+      prefers: (adapter) => onSoftware(adapter) && M === 1,
       unused,
     }),
     program(gemv, { ...overrides, SLICES }, workgroups, {

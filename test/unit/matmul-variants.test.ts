@@ -40,6 +40,7 @@ test.for<[string, AdapterTraits, [number, number, number], MatmulVariant, string
   ['software', software, [512, 512, 512], 'matmul-direct', 'no barriers'],
   ['software with subgroups', quads, [512, 512, 512], 'matmul-quad-8x8', 'quick to compile'],
   ['software', software, [1, 400, 784], 'matmul-gemv-serial', 'one row, no barriers'],
+  ['software', software, [8, 400, 784], 'matmul-direct', 'the bits of larger batches'],
 ])('%s takes for %j %s: %s', ([, adapter, [M, N, K], variant]) => {
   expect(choose(product(M, N, K), adapter).variant).toBe(variant);
 });

@@ -270,19 +270,34 @@ test.for([
 });
 
 const families = [...fromStorage, fourByFour, eightSplit, prefetching];
-test.for(families)('$name: a NaN stays in its row, and an infinity in its column', async (form) => {
-  const { A, B } = operands({ M: 33, N: 18, K: 7 }, {});
-  A.values[5 * 7 + 6] = Number.NaN; // row 5, the last k
-  const actual = await onGpu(form, A, B, [33, 18], {});
-  const rows = new Set([...actual.keys()].filter((i) => Number.isNaN(actual[i])).map((i) => Math.floor(i / 18)));
-  expect([...rows]).toEqual([5]);
-
-  A.values[5 * 7 + 6] = 1;
-  B.values[6 * 18 + 4] = Number.POSITIVE_INFINITY; // the last k, column 4
-  const infinite = await onGpu(form, A, B, [33, 18], {});
-  const columns = new Set([...infinite.keys()].filter((i) => !Number.isFinite(infinite[i])).map((i) => i % 18));
-  expect([...columns]).toEqual([4]);
-  expect(infinite.some(Number.isNaN)).toBe(false);
+test.for([...families, serialGemv])('$name: NaN and infinities stay in their rows and columns', async (form) => {
+  const M = form === serialGemv ? 7 : 33;
+  const [N, K] = [18, 7];
+  const { A, B } = operands({ M, N, K }, {});
+  const atRow5 = 5 * K + 6; // the last k, which what is beyond K must not repeat
+  const infected = async (test: (value: number) => boolean, place: (index: number) => number): Promise<number[]> => {
+    const actual = [...(await onGpu(form, A, B, [M, N], {})).entries()];
+    return [...new Set(actual.filter(([, value]) => test(value)).map(([index]) => place(index)))];
+  };
+  A.values[atRow5] = Number.NaN;
+  expect(await infected(Number.isNaN, (index) => Math.floor(index / N))).toEqual([5]);
+  A.values[atRow5] = Number.POSITIVE_INFINITY;
+  expect(
+    await infected(
+      (value) => Math.abs(value) === Infinity,
+      (index) => Math.floor(index / N),
+    ),
+  ).toEqual([5]);
+  expect(await infected(Number.isNaN, (index) => index)).toEqual([]);
+  A.values[atRow5] = 1;
+  B.values[6 * N + 4] = Number.POSITIVE_INFINITY;
+  expect(
+    await infected(
+      (value) => Math.abs(value) === Infinity,
+      (index) => index % N,
+    ),
+  ).toEqual([4]);
+  expect(await infected(Number.isNaN, (index) => index)).toEqual([]);
 });
 
 test.for([...families, ...gemvs])('$name: the same bits twice', async (form) => {
