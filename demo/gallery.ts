@@ -15,11 +15,15 @@ interface Misreading {
 
 /** Test digits the network misreads, the surest mistakes first. */
 export class Gallery {
-  /** Called with the index of the test digit that was chosen. */
-  onChoose: (index: number) => void = () => {};
+  readonly #onChoose: (index: number) => void;
   readonly #list = byId('gallery', HTMLUListElement);
   readonly #summary = byId('gallery-summary', HTMLParagraphElement);
   readonly #invitation = this.#summary.textContent ?? '';
+
+  /** @param onChoose is called with the index of the test digit that was chosen */
+  constructor(onChoose: (index: number) => void) {
+    this.#onChoose = onChoose;
+  }
 
   clear(): void {
     this.#list.replaceChildren();
@@ -47,7 +51,7 @@ export class Gallery {
     Object.assign(marks.dataset, { read, actual });
     const button = create('button', { type: 'button', title: words }, canvas, marks);
     button.setAttribute('aria-label', words);
-    button.addEventListener('click', () => this.onChoose(index));
+    button.addEventListener('click', () => this.#onChoose(index));
     return button;
   }
 }

@@ -5,7 +5,7 @@ import { PIXELS } from './data.ts';
 import { DrawPad } from './draw-pad.ts';
 import { byId } from './element.ts';
 import * as format from './format.ts';
-import { Gallery } from './gallery.ts';
+import type { Gallery } from './gallery.ts';
 import { reportToDriver } from './headless.ts';
 import { TrainingHistory } from './history.ts';
 import { Notice } from './notice.ts';
@@ -22,7 +22,6 @@ const curves = new Curves(byId('loss-chart', HTMLElement), byId('accuracy-chart'
 const readout = new Readout();
 const notice = new Notice();
 const pad = new DrawPad();
-const gallery = new Gallery();
 const reading = new Reading((digit) => session.predict(digit));
 const startButton = byId('start', HTMLButtonElement);
 const stepButton = byId('step', HTMLButtonElement);
@@ -32,6 +31,7 @@ const status = byId('status', HTMLParagraphElement);
 
 let history = new TrainingHistory();
 let arrived = 0;
+let gallery: Gallery | undefined;
 let progress: Extract<SessionEvent, { type: 'progress' }> | undefined;
 
 const draw = paced(() => {
@@ -129,7 +129,7 @@ function showModel({ sizes, parameterCount }: Extract<SessionEvent, { type: 'mod
   history = new TrainingHistory();
   progress = undefined;
   curves.set(history.points);
-  gallery.clear();
+  gallery?.clear();
   readout.clear(session.settings?.epochs ?? 1);
   void reading.refresh();
 }
@@ -144,7 +144,10 @@ function showEpoch(event: Extract<SessionEvent, { type: 'epoch' }>): void {
 async function showGallery(): Promise<void> {
   const test = session.mnist?.test;
   const probabilities = test === undefined ? null : await session.predict(test.images);
-  if (test !== undefined && probabilities !== null) gallery.show(test, probabilities);
+  if (test === undefined || probabilities === null) return;
+  const { Gallery } = await import('./gallery.ts');
+  gallery ??= new Gallery(placeTestDigit);
+  gallery.show(test, probabilities);
 }
 
 function placeTestDigit(index: number): void {
@@ -181,7 +184,6 @@ pickButton.addEventListener('click', () => {
   placeTestDigit(Math.floor(Math.random() * count));
 });
 pad.onChange = (digit) => reading.set(digit);
-gallery.onChoose = placeTestDigit;
 
 async function begin(): Promise<void> {
   // What is wrong in the address is marked in the form; the defaults stand in for it.

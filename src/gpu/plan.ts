@@ -4,7 +4,6 @@ import { bind, type Command, current, encode, uploadUniforms } from './command.j
 import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
-import { tune } from './tuner.js';
 
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
@@ -87,10 +86,7 @@ export class PlanBuilder {
 
   /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
   async compile(gpu: Gpu, what: string, steps?: StepRecords): Promise<Plan> {
-    const chosen = await tune(
-      gpu,
-      this.#live().map(({ dispatch }) => dispatch),
-    );
+    const chosen = gpu.choices.tuning === 'off' ? undefined : await this.#tuned(gpu);
     const plan = await gpu
       .guarded(what, () => this.build(gpu, what, steps, chosen))
       .catch((error: unknown) => {
@@ -104,6 +100,15 @@ export class PlanBuilder {
       throw error;
     }
     return plan;
+  }
+
+  /** Few apps measure: the tuner is loaded where one does. */
+  async #tuned(gpu: Gpu): Promise<ReadonlyMap<Dispatch, Program>> {
+    const { tune } = await import('./tuner.js');
+    return await tune(
+      gpu,
+      this.#live().map(({ dispatch }) => dispatch),
+    );
   }
 
   /** Allocates and binds at once; pipelines are compiled when they are first used, or by `ready()`. */

@@ -25,8 +25,7 @@ interface Contender {
 export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
   const chosen = new Map<Dispatch, Program>();
   const { choices } = gpu;
-  if (choices.tuning === 'off') return chosen;
-  const { budget, sample, rounds } = EFFORT[choices.tuning];
+  const { budget, sample, rounds } = EFFORT[choices.tuning === 'full' ? 'full' : 'auto'];
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
     // A CPU adapter takes longer to compile what was made for GPUs than `auto` has time.
