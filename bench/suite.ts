@@ -34,12 +34,13 @@ const typed = (name: string): string =>
 
 /**
  * The cases to measure.
- * @param only a part of their names; '' for all
+ * @param only a part of their names, or several with commas between; '' for all
  * @param large whether those for hardware adapters are wanted
  * @throws {SelectionError} if there is none
  */
 export function select(cases: readonly Case[], only: string, large: boolean): readonly Case[] {
-  const named = cases.filter(({ name }) => typed(name).includes(typed(only)));
+  const parts = only.split(',').map(typed);
+  const named = cases.filter(({ name }) => parts.some((part) => typed(name).includes(part)));
   if (named.length === 0) {
     const names = cases.map(({ name }) => `  ${name}`).join('\n');
     throw new SelectionError(`--only "${only}" is in no case's name. The cases are:\n${names}`);

@@ -11,5 +11,6 @@ export default defineConfig({
     alias: [{ find: /^webgpu-mlp$/, replacement: fileURLToPath(new URL('../src/index.ts', import.meta.url)) }],
   },
   plugins: [wgsl(), mnist()],
-  build: { target: 'es2022', outDir: 'dist', emptyOutDir: true },
+  // Browsers with WebGPU know modulepreload.
+  build: { target: 'es2022', outDir: 'dist', emptyOutDir: true, modulePreload: { polyfill: false } },
 });

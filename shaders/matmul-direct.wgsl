@@ -65,17 +65,19 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
   var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
   for (var k = 0u; k < dims.K; k += 4) {
+    let A0 = four_k_of_A(a0, k);
+    let A1 = four_k_of_A(a1, k);
+    let A2 = four_k_of_A(a2, k);
+    let A3 = four_k_of_A(a3, k);
     let B0 = four_k_of_B(b0, k);
     let B1 = four_k_of_B(b1, k);
+    c00 += B0 * A0; c01 += B1 * A0;
+    c10 += B0 * A1; c11 += B1 * A1;
     let B2 = four_k_of_B(b2, k);
     let B3 = four_k_of_B(b3, k);
-    let A0 = four_k_of_A(a0, k);
-    c00 += B0 * A0; c01 += B1 * A0; c02 += B2 * A0; c03 += B3 * A0;
-    let A1 = four_k_of_A(a1, k);
-    c10 += B0 * A1; c11 += B1 * A1; c12 += B2 * A1; c13 += B3 * A1;
-    let A2 = four_k_of_A(a2, k);
+    c02 += B2 * A0; c03 += B3 * A0;
+    c12 += B2 * A1; c13 += B3 * A1;
     c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
-    let A3 = four_k_of_A(a3, k);
     c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
   }
 

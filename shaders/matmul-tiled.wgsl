@@ -18,7 +18,7 @@
 // a tree, always the same; SLICES is a power of two.
 // Both operand tiles are k-major, so the inner loop reads vec4s along m and n. An invocation fetches one or two 4 × 4 blocks
 // a step, transposed in registers where k is contiguous. After each four k lie PAD vec4s, so that eight neighbours which
-// write along k hit different banks. With PREFETCH the next step's blocks are fetched before this one's multiplications.
+// write along k hit different banks.
 // What is beyond M and N repeats the last row or column and is not stored; what is beyond K is zero. EDGE_M, EDGE_N and
 // EDGE_K may be false where the tile (for K, TILE_K·SLICES) divides the size. With BANDS, tiles are walked in bands of eight
 // rows, so that workgroups that run at the same time share operands.
@@ -39,7 +39,6 @@ override BIAS: bool = false;
 override GATE: bool = false;
 override KEEP: bool = false;
 override BANDS: bool = false;
-override PREFETCH: bool = false;
 override PER_THREAD: u32 = 4;
 override THREADS_X: u32 = 8;
 override THREADS_Y: u32 = 8;
@@ -74,27 +73,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let n0 = tile.x * 4 * columns4;
   let steps = (dims.K + TILE_K * SLICES - 1) / (TILE_K * SLICES);
 
-  var next = mat4x4f(); var after_next = mat4x4f();
-  if (PREFETCH) {
-    next = fetch(thread, m0, n0, local.z * TILE_K);
-    after_next = fetch(thread + threads, m0, n0, local.z * TILE_K);
-  }
   var c00 = mat4x4f(); var c01 = mat4x4f(); var c10 = mat4x4f(); var c11 = mat4x4f();
   for (var t = 0u; t < steps; t++) {
     let k0 = (t * SLICES + local.z) * TILE_K;
-    if (PREFETCH) {
-      put_block(start_A, thread, next);
-      put_block(start_A, thread + threads, after_next);
-    } else {
-      for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
-        put_block(start_A, thread + i * threads, fetch(thread + i * threads, m0, n0, k0));
-      }
+    for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
+      put_block(start_A, thread + i * threads, fetch(thread + i * threads, m0, n0, k0));
     }
     workgroupBarrier(); // both tiles are complete before anyone reads them
-    if (PREFETCH && t + 1 < steps) {
-      next = fetch(thread, m0, n0, k0 + SLICES * TILE_K);
-      after_next = fetch(thread + threads, m0, n0, k0 + SLICES * TILE_K);
-    }
     for (var k4 = 0u; k4 < TILE_K / 4; k4++) {
       for (var k = 0u; k < 4; k++) {
         let at_A = start_A + k4 * four_rows + k * rows4 + local.y;

@@ -126,7 +126,7 @@ export function stripComments(code: string): string {
     out
       .split(LINE_BREAK)
       // After / and > a blank stays: "/ *p" would become a comment, and "array<f32> =" a comparison to some readers.
-      .map((line) => line.trim().replace(/(?<![/>]) *([{}()[\]:;,=*]) */g, '$1'))
+      .map((line) => line.trim().replace(/(?<![/>]) *([{}()[\]:;,=*+%&|!]) */g, '$1'))
       .filter((line) => line !== '')
       .join('\n')
   );

@@ -191,7 +191,6 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly GATE: boolean;
       readonly KEEP: boolean;
       readonly BANDS: boolean;
-      readonly PREFETCH: boolean;
       readonly PER_THREAD: number;
       readonly THREADS_X: number;
       readonly THREADS_Y: number;

@@ -13,7 +13,8 @@ The table goes to standard output, all else to standard error.
   --node          on Dawn for Node instead: bench/dist/bench-node.mjs, which also runs alone on another machine
                   (DAWN_NODE names Dawn's native module where the npm package webgpu is not installed)
   --serve         only serves the page, to measure in a browser of yours, until Ctrl-C
-  --only NAME     only cases whose name contains NAME (x stands for ×); a name that is nowhere lists them all
+  --only NAME     only cases whose name contains NAME (x stands for ×), or one of NAME,NAME; a name that is nowhere lists
+                  them all
   --quick         few and short samples: for a look, not for a claim
   --full          large shapes on a software adapter too; on hardware they are always measured
   --no-peers      without the other libraries

@@ -9,19 +9,16 @@ export interface TuningStorage {
 
 /** Which variant was the fastest for what, on one adapter in one browser. */
 export class Choices {
-  readonly tuning: Tuning;
   readonly #adapter: string;
   readonly #storage: TuningStorage | undefined;
   readonly #known: Map<string, string> = new Map<string, string>();
 
   constructor(
     { vendor, architecture, description }: { vendor: string; architecture: string; description: string },
-    tuning: Tuning = 'off',
     storage?: TuningStorage,
   ) {
     const [browser = ''] =
       /(?:Chrome|Firefox|Version)\/\d+/.exec(typeof navigator === 'undefined' ? '' : navigator.userAgent) ?? [];
-    this.tuning = tuning;
     this.#adapter = ['webgpu-mlp', vendor, architecture, description, browser].join(' ');
     this.#storage = storage;
   }

@@ -1,5 +1,5 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
-import { Choices, type Tuning, type TuningStorage } from './choices.js';
+import type { Tuning, TuningStorage } from './choices.js';
 import { type Binder, bind, encode, uploadUniforms } from './command.js';
 import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
@@ -60,7 +60,7 @@ export class Gpu implements Memory, Binder {
   /** @internal */
   readonly pipelines: PipelineCache;
   /** @internal */
-  readonly choices: Choices;
+  readonly tuning: Pick<GpuOptions, 'tuning' | 'tuningStorage'>;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
   #unused: Binder['unused'] | undefined;
@@ -68,8 +68,9 @@ export class Gpu implements Memory, Binder {
   #fault: MlpError | undefined;
   #destroyed = false;
 
-  private constructor(device: GPUDevice, owned: boolean, { tuning, tuningStorage }: GpuOptions = {}) {
+  private constructor(device: GPUDevice, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
+    this.tuning = tuning;
     this.#owned = owned;
     this.pipelines = new PipelineCache(device);
     this.#pool = new BufferPool(device);
@@ -84,7 +85,6 @@ export class Gpu implements Memory, Binder {
       limits: device.limits,
       parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
     };
-    this.choices = new Choices(this.info, tuning, tuningStorage);
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
       return this.#loss;
@@ -119,7 +119,7 @@ export class Gpu implements Memory, Binder {
   }
 
   /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
-  static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
+  static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
     return new Gpu(device, false, options);
   }
 

@@ -86,7 +86,8 @@ export class PlanBuilder {
 
   /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
   async compile(gpu: Gpu, what: string, steps?: StepRecords): Promise<Plan> {
-    const chosen = gpu.choices.tuning === 'off' ? undefined : await this.#tuned(gpu);
+    const { tuning = 'off' } = gpu.tuning;
+    const chosen = tuning === 'off' ? undefined : await this.#tuned(gpu);
     const plan = await gpu
       .guarded(what, () => this.build(gpu, what, steps, chosen))
       .catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { Choices } from './choices.js';
 import { bind, encode, uploadUniforms } from './command.js';
 import { candidates, type Dispatch, type Program } from './dispatch.js';
 import type { Gpu } from './gpu.js';
@@ -10,6 +11,8 @@ const EFFORT = {
 };
 /** The rules' choice stays unless another takes less than this share of its time: a smaller gain may be chance. */
 const MARGIN = 0.95;
+
+const memories = new WeakMap<Gpu, Choices>();
 
 interface Contender {
   readonly program: Program;
@@ -24,13 +27,14 @@ interface Contender {
  */
 export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
   const chosen = new Map<Dispatch, Program>();
-  const { choices } = gpu;
-  const { budget, sample, rounds } = EFFORT[choices.tuning === 'full' ? 'full' : 'auto'];
+  const full = gpu.tuning.tuning === 'full';
+  const { budget, sample, rounds } = EFFORT[full ? 'full' : 'auto'];
+  const choices = memories.get(gpu) ?? new Choices(gpu.info, gpu.tuning.tuningStorage);
+  memories.set(gpu, choices);
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
     // A CPU adapter takes longer to compile what was made for GPUs than `auto` has time.
-    const tried = ({ prefers }: Program): boolean =>
-      choices.tuning === 'full' || !gpu.info.software || prefers(gpu.info);
+    const tried = ({ prefers }: Program): boolean => full || !gpu.info.software || prefers(gpu.info);
     // Each for what it is, without what would take over.
     const rivals = candidates(dispatch, gpu.info)
       .filter(tried)

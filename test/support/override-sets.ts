@@ -26,7 +26,7 @@ const epilogues: Overrides[] = [
 ];
 
 /** Each says of itself alone what the shader leaves out; with the others it has nothing to do. */
-const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|PREFETCH)$/;
+const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS)$/;
 
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {

@@ -49,6 +49,7 @@ describe('--only', () => {
   test('takes a part of a name, with x for ×, in any case', () => {
     expect(selected('NT 512x512')).toEqual(['matmul NT 512×512×512']);
     expect(selected('fma')).toEqual(['adapter FMA peak']);
+    expect(selected('fma,NT 512x512')).toEqual(['adapter FMA peak', 'matmul NT 512×512×512']);
   });
 
   test('nothing takes all that the adapter is up to', () => {

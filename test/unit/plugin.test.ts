@@ -88,7 +88,7 @@ test.each([
   ['let x = y / *p;', 'let x=y / *p;'],
   ['let x = y * *p - -z;', 'let x=y**p - -z;'],
   ['var a: array<vec4<f32>> = b[i] ;', 'var a:array<vec4<f32>> =b[i];'],
-  ['if (a >= b && c <= d) { e += f; }', 'if(a >= b && c <=d){e +=f;}'],
+  ['if (a >= b && c <= d) { e += f; }', 'if(a >= b&&c <=d){e+=f;}'],
 ])('comments and blanks go, the program stays: %j', (code, stripped) => {
   expect(stripComments(code)).toBe(stripped);
   expect(stripComments(stripped)).toBe(stripped);
@@ -103,7 +103,7 @@ test('esbuild takes the same shaders, and nothing of wgsl_reflect reaches the bu
     plugins: [wgslEsbuild()],
   });
   const text = outputFiles[0]?.text ?? '';
-  expect(text).toContain('atomicMin(&status[1 + owners[i / 16]],step.index);');
+  expect(text).toContain('atomicMin(&status[1+owners[i / 16]],step.index);');
   expect(text).not.toContain('PyTorch'); // a comment
   expect(text).not.toMatch(/WgslReflect|WgslParser/);
 });

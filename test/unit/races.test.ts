@@ -65,7 +65,7 @@ const runs: Record<string, readonly Run[]> = {
       workgroups: [1, 1],
     },
     {
-      overrides: { ...small, THREADS_X: 1, PREFETCH: true, BANDS: true },
+      overrides: { ...small, THREADS_X: 1, BANDS: true },
       uniforms: product(9, 7, 17),
       workgroups: [2, 2],
     },
