@@ -32,14 +32,18 @@ export async function replay(
   dispatches: readonly Dispatch[],
   tensors: readonly Pick<Tensor, 'dispose'>[],
   more: Partial<Contender> = {},
-): Promise<Contender & { submit(count: number): void }> {
+): Promise<Contender & { submit(count: number, after?: (encoder: GPUCommandEncoder) => void): void }> {
   let compileMs = 0;
   for (const dispatch of dispatches) compileMs += await compileTime(gpu, dispatch);
   const plan = record(dispatches).build(gpu, name);
-  const submit = (count: number): void =>
-    gpu.submit(name, (pass) => {
-      for (let i = 0; i < count; i++) plan.encode(pass, 'main', 0);
-    });
+  const submit = (count: number, after?: (encoder: GPUCommandEncoder) => void): void =>
+    gpu.submit(
+      name,
+      (pass) => {
+        for (let i = 0; i < count; i++) plan.encode(pass, 'main', 0);
+      },
+      after,
+    );
   return {
     name,
     compileMs,

@@ -1,4 +1,4 @@
-import { MlpError } from 'webgpu-mlp';
+import type { MlpError } from 'webgpu-mlp';
 import type { SessionEvent } from './session.ts';
 
 type Report = (event: object) => unknown;
@@ -12,7 +12,6 @@ export function reportToDriver(event: SessionEvent): void {
     return;
   }
   const { error } = event;
-  const name = error instanceof Error ? error.name : 'Error';
-  const message = error instanceof Error ? error.message : String(error);
-  report({ type: 'error', name, code: error instanceof MlpError ? error.code : 'unknown', message });
+  const { name = 'Error', message = String(error), code = 'unknown' } = error as Partial<MlpError>;
+  report({ type: 'error', name, code, message });
 }

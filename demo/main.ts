@@ -6,7 +6,6 @@ import { DrawPad } from './draw-pad.ts';
 import { byId } from './element.ts';
 import * as format from './format.ts';
 import type { Gallery } from './gallery.ts';
-import { reportToDriver } from './headless.ts';
 import { TrainingHistory } from './history.ts';
 import { Notice } from './notice.ts';
 import { paced } from './pace.ts';
@@ -163,7 +162,6 @@ function withSettings(action: (settings: Settings) => Promise<void>): void {
 }
 
 session.listen(show);
-if (options.headless) session.listen(reportToDriver);
 
 notice.onAgain = () =>
   withSettings(async (settings) => {
@@ -186,6 +184,7 @@ pickButton.addEventListener('click', () => {
 pad.onChange = (digit) => reading.set(digit);
 
 async function begin(): Promise<void> {
+  if (options.headless) session.listen((await import('./headless.ts')).reportToDriver);
   // What is wrong in the address is marked in the form; the defaults stand in for it.
   const asked = checkSettings(options.fields);
   const checked = asked.ok ? asked : checkSettings(DEFAULT_FIELDS);

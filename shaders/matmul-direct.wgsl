@@ -18,7 +18,7 @@
 // C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
 // is beyond its end counts as zero. Rows and columns beyond the edges repeat the last one, and only what lies inside is
 // stored.
-// Dispatch ⌈N/(16·WORKGROUP_X)⌉ × ⌈M/(16·WORKGROUP_Y)⌉ workgroups; M without the row of ones.
+// Dispatch ⌈N/16⌉ × ⌈M/(16·WORKGROUP)⌉ workgroups; M without the row of ones.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
 override TRANSPOSE_A: bool = false;
@@ -30,8 +30,7 @@ override BIAS: bool = false;
 override GATE: bool = false;
 override KEEP: bool = false;
 override K_TAIL: bool = true;
-override WORKGROUP_X: u32 = 1;
-override WORKGROUP_Y: u32 = 4;
+override WORKGROUP: u32 = 4;
 
 const TILE: u32 = 16;
 
@@ -45,7 +44,7 @@ struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_o
 @group(0) @binding(6) var<storage, read> gate: array<f32>;
 @group(0) @binding(7) var<storage, read_write> C: array<f32>;
 
-@compute @workgroup_size(WORKGROUP_X, WORKGROUP_Y)
+@compute @workgroup_size(1, WORKGROUP)
 fn main(@builtin(global_invocation_id) global: vec3u) {
   let m = global.y * TILE;
   let n = global.x * TILE;

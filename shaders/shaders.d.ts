@@ -79,8 +79,7 @@ declare module '*/shaders/matmul-direct.wgsl' {
       readonly GATE: boolean;
       readonly KEEP: boolean;
       readonly K_TAIL: boolean;
-      readonly WORKGROUP_X: number;
-      readonly WORKGROUP_Y: number;
+      readonly WORKGROUP: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };

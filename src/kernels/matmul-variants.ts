@@ -112,7 +112,7 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
     program(
       direct,
       { ...layout, K_TAIL: K % 4 !== 0 },
-      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP_Y, DIRECT_TILE * direct.overrides.WORKGROUP_X),
+      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
       { prefers: onSoftware },
     ),
     ...LARGE_TILES.map((tile) =>

@@ -31,7 +31,7 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { TRANSPOSE_A: true, ONES_ROW: true, VEC4_A: true }, uniforms: product(17, 3, 2), workgroups: [1, 1] },
     { overrides: { BIAS: true, GATE: true }, uniforms: product(2, 17, 1), workgroups: [2, 1] },
     {
-      overrides: { WORKGROUP_Y: 1, BIAS: true, KEEP: true },
+      overrides: { WORKGROUP: 1, BIAS: true, KEEP: true },
       uniforms: product(17, 18, 1, 17 * 18),
       workgroups: [2, 2],
     },
