@@ -10,7 +10,7 @@
 //   owners      u32 (count/64)     the parameter tensor that each block of 64 elements belongs to      read if CHECKED
 //   status      u32 (1 + tensors)  status[1 + owner] becomes the smallest step.index that left a parameter not finite
 //
-// One invocation updates four elements: a CPU adapter takes 2.5 times as long for them one by one.
+// One invocation updates four elements: a CPU adapter takes longer for them one by one.
 // Dispatch workgroups in x, then y: a vec4's number is y·(64·workgroups in x) + x.
 // Source: PyTorch's documentation of torch.optim.SGD (Sutskever et al. 2013).
 // Error: at most 8 roundings of u = 2⁻²³ on the magnitudes added.

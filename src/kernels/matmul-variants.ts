@@ -160,7 +160,7 @@ function gemvPrograms(product: Product, layout: Layout): readonly Program<Matmul
   return [
     program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
       variant: 'matmul-gemv-serial',
-      // Measured for one row, 1 × 784 → 400: a seventh of what matmul-direct takes. With more rows a batch keeps the bits
+      // Faster than tiles for one row, as bench/results/swiftshader.json has it. With more rows a batch keeps the bits
       // that its rows have in a larger one.
       prefers: (adapter) => onSoftware(adapter) && M === 1,
       unused,
