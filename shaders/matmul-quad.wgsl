@@ -1,3 +1,4 @@
+//! uses matmul-storage
 //! uses activations
 // C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles that four neighbours load together, for
 // CPU adapters with subgroups. Operands, options and error are those of matmul-direct.wgsl.
@@ -121,73 +122,6 @@ fn from_above(m: mat4x4f) -> mat4x4f {
   return mat4x4f(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3]));
 }
 
-// Rows of op(A) that are stored.
-fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
-
-// Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
-fn start_A(m: u32) -> vec4u {
-  let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
-  if (TRANSPOSE_A) { return select(row, row / 4, VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
-  return row * select(dims.K, dims.K / 4, VEC4_A);
-}
-
-// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
-fn four_k_of_A(start: vec4u, k: u32) -> mat4x4f {
-  if (VEC4_A && !TRANSPOSE_A) {
-    let at = start + k / 4;
-    return mat4x4f(A4[at.x], A4[at.y], A4[at.z], A4[at.w]);
-  }
-  return transpose(mat4x4f(one_k_of_A(start, k), one_k_of_A(start, k + 1), one_k_of_A(start, k + 2), one_k_of_A(start, k + 3)));
-}
-
-// Element k of op(A)'s rows m … m + 3; zeros beyond K.
-fn one_k_of_A(start: vec4u, k: u32) -> vec4f {
-  let inside = select(k, min(k, dims.K - 1), K_TAIL);
-  var four: vec4f;
-  if (VEC4_A && TRANSPOSE_A) {
-    four = A4[start.x + inside * (stored_rows() / 4)];
-  } else {
-    let at = start + inside * select(1u, stored_rows(), TRANSPOSE_A);
-    four = vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
-  }
-  return select(four, vec4f(), K_TAIL && k >= dims.K);
-}
-
-// Where the columns n … n + 3 of op(B) begin, as start_A.
-fn start_B(n: u32) -> vec4u {
-  let column = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1));
-  if (TRANSPOSE_B) { return column * select(dims.K, dims.K / 4, VEC4_B); }
-  return select(column, column / 4, VEC4_B);
-}
-
-// op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3.
-fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
-  if (VEC4_B && TRANSPOSE_B) {
-    let at = start + k / 4;
-    return transpose(mat4x4f(B4[at.x], B4[at.y], B4[at.z], B4[at.w]));
-  }
-  return mat4x4f(one_k_of_B(start, k), one_k_of_B(start, k + 1), one_k_of_B(start, k + 2), one_k_of_B(start, k + 3));
-}
-
-// Elements n … n + 3 of op(B)'s row k; zeros beyond K.
-fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
-  let inside = select(k, min(k, dims.K - 1), K_TAIL);
-  var four: vec4f;
-  if (VEC4_B && !TRANSPOSE_B) {
-    four = B4[start.x + inside * (dims.N / 4)];
-  } else {
-    let at = start + inside * select(dims.N, 1u, TRANSPOSE_B);
-    four = vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
-  }
-  return select(four, vec4f(), K_TAIL && k >= dims.K);
-}
-
-fn column_sum(n: u32) -> f32 {
-  var sum = 0.0;
-  for (var k = 0u; k < dims.K; k++) { sum += B[select(k * dims.N + n, n * dims.K + k, TRANSPOSE_B)]; }
-  return sum;
-}
-
 // Stores 8 × 8 elements of C from `first` on, all blocks but the lane's own changed places.
 fn store_tile(first: vec2u, lane: vec2u, blocks: array<mat4x4f, 4>) {
   var c = blocks;
@@ -196,24 +130,5 @@ fn store_tile(first: vec2u, lane: vec2u, blocks: array<mat4x4f, 4>) {
     for (var column = 0u; column < 8 && m < stored_rows(); column += 4) {
       store_four(m, first.x + (column ^ (4 * lane.y)), c[row / 4 * 2 + column / 4][row % 4]);
     }
-  }
-}
-
-// Stores C[m, n … n + 3], as far as they lie inside.
-fn store_four(m: u32, n: u32, sums: vec4f) {
-  for (var i = 0u; i < 4; i++) {
-    if (n + i < dims.N) { store(m, n + i, sums[i]); }
-  }
-}
-
-fn store(m: u32, n: u32, sum: f32) {
-  let at = m * dims.N + n;
-  var z = sum;
-  if (BIAS) { z += bias[dims.bias_offset + n]; }
-  if (KEEP) { C[dims.keep_offset + at] = z; }
-  if (GATE) {
-    C[at] = z * activate_derivative(gate[dims.gate_offset + at]);
-  } else {
-    C[at] = activate(z);
   }
 }

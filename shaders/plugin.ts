@@ -1,29 +1,34 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin } from 'vite';
 import { activationsWgsl } from '../src/activation-formulas.ts';
 import type { Shader } from '../src/gpu/shader.ts';
-import { appended, declarations, reflectShader, stripComments } from './reflect.ts';
+import { declarations, reflectShader, type Snippets, stripComments, uses } from './reflect.ts';
 
 export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const SNIPPET = 'activations.wgsl';
+/** Files that are no module: what several shaders have in common. */
+const SNIPPETS = ['activations', 'matmul-storage'];
+
+function snippets(): Snippets {
+  const texts = SNIPPETS.map((name) => [name, readFileSync(join(folder, `${name}.wgsl`), 'utf8')] as const);
+  const { activations = '', ...others } = Object.fromEntries(texts);
+  return { activations: activations + activationsWgsl(), ...others };
+}
 
 /** Reads and reflects a .wgsl file. */
 export function loadShader(path: string): Shader {
-  const helpers = readFileSync(join(dirname(path), SNIPPET), 'utf8');
-  return reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), {
-    helpers,
-    activations: activationsWgsl(),
-  });
+  return reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets());
 }
 
 /** Every shader in this folder, by name. */
 export function loadShaders(): Shader[] {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.wgsl') && file !== SNIPPET);
+  const files = readdirSync(folder).filter(
+    (file) => file.endsWith('.wgsl') && !SNIPPETS.includes(basename(file, '.wgsl')),
+  );
   return files.sort().map((file) => loadShader(join(folder, file)));
 }
 
@@ -33,20 +38,21 @@ export function shaderDeclarations(): string {
 }
 
 /**
- * The module that an import of a .wgsl file gives. What activations need is appended from a module of its own, so that a
- * bundle has it once. The buffers' types are for shaders.d.ts alone.
+ * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, so that a bundle has
+ * each once. The buffers' types are for shaders.d.ts alone.
  */
 function moduleText(path: string, strip: boolean): string {
   const text = (code: string): string => JSON.stringify(strip ? stripComments(code) : code);
-  const helpers = readFileSync(join(dirname(path), SNIPPET), 'utf8');
-  if (basename(path) === SNIPPET)
-    return `export default ${text(appended({ helpers, activations: activationsWgsl() }))};`;
-  const { code, buffers, ...shader } = loadShader(path);
+  const snippet = snippets()[basename(path, '.wgsl')];
+  if (snippet !== undefined) return `export default ${text(snippet)};`;
+  const { code: _, buffers, ...shader } = loadShader(path);
   const source = readFileSync(path, 'utf8');
   const rest = Object.entries(buffers).map(([name, { binding, access }]) => [name, { binding, access }]);
   const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
-  if (code === source) return `export default {code: ${text(source)}, ${fields};`;
-  return `import activations from './${SNIPPET}';\nexport default {code: ${text(`${source}\n`)} + activations, ${fields};`;
+  const used = uses(source, SNIPPETS);
+  const imports = used.map((name, number) => `import snippet${number} from './${name}.wgsl';\n`);
+  const code = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)].join(' + ');
+  return `${imports.join('')}export default {code: ${code}, ${fields};`;
 }
 
 /** Writes shaders.d.ts if it is not what it must be, and says whether. */
@@ -90,7 +96,7 @@ export function wgsl(): Plugin {
     load(id) {
       const [path = '', query = ''] = id.split('?');
       if (!path.endsWith('.wgsl') || /^(?:raw|url)\b/.test(query)) return null;
-      this.addWatchFile(join(folder, SNIPPET));
+      for (const name of SNIPPETS) this.addWatchFile(join(folder, `${name}.wgsl`));
       return { code: moduleText(path, strip), map: null };
     },
   };

@@ -1,13 +1,8 @@
 import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Shader } from '../src/gpu/shader.js';
 
-/** What a file whose header says `uses activations` gets appended. */
-export interface Snippets {
-  /** shaders/activations.wgsl: the functions that activations are made of. */
-  readonly helpers: string;
-  /** activate() and activate_derivative(), from src/activation-formulas.ts. */
-  readonly activations: string;
-}
+/** By name, what a file whose header says `uses` that name gets appended. */
+export type Snippets = Readonly<Record<string, string>>;
 
 /**
  * Reads a shader's declarations at build time.
@@ -16,7 +11,8 @@ export interface Snippets {
  */
 export function reflectShader(name: string, source: string, snippets: Snippets): Shader {
   try {
-    const code = usesActivations(source) ? `${source}\n${appended(snippets)}` : source;
+    const used = uses(source, Object.keys(snippets)).map((snippet) => snippets[snippet] ?? '');
+    const code = used.length === 0 ? source : `${source}\n${used.join('')}`;
     return { name, code, overrides: overrideDefaults(code), ...bindings(code) };
   } catch (cause) {
     // The parser throws strings as well as errors; its last words are the line.
@@ -26,16 +22,15 @@ export function reflectShader(name: string, source: string, snippets: Snippets):
   }
 }
 
-/** What follows such a file's own text. */
-export function appended({ helpers, activations }: Snippets): string {
-  return `${helpers}${activations}`;
-}
-
-function usesActivations(source: string): boolean {
-  const directives = [...source.matchAll(/^\/\/!(.*)$/gm)].map(([, text = '']) => text.trim());
-  const unknown = directives.find((text) => text !== 'uses activations');
-  if (unknown !== undefined) throw new Error(`"//! ${unknown}" is not known. Known: "//! uses activations".`);
-  return directives.length > 0;
+/** The snippets that a file's header names, in its order. */
+export function uses(source: string, known: readonly string[]): string[] {
+  return [...source.matchAll(/^\/\/!(.*)$/gm)].map(([, text = '']) => {
+    const name = known.find((snippet) => text.trim() === `uses ${snippet}`);
+    if (name !== undefined) return name;
+    throw new Error(
+      `"//! ${text.trim()}" is not known. Known: ${known.map((snippet) => `"//! uses ${snippet}"`).join(', ')}.`,
+    );
+  });
 }
 
 /** The parser rounds a default to f32 and reads some literals wrongly, so it is taken from the text. */

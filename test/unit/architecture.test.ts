@@ -80,9 +80,9 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** shaders/activations.wgsl is appended to others; matmul has several shaders, for CPUs and for GPUs. */
+/** Two files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
 const shaders = filesIn('shaders')
-  .filter((path) => path.endsWith('.wgsl') && path !== 'activations.wgsl')
+  .filter((path) => path.endsWith('.wgsl') && !['activations.wgsl', 'matmul-storage.wgsl'].includes(path))
   .map((path) => basename(path, '.wgsl'));
 const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
 

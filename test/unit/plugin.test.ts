@@ -2,7 +2,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { reflectShader, stripComments, wgslEsbuild } from '../../shaders/plugin.ts';
 
-const snippets = { helpers: 'fn helper() -> f32 { return 1.0; }\n', activations: 'override ACTIVATION: u32 = 0;\n' };
+const snippets = { activations: 'fn helper() -> f32 { return 1.0; }\noverride ACTIVATION: u32 = 0;\n' };
 const shader = (body: string): string => `${body}\n@compute @workgroup_size(1) fn main() {}\n`;
 
 test('declarations are read: overrides with defaults, uniforms with offsets, buffers with access', () => {
