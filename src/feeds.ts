@@ -99,10 +99,10 @@ export class Feeds {
 }
 
 /** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
-export function rowSource({ gpu, normalization }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {
+export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {
   const [samples = 1] = data.shape;
   const order = upload<'u32'>(gpu, counting(samples), [samples], 'order');
-  return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization };
+  return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization, common };
 }
 
 /** 0, 1, 2 … */

@@ -66,6 +66,8 @@ export class Model {
   readonly values: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
+  /** Scale and shift, if all features have the same. */
+  readonly common: readonly [number, number] | undefined;
 
   private constructor(
     gpu: Gpu,
@@ -73,12 +75,14 @@ export class Model {
     layers: readonly PlacedLayer[],
     values: Tensor,
     normalization: Tensor,
+    common: readonly [number, number] | undefined,
   ) {
     this.gpu = gpu;
     this.spec = spec;
     this.layers = layers;
     this.values = values;
     this.normalization = normalization;
+    this.common = common;
   }
 
   static async create(gpu: Gpu, options: ModelOptions): Promise<Model> {
@@ -92,7 +96,9 @@ export class Model {
     return await gpu.guarded('Mlp.create', () => {
       const values = upload<'f32'>(gpu, initial, [initial.length], 'parameters');
       const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
-      return new Model(gpu, spec, layers, values, normalization);
+      const [scale = 1, shift = 0] = scaleAndShift;
+      const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
+      return new Model(gpu, spec, layers, values, normalization, isCommon ? [scale, shift] : undefined);
     });
   }
 

@@ -18,6 +18,15 @@ export interface RowSource {
   readonly order: Tensor<'u32'>;
   /** (columns, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
+  /** Scale and shift, if all features have the same: then a product can convert the rows where it loads them. */
+  readonly common?: readonly [number, number] | undefined;
+}
+
+/** A batch that no dispatch has to write: each reader takes it from the source, as `gatherRows` would have written it. */
+export interface GatheredRows {
+  readonly source: RowSource & { readonly common: readonly [number, number] };
+  /** Rows of the batch. */
+  readonly batch: number;
 }
 
 /**
