@@ -40,7 +40,7 @@ export async function replay(
     gpu.submit(
       name,
       (pass) => {
-        for (let i = 0; i < count; i++) plan.encode(pass, 'main', 0);
+        for (let i = 0; i < count; i++) plan.encode(pass, 0);
       },
       after,
     );

@@ -1,5 +1,5 @@
 import { PER_STEP } from './gpu/dispatch.js';
-import { PlanBuilder } from './gpu/plan.js';
+import { PlanBuilder, type Workspace } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
 import { gatherRows, type RowSource } from './kernels/gather-rows.js';
@@ -8,7 +8,66 @@ import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
 import type { RecordedLayer } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
-import type { Optimizer, ParameterSet } from './optimizers/optimizer.js';
+import type { Optimizer } from './optimizers/optimizer.js';
+
+/** Sums and first failure, as the loss kernel keeps them from step to step. */
+export type Results = Omit<LossOutputs, 'gradient'>;
+
+/** What is trained, and by which rules. */
+export interface Training {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Rows of a step. */
+  readonly batch: number;
+  /** What training steps share, whatever their data come from. */
+  readonly workspace: Workspace;
+  /** For each block of 64 parameters, the number of its layer. */
+  readonly owners: Tensor<'u32'>;
+  /** Of training, and of everything that only looks: evaluation, and `gradients`. */
+  readonly results: { readonly training: Results; readonly evaluation: Results };
+}
+
+/** What a replay does with a batch: train, compare outputs with labels, or compute gradients. */
+export type Purpose = 'step' | 'evaluate' | 'gradients';
+
+/**
+ * Records what is done with batches from a source, from the gather on.
+ * @returns the gradients of all parameters in one flat tensor, kept if that is the purpose
+ */
+export function recordTraining(
+  training: Training,
+  source: RowSource,
+  purpose: Purpose,
+): { readonly builder: PlanBuilder; readonly gradients: Tensor } {
+  const { model, loss, optimizer, batch, workspace, owners, results } = training;
+  const builder = new PlanBuilder(workspace);
+  const X = builder.tensor('X', [batch, model.spec.inputs]);
+  const labels = builder.tensor('labels', [batch, source.labels.shape[1] ?? 1], 'u32');
+  const gradients = builder.tensor('gradients', model.values.shape);
+  builder.phase('forward');
+  builder.add(gatherRows(source, X, labels, PER_STEP));
+  const layers = recordForward(builder, model, X, purpose === 'evaluate' ? undefined : gradients);
+  const last = layers.at(-1);
+  const outputs = last?.output ?? X;
+  builder.phase('loss');
+  const gradient = builder.tensor('dlogits', [batch, model.outputs]);
+  const sums = purpose === 'step' ? results.training : results.evaluation;
+  loss.record(builder, outputs, labels, { ...sums, gradient });
+  if (purpose === 'evaluate') return { builder, gradients };
+  builder.phase('backward');
+  if (last?.gate !== undefined) {
+    builder.add(biasActivationBackward(gradient, last.gate.at, last.gate.activation));
+  }
+  let dZ = gradient;
+  for (let number = layers.length - 1; number >= 0; number--) {
+    dZ = layers[number]?.backward(dZ, layers[number - 1]?.gate) ?? dZ;
+  }
+  builder.phase('update');
+  if (purpose === 'gradients') builder.keep(gradients);
+  else optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status });
+  return { builder, gradients };
+}
 
 /** Records every layer's forward half. */
 function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: Tensor): RecordedLayer[] {
@@ -22,78 +81,10 @@ function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: T
   return recorded;
 }
 
-/** What a feed needs of the training step that it feeds. */
-export interface FeedTarget {
-  readonly X: Tensor;
-  readonly outputs: Tensor;
-  readonly training: LossOutputs;
-  readonly evaluation: LossOutputs;
-}
-
-/** A training step, apart from what depends on the data set: phases `forward`, `backward` and `update`. */
-export interface TrainingStep {
-  readonly builder: PlanBuilder;
-  readonly parameters: ParameterSet;
-  readonly target: FeedTarget;
-}
-
-/** Records forward pass, back-propagation and update of a batch. */
-export function recordTraining(model: Model, optimizer: Optimizer, batch: number): TrainingStep {
-  const builder = new PlanBuilder();
-  const X = builder.state('X', [batch, model.spec.inputs]);
-  const gradient = builder.state('dlogits', [batch, model.outputs]);
-  const parameters: ParameterSet = {
-    values: model.values,
-    gradients: builder.state('gradients', model.values.shape),
-    owners: builder.state('owners', [model.values.length / 64], 'u32'),
-    status: builder.state('status', [1 + model.layers.length], 'u32'),
-  };
-  builder.phase('forward');
-  const recorded = recordForward(builder, model, X, parameters.gradients);
-  const last = recorded.at(-1);
-  const outputs = last?.output ?? X;
-  builder.keep(outputs);
-  builder.phase('backward');
-  if (last?.gate !== undefined) {
-    builder.add(biasActivationBackward(gradient, last.gate.at, last.gate.activation));
-  }
-  let dZ = gradient;
-  for (let number = recorded.length - 1; number >= 0; number--) {
-    dZ = recorded[number]?.backward(dZ, recorded[number - 1]?.gate) ?? dZ;
-  }
-  builder.phase('update');
-  optimizer.record(builder, parameters);
-  const results = (status: Tensor<'u32'>): LossOutputs => ({
-    losses: builder.state('losses', [batch, 1]),
-    gradient,
-    totals: builder.state('totals', [2, batch]),
-    status,
-  });
-  const training = results(parameters.status);
-  const evaluation = results(builder.state('status of evaluation', [1], 'u32'));
-  return { builder, parameters, target: { X, outputs, training, evaluation } };
-}
-
-/**
- * Records what depends on the data set: phase `gather` puts a batch into X, phases `loss` and `evaluate` compare the
- * outputs with its labels. Both losses write the same gradient; their sums are apart.
- */
-export function recordFeed(source: RowSource, loss: Loss, target: FeedTarget): PlanBuilder {
-  const builder = new PlanBuilder();
-  const labels = builder.state('labels', [target.X.shape[0] ?? 1, source.labels.shape[1] ?? 1], 'u32');
-  builder.phase('gather');
-  builder.add(gatherRows(source, target.X, labels, PER_STEP));
-  builder.phase('loss');
-  loss.record(builder, target.outputs, labels, target.training);
-  builder.phase('evaluate');
-  loss.record(builder, target.outputs, labels, target.evaluation);
-  return builder;
-}
-
 /** What a prediction gives for each sample: every class' probability, the last layer's outputs, or the likeliest class. */
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes';
 
-/** Records the prediction of a batch from a source: phase `main`. */
+/** Records the prediction of a batch from a source. */
 export function recordPrediction(
   model: Model,
   batch: number,
@@ -102,7 +93,7 @@ export function recordPrediction(
 ): { readonly builder: PlanBuilder; readonly result: Tensor } {
   const builder = new PlanBuilder();
   const X = builder.tensor('X', [batch, model.spec.inputs]);
-  const unusedLabels = builder.state('labels', [batch, 1], 'u32');
+  const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
   let result = recordForward(builder, model, X).at(-1)?.output ?? X;
   if (output !== 'logits') {

@@ -1,5 +1,5 @@
-import { type FeedTarget, recordFeed } from './compile.js';
-import type { Dataset, RawArray, RawTensor } from './dataset.js';
+import { type Purpose, recordTraining, type Training } from './compile.js';
+import type { Dataset, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
@@ -7,10 +7,12 @@ import type { RowSource } from './kernels/gather-rows.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
 
-/** Data as a training step reads them: where batches come from, and the dispatches that depend on it. */
+/** Data as a training step reads them: where batches come from, and the plan that is replayed for each. */
 export interface Feed {
   readonly plan: Plan;
   readonly source: RowSource;
+  /** Of all parameters, where the plan keeps them. */
+  readonly gradients: Tensor;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
   dispose(): void;
@@ -18,55 +20,59 @@ export interface Feed {
 
 /** The feeds of a trainer: made once for each data set and purpose, and for minibatches of each kind. */
 export class Feeds {
-  readonly #model: Model;
-  readonly #loss: Loss;
-  readonly #target: FeedTarget;
+  readonly #training: Training;
   readonly #records: StepRecords;
-  readonly #ofDatasets: Record<'train' | 'evaluate', Map<Dataset, Promise<Feed>>> = {
-    train: new Map<Dataset, Promise<Feed>>(),
+  readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<Feed>>> = {
+    step: new Map<Dataset, Promise<Feed>>(),
     evaluate: new Map<Dataset, Promise<Feed>>(),
   };
   readonly #ofBatches: Map<string, Feed> = new Map<string, Feed>();
   readonly #made: Feed[] = [];
   #disposed = false;
 
-  constructor(model: Model, loss: Loss, target: FeedTarget, records: StepRecords) {
-    this.#model = model;
-    this.#loss = loss;
-    this.#target = target;
+  constructor(training: Training, records: StepRecords) {
+    this.#training = training;
     this.#records = records;
   }
 
-  /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
-  of(dataset: Dataset, purpose: 'train' | 'evaluate'): Promise<Feed> {
-    const feeds = this.#ofDatasets[purpose];
-    const feed = feeds.get(dataset) ?? this.#make(dataset);
-    feeds.set(dataset, feed);
-    feed.catch(() => feeds.delete(dataset));
-    return feed;
+  /**
+   * Compiles a step for the data that are likeliest: bytes for a model that scales bytes, floats for others; and classes.
+   * Where others come, the kernels that read them are compiled when they do.
+   */
+  async prepare(): Promise<Plan> {
+    const { model } = this.#training;
+    const dtype = typeof model.spec.normalize === 'string' ? 'u8' : 'f32';
+    const source = this.#batchSource(dtype, 1);
+    const feed = await this.#compile('trainer', source, 'step', [source.data, source.labels, source.order]);
+    this.#ofBatches.set(batchKey(dtype, 1, 'step'), feed);
+    return feed.plan;
   }
 
-  /** The feed of minibatches: their data are overwritten at each use. */
-  ofBatch(inputs: RawArray, words: number): Feed {
-    const { gpu, spec } = this.#model;
-    const dtype = inputs instanceof Uint8Array ? 'u8' : 'f32';
-    const key = `${dtype}/${words}`;
-    let feed = this.#ofBatches.get(key);
+  /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
+  of(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<Feed> {
+    const feeds = this.#ofDatasets[purpose];
+    let feed = feeds.get(dataset);
     if (feed === undefined) {
-      const [batch = 1] = this.#target.X.shape;
-      const data = Tensor.empty(gpu, [batch, spec.inputs], 'batch inputs', dtype) as RawTensor;
-      const labels = Tensor.empty(gpu, [batch, words], 'batch labels', 'u32');
-      const source = rowSource(this.#model, data, labels);
-      const plan = recordFeed(source, this.#loss, this.#target).build(gpu, 'batch feed', this.#records);
-      feed = this.#keep(plan, source, [plan, data, labels, source.order]);
-      this.#ofBatches.set(key, feed);
+      const source = rowSource(this.#training.model, dataset.inputs, dataset.labels);
+      feed = this.#compile('data set feed', source, purpose, [source.order], dataset);
+      feeds.set(dataset, feed);
+      feed.catch(() => feeds.delete(dataset));
     }
     return feed;
   }
 
-  /** A feed to show as part of the plan. */
-  get any(): Feed {
-    return this.#made[0] ?? this.ofBatch(new Float32Array(0), 1);
+  /** The feed of minibatches: their data are overwritten at each use. */
+  ofBatch(dtype: 'u8' | 'f32', words: number, purpose: Purpose): Feed {
+    const key = batchKey(dtype, words, purpose);
+    let feed = this.#ofBatches.get(key);
+    if (feed === undefined) {
+      const source = this.#batchSource(dtype, words);
+      const { builder, gradients } = recordTraining(this.#training, source, purpose);
+      const plan = builder.build(this.#training.model.gpu, 'batch feed', this.#records);
+      feed = this.#keep(plan, source, gradients, [source.data, source.labels, source.order]);
+      this.#ofBatches.set(key, feed);
+    }
+    return feed;
   }
 
   dispose(): void {
@@ -74,29 +80,49 @@ export class Feeds {
     for (const feed of this.#made) feed.dispose();
   }
 
-  async #make(dataset: Dataset): Promise<Feed> {
-    const source = rowSource(this.#model, dataset.inputs, dataset.labels);
+  #batchSource(dtype: 'u8' | 'f32', words: number): RowSource {
+    const { model, batch } = this.#training;
+    const data = Tensor.empty(model.gpu, [batch, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
+    return rowSource(model, data, Tensor.empty(model.gpu, [batch, words], 'batch labels', 'u32'));
+  }
+
+  /** @param parts of the source, disposed with the feed */
+  async #compile(
+    what: string,
+    source: RowSource,
+    purpose: Purpose,
+    parts: readonly { dispose(): void }[],
+    dataset?: Dataset,
+  ): Promise<Feed> {
     try {
-      const builder = recordFeed(source, this.#loss, this.#target);
-      const plan = await builder.compile(this.#model.gpu, 'data set feed', this.#records);
-      const feed = this.#keep(plan, source, [plan, source.order], dataset);
+      const { builder, gradients } = recordTraining(this.#training, source, purpose);
+      const plan = await builder.compile(this.#training.model.gpu, what, this.#records);
+      const feed = this.#keep(plan, source, gradients, parts, dataset);
       if (this.#disposed) feed.dispose();
       return feed;
     } catch (error) {
-      source.order.dispose();
+      for (const part of parts) part.dispose();
       throw error;
     }
   }
 
-  #keep(plan: Plan, source: RowSource, parts: readonly { dispose(): void }[], dataset?: Dataset): Feed {
+  #keep(
+    plan: Plan,
+    source: RowSource,
+    gradients: Tensor,
+    parts: readonly { dispose(): void }[],
+    dataset?: Dataset,
+  ): Feed {
     const dispose = (): void => {
-      for (const part of parts) part.dispose();
+      for (const part of [plan, ...parts]) part.dispose();
     };
-    const feed = { plan, source, dispose, ...(dataset && { dataset }) };
+    const feed = { plan, source, gradients, dispose, ...(dataset && { dataset }) };
     this.#made.push(feed);
     return feed;
   }
 }
+
+const batchKey = (dtype: 'u8' | 'f32', words: number, purpose: Purpose): string => `${dtype}/${words}/${purpose}`;
 
 /** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
 export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {

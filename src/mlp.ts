@@ -177,9 +177,9 @@ export class Mlp {
         this.#stepRecords.write([{ first: load(first, rows), rows, index: 0, learning_rate: 0 }]);
         gpu.submit(
           'predict',
-          (pass) => plan.encode(pass, 'main', 0),
+          (pass) => plan.encode(pass, 0),
           (encoder) =>
-            encoder.copyBufferToBuffer(result.buffer, 4 * result.start, staging, first * bytes, rows * bytes),
+            encoder.copyBufferToBuffer(result.buffer, result.byteOffset, staging, first * bytes, rows * bytes),
         );
       }
       return new Float32Array(await gpu.map(staging, count * bytes));

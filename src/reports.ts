@@ -41,8 +41,8 @@ export class Reports {
     const staging = this.#free.pop();
     if (staging === undefined) return;
     let offset = 0;
-    for (const { buffer, byteLength } of this.#tensors) {
-      encoder.copyBufferToBuffer(buffer, 0, staging, offset, byteLength);
+    for (const { buffer, byteOffset, byteLength } of this.#tensors) {
+      encoder.copyBufferToBuffer(buffer, byteOffset, staging, offset, byteLength);
       offset += byteLength;
     }
     this.#next = { staging, tag };

@@ -1,11 +1,11 @@
 import { checkBatchSize, demand } from './check.js';
-import { type FeedTarget, recordTraining, type TrainingStep } from './compile.js';
+import type { Purpose, Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
 import type { Gpu } from './gpu/gpu.js';
-import { type Plan, type PlannedDispatch, planTable, StepRecords } from './gpu/plan.js';
-import type { Tensor } from './gpu/tensor.js';
+import { type Plan, StepRecords, Workspace } from './gpu/plan.js';
+import { Tensor, upload } from './gpu/tensor.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
 import type { Model, Weight } from './model.js';
@@ -66,23 +66,18 @@ const STEP_CAPACITY = 64;
 const SUBMIT_MS = { visible: 8, hidden: 64 };
 const NONE = 0xffffffff;
 
-/** The phases of a training step, of an evaluation and of `gradients`: some are the feed's, some the main plan's. */
-const STEP = ['gather', 'forward', 'loss', 'backward', 'update'];
-const EVALUATE = ['gather', 'forward', 'evaluate'];
-const GRADIENTS = ['gather', 'forward', 'evaluate', 'backward'];
-
 /** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
 export class Trainer<Names extends string = never> {
   readonly batchSize: number;
   readonly #gpu: Gpu;
   readonly #model: Model;
   readonly #options: TrainerOptions<Names>;
-  readonly #main: Plan;
-  readonly #target: FeedTarget;
-  readonly #gradients: Tensor;
+  readonly #training: Training;
   readonly #records: StepRecords;
   readonly #feeds: Feeds;
   readonly #onDispose: (trainer: Trainer<Names>) => void;
+  /** Of the step that was compiled or replayed last. */
+  #plan: Plan | undefined;
   #learningRate: number;
   #steps = 0;
   #epochs = 0;
@@ -94,20 +89,16 @@ export class Trainer<Names extends string = never> {
   private constructor(
     model: Model,
     options: TrainerOptions<Names>,
-    main: Plan,
-    { target, parameters }: TrainingStep,
-    records: StepRecords,
+    training: Training,
     onDispose: (trainer: Trainer<Names>) => void,
   ) {
     this.batchSize = options.batchSize;
     this.#gpu = model.gpu;
     this.#model = model;
     this.#options = options;
-    this.#main = main;
-    this.#target = target;
-    this.#gradients = parameters.gradients;
-    this.#records = records;
-    this.#feeds = new Feeds(model, options.loss, target, records);
+    this.#training = training;
+    this.#records = new StepRecords(model.gpu, STEP_CAPACITY);
+    this.#feeds = new Feeds(training, this.#records);
     this.#learningRate = options.optimizer.spec.learningRate;
     this.#onDispose = onDispose;
   }
@@ -118,9 +109,9 @@ export class Trainer<Names extends string = never> {
     options: TrainerOptions<Names>,
     onDispose: (trainer: Trainer<Names>) => void,
   ): Promise<Trainer<Names>> {
-    const { batchSize, stepsPerSubmit = 'auto', optimizer } = options;
+    const { batchSize: batch, stepsPerSubmit = 'auto', loss, optimizer } = options;
     const { gpu } = model;
-    checkBatchSize('trainer:', batchSize, gpu.info.limits);
+    checkBatchSize('trainer:', batch, gpu.info.limits);
     if (stepsPerSubmit !== 'auto') {
       demand('trainer:', { stepsPerSubmit }, 'a positive integer');
       if (stepsPerSubmit > STEP_CAPACITY) {
@@ -130,14 +121,31 @@ export class Trainer<Names extends string = never> {
         );
       }
     }
-    const step = recordTraining(model, optimizer, batchSize);
-    const records = new StepRecords(gpu, STEP_CAPACITY);
+    const { owners } = model;
+    const results = (): Results => ({
+      losses: Tensor.empty(gpu, [batch, 1], 'losses'),
+      totals: Tensor.empty(gpu, [2, batch], 'totals'),
+      status: Tensor.empty(gpu, [1 + model.layers.length], 'status', 'u32'),
+    });
+    const trainer = new Trainer(
+      model,
+      options,
+      {
+        model,
+        loss,
+        optimizer,
+        batch,
+        workspace: new Workspace(),
+        owners: upload<'u32'>(gpu, owners, [owners.length], 'owners'),
+        results: { training: results(), evaluation: results() },
+      },
+      onDispose,
+    );
     try {
-      const main = await step.builder.compile(gpu, 'trainer', records);
-      step.parameters.owners.write(model.owners);
-      return new Trainer(model, options, main, step, records, onDispose);
+      trainer.#plan = await trainer.#feeds.prepare();
+      return trainer;
     } catch (error) {
-      records.dispose();
+      trainer.dispose();
       throw error;
     }
   }
@@ -153,11 +161,10 @@ export class Trainer<Names extends string = never> {
   }
 
   /** What a step runs, in order. `toString()` is a table. */
-  get plan(): { readonly dispatches: readonly PlannedDispatch[]; toString(): string } {
+  get plan(): Pick<Plan, 'dispatches' | 'toString'> {
     this.#check();
-    const all = [...this.#feeds.any.plan.dispatches, ...this.#main.dispatches];
-    const dispatches = STEP.flatMap((wanted) => all.filter(({ phase }) => phase === wanted));
-    return { dispatches, toString: () => planTable(dispatches) };
+    // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
+    return this.#plan!;
   }
 
   /**
@@ -167,7 +174,7 @@ export class Trainer<Names extends string = never> {
    * @throws {ShapeError|DataError} before anything is queued
    */
   step(inputs: Uint8Array | Float32Array | ArrayLike<number>, targets: ArrayLike<number>): void {
-    this.#replayBatch('step', STEP, inputs, targets);
+    this.#replayBatch('step', inputs, targets);
   }
 
   /**
@@ -191,7 +198,7 @@ export class Trainer<Names extends string = never> {
     this.#fitting = true;
     const history: EpochResult<Names>[] = [];
     try {
-      const feed = await this.#feeds.of(dataset, 'train');
+      const feed = await this.#feeds.of(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
         let entry = await this.#epoch(feed, dataset.length, epoch, options);
         if (entry === undefined) break;
@@ -226,12 +233,12 @@ export class Trainer<Names extends string = never> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
     const feed = await this.#feeds.of(dataset, 'evaluate');
-    const { totals } = this.#target.evaluation;
+    const { totals } = this.#training.results.evaluation;
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
     totals.write(new Float32Array(totals.length));
     for (let first = 0; first < steps; first += STEP_CAPACITY) {
-      this.#replay('evaluate', EVALUATE, feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
+      this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
     }
     return this.#evaluation(sums(await totals.read(), dataset.length));
   }
@@ -240,7 +247,7 @@ export class Trainer<Names extends string = never> {
   async loss(): Promise<number> {
     this.#check();
     const rows = this.#lastRows;
-    return mean(await this.#target.training.losses.read(), rows);
+    return mean(await this.#training.results.training.losses.read(), rows);
   }
 
   /** Loss and gradients of a minibatch, in the order of `weights()`. Nothing is updated. */
@@ -248,9 +255,10 @@ export class Trainer<Names extends string = never> {
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
   ): Promise<{ loss: number; gradients: Weight[] }> {
-    const rows = this.#replayBatch('gradients', GRADIENTS, inputs, targets);
-    const [flat, losses] = await Promise.all([this.#gradients.read(), this.#target.evaluation.losses.read()]);
-    return { loss: mean(losses, rows), gradients: this.#model.cut(flat) };
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
+    const { losses } = this.#training.results.evaluation;
+    const [flat, perRow] = await Promise.all([feed.gradients.read(), losses.read()]);
+    return { loss: mean(perRow, rows), gradients: this.#model.cut(flat) };
   }
 
   /** Frees what training needs; the model keeps its weights. A second call does nothing. */
@@ -258,7 +266,9 @@ export class Trainer<Names extends string = never> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.resume();
-    for (const part of [this.#feeds, this.#main, this.#records]) part.dispose();
+    const { workspace, owners, results } = this.#training;
+    const tensors = [results.training, results.evaluation].flatMap((sums) => Object.values(sums));
+    for (const part of [this.#feeds, this.#records, workspace, owners, ...tensors]) part.dispose();
     this.#onDispose(this);
   }
 
@@ -275,7 +285,7 @@ export class Trainer<Names extends string = never> {
   ): Promise<EpochResult<Names> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
-    const { totals, status } = this.#target.training;
+    const { totals, status } = this.#training.results.training;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
@@ -329,9 +339,7 @@ export class Trainer<Names extends string = never> {
         }
         const count = Math.min(pace, steps - queued);
         const done = queued + count;
-        this.#replay('fit', STEP, feed, samples, queued, count, (encoder) =>
-          reports.copy(encoder, done, done === steps),
-        );
+        this.#replay('fit', feed, samples, queued, count, (encoder) => reports.copy(encoder, done, done === steps));
         reports.map();
         queued = done;
         const before = inFlight;
@@ -356,10 +364,9 @@ export class Trainer<Names extends string = never> {
     return { ...this.#evaluation(reported.sums), epoch, steps, seconds };
   }
 
-  /** Replays phases for `count` batches from number `first` on, in one submit. */
+  /** Replays a feed's plan for `count` batches from number `first` on, in one submit. */
   #replay(
-    what: string,
-    phases: readonly string[],
+    what: Purpose | 'fit',
     feed: Feed,
     samples: number,
     first: number,
@@ -375,26 +382,22 @@ export class Trainer<Names extends string = never> {
     });
     this.#records.write(steps);
     const encode = (pass: GPUComputePassEncoder): void => {
-      for (let slot = 0; slot < count; slot++) {
-        for (const phase of phases) {
-          for (const plan of [feed.plan, this.#main]) plan.encode(pass, phase, this.#records.offset(slot));
-        }
-      }
+      for (let slot = 0; slot < count; slot++) feed.plan.encode(pass, this.#records.offset(slot));
     };
     this.#gpu.submit(what, encode, after);
-    if (phases === STEP) {
+    if (what === 'fit' || what === 'step') {
+      this.#plan = feed.plan;
       this.#steps += count;
       this.#lastRows = steps.at(-1)?.rows ?? 0;
     }
   }
 
-  /** Checks a minibatch, uploads it and replays phases for it. @returns its samples */
+  /** Checks a minibatch, uploads it and replays the plan for its kind. @returns its samples, and where they went */
   #replayBatch(
-    what: string,
-    phases: readonly string[],
+    what: 'step' | 'gradients',
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
-  ): number {
+  ): { readonly rows: number; readonly feed: Feed } {
     this.#checkIdle(what);
     const features = this.#model.spec.inputs;
     const rows = inputs.length / features;
@@ -404,11 +407,12 @@ export class Trainer<Names extends string = never> {
       throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${this.batchSize}. Pass at most that many.`);
     }
     checkLabels(what, samples, this.#model, this.#options.loss);
-    const feed = this.#feeds.ofBatch(samples.inputs, samples.words);
+    const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
+    const feed = this.#feeds.ofBatch(dtype, samples.words, what);
     this.#gpu.write(feed.source.data.buffer, 0, samples.inputs);
     this.#gpu.write(feed.source.labels.buffer, 0, samples.labels);
-    this.#replay(what, phases, feed, rows, 0, 1);
-    return rows;
+    this.#replay(what, feed, rows, 0, 1);
+    return { rows, feed };
   }
 
   #evaluation(total: Sums): Evaluation<Names> {

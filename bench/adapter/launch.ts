@@ -1,5 +1,5 @@
 import { type Dispatch, dispatch, program } from '../../src/gpu/dispatch.js';
-import { PlanBuilder } from '../../src/gpu/plan.js';
+import { type Plan, PlanBuilder } from '../../src/gpu/plan.js';
 import type { Shader } from '../../src/gpu/shader.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import type { Case } from '../case.js';
@@ -45,41 +45,42 @@ export const launchCosts: Case = {
       first,
       ...Array.from({ length: INDEPENDENT - 1 }, (_, i) => Tensor.empty(gpu, [4], `word ${i + 1}`)),
     ];
-    const builder = new PlanBuilder();
-    for (const [number, word] of words.entries()) {
-      builder.phase(`${number}`);
+    const plans: Plan[] = [];
+    for (const word of words) {
+      const builder = new PlanBuilder();
       builder.add(touch(word));
+      plans.push(await builder.compile(gpu, 'launch'));
     }
-    const plan = await builder.compile(gpu, 'launch');
+    const launch = (pass: GPUComputePassEncoder, number: number): void => plans[number]?.encode(pass, 0);
     const staging = gpu.allocateStaging(16, 'round trip');
     let freed = false;
     const dispose = (): void => {
       if (freed) return;
       freed = true;
-      plan.dispose();
+      for (const plan of plans) plan.dispose();
       for (const word of words) word.dispose();
       gpu.free(staging);
     };
     const costs: Record<string, (count: number) => void | Promise<void>> = {
       [DEPENDENT]: (count) =>
         gpu.submit('dependent', (pass) => {
-          for (let i = 0; i < count; i++) plan.encode(pass, '0', 0);
+          for (let i = 0; i < count; i++) launch(pass, 0);
         }),
       'independent dispatch': (count) =>
         gpu.submit('independent', (pass) => {
-          for (let i = 0; i < count; i++) plan.encode(pass, `${i % INDEPENDENT}`, 0);
+          for (let i = 0; i < count; i++) launch(pass, i % INDEPENDENT);
         }),
       'pass of one dispatch': (count) => {
         const encoder = gpu.device.createCommandEncoder();
         for (let i = 0; i < count; i++) {
           const pass = encoder.beginComputePass();
-          plan.encode(pass, '0', 0);
+          launch(pass, 0);
           pass.end();
         }
         gpu.device.queue.submit([encoder.finish()]);
       },
       'submit of one dispatch': (count) => {
-        for (let i = 0; i < count; i++) gpu.submit('submit', (pass) => plan.encode(pass, '0', 0));
+        for (let i = 0; i < count; i++) gpu.submit('submit', (pass) => launch(pass, 0));
       },
       'round trip': async (count) => {
         for (let i = 0; i < count; i++) await readBack(gpu, first, staging);

@@ -1,6 +1,6 @@
 import { MlpError, ShapeError } from '../errors.js';
 import type { Shader } from './shader.js';
-import { BINDING_ALIGNMENT, bytesPerElement, type DType, type Tensor } from './tensor.js';
+import { BINDING_ALIGNMENT, type DType, type Tensor } from './tensor.js';
 
 /** What the choice between a kernel's programs may depend on. `GpuInfo` is one. */
 export interface AdapterTraits {
@@ -133,14 +133,14 @@ export function choose(call: Dispatch, adapter: AdapterTraits): Program {
 
 /** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */
 export function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
-  const offset = tensor.start * bytesPerElement(tensor.dtype);
+  const { byteOffset: offset, storage } = tensor;
   if (offset % BINDING_ALIGNMENT !== 0) {
     throw new ShapeError(
       `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding begins at a multiple of ${BINDING_ALIGNMENT}.`,
     );
   }
   // To a whole vec4 where there is room: a storage is padded to one, a caller's own buffer may not be.
-  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, tensor.storage.byteLength - offset);
+  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, storage.byteOffset + storage.byteLength - offset);
   return { buffer: tensor.buffer, offset, size };
 }
 

@@ -46,28 +46,106 @@ export class StepRecords {
   }
 }
 
+/**
+ * Memory that plans have in common, if they run one after the other: state that outlives a replay, found again by its
+ * label, and buffers lent to what lives within one.
+ */
+export class Workspace {
+  readonly #states: Map<string, Storage> = new Map<string, Storage>();
+  #lent: readonly Storage[] = [];
+  readonly #allocated: Set<Storage> = new Set<Storage>();
+
+  /** The state of this name, which the first who asks for it makes. */
+  state(name: string, label: string, byteLength: number): Storage {
+    const storage = this.#states.get(name) ?? new Storage(label, byteLength);
+    this.#states.set(name, storage);
+    return storage;
+  }
+
+  /**
+   * Lends whole buffers, one to several storages where no two of them live at the same time.
+   * @param lives the first and the last dispatch of a replay that need each storage
+   */
+  lend(lives: ReadonlyMap<Storage, readonly [number, number]>): void {
+    const taken = new Map<Storage, (readonly [number, number])[]>();
+    // The largest first: then each further one fits into a buffer that is free.
+    for (const [storage, life] of [...lives].sort(([a], [b]) => b.byteLength - a.byteLength)) {
+      const [first, last] = life;
+      const free = this.#lent.filter(
+        (host) =>
+          host.byteLength >= storage.byteLength &&
+          (taken.get(host) ?? []).every(([from, to]) => last < from || to < first),
+      );
+      const host = free.sort((a, b) => a.byteLength - b.byteLength)[0] ?? new Storage('transient', storage.byteLength);
+      if (free.length === 0) this.#lent = [...this.#lent, host];
+      taken.set(host, [...(taken.get(host) ?? []), life]);
+      storage.place(host);
+    }
+  }
+
+  /** Gives memory to everything that has none yet, and says what that is. */
+  allocate(gpu: Gpu): readonly Storage[] {
+    const fresh = [...this.#storages].filter((storage) => !this.#allocated.has(storage));
+    for (const storage of fresh) this.#allocated.add(storage.allocate(gpu));
+    return fresh;
+  }
+
+  /** Gives memory back, all of it unless told otherwise. */
+  dispose(storages: Iterable<Storage> = this.#storages): void {
+    for (const storage of storages) {
+      storage.dispose();
+      this.#allocated.delete(storage);
+      for (const [name, state] of this.#states) if (state === storage) this.#states.delete(name);
+      this.#lent = this.#lent.filter((lent) => lent !== storage);
+    }
+  }
+
+  get #storages(): readonly Storage[] {
+    return [...this.#states.values(), ...this.#lent];
+  }
+}
+
+/** A dispatch, and the part of the step that it belongs to. */
+interface Recorded {
+  readonly phase: string;
+  readonly dispatch: Dispatch;
+}
+
 /** Records the dispatches of a step, and what memory they need. */
 export class PlanBuilder {
-  readonly #recorded: { readonly phase: string; readonly dispatch: Dispatch }[] = [];
-  readonly #owned: Storage[] = [];
+  readonly #workspace: Workspace;
+  /** Whether the plan has the workspace for itself. */
+  readonly #own: boolean;
+  #recorded: readonly Recorded[] = [];
+  readonly #names: Map<string, number> = new Map<string, number>();
   readonly #transient: Set<Storage> = new Set<Storage>();
   readonly #kept: Set<Storage> = new Set<Storage>();
   #phase = 'main';
+  #allocated: readonly Storage[] = [];
 
-  /** A tensor that one dispatch of this plan writes and later ones read. A dispatch whose result nobody reads is dropped. */
-  tensor(label: string, shape: readonly number[]): Tensor {
-    const tensor = this.state(label, shape);
-    this.#transient.add(tensor.storage);
-    return tensor;
+  /** @param workspace shared with plans that never run in between; without it, the plan has memory of its own */
+  constructor(workspace?: Workspace) {
+    this.#own = workspace === undefined;
+    this.#workspace = workspace ?? new Workspace();
   }
 
-  /** A tensor that starts as zeros and keeps its values from step to step. */
+  /** A tensor that one dispatch of this plan writes and later ones read. A dispatch whose result nobody reads is dropped. */
+  tensor(label: string, shape: readonly number[]): Tensor;
+  tensor<T extends DType>(label: string, shape: readonly number[], dtype: T): Tensor<T>;
+  tensor(label: string, shape: readonly number[], dtype: DType = 'f32'): Tensor<DType> {
+    const storage = new Storage(label, elements(shape) * bytesPerElement(dtype));
+    this.#transient.add(storage);
+    return new Tensor(storage, 0, shape, dtype);
+  }
+
+  /** A tensor that starts as zeros and keeps its values from replay to replay, and from plan to plan of a workspace. */
   state(label: string, shape: readonly number[]): Tensor;
   state<T extends DType>(label: string, shape: readonly number[], dtype: T): Tensor<T>;
   state(label: string, shape: readonly number[], dtype: DType = 'f32'): Tensor<DType> {
-    const storage = new Storage(label, elements(shape) * bytesPerElement(dtype));
-    this.#owned.push(storage);
-    return new Tensor(storage, 0, shape, dtype);
+    const number = this.#names.get(label) ?? 0;
+    this.#names.set(label, number + 1);
+    const bytes = elements(shape) * bytesPerElement(dtype);
+    return new Tensor(this.#workspace.state(`${label} ${number} ${bytes}`, label, bytes), 0, shape, dtype);
   }
 
   /** Says that a tensor is read from outside of the plan, so that what writes it stays. */
@@ -75,13 +153,13 @@ export class PlanBuilder {
     this.#kept.add(tensor.storage);
   }
 
-  /** Begins a part of the plan that can be replayed alone. */
+  /** Begins a part of the step, for the plan's table. */
   phase(name: string): void {
     this.#phase = name;
   }
 
   add(dispatch: Dispatch): void {
-    this.#recorded.push({ phase: this.#phase, dispatch });
+    this.#recorded = [...this.#recorded, { phase: this.#phase, dispatch }];
   }
 
   /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
@@ -91,7 +169,7 @@ export class PlanBuilder {
     const plan = await gpu
       .guarded(what, () => this.build(gpu, what, steps, chosen))
       .catch((error: unknown) => {
-        for (const storage of this.#owned) storage.dispose();
+        this.#workspace.dispose(this.#allocated);
         throw error;
       });
     try {
@@ -115,28 +193,34 @@ export class PlanBuilder {
   /** Allocates and binds at once; pipelines are compiled when they are first used, or by `ready()`. */
   build(gpu: Gpu, what: string, steps?: StepRecords, chosen?: ReadonlyMap<Dispatch, Program>): Plan {
     const live = this.#live();
-    const needed = new Set<Storage>(this.#owned.filter((storage) => !this.#transient.has(storage)));
-    for (const { dispatch } of live) {
-      for (const tensor of Object.values(dispatch.buffers)) if (tensor !== undefined) needed.add(tensor.storage);
-    }
-    const owned = this.#owned.filter((storage) => needed.has(storage));
-    for (const storage of owned) storage.allocate(gpu);
+    this.#workspace.lend(this.#lives(live));
+    this.#allocated = this.#workspace.allocate(gpu);
     const dispatches = live.map(({ dispatch }) => dispatch);
     const { buffer, offsets } = uploadUniforms(gpu, dispatches);
-    const phases = new Map<string, Command[]>();
-    for (const [index, { phase, dispatch }] of live.entries()) {
-      const commands = phases.get(phase) ?? [];
+    const commands = live.map(({ phase, dispatch }, index): PlannedCommand => {
       const program = chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
-      commands.push(bind(gpu, dispatch, program, buffer, offsets[index] ?? {}, steps?.buffer));
-      phases.set(phase, commands);
+      return { ...bind(gpu, dispatch, program, buffer, offsets[index] ?? {}, steps?.buffer), phase };
+    });
+    return new Plan(gpu, what, commands, buffer, this.#own ? this.#workspace : undefined);
+  }
+
+  /** For each transient storage, the first and the last dispatch that need it. */
+  #lives(live: readonly Recorded[]): Map<Storage, readonly [number, number]> {
+    const lives = new Map<Storage, readonly [number, number]>();
+    for (const [index, { dispatch }] of live.entries()) {
+      for (const tensor of Object.values(dispatch.buffers)) {
+        if (tensor === undefined || !this.#transient.has(tensor.storage)) continue;
+        const [first] = lives.get(tensor.storage) ?? [index];
+        lives.set(tensor.storage, [first, this.#kept.has(tensor.storage) ? live.length : index]);
+      }
     }
-    return new Plan(gpu, what, phases, owned, buffer);
+    return lives;
   }
 
   /** The dispatches whose result is read by a later one, kept, or lives outside of the plan. */
-  #live(): readonly { readonly phase: string; readonly dispatch: Dispatch }[] {
+  #live(): readonly Recorded[] {
     const read = new Set(this.#kept);
-    const live: { readonly phase: string; readonly dispatch: Dispatch }[] = [];
+    const live: Recorded[] = [];
     for (const recorded of [...this.#recorded].reverse()) {
       const { buffers, programs } = recorded.dispatch;
       const shader = programs[0]?.shader;
@@ -155,6 +239,9 @@ export class PlanBuilder {
   }
 }
 
+/** A command, and the part of the step that it belongs to. */
+type PlannedCommand = Command & { readonly phase: string };
+
 /** A row of `Plan.dispatches`. */
 export interface PlannedDispatch {
   readonly phase: string;
@@ -168,53 +255,53 @@ export interface PlannedDispatch {
   readonly flops: number;
 }
 
-/** A plan that has been encoded so often is worth compiling its later programs. */
-const OFTEN = 48;
+/** A plan that has been replayed so often is worth compiling its later programs. */
+const OFTEN = 16;
 
 /** Recorded once, replayed every step: dispatches with their pipelines, bind groups and grid sizes settled. */
 export class Plan {
   readonly label: string;
   readonly #gpu: Gpu;
-  readonly #phases: ReadonlyMap<string, readonly Command[]>;
-  readonly #owned: readonly Storage[];
+  readonly #commands: readonly PlannedCommand[];
   readonly #uniforms: GPUBuffer;
+  readonly #workspace: Workspace | undefined;
   #encoded = 0;
   #disposed = false;
 
-  /** @internal */
+  /** @internal @param workspace disposed with the plan */
   constructor(
     gpu: Gpu,
     label: string,
-    phases: ReadonlyMap<string, readonly Command[]>,
-    owned: readonly Storage[],
+    commands: readonly PlannedCommand[],
     uniforms: GPUBuffer,
+    workspace: Workspace | undefined,
   ) {
     this.#gpu = gpu;
     this.label = label;
-    this.#phases = phases;
-    this.#owned = owned;
+    this.#commands = commands;
     this.#uniforms = uniforms;
+    this.#workspace = workspace;
   }
 
   /** Resolves when every pipeline is compiled; all are compiled at once. */
   async ready(): Promise<void> {
-    const pipelines = new Set([...this.#phases.values()].flat().map(({ pipeline }) => pipeline));
+    const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
     const all = Promise.all([...pipelines].map((pipeline) => pipeline.ready()));
     await all.catch((cause: unknown) => this.#gpu.explain(this.label, cause));
     this.#gpu.check();
   }
 
-  /** Encodes a phase, if the plan has it. @param stepOffset the byte offset of this step's record */
-  encode(pass: GPUComputePassEncoder, phase: string, stepOffset: number): void {
+  /** Encodes a replay. @param stepOffset the byte offset of this step's record */
+  encode(pass: GPUComputePassEncoder, stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
     this.#encoded += 1;
     if (this.#encoded === OFTEN) void this.#compileLater();
-    encode(pass, this.#phases.get(phase) ?? [], stepOffset);
+    encode(pass, this.#commands, stepOffset);
   }
 
   /** One after the other, since other plans may be waiting for the compiler; without them this one goes on as it is. */
   async #compileLater(): Promise<void> {
-    for (const { later } of [...this.#phases.values()].flat()) {
+    for (const { later } of this.#commands) {
       if (this.#disposed) return;
       await later?.pipeline.ready().catch(() => undefined);
     }
@@ -222,20 +309,28 @@ export class Plan {
 
   /** What runs, in order. */
   get dispatches(): readonly PlannedDispatch[] {
-    return [...this.#phases].flatMap(([phase, commands]) =>
-      commands.map((command) => describe(phase, command.dispatch, current(command).program)),
-    );
+    return this.#commands.map((command) => describe(command.phase, command.dispatch, current(command).program));
   }
 
   /** The plan as a table, a line a dispatch. */
   toString(): string {
-    return planTable(this.dispatches);
+    return table(
+      ['phase', 'dispatch', 'variant', 'workgroups', 'bytes', 'FLOPs'],
+      this.dispatches.map(({ phase, label, variant, workgroups, bytes, flops }) => [
+        phase,
+        label,
+        variant,
+        workgroups.join('×'),
+        `${bytes}`,
+        `${flops}`,
+      ]),
+    );
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const storage of this.#owned) storage.dispose();
+    this.#workspace?.dispose();
     this.#gpu.free(this.#uniforms);
   }
 }
@@ -248,21 +343,6 @@ function describe(
   let bytes = 0;
   for (const tensor of new Set(Object.values(buffers))) bytes += tensor?.byteLength ?? 0;
   return { phase, kernel, label, variant, workgroups, bytes, flops };
-}
-
-/** Dispatches as a table, a line each. */
-export function planTable(dispatches: readonly PlannedDispatch[]): string {
-  return table(
-    ['phase', 'dispatch', 'variant', 'workgroups', 'bytes', 'FLOPs'],
-    dispatches.map(({ phase, label, variant, workgroups, bytes, flops }) => [
-      phase,
-      label,
-      variant,
-      workgroups.join('×'),
-      `${bytes}`,
-      `${flops}`,
-    ]),
-  );
 }
 
 /** Columns padded to their widest cell. */

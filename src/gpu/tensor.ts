@@ -31,6 +31,7 @@ export class Storage {
   #buffer: GPUBuffer | undefined;
   #memory: Memory | undefined;
   #borrowed = false;
+  #host: { readonly storage: Storage; readonly byteOffset: number } | undefined;
   static readonly #known = new WeakMap<GPUBuffer, Storage>();
 
   /** Our own buffers are whole vec4s, so that kernels may take four elements at a time. */
@@ -56,7 +57,18 @@ export class Storage {
     return this;
   }
 
+  /** Makes it a part of another storage, from a place on where a binding may begin. */
+  place(storage: Storage, byteOffset = 0): void {
+    this.#host = { storage, byteOffset };
+  }
+
+  /** Where in its buffer it begins. */
+  get byteOffset(): number {
+    return this.#host?.byteOffset ?? 0;
+  }
+
   get buffer(): GPUBuffer {
+    if (this.#host !== undefined) return this.#host.storage.buffer;
     if (this.#buffer === undefined) {
       throw new DisposedError(`"${this.label}" has no memory: use it after compile() and before dispose().`);
     }
@@ -64,6 +76,7 @@ export class Storage {
   }
 
   get memory(): Memory {
+    if (this.#host !== undefined) return this.#host.storage.memory;
     if (this.#memory === undefined) {
       throw new MlpError('no-gpu', `"${this.label}" has no Gpu to be read with. Pass { gpu } to Tensor.wrap.`);
     }
@@ -107,6 +120,11 @@ export class Tensor<T extends DType = 'f32'> {
 
   get buffer(): GPUBuffer {
     return this.storage.buffer;
+  }
+
+  /** Where in its buffer it begins, in bytes. */
+  get byteOffset(): number {
+    return this.storage.byteOffset + this.start * bytesPerElement(this.dtype);
   }
 
   /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
@@ -157,13 +175,12 @@ export class Tensor<T extends DType = 'f32'> {
 
   /** Overwrites the elements, in queue order. */
   write(values: ArrayOf<T>): void {
-    this.storage.memory.write(this.storage.buffer, this.start * bytesPerElement(this.dtype), values);
+    this.storage.memory.write(this.buffer, this.byteOffset, values);
   }
 
   /** Copies the elements back, after everything queued so far. @throws {DeviceLostError} */
   async read(): Promise<ArrayOf<T>> {
-    const size = bytesPerElement(this.dtype);
-    const bytes = await this.storage.memory.read(this.storage.buffer, this.start * size, this.length * size);
+    const bytes = await this.storage.memory.read(this.buffer, this.byteOffset, this.byteLength);
     return new arrays[this.dtype](bytes, 0, this.length) as ArrayOf<T>;
   }
 

@@ -92,7 +92,7 @@ test('in a plan that is replayed often, what is worth compiling takes over', asy
     builder.add(matmul(A, B, C));
     const plan = await builder.compile(gpu, 'test');
     return () => {
-      gpu.submit('test', (pass) => plan.encode(pass, 'main', 0));
+      gpu.submit('test', (pass) => plan.encode(pass, 0));
       return plan.dispatches[0]?.variant;
     };
   };
