@@ -1,18 +1,8 @@
+//! uses matmul-operands
 //! uses matmul-storage
 //! uses activations
-// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles straight from storage, for CPU adapters.
-//
-//   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
-//   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
-//   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
-//   C     f32 (M, N)                                                           written, every element
-//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
-//
-// ONES_ROW gives op(A) a last row of ones, so that the last row of C is the column sum of op(B): with A = X and B = dZ the
-// product is [dW; db]. dims.M counts that row.
-// A4 and B4 are A and B again, as vec4f: with VEC4_A (VEC4_B) a row of the stored matrix is a whole number of them, and the
-// kernel reads those; else it reads scalars. The other of the two bindings is then unused.
+// A product from register tiles that are filled straight from storage, for CPU adapters without subgroups. Operands and
+// options: matmul-operands.wgsl.
 //
 // One invocation computes 16 × 16 elements of C in sixteen mat4x4f: a CPU adapter pays for loads and barriers, not for
 // registers. c12 is the block of rows 4–7 and columns 8–11; a column of it is a row of C, because
@@ -22,28 +12,11 @@
 // Dispatch ⌈N/16⌉ × ⌈M/(16·WORKGROUP)⌉ workgroups; M without the row of ones.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
-override TRANSPOSE_A: bool = false;
-override TRANSPOSE_B: bool = false;
-override ONES_ROW: bool = false;
-override VEC4_A: bool = false;
-override VEC4_B: bool = false;
-override BIAS: bool = false;
-override GATE: bool = false;
-override KEEP: bool = false;
 override K_TAIL: bool = true;
 override WORKGROUP: u32 = 4;
 
 const TILE: u32 = 16;
 
-struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_offset: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> A: array<f32>;
-@group(0) @binding(2) var<storage, read> A4: array<vec4f>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> B4: array<vec4f>;
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read> gate: array<f32>;
-@group(0) @binding(7) var<storage, read_write> C: array<f32>;
 
 @compute @workgroup_size(1, WORKGROUP)
 fn main(@builtin(global_invocation_id) global: vec3u) {
@@ -65,10 +38,11 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
   var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
   for (var k = 0u; k < dims.K; k += 4) {
-    let A0 = four_k_of_A(a0, k);
-    let A1 = four_k_of_A(a1, k);
-    let A2 = four_k_of_A(a2, k);
-    let A3 = four_k_of_A(a3, k);
+    let places = places_in_A(k);
+    let A0 = four_k_of_A(a0, k, places);
+    let A1 = four_k_of_A(a1, k, places);
+    let A2 = four_k_of_A(a2, k, places);
+    let A3 = four_k_of_A(a3, k, places);
     let B0 = four_k_of_B(b0, k);
     let B1 = four_k_of_B(b1, k);
     c00 += B0 * A0; c01 += B1 * A0;

@@ -1,7 +1,8 @@
+//! uses matmul-operands
 //! uses matmul-storage
 //! uses activations
-// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles that four neighbours load together, for
-// CPU adapters with subgroups. Operands, options and error are those of matmul-direct.wgsl.
+// A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Operands and options:
+// matmul-operands.wgsl; error: matmul-direct.wgsl.
 //
 // Nothing coalesces a CPU adapter's loads: they are what a register tile costs there. A quad of invocations computes 2 × 2
 // tiles of 8 × 8 elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:
@@ -16,28 +17,9 @@
 // Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
 enable subgroups;
 
-override TRANSPOSE_A: bool = false;
-override TRANSPOSE_B: bool = false;
-override ONES_ROW: bool = false;
-override VEC4_A: bool = false;
-override VEC4_B: bool = false;
-override BIAS: bool = false;
-override GATE: bool = false;
-override KEEP: bool = false;
 override K_TAIL: bool = true;
 override LARGE: bool = false;
 override TALL: bool = false; // only with LARGE
-
-struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_offset: u32 }
-
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> A: array<f32>;
-@group(0) @binding(2) var<storage, read> A4: array<vec4f>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> B4: array<vec4f>;
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read> gate: array<f32>;
-@group(0) @binding(7) var<storage, read_write> C: array<f32>;
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) subgroup_lane: u32) {
@@ -63,14 +45,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) su
   var c60 = mat4x4f(); var c61 = mat4x4f(); var c62 = mat4x4f(); var c63 = mat4x4f();
   var c70 = mat4x4f(); var c71 = mat4x4f(); var c72 = mat4x4f(); var c73 = mat4x4f();
   for (var k = 0u; k < dims.K; k += 4) {
-    let A0 = four_k_of_A(a0, k);
+    let places = places_in_A(k);
+    let A0 = four_k_of_A(a0, k, places);
     let A1 = from_beside(A0);
     let B0 = four_k_of_B(b0, k);
     let B1 = from_above(B0);
     c00 += B0 * A0; c01 += B1 * A0;
     c10 += B0 * A1; c11 += B1 * A1;
     if (LARGE) {
-      let A2 = four_k_of_A(a2, k);
+      let A2 = four_k_of_A(a2, k, places);
       let A3 = from_beside(A2);
       let B2 = four_k_of_B(b2, k);
       let B3 = from_above(B2);
@@ -79,9 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) su
       c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
       c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
       if (TALL) {
-        let A4 = four_k_of_A(a4, k);
+        let A4 = four_k_of_A(a4, k, places);
         let A5 = from_beside(A4);
-        let A6 = four_k_of_A(a6, k);
+        let A6 = four_k_of_A(a6, k, places);
         let A7 = from_beside(A6);
         c40 += B0 * A4; c41 += B1 * A4; c42 += B2 * A4; c43 += B3 * A4;
         c50 += B0 * A5; c51 += B1 * A5; c52 += B2 * A5; c53 += B3 * A5;

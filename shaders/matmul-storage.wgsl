@@ -1,34 +1,42 @@
 // What the products that read operands straight from storage have in common: loads in fours, the row of ones, the epilogue.
-// It is appended to files whose header says so, and takes their overrides and bindings for granted.
-
-// Rows of op(A) that are stored.
-fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
+// It is appended to files whose header says so, together with matmul-operands.wgsl.
 
 // Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
 fn start_A(m: u32) -> vec4u {
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
   if (TRANSPOSE_A) { return select(row, row / 4, VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
-  return row * select(dims.K, dims.K / 4, VEC4_A);
+  return rows_of_A(row) * select(dims.K, dims.K / 4, VEC4_A);
+}
+
+// Where k … k + 3 are in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
+fn places_in_A(k: u32) -> vec4u {
+  let four = vec4u(k, k + 1, k + 2, k + 3);
+  let inside = select(four, min(four, vec4u(dims.K - 1)), K_TAIL);
+  if (TRANSPOSE_A) { return rows_of_A(inside); }
+  return inside;
 }
 
 // op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
-fn four_k_of_A(start: vec4u, k: u32) -> mat4x4f {
+fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
   if (VEC4_A && !TRANSPOSE_A) {
     let at = start + k / 4;
-    return mat4x4f(A4[at.x], A4[at.y], A4[at.z], A4[at.w]);
+    return mat4x4f(vec4_of_A(at.x), vec4_of_A(at.y), vec4_of_A(at.z), vec4_of_A(at.w));
   }
-  return transpose(mat4x4f(one_k_of_A(start, k), one_k_of_A(start, k + 1), one_k_of_A(start, k + 2), one_k_of_A(start, k + 3)));
+  return transpose(mat4x4f(
+    one_k_of_A(start, k, places.x),
+    one_k_of_A(start, k + 1, places.y),
+    one_k_of_A(start, k + 2, places.z),
+    one_k_of_A(start, k + 3, places.w),
+  ));
 }
 
 // Element k of op(A)'s rows m … m + 3; zeros beyond K.
-fn one_k_of_A(start: vec4u, k: u32) -> vec4f {
-  let inside = select(k, min(k, dims.K - 1), K_TAIL);
+fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   var four: vec4f;
   if (VEC4_A && TRANSPOSE_A) {
-    four = A4[start.x + inside * (stored_rows() / 4)];
+    four = vec4_of_A(start.x + place * (stored_rows() / 4));
   } else {
-    let at = start + inside * select(1u, stored_rows(), TRANSPOSE_A);
-    four = vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
+    four = elements_of_A(start + place * select(1u, stored_rows(), TRANSPOSE_A));
   }
   return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
@@ -81,7 +89,7 @@ fn store(m: u32, n: u32, sum: f32) {
   if (BIAS) { z += bias[dims.bias_offset + n]; }
   if (KEEP) { C[dims.keep_offset + at] = z; }
   if (GATE) {
-    C[at] = z * activate_derivative(gate[dims.gate_offset + at]);
+    C[at] = z * activate_derivative(gate_at(at));
   } else {
     C[at] = activate(z);
   }

@@ -1,16 +1,8 @@
+//! uses matmul-operands
+//! uses matmul-blocks
 //! uses activations
-// C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate): register tiles through workgroup memory, for GPUs.
-//
-//   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
-//   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
-//   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
-//   C     f32 (M, N)                                                           written, every element
-//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
-//
-// ONES_ROW gives op(A) a last row of ones, so that the last row of C is the column sum of op(B). dims.M counts that row.
-// A4, B4 and C4 are A, B and C again, as vec4f. With VEC4_A (VEC4_B, VEC4_C) a row of the stored matrix is a whole number of
-// them, and they are used; else the scalars. The other of the two bindings is then unused.
+// A product from register tiles that are filled through workgroup memory, for GPUs. Operands and options:
+// matmul-operands.wgsl.
 //
 // An invocation computes PER_THREAD × PER_THREAD elements of C, PER_THREAD being 4 or 8. Eight are two vec4 half a tile
 // apart, so that neighbours read neighbouring vec4s. A workgroup computes PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X
@@ -26,18 +18,7 @@
 // hold half of the slices' sums. TILE_K is 8, 16 or 32, and TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
-override TRANSPOSE_A: bool = false;
-override TRANSPOSE_B: bool = false;
-override ONES_ROW: bool = false;
-override VEC4_A: bool = false;
-override VEC4_B: bool = false;
-override VEC4_C: bool = false;
 override EDGE_M: bool = true;
-override EDGE_N: bool = true;
-override EDGE_K: bool = true;
-override BIAS: bool = false;
-override GATE: bool = false;
-override KEEP: bool = false;
 override BANDS: bool = false;
 override PER_THREAD: u32 = 4;
 override THREADS_X: u32 = 8;
@@ -45,16 +26,6 @@ override THREADS_Y: u32 = 8;
 override TILE_K: u32 = 16;
 override SLICES: u32 = 1;
 
-struct Dims { M: u32, N: u32, K: u32, bias_offset: u32, gate_offset: u32, keep_offset: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> A: array<f32>;
-@group(0) @binding(2) var<storage, read> A4: array<vec4f>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> B4: array<vec4f>;
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read> gate: array<f32>;
-@group(0) @binding(7) var<storage, read_write> C: array<f32>;
-@group(0) @binding(8) var<storage, read_write> C4: array<vec4f>;
 var<workgroup> tiles: array<vec4f, SLICES * (TILE_K * (THREADS_X + THREADS_Y) * PER_THREAD / 4 + 16)>;
 
 @compute @workgroup_size(THREADS_X, THREADS_Y, SLICES)
@@ -194,16 +165,10 @@ fn add_outer(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
   );
 }
 
-// Four from `first` on, none beyond the last.
-fn four(first: u32, count: u32, edge: bool) -> vec4u {
-  let index = first + vec4u(0, 1, 2, 3);
-  return select(index, min(index, vec4u(count - 1)), edge);
-}
-
 // op(A)'s rows m … m + 3 at k … k + 3: a column for each k.
 fn block_A(m: u32, k: u32) -> mat4x4f {
-  let rows = select(dims.M, dims.M - 1, ONES_ROW);
-  let outer = select(four(m, rows, EDGE_M || ONES_ROW), four(k, dims.K, EDGE_K), TRANSPOSE_A);
+  let rows = stored_rows();
+  let outer = rows_of_A(select(four(m, rows, EDGE_M || ONES_ROW), four(k, dims.K, EDGE_K), TRANSPOSE_A));
   let inner = select(four(k, dims.K, EDGE_K), four(m, rows, EDGE_M || ONES_ROW), TRANSPOSE_A);
   let at = outer * select(dims.K, rows, TRANSPOSE_A);
   let loaded = mat4x4f(four_A(at.x + inner), four_A(at.y + inner), four_A(at.z + inner), four_A(at.w + inner));
@@ -221,64 +186,6 @@ fn block_A(m: u32, k: u32) -> mat4x4f {
   return zero_beyond(elements, k);
 }
 fn four_A(at: vec4u) -> vec4f {
-  if (VEC4_A) { return A4[at.x / 4]; }
-  return vec4f(A[at.x], A[at.y], A[at.z], A[at.w]);
-}
-
-// op(B)'s columns n … n + 3 at k … k + 3: a column for each k.
-fn block_B(n: u32, k: u32) -> mat4x4f {
-  let outer = select(four(k, dims.K, EDGE_K), four(n, dims.N, EDGE_N), TRANSPOSE_B);
-  let inner = select(four(n, dims.N, EDGE_N), four(k, dims.K, EDGE_K), TRANSPOSE_B);
-  let at = outer * select(dims.N, dims.K, TRANSPOSE_B);
-  let loaded = mat4x4f(four_B(at.x + inner), four_B(at.y + inner), four_B(at.z + inner), four_B(at.w + inner));
-  var elements = loaded;
-  if (TRANSPOSE_B) { elements = transpose(loaded); }
-  return zero_beyond(elements, k);
-}
-fn four_B(at: vec4u) -> vec4f {
-  if (VEC4_B) { return B4[at.x / 4]; }
-  return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
-}
-
-fn zero_beyond(elements: mat4x4f, k: u32) -> mat4x4f {
-  if (!EDGE_K) { return elements; }
-  return mat4x4f(
-    select(vec4f(), elements[0], k < dims.K),
-    select(vec4f(), elements[1], k + 1 < dims.K),
-    select(vec4f(), elements[2], k + 2 < dims.K),
-    select(vec4f(), elements[3], k + 3 < dims.K),
-  );
-}
-
-// Stores C[m, n … n + 3], as far as they lie inside; n does.
-fn store_four(m: u32, n: u32, sums: vec4f) {
-  let columns = four(n, dims.N, !VEC4_C);
-  let at = m * dims.N + columns;
-  var z = sums;
-  if (BIAS) {
-    let first = dims.bias_offset + columns;
-    z += vec4f(bias[first.x], bias[first.y], bias[first.z], bias[first.w]);
-  }
-  var y: vec4f;
-  if (GATE) {
-    let first = dims.gate_offset + at;
-    y = z * vec4f(
-      activate_derivative(gate[first.x]),
-      activate_derivative(gate[first.y]),
-      activate_derivative(gate[first.z]),
-      activate_derivative(gate[first.w]),
-    );
-  } else {
-    y = vec4f(activate(z.x), activate(z.y), activate(z.z), activate(z.w));
-  }
-  if (VEC4_C) {
-    C4[at.x / 4] = y;
-    if (KEEP) { C4[(dims.keep_offset + at.x) / 4] = z; }
-  } else {
-    let count = min(4, dims.N - n);
-    for (var lane = 0u; lane < count; lane++) {
-      C[at.x + lane] = y[lane];
-      if (KEEP) { C[dims.keep_offset + at.x + lane] = z[lane]; }
-    }
-  }
+  if (VEC4_A) { return vec4_of_A(at.x / 4); }
+  return elements_of_A(at);
 }

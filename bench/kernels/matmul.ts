@@ -1,9 +1,13 @@
 import type { Dispatch } from '../../src/gpu/dispatch.js';
+import { upload } from '../../src/gpu/tensor.js';
 import { type Gpu, Tensor } from '../../src/index.js';
+import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { type MatmulOptions, matmul } from '../../src/kernels/matmul.js';
+import { Random } from '../../src/random.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
-import { replays } from './candidates.js';
+import { replay } from '../replay.js';
+import { candidatesOf, replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 type Product = Extract<Workload, { kind: 'matmul' }>;
@@ -103,4 +107,45 @@ const alone: Case = {
   },
 };
 
-export const products: readonly Case[] = [...shapes.map(productCase), alone];
+/** The first layer's products of a batch of images: gathered and converted beforehand, or where they are loaded. */
+const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
+  const [batch, features, units] = [128, 784, 400];
+  const forward = form === 'NN';
+  const [M, K] = forward ? [batch, features] : [features, batch];
+  return {
+    name: `matmul ${form} ${M}×${units}×${K} of a batch of bytes`,
+    group: 'kernel',
+    flops: 2 * M * units * K,
+    async prepare({ gpu }) {
+      const samples = 1024;
+      const random = new Random(1);
+      const pixels = Uint8Array.from({ length: samples * features }, () => random.integer(256));
+      const order = upload<'u32'>(gpu, random.shuffled(samples), [samples], 'order');
+      const step = { first: 0, rows: batch, index: 0, learning_rate: 0 };
+      const source = {
+        data: upload<'u8'>(gpu, pixels, [samples, features], 'images'),
+        labels: order.view(0, [samples, 1]),
+        order,
+        normalization: Tensor.empty(gpu, [features, 2]),
+        common: [1 / 255, 0] as const,
+      };
+      const X = Tensor.empty(gpu, [batch, features]);
+      const B = randomTensor(gpu, [K, units], 2);
+      const C = Tensor.empty(gpu, [M, units], 'C');
+      const options: MatmulOptions = { transposeA: !forward };
+      const taken = (call: Dispatch): Dispatch =>
+        candidatesOf(call, gpu.info).find(({ chosen }) => chosen)?.call ?? call;
+      const product = taken(matmul(X, B, C, options));
+      const gathered = taken(matmul({ source, batch, step }, B, C, options));
+      const gather = gatherRows(source, X, Tensor.empty(gpu, [batch, 1], 'labels', 'u32'), step);
+      const tensors = [source.data, order, source.normalization, X, B, C];
+      return [
+        await replay(gpu, 'gather', [gather], []),
+        await replay(gpu, 'product', [product], []),
+        await replay(gpu, 'gathered where it is loaded', [gathered], tensors),
+      ];
+    },
+  };
+});
+
+export const products: readonly Case[] = [...shapes.map(productCase), ...batches, alone];

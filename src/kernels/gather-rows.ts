@@ -27,6 +27,26 @@ export interface GatheredRows {
   readonly source: RowSource & { readonly common: readonly [number, number] };
   /** Rows of the batch. */
   readonly batch: number;
+  readonly step: StepValues | typeof PER_STEP;
+}
+
+/** A `gatherRows` dispatch, and what it does. */
+export interface GatherDispatch extends Dispatch {
+  readonly gather: {
+    readonly source: RowSource;
+    readonly X: Tensor;
+    readonly Y: Tensor<'u32'>;
+    readonly step: GatheredRows['step'];
+  };
+}
+
+/** The batch as an operand of its readers, or why they cannot convert it themselves. */
+export function asOperand({ gather: { source, X, step } }: GatherDispatch): GatheredRows | string {
+  const { data, common } = source;
+  const [batch = 1, columns = 1] = X.shape;
+  if (common === undefined) return 'features are normalised each in its own way';
+  if (data.dtype === 'u8' && columns % 4 !== 0) return `${columns} bytes are no whole number of words`;
+  return { source: { ...source, common }, batch, step };
 }
 
 /**
@@ -41,7 +61,7 @@ export function gatherRows(
   X: Tensor,
   Y: Tensor<'u32'>,
   step: StepValues | typeof PER_STEP,
-): Dispatch {
+): GatherDispatch {
   const { data, labels, order, normalization } = source;
   const [batch = 1, columns = 1] = X.shape;
   const words = Y.shape[1] ?? 1;
@@ -55,7 +75,7 @@ export function gatherRows(
       `gatherRows: X is ${text(X.shape)} and Y is ${text(Y.shape)}, but data is ${text(data.shape)}, labels are ${text(labels.shape)} and normalization is ${text(normalization.shape)}.`,
     );
   }
-  return dispatch(shader, {
+  const described = dispatch(shader, {
     label: `gather-rows ${batch}×${columns} ${data.dtype}`,
     programs: [
       program(shader, { BYTES: data.dtype === 'u8', ALIGNED: columns % 4 === 0 }, [
@@ -67,4 +87,5 @@ export function gatherRows(
     buffers: { data, labels, order, normalization, X, Y },
     flops: 2 * batch * columns,
   });
+  return { ...described, gather: { source, X, Y, step } };
 }

@@ -17,6 +17,9 @@ export interface Product {
   readonly vec4A: boolean;
   readonly vec4B: boolean;
   readonly vec4C: boolean;
+  /** A is a data set, and the batch is gathered and converted where it is loaded; its elements may be bytes. */
+  readonly gathered: boolean;
+  readonly bytes: boolean;
   readonly epilogue: {
     readonly BIAS: boolean;
     readonly GATE: boolean;
@@ -103,6 +106,8 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
     ONES_ROW: product.onesRow,
     VEC4_A: product.vec4A,
     VEC4_B: product.vec4B,
+    GATHERED: product.gathered,
+    BYTES: product.bytes,
     ...epilogue,
   };
   const smallest = tileGrid(product, SMALLEST_TILE);
@@ -127,7 +132,9 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
   ];
 }
 
-type Layout = Readonly<Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B', boolean>> &
+type Layout = Readonly<
+  Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'GATHERED' | 'BYTES', boolean>
+> &
   Product['epilogue'];
 
 /** Small quads, and the large ones that take over where they do not lie beyond the edges. */

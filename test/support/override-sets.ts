@@ -26,12 +26,28 @@ const epilogues: Overrides[] = [
 ];
 
 /** Each says of itself alone what the shader leaves out; with the others it has nothing to do. */
-const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS)$/;
+const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES)$/;
+
+/** A batch that is taken from a data set, of bytes or of floats, as the first operand or the first layer's dW has it. */
+const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => ({
+  ...set,
+  GATHERED: true,
+  VEC4_A: true,
+}));
 
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {
   const epilogue = { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 };
-  const forms = { transposeA: false, transposeB: false, onesRow: false, vec4A: true, vec4B: true, vec4C: true };
+  const forms = {
+    transposeA: false,
+    transposeB: false,
+    onesRow: false,
+    vec4A: true,
+    vec4B: true,
+    vec4C: true,
+    gathered: false,
+    bytes: false,
+  };
   return [1, 4, 8, 4096]
     .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...forms, epilogue }))
     .filter(({ shader }) => shader.name === name)
@@ -47,7 +63,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const apart = flags.filter((flag) => APART.test(flag)).map((flag) => ({ [flag]: overrides[flag] !== true }));
   if (name.startsWith('matmul-')) {
     // Every layout with a plain epilogue, and every epilogue and every tile with the first layout.
-    return [...layouts, ...apart, ...epilogues, ...programs(name)];
+    return [...layouts, ...apart, ...gathered, ...epilogues, ...programs(name)];
   }
   if (name === 'bias-activation') {
     return rows.flatMap((_, ACTIVATION) => [

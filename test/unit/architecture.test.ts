@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, posix } from 'node:path';
 import { expect, test } from 'vitest';
+import { SNIPPETS } from '../../shaders/plugin.js';
 import { missingEntries } from '../../tools/complete-lock.mjs';
 
 const root = new URL('../../', import.meta.url);
@@ -80,9 +81,9 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** Two files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
+/** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
 const shaders = filesIn('shaders')
-  .filter((path) => path.endsWith('.wgsl') && !['activations.wgsl', 'matmul-storage.wgsl'].includes(path))
+  .filter((path) => path.endsWith('.wgsl') && !SNIPPETS.includes(basename(path, '.wgsl')))
   .map((path) => basename(path, '.wgsl'));
 const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
 

@@ -20,6 +20,8 @@ function product(M: number, N: number, K: number): Dispatch {
     vec4A: true,
     vec4B: true,
     vec4C: true,
+    gathered: false,
+    bytes: false,
     epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
   };
   const programs = matmulPrograms({ M, N, K, ...form });

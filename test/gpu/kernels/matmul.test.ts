@@ -1,8 +1,18 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
 import type { Dispatch } from '../../../src/gpu/dispatch.js';
-import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
+import { upload as uploadData } from '../../../src/gpu/tensor.js';
+import {
+  type Activation,
+  type MatmulOptions,
+  matmul,
+  type RowSource,
+  ShapeError,
+  Tensor,
+} from '../../../src/kernels.js';
+import { Random } from '../../../src/random.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
+import { gatherRows } from '../../../src/reference/gather-rows.js';
 import * as reference from '../../../src/reference/matmul.js';
 import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../../support/gpu.js';
 
@@ -312,6 +322,53 @@ test('quads of all sizes give the same bits, so that one can take over from anot
   for (const form of [largeQuad, tallQuad]) {
     const large = await onGpu(form, A, B, [67, 71], {});
     expect(new Uint8Array(large.buffer), form.name).toEqual(new Uint8Array(small.buffer));
+  }
+});
+
+const sources = (['u8', 'f32'] as const).flatMap((dtype) =>
+  [
+    { dtype, batch: 17, rows: 17, columns: 36, N: 13 },
+    { dtype, batch: 35, rows: 22, columns: 64, N: 40 },
+    ...(dtype === 'f32' ? [{ dtype, batch: 9, rows: 8, columns: 7, N: 5 }] : []),
+  ].flatMap((problem) => [
+    ...[...fromStorage, ...tiles].map((form) => ({ ...problem, form, name: form.name })),
+    ...gemvs.map((form) => ({ ...problem, batch: 5, rows: 3, form, name: form.name })),
+  ]),
+);
+test.for(sources)('$name takes a batch of $rows rows of $columns $dtype from a data set', async (problem) => {
+  const { dtype, batch, rows, columns, N, form } = problem;
+  const gpu = await sharedGpu();
+  const random = new Random(5);
+  const samples = 50;
+  const length = samples * columns;
+  const data =
+    dtype === 'u8'
+      ? Uint8Array.from({ length }, () => random.integer(256))
+      : Float32Array.from({ length }, () => random.uniform(-3, 3));
+  const order = random.shuffled(samples);
+  const [scale, shift] = [Math.fround(1 / 127.5), -1] as const;
+  const tensors = {
+    data: uploadData<'u8' | 'f32'>(gpu, data, [samples, columns], 'data') as RowSource['data'],
+    order: uploadData<'u32'>(gpu, order, [samples], 'order'),
+    labels: Tensor.empty(gpu, [samples, 1], 'labels', 'u32'),
+    normalization: Tensor.empty(gpu, [columns, 2]),
+  };
+  const first = 11;
+  const step = { first, rows, index: 0, learning_rate: 0 };
+  const X = { source: { ...tensors, common: [scale, shift] as const }, batch, step };
+  const all = (value: number): number[] => Array.from({ length: columns }, () => value);
+  const expectedX = gatherRows(data, columns, order, { first, rows, batch, scale: all(scale), shift: all(shift) });
+  const forms: [MatmulOptions, Bounded][] = [[{}, randomMatrix(columns, N, 2)]];
+  // The gradient of the weights has as many rows as there are features, too many for a gemv.
+  if (!form.variant.startsWith('matmul-gemv')) {
+    const gradient: MatmulOptions = { transposeA: true, onesRow: true };
+    forms.push([gradient, randomMatrix(batch, N, 2)]);
+  }
+  for (const [options, B] of forms) {
+    const M = options.transposeA ? columns + 1 : batch;
+    const C = new Guarded(gpu, [M, N]);
+    gpu.run([as(form, matmul(X, upload(gpu, B), C.tensor, { ...options, variant: form.variant }))]);
+    expect(await C.read(), nameOf(options)).toBeWithin(reference.matmul(expectedX, B, { transposeA: M !== batch, onesRow: M !== batch }));
   }
 });
 

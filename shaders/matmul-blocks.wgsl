@@ -1,0 +1,71 @@
+// What the products that read operands in blocks of 4 × 4 have in common: op(B) and the epilogue. It is appended to files whose
+// header says so, together with matmul-operands.wgsl; C4 is C again, as vec4f, and used if VEC4_C: if C's rows are whole.
+
+override VEC4_C: bool = false;
+override EDGE_N: bool = true;
+override EDGE_K: bool = true;
+
+@group(0) @binding(9) var<storage, read_write> C4: array<vec4f>;
+
+// Four from `first` on, none beyond the last.
+fn four(first: u32, count: u32, edge: bool) -> vec4u {
+  let index = first + vec4u(0, 1, 2, 3);
+  return select(index, min(index, vec4u(count - 1)), edge);
+}
+
+// op(B)'s columns n … n + 3 at k … k + 3: a column for each k.
+fn block_B(n: u32, k: u32) -> mat4x4f {
+  let outer = select(four(k, dims.K, EDGE_K), four(n, dims.N, EDGE_N), TRANSPOSE_B);
+  let inner = select(four(n, dims.N, EDGE_N), four(k, dims.K, EDGE_K), TRANSPOSE_B);
+  let at = outer * select(dims.N, dims.K, TRANSPOSE_B);
+  let loaded = mat4x4f(four_B(at.x + inner), four_B(at.y + inner), four_B(at.z + inner), four_B(at.w + inner));
+  var elements = loaded;
+  if (TRANSPOSE_B) { elements = transpose(loaded); }
+  return zero_beyond(elements, k);
+}
+fn four_B(at: vec4u) -> vec4f {
+  if (VEC4_B) { return B4[at.x / 4]; }
+  return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
+}
+
+fn zero_beyond(elements: mat4x4f, k: u32) -> mat4x4f {
+  if (!EDGE_K) { return elements; }
+  return mat4x4f(
+    select(vec4f(), elements[0], k < dims.K),
+    select(vec4f(), elements[1], k + 1 < dims.K),
+    select(vec4f(), elements[2], k + 2 < dims.K),
+    select(vec4f(), elements[3], k + 3 < dims.K),
+  );
+}
+
+// Stores C[m, n … n + 3], as far as they lie inside; n does.
+fn store_four(m: u32, n: u32, sums: vec4f) {
+  let columns = four(n, dims.N, !VEC4_C);
+  let at = m * dims.N + columns;
+  var z = sums;
+  if (BIAS) {
+    let first = dims.bias_offset + columns;
+    z += vec4f(bias[first.x], bias[first.y], bias[first.z], bias[first.w]);
+  }
+  var y: vec4f;
+  if (GATE) {
+    y = z * vec4f(
+      activate_derivative(gate_at(at.x)),
+      activate_derivative(gate_at(at.y)),
+      activate_derivative(gate_at(at.z)),
+      activate_derivative(gate_at(at.w)),
+    );
+  } else {
+    y = vec4f(activate(z.x), activate(z.y), activate(z.z), activate(z.w));
+  }
+  if (VEC4_C) {
+    C4[at.x / 4] = y;
+    if (KEEP) { C4[(dims.keep_offset + at.x) / 4] = z; }
+  } else {
+    let count = min(4, dims.N - n);
+    for (var lane = 0u; lane < count; lane++) {
+      C[at.x + lane] = y[lane];
+      if (KEEP) { C[dims.keep_offset + at.x + lane] = z[lane]; }
+    }
+  }
+}
