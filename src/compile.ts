@@ -1,3 +1,4 @@
+import { fuse } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
 import { PlanBuilder, type Workspace } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
@@ -41,7 +42,7 @@ export function recordTraining(
   purpose: Purpose,
 ): { readonly builder: PlanBuilder; readonly gradients: Tensor } {
   const { model, loss, optimizer, batch, workspace, owners, results } = training;
-  const builder = new PlanBuilder(workspace);
+  const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const labels = builder.tensor('labels', [batch, source.labels.shape[1] ?? 1], 'u32');
   const gradients = builder.tensor('gradients', model.values.shape);
@@ -91,7 +92,7 @@ export function recordPrediction(
   output: PredictionOutput,
   source: RowSource,
 ): { readonly builder: PlanBuilder; readonly result: Tensor } {
-  const builder = new PlanBuilder();
+  const builder = new PlanBuilder(fuse);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));

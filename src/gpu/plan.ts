@@ -1,7 +1,7 @@
 import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
 import { bind, type Command, current, encode, uploadUniforms } from './command.js';
-import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
+import { type AdapterTraits, choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 
@@ -106,13 +106,23 @@ export class Workspace {
 }
 
 /** A dispatch, and the part of the step that it belongs to. */
-interface Recorded {
+export interface Recorded {
   readonly phase: string;
   readonly dispatch: Dispatch;
 }
 
+/** The same work in other dispatches, and what to say about it. */
+export interface Rewritten {
+  readonly recorded: readonly Recorded[];
+  readonly notes: readonly string[];
+}
+
+/** Looks at all of a step, and may find fewer dispatches for it on an adapter. */
+export type Rewrite = (recorded: readonly Recorded[], adapter: AdapterTraits) => Rewritten;
+
 /** Records the dispatches of a step, and what memory they need. */
 export class PlanBuilder {
+  readonly #rewrite: Rewrite | undefined;
   readonly #workspace: Workspace;
   /** Whether the plan has the workspace for itself. */
   readonly #own: boolean;
@@ -122,9 +132,15 @@ export class PlanBuilder {
   readonly #kept: Set<Storage> = new Set<Storage>();
   #phase = 'main';
   #allocated: readonly Storage[] = [];
+  #final: Rewritten | undefined;
+  #chosen: ReadonlyMap<Dispatch, Program> | undefined;
 
-  /** @param workspace shared with plans that never run in between; without it, the plan has memory of its own */
-  constructor(workspace?: Workspace) {
+  /**
+   * @param rewrite fuses dispatches, once all are recorded
+   * @param workspace shared with plans that never run in between; without it, the plan has memory of its own
+   */
+  constructor(rewrite?: Rewrite, workspace?: Workspace) {
+    this.#rewrite = rewrite;
     this.#own = workspace === undefined;
     this.#workspace = workspace ?? new Workspace();
   }
@@ -165,9 +181,9 @@ export class PlanBuilder {
   /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */
   async compile(gpu: Gpu, what: string, steps?: StepRecords): Promise<Plan> {
     const { tuning = 'off' } = gpu.tuning;
-    const chosen = tuning === 'off' ? undefined : await this.#tuned(gpu);
+    if (tuning !== 'off') this.#chosen = await this.#tuned(gpu);
     const plan = await gpu
-      .guarded(what, () => this.build(gpu, what, steps, chosen))
+      .guarded(what, () => this.build(gpu, what, steps))
       .catch((error: unknown) => {
         this.#workspace.dispose(this.#allocated);
         throw error;
@@ -186,22 +202,32 @@ export class PlanBuilder {
     const { tune } = await import('./tuner.js');
     return await tune(
       gpu,
-      this.#live().map(({ dispatch }) => dispatch),
+      this.#finished(gpu).recorded.map(({ dispatch }) => dispatch),
     );
   }
 
   /** Allocates and binds at once; pipelines are compiled when they are first used, or by `ready()`. */
-  build(gpu: Gpu, what: string, steps?: StepRecords, chosen?: ReadonlyMap<Dispatch, Program>): Plan {
-    const live = this.#live();
+  build(gpu: Gpu, what: string, steps?: StepRecords): Plan {
+    const { recorded: live, notes } = this.#finished(gpu);
     this.#workspace.lend(this.#lives(live));
     this.#allocated = this.#workspace.allocate(gpu);
     const dispatches = live.map(({ dispatch }) => dispatch);
     const { buffer, offsets } = uploadUniforms(gpu, dispatches);
     const commands = live.map(({ phase, dispatch }, index): PlannedCommand => {
-      const program = chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
+      const program = this.#chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
       return { ...bind(gpu, dispatch, program, buffer, offsets[index] ?? {}, steps?.buffer), phase };
     });
-    return new Plan(gpu, what, commands, buffer, this.#own ? this.#workspace : undefined);
+    return new Plan(gpu, what, { commands, notes, uniforms: buffer, ...(this.#own && { workspace: this.#workspace }) });
+  }
+
+  /** What the plan runs: without what nobody reads, and fused. */
+  #finished({ info }: Gpu): Rewritten {
+    if (this.#final === undefined) {
+      const recorded = this.#live(this.#recorded);
+      const { recorded: fused, notes } = this.#rewrite?.(recorded, info) ?? { recorded, notes: [] };
+      this.#final = { recorded: this.#live(fused), notes };
+    }
+    return this.#final;
   }
 
   /** For each transient storage, the first and the last dispatch that need it. */
@@ -218,25 +244,26 @@ export class PlanBuilder {
   }
 
   /** The dispatches whose result is read by a later one, kept, or lives outside of the plan. */
-  #live(): readonly Recorded[] {
+  #live(all: readonly Recorded[]): readonly Recorded[] {
     const read = new Set(this.#kept);
     const live: Recorded[] = [];
-    for (const recorded of [...this.#recorded].reverse()) {
-      const { buffers, programs } = recorded.dispatch;
-      const shader = programs[0]?.shader;
-      const tensors = Object.entries(buffers);
-      const isLive = tensors.some(
-        ([name, tensor]) =>
-          tensor !== undefined &&
-          shader?.buffers[name]?.access === 'read_write' &&
-          (!this.#transient.has(tensor.storage) || read.has(tensor.storage)),
-      );
+    for (const recorded of [...all].reverse()) {
+      const { buffers } = recorded.dispatch;
+      const isLive = written(recorded.dispatch).some((storage) => !this.#transient.has(storage) || read.has(storage));
       if (!isLive) continue;
-      for (const [, tensor] of tensors) if (tensor !== undefined) read.add(tensor.storage);
+      for (const tensor of Object.values(buffers)) if (tensor !== undefined) read.add(tensor.storage);
       live.push(recorded);
     }
     return live.reverse();
   }
+}
+
+/** What a dispatch writes. */
+export function written({ buffers, programs }: Dispatch): Storage[] {
+  const shader = programs[0]?.shader;
+  return Object.entries(buffers).flatMap(([name, tensor]) =>
+    tensor !== undefined && shader?.buffers[name]?.access === 'read_write' ? [tensor.storage] : [],
+  );
 }
 
 /** A command, and the part of the step that it belongs to. */
@@ -265,22 +292,27 @@ export class Plan {
   readonly #commands: readonly PlannedCommand[];
   readonly #uniforms: GPUBuffer;
   readonly #workspace: Workspace | undefined;
+  readonly #notes: readonly string[];
   #encoded = 0;
   #disposed = false;
 
-  /** @internal @param workspace disposed with the plan */
+  /** @internal @param parts the workspace is disposed with the plan */
   constructor(
     gpu: Gpu,
     label: string,
-    commands: readonly PlannedCommand[],
-    uniforms: GPUBuffer,
-    workspace: Workspace | undefined,
+    parts: {
+      readonly commands: readonly PlannedCommand[];
+      readonly uniforms: GPUBuffer;
+      readonly notes: readonly string[];
+      readonly workspace?: Workspace;
+    },
   ) {
     this.#gpu = gpu;
     this.label = label;
-    this.#commands = commands;
-    this.#uniforms = uniforms;
-    this.#workspace = workspace;
+    this.#commands = parts.commands;
+    this.#uniforms = parts.uniforms;
+    this.#notes = parts.notes;
+    this.#workspace = parts.workspace;
   }
 
   /** Resolves when every pipeline is compiled; all are compiled at once. */
@@ -312,9 +344,9 @@ export class Plan {
     return this.#commands.map((command) => describe(command.phase, command.dispatch, current(command).program));
   }
 
-  /** The plan as a table, a line a dispatch. */
+  /** The plan as a table, a line a dispatch, and what was fused, or why not. */
   toString(): string {
-    return table(
+    const dispatches = table(
       ['phase', 'dispatch', 'variant', 'workgroups', 'bytes', 'FLOPs'],
       this.dispatches.map(({ phase, label, variant, workgroups, bytes, flops }) => [
         phase,
@@ -325,6 +357,7 @@ export class Plan {
         `${flops}`,
       ]),
     );
+    return [dispatches, ...this.#notes].join('\n');
   }
 
   dispose(): void {

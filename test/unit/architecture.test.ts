@@ -15,6 +15,7 @@ const ORDER = [
   'reports.ts',
   'feeds.ts',
   'compile.ts',
+  'fusion.ts',
   'model.ts',
   'dataset.ts',
   'layers/',
