@@ -182,7 +182,7 @@ export class Mlp {
             encoder.copyBufferToBuffer(result.buffer, result.byteOffset, staging, first * bytes, rows * bytes),
         );
       }
-      return new Float32Array(await gpu.map(staging, count * bytes));
+      return new Float32Array(await gpu.map(staging, count * bytes, true));
     } finally {
       gpu.free(staging);
     }

@@ -30,7 +30,7 @@ export async function readBack(gpu: Gpu, { buffer }: Tensor, staging: GPUBuffer)
   const encoder = gpu.device.createCommandEncoder();
   encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size);
   gpu.device.queue.submit([encoder.finish()]);
-  await gpu.map(staging, staging.size);
+  await gpu.map(staging, staging.size, true);
 }
 
 /** What it costs to start work, and to hear of its end. */
@@ -84,6 +84,12 @@ export const launchCosts: Case = {
       },
       'round trip': async (count) => {
         for (let i = 0; i < count; i++) await readBack(gpu, first, staging);
+      },
+      'round trip of a dispatch': async (count) => {
+        for (let i = 0; i < count; i++) {
+          gpu.submit('submit', (pass) => launch(pass, 0));
+          await readBack(gpu, first, staging);
+        }
       },
     };
     return Object.entries(costs).map(([name, work]) => ({

@@ -99,7 +99,7 @@ const alone: Case = {
     const products = await replays(gpu, dispatch, tensors, ({ submit }) => ({
       run: again(() => {
         submit(1, copy);
-        return gpu.map(staging, staging.size);
+        return gpu.map(staging, staging.size, true);
       }),
     }));
     const bare = again(() => readBack(gpu, C, staging));

@@ -51,6 +51,14 @@ const LOSS_PATIENCE_MS = 500;
 /** Large uploads go in slices, so that the browser's staging memory stays bounded. */
 const UPLOAD_SLICE_BYTES = 16 * 2 ** 20;
 
+/**
+ * Chrome's GPU process looks for finished work whenever commands come, and by itself every 2 ms only. While somebody waits
+ * for a value, an empty submit now and then, in twice as long each time, makes it look sooner. Measured on SwiftShader with
+ * a dispatch of 0.1 ms: 0.4 ms instead of 2.4.
+ */
+const FIRST_NUDGE_MS = 0.2;
+const LAST_NUDGE_MS = 2;
+
 /** A WebGPU device, with the memory and the compiled kernels on it. */
 export class Gpu implements Memory, Binder {
   readonly device: GPUDevice;
@@ -265,21 +273,46 @@ export class Gpu implements Memory, Binder {
       const encoder = this.device.createCommandEncoder({ label: 'read' });
       encoder.copyBufferToBuffer(buffer, first, staging, 0, size);
       this.device.queue.submit([encoder.finish()]);
-      const bytes = await this.map(staging, size);
+      const bytes = await this.map(staging, size, true);
       return bytes.slice(byteOffset - first, byteOffset - first + byteLength);
     } finally {
       this.free(staging);
     }
   }
 
-  /** @internal Maps a staging buffer, copies it and unmaps it. @throws {DeviceLostError|DisposedError} */
-  async map(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer> {
-    await staging
-      .mapAsync(GPUMapMode.READ, 0, byteLength)
-      .catch((cause: unknown) => this.explain('Reading from the GPU', cause));
+  /**
+   * Maps a staging buffer, copies it and unmaps it.
+   * @internal @param awaited whether somebody waits for just this @throws {DeviceLostError|DisposedError}
+   */
+  async map(staging: GPUBuffer, byteLength: number, awaited = false): Promise<ArrayBuffer> {
+    const mapped = staging.mapAsync(GPUMapMode.READ, 0, byteLength);
+    if (awaited) void this.#nudge(mapped);
+    await mapped.catch((cause: unknown) => this.explain('Reading from the GPU', cause));
     const bytes = staging.getMappedRange(0, byteLength).slice(0);
     staging.unmap();
     return bytes;
+  }
+
+  /** Sends empty submits until the work is done, for a while. */
+  async #nudge(work: Promise<unknown>): Promise<void> {
+    let done = false;
+    const end = (): void => {
+      done = true;
+    };
+    work.then(end, end);
+    const { port1, port2 } = new MessageChannel();
+    const start = performance.now();
+    for (let after = FIRST_NUDGE_MS; !done && after <= LAST_NUDGE_MS; ) {
+      // A turn of the event loop that no timer's resolution delays.
+      await new Promise((resolve) => {
+        port1.onmessage = resolve;
+        port2.postMessage(0);
+      });
+      if (done || performance.now() - start < after) continue;
+      this.device.queue.submit([]);
+      after *= 2;
+    }
+    port1.close();
   }
 
   /** @internal Resolves when everything queued so far has run, or never will. */
