@@ -1,5 +1,6 @@
 import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
+import { table } from '../table.js';
 import { bind, type Command, current, encode, uploadUniforms } from './command.js';
 import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
@@ -263,15 +264,4 @@ export function planTable(dispatches: readonly PlannedDispatch[]): string {
       `${flops}`,
     ]),
   );
-}
-
-/** Columns padded to their widest cell. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }

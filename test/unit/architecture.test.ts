@@ -37,6 +37,7 @@ const ORDER = [
   'activation-formulas.ts',
   'activations.ts',
   'random.ts',
+  'table.ts',
   'check.ts',
   'errors.ts',
 ];
