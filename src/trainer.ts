@@ -3,6 +3,7 @@ import { type FeedTarget, recordTraining, type TrainingStep } from './compile.js
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
+import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, type PlannedDispatch, planTable, StepRecords } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
@@ -374,7 +375,7 @@ export class Trainer<Names extends string = never> {
       return { first: begin, rows, index: this.#steps + slot, learning_rate: this.#learningRate };
     });
     this.#records.write(steps);
-    const encode = (pass: GPUComputePassEncoder): void => {
+    const encode = (pass: Pass): void => {
       for (let slot = 0; slot < count; slot++) {
         for (const phase of phases) {
           for (const plan of [feed.plan, this.#main]) plan.encode(pass, phase, this.#records.offset(slot));

@@ -1,7 +1,7 @@
 import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
 import { table } from '../table.js';
-import { bind, type Command, current, encode, uploadUniforms } from './command.js';
+import { bind, type Command, current, encode, type Pass, uploadUniforms } from './command.js';
 import { choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
@@ -206,7 +206,7 @@ export class Plan {
   }
 
   /** Encodes a phase, if the plan has it. @param stepOffset the byte offset of this step's record */
-  encode(pass: GPUComputePassEncoder, phase: string, stepOffset: number): void {
+  encode(pass: Pass, phase: string, stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
     this.#encoded += 1;
     if (this.#encoded === OFTEN) void this.#compileLater();
