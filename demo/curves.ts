@@ -1,15 +1,15 @@
-import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
+import type uPlot from 'uplot';
 import { create } from './element.ts';
 import * as format from './format.ts';
 import { type Point, thinned } from './history.ts';
+import type { Plot } from './plot.ts';
 
 type Range = [number, number];
 /** The level of a chart's heading, which depends on what stands above it. */
 type Heading = 'h2' | 'h3';
 
 /** One of the two charts: which values it draws, and how it writes them. */
-interface Kind {
+export interface Kind {
   readonly title: string;
   readonly batch: (point: Point) => number;
   readonly train: (point: Point) => number;
@@ -50,13 +50,13 @@ const accuracyKind: Kind = {
 /** A chart of training and test values against training steps, with its summary in words and its table. */
 class Chart {
   readonly #kind: Kind;
-  readonly #plot: uPlot;
   readonly #surface: HTMLDivElement;
   readonly #reading: HTMLElement;
   readonly #summary: HTMLParagraphElement;
   readonly #details: HTMLDetailsElement;
   readonly #rows: HTMLTableSectionElement;
   #points: readonly Point[] = [];
+  #plot: Plot | undefined;
 
   constructor(figure: HTMLElement, kind: Kind, heading: Heading) {
     this.#kind = kind;
@@ -86,21 +86,13 @@ class Chart {
       this.#summary,
       this.#details,
     );
-    this.#plot = new uPlot(this.#options(), [[], [], [], []], this.#surface);
-    new ResizeObserver(() => this.#fit()).observe(this.#surface);
     this.set([]);
+    void this.#draw();
   }
 
   set(points: readonly Point[]): void {
     this.#points = points;
-    const { batch, train, test } = this.#kind;
-    const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
-    this.#plot.setData([
-      points.map((point) => point.step),
-      points.map((point) => finite(batch(point))),
-      points.map((point) => finite(train(point))),
-      points.map((point) => test(point) ?? null),
-    ]);
+    this.#plot?.set(points);
     this.#read(null);
     this.#summary.textContent = this.#describe();
     this.#surface.setAttribute('aria-label', `${this.#kind.title}. ${this.#describe()}`);
@@ -109,7 +101,14 @@ class Chart {
 
   /** Draws again in the colours of a changed theme. */
   repaint(): void {
-    this.#plot.redraw(false, true);
+    this.#plot?.repaint();
+  }
+
+  /** The words are there at once; what draws is larger than all the rest, so it comes behind. */
+  async #draw(): Promise<void> {
+    const { Plot } = await import('./plot.ts');
+    this.#plot = new Plot(this.#surface, this.#kind, (index) => this.#read(index));
+    this.#plot.set(this.#points);
   }
 
   #describe(): string {
@@ -146,71 +145,6 @@ class Chart {
       point === undefined
         ? ''
         : `step ${format.integer(point.step)}: ${write(train(point))}${tested === undefined ? '' : `, test ${write(tested)}`}`;
-  }
-
-  #fit(): void {
-    const { clientWidth: width, clientHeight: height } = this.#surface;
-    if (width > 0 && (width !== this.#plot.width || height !== this.#plot.height))
-      this.#plot.setSize({ width, height });
-  }
-
-  #options(): uPlot.Options {
-    const { scale, ticks, write, title } = this.#kind;
-    const colour = (name: string) => () => getComputedStyle(this.#surface).getPropertyValue(name).trim();
-    const font = `12px ${getComputedStyle(document.documentElement).getPropertyValue('--filled')}`;
-    const axis: uPlot.Axis = {
-      stroke: colour('--label'),
-      font,
-      ticks: { show: false },
-      grid: { stroke: colour('--rule'), width: 1 },
-    };
-    const label = (value: number): string =>
-      title === 'Loss' ? String(Number(value.toPrecision(2))) : format.roughPercent(value);
-    return {
-      width: 320,
-      height: 220,
-      legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: false, range: (_, __, high): Range => [0, Math.max(high ?? 0, 10)] }, y: scale },
-      axes: [
-        {
-          ...axis,
-          size: 28,
-          gap: 6,
-          space: 70,
-          grid: { show: false },
-          values: (_, splits) => splits.map((step) => (Number.isInteger(step) ? format.integer(step) : '')),
-        },
-        {
-          ...axis,
-          size: 48,
-          gap: 8,
-          splits: (_, __, low, high) => ticks(low, high),
-          filter: (_, splits) => splits,
-          values: (_, splits) => splits.map(label),
-        },
-      ],
-      series: [
-        {},
-        { label: 'single batches', auto: false, stroke: colour('--batch'), width: 1, points: { show: false } },
-        {
-          label: 'training',
-          stroke: colour('--train'),
-          width: 2,
-          points: { show: (_, __, first, last) => last - first < 2, size: 6 },
-        },
-        {
-          label: 'test',
-          stroke: colour('--test'),
-          width: 2,
-          dash: [6, 4],
-          spanGaps: true,
-          points: { show: true, size: 9, fill: colour('--test') },
-          value: (_, value) => (value === null ? '–' : write(value)),
-        },
-      ],
-      hooks: { setCursor: [(plot) => this.#read(plot.cursor.idx ?? null)] },
-    };
   }
 }
 

@@ -6,6 +6,7 @@ export * from './errors.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
 export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
+export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
 export { type DenseOptions, dense } from './layers/dense.js';
 export type { Layer } from './layers/layer.js';

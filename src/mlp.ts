@@ -4,9 +4,10 @@ import { checkInputs, type RawArray, type RawTensor } from './dataset.js';
 import { DisposedError, MlpError, ShapeError } from './errors.js';
 import { rowSource } from './feeds.js';
 import type { Gpu } from './gpu/gpu.js';
-import { type Plan, StepRecords, table } from './gpu/plan.js';
+import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
 import { Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
+import { table } from './table.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {

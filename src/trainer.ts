@@ -3,6 +3,7 @@ import type { Purpose, Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
+import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords, Workspace } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
@@ -381,7 +382,7 @@ export class Trainer<Names extends string = never> {
       return { first: begin, rows, index: this.#steps + slot, learning_rate: this.#learningRate };
     });
     this.#records.write(steps);
-    const encode = (pass: GPUComputePassEncoder): void => {
+    const encode = (pass: Pass): void => {
       for (let slot = 0; slot < count; slot++) feed.plan.encode(pass, this.#records.offset(slot));
     };
     this.#gpu.submit(what, encode, after);

@@ -1,3 +1,4 @@
+import type { Pass } from '../../src/gpu/command.js';
 import { type Dispatch, dispatch, program } from '../../src/gpu/dispatch.js';
 import { type Plan, PlanBuilder } from '../../src/gpu/plan.js';
 import type { Shader } from '../../src/gpu/shader.js';
@@ -51,7 +52,7 @@ export const launchCosts: Case = {
       builder.add(touch(word));
       plans.push(await builder.compile(gpu, 'launch'));
     }
-    const launch = (pass: GPUComputePassEncoder, number: number): void => plans[number]?.encode(pass, 0);
+    const launch = (pass: Pass, number: number): void => plans[number]?.encode(pass, 0);
     const staging = gpu.allocateStaging(16, 'round trip');
     let freed = false;
     const dispose = (): void => {

@@ -123,11 +123,21 @@ export function current({ program, pipeline, later }: Command): {
   return later?.pipeline.isReady === true ? later : { program, pipeline };
 }
 
+/** What commands are encoded into: a compute pass, or what stands in for one while a profile is taken. */
+export interface Pass {
+  /** Told what comes next, by those who want to know. */
+  next?(dispatch: Dispatch, program: Program): void;
+  setPipeline(pipeline: GPUComputePipeline): void;
+  setBindGroup(index: number, bindGroup: GPUBindGroup, dynamicOffsets?: readonly number[]): void;
+  dispatchWorkgroups(x: number, y: number, z: number): void;
+}
+
 /** Encodes commands in order. @param stepOffset the byte offset of this replay's record in the step buffer */
-export function encode(pass: GPUComputePassEncoder, commands: readonly Command[], stepOffset = 0): void {
+export function encode(pass: Pass, commands: readonly Command[], stepOffset = 0): void {
   for (const command of commands) {
-    const { bindGroup, step } = command;
+    const { dispatch, bindGroup, step } = command;
     const { pipeline, program } = current(command);
+    pass.next?.(dispatch, program);
     pass.setPipeline(pipeline.compiled);
     if (step === 'none') pass.setBindGroup(0, bindGroup);
     else pass.setBindGroup(0, bindGroup, [step === PER_STEP ? stepOffset : 0]);

@@ -1,9 +1,10 @@
 import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
 import type { Tuning, TuningStorage } from './choices.js';
-import { type Binder, bind, encode, uploadUniforms } from './command.js';
+import { type Binder, bind, encode, type Pass, uploadUniforms } from './command.js';
 import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
+import type { Profile, Profiler } from './profile.js';
 import type { Memory } from './tensor.js';
 
 /** What `Gpu.request` may be told. */
@@ -69,6 +70,8 @@ export class Gpu implements Memory, Binder {
   readonly pipelines: PipelineCache;
   /** @internal */
   readonly tuning: Pick<GpuOptions, 'tuning' | 'tuningStorage'>;
+  /** @internal While a profile is taken. */
+  profiler: Profiler | undefined;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
   #unused: Binder['unused'] | undefined;
@@ -147,6 +150,22 @@ export class Gpu implements Memory, Binder {
     this.free(buffer);
   }
 
+  /**
+   * GPU time of each kernel while `work` runs: of everything that is dispatched on this Gpu meanwhile, by `work` or others.
+   * Results have the same bits; each dispatch gets a compute pass of its own between two timestamps, so `work` is slower.
+   * Repeat what is short: a browser's clock may be as coarse as 65.5 µs. Times are `null` without `timestamp-query`.
+   *
+   *     console.log(`${await gpu.profile(() => trainer.fit(train, { epochs: 1 }))}`);
+   *
+   * @param work need not wait for the GPU
+   * @throws {MlpError} `busy` while another profile is taken; and whatever `work` throws
+   */
+  async profile(work: () => unknown): Promise<Profile> {
+    this.check();
+    const { profile } = await import('./profile.js');
+    return await profile(this, this.#pool, work);
+  }
+
   /** Frees everything that was made on it; the device too, if it is our own. A second call does nothing. */
   destroy(): void {
     if (this.#destroyed) return;
@@ -175,13 +194,9 @@ export class Gpu implements Memory, Binder {
   }
 
   /** @internal One compute pass in one submit; `after` may add copies behind it. */
-  submit(
-    label: string,
-    record: (pass: GPUComputePassEncoder) => void,
-    after?: (encoder: GPUCommandEncoder) => void,
-  ): void {
+  submit(label: string, record: (pass: Pass) => void, after?: (encoder: GPUCommandEncoder) => void): void {
     const encoder = this.device.createCommandEncoder({ label });
-    const pass = encoder.beginComputePass({ label });
+    const pass = this.profiler?.begin(encoder) ?? encoder.beginComputePass({ label });
     record(pass);
     pass.end();
     after?.(encoder);

@@ -1,6 +1,7 @@
 import { elements } from '../check.js';
 import { DisposedError } from '../errors.js';
-import { bind, type Command, current, encode, uploadUniforms } from './command.js';
+import { table } from '../table.js';
+import { bind, type Command, current, encode, type Pass, uploadUniforms } from './command.js';
 import { type AdapterTraits, choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
@@ -324,7 +325,7 @@ export class Plan {
   }
 
   /** Encodes a replay. @param stepOffset the byte offset of this step's record */
-  encode(pass: GPUComputePassEncoder, stepOffset: number): void {
+  encode(pass: Pass, stepOffset: number): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
     this.#encoded += 1;
     if (this.#encoded === OFTEN) void this.#compileLater();
@@ -376,15 +377,4 @@ function describe(
   let bytes = 0;
   for (const tensor of new Set(Object.values(buffers))) bytes += tensor?.byteLength ?? 0;
   return { phase, kernel, label, variant, workgroups, bytes, flops };
-}
-
-/** Columns padded to their widest cell. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }

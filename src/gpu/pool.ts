@@ -73,6 +73,13 @@ export class BufferPool {
     this.#trim();
   }
 
+  /** Frees a buffer that nobody will ask for again. */
+  discard(buffer: GPUBuffer): void {
+    if (!this.#used.delete(buffer)) return;
+    this.#usedBytes -= buffer.size;
+    buffer.destroy();
+  }
+
   destroy(): void {
     for (const buffer of this.#used) buffer.destroy();
     this.#used.clear();

@@ -24,9 +24,9 @@ const ORDER = [
   'optimizers/',
   'kernels/',
   'gpu/plan.ts',
-  'gpu/profile.ts',
   'gpu/tuner.ts',
   'gpu/gpu.ts',
+  'gpu/profile.ts',
   'gpu/command.ts',
   'gpu/pipeline.ts',
   'gpu/pool.ts',
@@ -39,6 +39,7 @@ const ORDER = [
   'activation-formulas.ts',
   'activations.ts',
   'random.ts',
+  'table.ts',
   'check.ts',
   'errors.ts',
 ];

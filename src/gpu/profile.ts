@@ -1,0 +1,231 @@
+import { MlpError } from '../errors.js';
+import { table } from '../table.js';
+import type { Pass } from './command.js';
+import type { Dispatch, Program } from './dispatch.js';
+import type { BufferPool } from './pool.js';
+
+/** Timestamps of a query set, WebGPU's most; a dispatch takes two. */
+const QUERIES = 4096;
+const BYTES_PER_TIMESTAMP = 8;
+const NANOSECONDS_PER_MILLISECOND = 1e6;
+
+/** A row of a profile: what ran under one label with one program. */
+export interface ProfiledDispatch {
+  readonly kernel: string;
+  /** The kernel and the shape that it ran on, as in `trainer.plan`. */
+  readonly label: string;
+  /** The program that ran. */
+  readonly variant: string;
+  /** How often it ran. */
+  readonly count: number;
+  /** How many of these gave no usable time, since the GPU's clock was set back or set anew. */
+  readonly dropped: number;
+  /**
+   * GPU time of one, in milliseconds: the median of all that were not dropped. Browsers make the clock coarse (Chrome's goes in
+   * steps of 65.5 µs); where it does not see some of them take any time, this is the mean. `null` without timestamps.
+   */
+  readonly milliseconds: number | null;
+  /** GPU time of all that were not dropped, in milliseconds; `null` without timestamps. */
+  readonly totalMilliseconds: number | null;
+}
+
+/** What `Gpu.profile` gives: where the GPU's time went. */
+export class Profile {
+  /** In order of first appearance. */
+  readonly dispatches: readonly ProfiledDispatch[];
+  /** GPU time of everything, in milliseconds; `null` without timestamps. */
+  readonly totalMilliseconds: number | null;
+
+  /** @internal */
+  constructor(dispatches: readonly ProfiledDispatch[]) {
+    this.dispatches = dispatches;
+    const times = dispatches.flatMap(({ totalMilliseconds }) => totalMilliseconds ?? []);
+    this.totalMilliseconds = times.length > 0 ? sum(times) : null;
+  }
+
+  /** A table, a line a row. */
+  toString(): string {
+    const write = (milliseconds: number | null): string => milliseconds?.toFixed(3) ?? '–';
+    const all = this.totalMilliseconds;
+    return table(
+      ['dispatch', 'variant', 'count', 'ms each', 'ms in all', 'share'],
+      this.dispatches.map(({ label, variant, count, milliseconds, totalMilliseconds }) => [
+        label,
+        variant,
+        `${count}`,
+        write(milliseconds),
+        write(totalMilliseconds),
+        all && totalMilliseconds !== null ? `${Math.round((100 * totalMilliseconds) / all)} %` : '–',
+      ]),
+    );
+  }
+}
+
+/** What profiling needs of the GPU. */
+interface ProfiledGpu {
+  readonly device: GPUDevice;
+  profiler: Profiler | undefined;
+  check(): void;
+  map(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer>;
+}
+
+/** `Gpu.profile` says what it does. */
+export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => unknown): Promise<Profile> {
+  gpu.check();
+  if (gpu.profiler !== undefined) {
+    throw new MlpError(
+      'busy',
+      'profile: another profile is being taken on this Gpu. Await it first; one cannot be taken within another.',
+    );
+  }
+  const profiler = new Profiler(gpu.device);
+  const started = performance.now();
+  try {
+    gpu.profiler = profiler;
+    try {
+      await work();
+    } finally {
+      gpu.profiler = undefined;
+    }
+    gpu.check();
+    const timestamps = await profiler.read(gpu, pool);
+    return new Profile(reduce(profiler.taken, timestamps, performance.now() - started));
+  } finally {
+    profiler.dispose();
+  }
+}
+
+type Taken = Pick<ProfiledDispatch, 'kernel' | 'label' | 'variant'>;
+
+/** Takes down what is dispatched, each in a compute pass of its own between two timestamps. */
+export class Profiler {
+  readonly taken: Taken[] = [];
+  readonly #device: GPUDevice;
+  readonly #timed: boolean;
+  readonly #sets: GPUQuerySet[] = [];
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#timed = device.features.has('timestamp-query');
+  }
+
+  /** What stands in for the compute pass of a submit. */
+  begin(encoder: GPUCommandEncoder): PassPerDispatch {
+    return new PassPerDispatch((dispatch, program) => {
+      const timestampWrites = this.#take(dispatch, program);
+      return encoder.beginComputePass({ label: dispatch.label, ...(timestampWrites && { timestampWrites }) });
+    });
+  }
+
+  /** The timestamps in nanoseconds, two for each that was taken; `undefined` where there are none. */
+  async read(gpu: ProfiledGpu, pool: BufferPool): Promise<BigUint64Array | undefined> {
+    if (this.#sets.length === 0) return undefined;
+    const count = 2 * this.taken.length;
+    const bytes = count * BYTES_PER_TIMESTAMP;
+    const resolved = pool.acquire(bytes, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC, 'timestamps');
+    const staging = pool.acquire(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, 'timestamps');
+    try {
+      const encoder = this.#device.createCommandEncoder({ label: 'profile' });
+      for (const [number, set] of this.#sets.entries()) {
+        const first = number * QUERIES;
+        encoder.resolveQuerySet(set, 0, Math.min(QUERIES, count - first), resolved, first * BYTES_PER_TIMESTAMP);
+      }
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+      this.#device.queue.submit([encoder.finish()]);
+      return new BigUint64Array(await gpu.map(staging, bytes));
+    } finally {
+      // Nothing else asks for buffers of such sizes, so the pool has no use for them.
+      pool.discard(resolved);
+      pool.discard(staging);
+    }
+  }
+
+  dispose(): void {
+    for (const set of this.#sets) set.destroy();
+  }
+
+  #take({ kernel, label }: Dispatch, { variant }: Program): GPUComputePassTimestampWrites | undefined {
+    const first = (2 * this.taken.length) % QUERIES;
+    this.taken.push({ kernel, label, variant });
+    if (!this.#timed) return undefined;
+    if (first === 0) this.#sets.push(this.#device.createQuerySet({ type: 'timestamp', count: QUERIES }));
+    const querySet = this.#sets.at(-1);
+    return querySet && { querySet, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
+  }
+}
+
+/** Encodes each dispatch into a compute pass of its own. */
+class PassPerDispatch implements Pass {
+  readonly #open: (dispatch: Dispatch, program: Program) => GPUComputePassEncoder;
+  #pass: GPUComputePassEncoder | undefined;
+
+  constructor(open: (dispatch: Dispatch, program: Program) => GPUComputePassEncoder) {
+    this.#open = open;
+  }
+
+  next(dispatch: Dispatch, program: Program): void {
+    this.end();
+    this.#pass = this.#open(dispatch, program);
+  }
+
+  setPipeline(pipeline: GPUComputePipeline): void {
+    this.#pass?.setPipeline(pipeline);
+  }
+
+  setBindGroup(index: number, bindGroup: GPUBindGroup, dynamicOffsets?: readonly number[]): void {
+    this.#pass?.setBindGroup(index, bindGroup, dynamicOffsets);
+  }
+
+  dispatchWorkgroups(x: number, y: number, z: number): void {
+    this.#pass?.dispatchWorkgroups(x, y, z);
+  }
+
+  end(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+}
+
+/**
+ * Sums up what was taken, a row for each kernel, label and variant, in order of first appearance.
+ *
+ * A time is dropped if one of its timestamps was never written, or set to zero (0), if it ends before it begins, or if it is
+ * longer than everything took together: the counter was reset in between.
+ * @param timestamps nanoseconds, begin and end of each
+ * @param wallMilliseconds how long everything took on the host's clock
+ */
+export function reduce(
+  taken: readonly Taken[],
+  timestamps: BigUint64Array | undefined,
+  wallMilliseconds: number,
+): ProfiledDispatch[] {
+  const rows = new Map<string, { readonly what: Taken; count: number; readonly times: number[] }>();
+  for (const [number, what] of taken.entries()) {
+    const key = JSON.stringify([what.kernel, what.label, what.variant]);
+    const row = rows.get(key) ?? { what, count: 0, times: [] };
+    rows.set(key, row);
+    row.count += 1;
+    const [begin = 0n, end = 0n] = timestamps?.subarray(2 * number, 2 * number + 2) ?? [];
+    const time = Number(end - begin) / NANOSECONDS_PER_MILLISECOND;
+    if (begin > 0n && end >= begin && time <= wallMilliseconds) row.times.push(time);
+  }
+  return [...rows.values()].map(({ what, count, times }) => ({
+    ...what,
+    count,
+    dropped: timestamps === undefined ? 0 : count - times.length,
+    milliseconds: times.length > 0 ? typical(times) : null,
+    totalMilliseconds: times.length > 0 ? sum(times) : null,
+  }));
+}
+
+/** The median, or the mean if some are 0: of times in whole steps of a coarse clock the median is one too, the mean is not. */
+function typical(times: readonly number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  if (sorted[0] === 0) return sum(times) / times.length;
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return (upper + (sorted[Math.floor((sorted.length - 1) / 2)] ?? upper)) / 2;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
