@@ -24,7 +24,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rew
     if (fused !== undefined)
       notes.push(typeof fused === 'string' ? `not fused, ${name}: ${fused}` : `fused, ${name}: ${fused.what}`);
   }
-  return { recorded: step, notes };
+  return { recorded: step, notes, arenas: [] };
 }
 
 /** A batch that only products read is taken from the data set by each of them. */

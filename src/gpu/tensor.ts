@@ -64,7 +64,12 @@ export class Storage {
 
   /** Where in its buffer it begins. */
   get byteOffset(): number {
-    return this.#host?.byteOffset ?? 0;
+    return this.#host === undefined ? 0 : this.#host.storage.byteOffset + this.#host.byteOffset;
+  }
+
+  /** The storage that it is a part of in the end; without one, itself. */
+  get root(): Storage {
+    return this.#host?.storage.root ?? this;
   }
 
   get buffer(): GPUBuffer {

@@ -12,6 +12,17 @@ export interface SgdHyperparameters {
   readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> };
 }
 
+/** An `sgdUpdate` dispatch, and what it updates. */
+export interface SgdDispatch extends Dispatch {
+  readonly update: {
+    readonly parameters: Tensor;
+    readonly gradients: Tensor;
+    readonly velocity: Tensor;
+    readonly hyper: SgdHyperparameters;
+    readonly step: StepValues | typeof PER_STEP;
+  };
+}
+
 /**
  * Describes an update of stochastic gradient descent, in PyTorch's order; `shaders/sgd.wgsl` tells how.
  * @param parameters read and written
@@ -26,7 +37,7 @@ export function sgdUpdate(
   velocity: Tensor,
   hyper: SgdHyperparameters,
   step: StepValues | typeof PER_STEP,
-): Dispatch {
+): SgdDispatch {
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch } = hyper;
   const count = parameters.length;
   if (gradients.length !== count || velocity.length !== count) {
@@ -42,7 +53,7 @@ export function sgdUpdate(
       );
     }
   }
-  return dispatch(shader, {
+  const described = dispatch(shader, {
     label: `sgd ${count}`,
     programs: [program(shader, { NESTEROV: nesterov, CHECKED: watch !== undefined }, linearGrid(Math.ceil(count / 4)))],
     uniforms: {
@@ -53,4 +64,5 @@ export function sgdUpdate(
     buffers: { gradients, owners: watch?.owners, parameters, velocity, status: watch?.status },
     flops: 6 * count,
   });
+  return { ...described, update: { parameters, gradients, velocity, hyper, step } };
 }

@@ -16,6 +16,16 @@ export interface LossOutputs {
   readonly status: Tensor<'u32'>;
 }
 
+/** A `softmaxCrossEntropyRows` dispatch, and what it compares. */
+export interface LossDispatch extends Dispatch {
+  readonly loss: {
+    readonly logits: Tensor;
+    readonly labels: Tensor<'u32'>;
+    readonly outputs: LossOutputs;
+    readonly step: StepValues | typeof PER_STEP;
+  };
+}
+
 /**
  * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/softmax-cross-entropy.wgsl` tells how.
  * @param logits (rows, classes)
@@ -28,7 +38,7 @@ export function softmaxCrossEntropyRows(
   labels: Tensor<'u32'>,
   outputs: LossOutputs,
   step: StepValues | typeof PER_STEP,
-): Dispatch {
+): LossDispatch {
   const [rows = 1, classes = 1] = logits.shape;
   const { losses, gradient, totals, status } = outputs;
   const width = labels.shape[1] ?? 1;
@@ -42,7 +52,7 @@ export function softmaxCrossEntropyRows(
       `softmaxCrossEntropyRows: for logits (${rows}, ${classes}) the losses are (${rows}, 1), the gradient (${rows}, ${classes}) and the totals (2, ${rows}); they are ${text(losses.shape)}, ${text(gradient.shape)} and ${text(totals.shape)}.`,
     );
   }
-  return dispatch(shader, {
+  const described = dispatch(shader, {
     label: `softmax-cross-entropy ${rows}×${classes}`,
     // One class has one row of labels either way; an index of it says nothing, so it is taken for a probability.
     programs: [program(shader, { PROBABILITIES: width === classes && classes > 1 }, linearGrid(rows))],
@@ -50,4 +60,5 @@ export function softmaxCrossEntropyRows(
     buffers: { logits, labels, losses, gradient, totals, status },
     flops: 8 * rows * classes,
   });
+  return { ...described, loss: { logits, labels, outputs, step } };
 }
