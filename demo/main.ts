@@ -13,6 +13,7 @@ import { Reading } from './reading.ts';
 import { Readout } from './readout.ts';
 import { Session, type SessionEvent, type State } from './session.ts';
 import { checkSettings, DEFAULT_FIELDS, readAddress, type Settings } from './settings.ts';
+import type { StepPlan } from './step-plan.ts';
 
 const options = readAddress(location.search);
 const session = new Session(options.limit);
@@ -26,11 +27,13 @@ const startButton = byId('start', HTMLButtonElement);
 const stepButton = byId('step', HTMLButtonElement);
 const resetButton = byId('reset', HTMLButtonElement);
 const pickButton = byId('pad-pick', HTMLButtonElement);
+const measureButton = byId('plan-measure', HTMLButtonElement);
 const status = byId('status', HTMLParagraphElement);
 
 let history = new TrainingHistory();
 let arrived = 0;
 let gallery: Gallery | undefined;
+let stepPlan: StepPlan | undefined;
 let progress: Extract<SessionEvent, { type: 'progress' }> | undefined;
 
 const draw = paced(() => {
@@ -44,7 +47,7 @@ const drawLoading = paced(() => {
   status.textContent = arrived < 1 ? `Loading the digits, ${format.roughPercent(arrived)}` : 'Compiling the kernels';
 });
 
-const START_WORDS: Readonly<Record<State, string>> = {
+const START_WORDS: Readonly<Record<Exclude<State, 'measuring'>, string>> = {
   loading: 'Start training',
   ready: 'Start training',
   running: 'Pause',
@@ -54,11 +57,17 @@ const START_WORDS: Readonly<Record<State, string>> = {
 };
 
 function showState(state: State): void {
+  document.body.dataset.state = state;
+  if (state === 'measuring') {
+    for (const button of [startButton, stepButton, resetButton]) button.disabled = true;
+    return;
+  }
   startButton.textContent = START_WORDS[state];
   startButton.disabled = state === 'loading' || state === 'failed';
   stepButton.disabled = state !== 'ready' && state !== 'paused';
   resetButton.disabled = state === 'loading' || state === 'ready' || state === 'failed';
   pickButton.disabled = session.mnist === undefined;
+  measureButton.disabled = state === 'loading' || state === 'failed';
   controls.lock(state === 'running' || state === 'paused');
   status.textContent = {
     loading: 'Preparing',
@@ -68,7 +77,6 @@ function showState(state: State): void {
     done: status.textContent,
     failed: 'Stopped',
   }[state];
-  document.body.dataset.state = state;
 }
 
 function show(event: SessionEvent): void {
@@ -129,6 +137,7 @@ function showModel({ sizes, parameterCount }: Extract<SessionEvent, { type: 'mod
   progress = undefined;
   curves.set(history.points);
   gallery?.clear();
+  stepPlan?.clear();
   readout.clear(session.settings?.epochs ?? 1);
   void reading.refresh();
 }
@@ -156,6 +165,13 @@ function placeTestDigit(index: number): void {
   reading.set(test.images.slice(index * PIXELS, (index + 1) * PIXELS), test.classes[index]);
 }
 
+async function measureStep(): Promise<void> {
+  const { StepPlan } = await import('./step-plan.ts');
+  stepPlan ??= new StepPlan();
+  const plan = stepPlan;
+  await session.aside((...given) => plan.measure(...given));
+}
+
 function withSettings(action: (settings: Settings) => Promise<void>): void {
   const settings = controls.read();
   if (settings !== null) void action(settings);
@@ -177,6 +193,7 @@ controls.form.addEventListener('submit', (event) => {
 });
 stepButton.addEventListener('click', () => void session.step());
 resetButton.addEventListener('click', () => withSettings((settings) => session.reset(settings)));
+measureButton.addEventListener('click', () => void measureStep());
 pickButton.addEventListener('click', () => {
   const count = session.mnist?.test.count ?? 0;
   placeTestDigit(Math.floor(Math.random() * count));

@@ -13,8 +13,11 @@ import { loadMnist, type Mnist, PIXELS, TRAINING_DIGITS } from './data.ts';
 import type { Settings } from './settings.ts';
 import { Speedometer } from './speedometer.ts';
 
-/** loading → ready → running ⇄ paused → done; failed when the GPU or the training gave up. */
-export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed';
+/**
+ * loading → ready → running ⇄ paused → done; failed when the GPU or the training gave up. Measuring is on the side: from each
+ * of the others but loading and failed, and back to it.
+ */
+export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'measuring' | 'failed';
 
 export interface Scores {
   readonly loss: number;
@@ -205,6 +208,26 @@ export class Session {
     }
   }
 
+  /**
+   * Holds training while `work` has the GPU; then it goes on where it was, bit for bit, if `work` leaves its model alone.
+   * Does nothing while there is no model, or while other work has it.
+   */
+  async aside(work: (gpu: Gpu, mnist: Mnist, settings: Settings) => Promise<void>): Promise<void> {
+    const [gpu, mnist, run, before] = [this.#gpu, this.#mnist, this.#run, this.#state];
+    if (gpu === undefined || mnist === undefined || run === undefined) return;
+    if (!['ready', 'running', 'paused', 'done'].includes(before)) return;
+    if (before === 'running') run.trainer.pause();
+    this.#become('measuring');
+    try {
+      await work(gpu, mnist, run.settings);
+    } finally {
+      this.#speedometer.restart();
+      if (before === 'running') run.trainer.resume();
+      // Training may have ended meanwhile, or failed.
+      if (this.#state === 'measuring') this.#become(before);
+    }
+  }
+
   /** Ten probabilities for each digit, from the weights as they are now; null while there are none. */
   async predict(images: Uint8Array<ArrayBuffer>): Promise<Float32Array | null> {
     const run = this.#run;
@@ -243,13 +266,7 @@ export class Session {
     this.#run = undefined;
     old?.abort.abort();
     old?.model.dispose();
-    const hidden = settings.layers.map((units) => dense(units, settings.activation));
-    const model = await Mlp.create(gpu, {
-      inputs: PIXELS,
-      normalize: 'unit',
-      layers: [...hidden, dense(10)],
-      seed: settings.seed,
-    });
+    const model = await makeModel(gpu, settings);
     const trainer = await makeTrainer(model, settings);
     const steps = Math.ceil(Math.min(this.#limit, TRAINING_DIGITS) / settings.batch);
     const position = { epoch: 1, epochs: settings.epochs, step: 0, steps, singleSteps: 0 };
@@ -331,7 +348,13 @@ export class Session {
   }
 }
 
-function makeTrainer(model: Mlp, settings: Settings): Promise<Trainer<'accuracy'>> {
+/** A network with fresh weights from the seed. */
+export function makeModel(gpu: Gpu, { layers, activation, seed }: Settings): Promise<Mlp> {
+  const hidden = layers.map((units) => dense(units, activation));
+  return Mlp.create(gpu, { inputs: PIXELS, normalize: 'unit', layers: [...hidden, dense(10)], seed });
+}
+
+export function makeTrainer(model: Mlp, settings: Settings): Promise<Trainer<'accuracy'>> {
   return model.trainer({
     loss: softmaxCrossEntropy(),
     optimizer: sgd({ learningRate: settings.rate, momentum: settings.momentum }),
@@ -346,7 +369,8 @@ function lostWhileIdle(reason: 'destroyed' | 'unknown', message: string): Device
 
 const sameSettings = (a: Settings, b: Settings): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-function randomBatch(
+/** Training digits picked by chance. */
+export function randomBatch(
   { train }: Mnist,
   size: number,
 ): { inputs: Uint8Array<ArrayBuffer>; classes: Uint8Array<ArrayBuffer> } {

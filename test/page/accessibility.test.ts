@@ -41,6 +41,12 @@ test.each(looks)('axe finds nothing, before, during and after training: $name', 
   await demo.page.waitForSelector('#loss-chart tbody tr');
   await demo.click('#pad-pick');
   expect(await demo.violations()).toEqual([]);
+  await demo.click('#plan-measure');
+  await demo.state('measuring');
+  expect(await demo.violations()).toEqual([]);
+  await demo.state('paused');
+  await demo.page.waitForSelector('#plan tbody tr');
+  expect(await demo.violations()).toEqual([]);
   expect(demo.problems).toEqual([]);
 });
 
@@ -52,6 +58,8 @@ test('at 360 px nothing sticks out, and every target measures at least 44 px', a
   });
   await demo.state('done');
   await demo.page.waitForSelector('#gallery button', { timeout: 20_000 });
+  await demo.click('#plan-measure');
+  await demo.page.waitForSelector('#plan tbody tr', { timeout: 20_000 });
   const { overflow, small } = await demo.page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - innerWidth,
     small: [...document.querySelectorAll<HTMLElement>('button, input, select, summary, #pad')]
@@ -78,5 +86,6 @@ test('the page is read in order: one main heading, every section named', async (
     'Settings',
     'Write a digit',
     'Misread test digits',
+    'A step on the GPU',
   ]);
 });

@@ -163,6 +163,107 @@ test('training that runs away stops with the reason', async () => {
   expect(await demo.text('#notice')).toMatch(/not finite .*learning rate/);
 });
 
+describe('the plan of a step', () => {
+  const cells = ({ page }: Demo): Promise<string[][]> =>
+    page.$$eval('#plan tbody tr', (rows) =>
+      rows.map(({ children }) => [...children].map((cell) => cell.firstChild?.textContent ?? '')),
+    );
+  const hash = ({ page }: Demo): Promise<string> =>
+    page.$eval('#status', (status) => (status as HTMLElement).title.slice(-64));
+
+  test('is measured from the keyboard while training runs, which then goes on to the same weights', async () => {
+    const query = `${SMALL}&epochs=15&seed=7&autostart`;
+    await using undisturbed = await openDemo(browser, { query });
+    await undisturbed.state('done');
+    await using demo = await openDemo(browser, { query });
+    await demo.state('running');
+    await waitForStep(demo, 1);
+    await demo.page.focus('#plan-measure');
+    await demo.page.keyboard.press('Enter');
+    await demo.state('measuring');
+    const disabled = (selector: string): Promise<boolean> =>
+      demo.page.$eval(selector, (button) => (button as HTMLButtonElement).disabled);
+    expect(await disabled('#start')).toBe(true);
+    await demo.page.waitForSelector('#plan tbody tr');
+    await demo.state('running');
+    expect(await demo.page.evaluate(() => document.activeElement?.id)).toBe('plan-measure');
+    expect(await disabled('#start')).toBe(false);
+
+    const rows = await cells(demo);
+    // Which others there are, and what is fused into the products, depends on the adapter.
+    const products = rows.flatMap(([name = '']) => /^matmul \w+ [\d×]+/.exec(name) ?? []);
+    expect(products).toEqual([
+      'matmul NN 128×32×784',
+      'matmul NN 128×10×32',
+      'matmul TN 33×10×128',
+      'matmul NT 128×32×10',
+      'matmul TN 785×32×128',
+    ]);
+    expect(rows.at(-1)?.[0]).toMatch(/^sgd \d+$/);
+    const times = rows.map(([, time = '']) => Number.parseFloat(time));
+    expect(Math.min(...times)).toBeGreaterThan(0);
+    const words = await demo.text('#plan-summary');
+    const [, count, total = ''] = /^A step is (\d+) dispatches and takes ([\d.,]+) ms/.exec(words) ?? [];
+    expect(count).toBe(`${rows.length}`);
+    const sum = times.reduce((all, time) => all + time);
+    // The total has three digits, each time three decimals.
+    expect(Math.abs(sum - Number(total.replaceAll(',', '')))).toBeLessThan(0.006 * sum + 0.004);
+    const shares = await demo.page.$$eval('#plan .bar-fill', (bars) =>
+      bars.map((bar) => new DOMMatrix(getComputedStyle(bar).transform).a),
+    );
+    expect(shares.reduce((all, share) => all + share)).toBeCloseTo(1, 4);
+
+    await demo.state('done');
+    expect(await demo.text('#figure-step')).toBe('16 of 16');
+    expect(await hash(demo)).toMatch(/^[0-9a-f]{64}$/);
+    expect(await hash(demo)).toBe(await hash(undisturbed));
+    expect(demo.problems).toEqual([]);
+  });
+
+  test('is measured before training too, and goes when another network comes', async () => {
+    await using demo = await openDemo(browser, { query: `${SMALL}&epochs=1` });
+    await demo.state('ready');
+    await demo.click('#plan-measure');
+    await demo.state('measuring');
+    await demo.state('ready');
+    const before = (await cells(demo)).length;
+    expect(before).toBeGreaterThan(0);
+    await demo.page.$eval('#layers', (input) => Object.assign(input, { value: '16,16' }));
+    await demo.click('#start');
+    await demo.state('done');
+    expect(await cells(demo)).toEqual([]);
+    expect(await demo.text('#plan-summary')).toMatch(/^Which kernels/);
+    await demo.click('#plan-measure');
+    await demo.state('measuring');
+    await demo.state('done');
+    // A product forward and two backward more.
+    expect((await cells(demo)).length).toBe(before + 3);
+    expect(await demo.text('#status')).toMatch(/^Trained in/);
+    expect(demo.problems).toEqual([]);
+  });
+
+  test('is shown without times where the GPU has no timestamps', async () => {
+    const withoutTimestamps = (): void => {
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
+        const requiredFeatures = [...(descriptor.requiredFeatures ?? [])].filter((name) => name !== 'timestamp-query');
+        return requestDevice.call(this, { ...descriptor, requiredFeatures });
+      };
+    };
+    const before = (page: Demo['page']): Promise<unknown> => page.evaluateOnNewDocument(withoutTimestamps);
+    await using demo = await openDemo(browser, { query: SMALL, before });
+    await demo.state('ready');
+    await demo.click('#plan-measure');
+    await demo.page.waitForSelector('#plan tbody tr', { timeout: 20_000 });
+    const rows = await cells(demo);
+    expect(await demo.text('#plan-summary')).toBe(
+      `A step is ${rows.length} dispatches. This GPU tells no times: it has no timestamp-query.`,
+    );
+    expect(new Set(rows.map((row) => row.length))).toEqual(new Set([1]));
+    expect(await demo.violations()).toEqual([]);
+  });
+});
+
 describe('a digit on the pad', () => {
   async function opened(): Promise<Demo> {
     const demo = await openDemo(browser, { query: `${SMALL}&epochs=1` });

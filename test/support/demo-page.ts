@@ -5,7 +5,7 @@ import { inject } from 'vitest';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed';
+export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'measuring' | 'failed';
 
 export interface OpenOptions {
   /** Of the address, such as `?limit=2000`. */

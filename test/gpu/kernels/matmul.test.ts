@@ -368,7 +368,9 @@ test.for(sources)('$name takes a batch of $rows rows of $columns $dtype from a d
     const M = options.transposeA ? columns + 1 : batch;
     const C = new Guarded(gpu, [M, N]);
     gpu.run([as(form, matmul(X, upload(gpu, B), C.tensor, { ...options, variant: form.variant }))]);
-    expect(await C.read(), nameOf(options)).toBeWithin(reference.matmul(expectedX, B, { transposeA: M !== batch, onesRow: M !== batch }));
+    expect(await C.read(), nameOf(options)).toBeWithin(
+      reference.matmul(expectedX, B, { transposeA: M !== batch, onesRow: M !== batch }),
+    );
   }
 });
 
