@@ -80,10 +80,13 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** Two files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
+/** Appended to others. */
+const SNIPPETS = ['activations', 'matmul-storage', 'row-loss'];
+/** matmul has several shaders, for CPUs and for GPUs. */
 const shaders = filesIn('shaders')
-  .filter((path) => path.endsWith('.wgsl') && !['activations.wgsl', 'matmul-storage.wgsl'].includes(path))
-  .map((path) => basename(path, '.wgsl'));
+  .filter((path) => path.endsWith('.wgsl'))
+  .map((path) => basename(path, '.wgsl'))
+  .filter((name) => !SNIPPETS.includes(name));
 const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {
