@@ -11,7 +11,13 @@ export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 /** Files that are no module: what several shaders have in common. */
-export const SNIPPETS: readonly string[] = ['activations', 'matmul-operands', 'matmul-storage', 'matmul-blocks'];
+export const SNIPPETS: readonly string[] = [
+  'activations',
+  'matmul-operands',
+  'matmul-storage',
+  'matmul-blocks',
+  'row-loss',
+];
 
 function snippets(): Snippets {
   const texts = SNIPPETS.map((name) => [name, readFileSync(join(folder, `${name}.wgsl`), 'utf8')] as const);

@@ -291,3 +291,49 @@ declare module '*/shaders/softmax.wgsl' {
   };
   export default shader;
 }
+
+declare module '*/shaders/train-tiny.wgsl' {
+  const shader: {
+    readonly name: 'train-tiny';
+    readonly code: string;
+    readonly overrides: {
+      readonly THREADS: number;
+      readonly LOSS: boolean;
+      readonly UPDATE: boolean;
+      readonly NESTEROV: boolean;
+      readonly BYTES: boolean;
+      readonly FROM_Z: boolean;
+      readonly BATCH: number;
+      readonly VALUES: number;
+      readonly GRADIENTS: number;
+      readonly LAYERS: number;
+      readonly SIZE_0: number;
+      readonly SIZE_1: number;
+      readonly SIZE_2: number;
+      readonly SIZE_3: number;
+      readonly SIZE_4: number;
+      readonly SIZE_5: number;
+      readonly SIZE_6: number;
+      readonly SIZE_7: number;
+      readonly SIZE_8: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly PROBABILITIES: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly data: Binding<'read', 'array<u32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly normalization: Binding<'read', 'array<vec2f>'>;
+      readonly parameters: Binding<'read_write', 'array<f32>'>;
+      readonly velocity: Binding<'read_write', 'array<f32>'>;
+      readonly results: Binding<'read_write', 'array<f32>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+    };
+  };
+  export default shader;
+}

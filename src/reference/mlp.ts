@@ -101,6 +101,26 @@ export interface Training {
   readonly losses: readonly Bounded[];
 }
 
+/** The layers after a step of sgd, and its velocities. @param velocities those of the step before, none on the first */
+export function update(
+  layers: readonly ReferenceLayer[],
+  gradients: readonly LayerGradient[],
+  velocities: readonly LayerGradient[],
+  options: SgdOptions,
+): { readonly layers: readonly ReferenceLayer[]; readonly velocities: readonly LayerGradient[] } {
+  const next = layers.map((layer, l) => {
+    const gradient = gradients[l];
+    if (gradient === undefined) throw new RangeError(`Layer ${l} has no gradient.`);
+    const W = sgd(layer.W, gradient.W, velocities[l]?.W, options);
+    const b = sgd(layer.b, gradient.b, velocities[l]?.b, options);
+    return {
+      layer: { W: W.parameters, b: b.parameters, activation: layer.activation },
+      velocity: { W: W.velocity, b: b.velocity },
+    };
+  });
+  return { layers: next.map(({ layer }) => layer), velocities: next.map(({ velocity }) => velocity) };
+}
+
 /** A step of sgd for each batch. The bounds of the weights grow from step to step: they hold for every legal GPU. */
 export function train(
   start: readonly ReferenceLayer[],
@@ -113,18 +133,7 @@ export function train(
   for (const batch of batches) {
     const { loss, gradients } = lossAndGradients(layers, batch);
     losses.push(loss);
-    const next = layers.map((layer, l) => {
-      const gradient = gradients[l];
-      if (gradient === undefined) throw new RangeError(`Layer ${l} has no gradient.`);
-      const W = sgd(layer.W, gradient.W, velocities[l]?.W, options);
-      const b = sgd(layer.b, gradient.b, velocities[l]?.b, options);
-      return {
-        layer: { W: W.parameters, b: b.parameters, activation: layer.activation },
-        velocity: { W: W.velocity, b: b.velocity },
-      };
-    });
-    layers = next.map(({ layer }) => layer);
-    velocities = next.map(({ velocity }) => velocity);
+    ({ layers, velocities } = update(layers, gradients, velocities, options));
   }
   return { layers, losses };
 }

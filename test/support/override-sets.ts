@@ -54,6 +54,9 @@ function programs(name: string): Overrides[] {
     .map((program) => program.overrides);
 }
 
+/** All the workgroup memory that a device is sure to have, 16 KiB, and all the layers. */
+const LARGEST: Overrides = { LAYERS: 8, SIZE_8: 2, VALUES: 2064, GRADIENTS: 2032 };
+
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const flags = Object.entries(overrides)
@@ -72,5 +75,6 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
       { ACTIVATION, BACKWARD: true },
     ]);
   }
+  if (name === 'train-tiny') return [...layouts, ...rows.map((_, ACTIVATION) => ({ ACTIVATION, THREADS: 4 })), LARGEST];
   return layouts;
 }

@@ -24,6 +24,10 @@ const product = (M: number, N: number, K: number, keepOffset = 0): Record<string
 
 const small = { THREADS_X: 2, THREADS_Y: 2, TILE_K: 8 };
 
+/** 2-3-4-2 in batches of 3. */
+const sizes = { SIZE_0: 2, SIZE_1: 3, SIZE_2: 4, SIZE_3: 2, LAYERS: 3 };
+const tiny = { THREADS: 4, BATCH: 3, VALUES: 42, GRADIENTS: 33, ACTIVATION: 1, ...sizes };
+
 /** Small shapes that cross an edge, and the options that change who writes what; with one workgroup and with several. */
 const runs: Record<string, readonly Run[]> = {
   'matmul-direct': [
@@ -94,6 +98,10 @@ const runs: Record<string, readonly Run[]> = {
   'softmax-cross-entropy': [
     { overrides: {}, uniforms: { dims: [66, 2], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
     { overrides: { PROBABILITIES: true }, uniforms: { dims: [4, 3], step }, workgroups: [1, 1] },
+  ],
+  'train-tiny': [
+    { overrides: tiny, uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] }, workgroups: [1, 1] },
+    { overrides: { ...tiny, LOSS: false, UPDATE: false }, uniforms: { step: [0, 8, 0, 0] }, workgroups: [2, 1] },
   ],
 };
 
@@ -246,6 +254,11 @@ test.each([
   ['softmax', 'let row = global.x;', 'let row = global.x % 64;'],
   ['softmax-cross-entropy', 'let row = global.x;', 'let row = global.x / 2;'],
   ['softmax-cross-entropy', 'let row = global.x;', 'let row = global.x % 64;'],
+  ['train-tiny', 'i = thread; i < units * BATCH;', 'i = thread / 2; i < units * BATCH;'],
+  ['train-tiny', 'row = thread; row < BATCH;', 'row = thread / 2; row < BATCH;'],
+  ['train-tiny', 'i = thread; i < (inputs - 1) * BATCH;', 'i = thread / 2; i < (inputs - 1) * BATCH;'],
+  ['train-tiny', 'update(w + i,', 'update(w + i / 2,'],
+  ['train-tiny', 'results[done * outputs + i]', 'results[i]'],
 ])('%s: a race is found if %s reads %s', (name, line, mistake) => {
   const shader = shaders.find((candidate) => candidate.name === name);
   if (shader === undefined) throw new Error(`${name} is not there.`);

@@ -1,0 +1,172 @@
+//! uses activations
+//! uses row-loss
+// A small network: consecutive steps of training in one dispatch of one workgroup, or as many batches evaluated (without
+// UPDATE) or predicted (without LOSS).
+//
+//   A run is rows step.first … step.first + step.rows − 1 of `order`, BATCH at a time; the last batch may have fewer. Its
+//   batches are the steps step.index, step.index + 1 …, all at step.learning_rate. Each does what gather-rows, the products
+//   with bias and activation, softmax-cross-entropy, the products of their gradients and sgd do.
+//
+//   data, labels, order, normalization   as in gather-rows                                         read
+//   parameters  f32          layer by layer: W (inputs, units), then the bias (units); a layer begins at a multiple of 64
+//                            elements                                                              read; written if UPDATE
+//   velocity    f32          as many; as in sgd                                                    read and written if UPDATE
+//   results     f32 (3, BATCH)         if LOSS: each row's losses and hits, which are added to, and its last loss
+//               f32 (rows, outputs)    else: the logits                                            written
+//   status      u32 (1 + LAYERS)       as in softmax-cross-entropy and sgd: the first step after which a loss, or a layer's
+//                                      parameter, is not finite
+//
+// SIZE_0 is the number of inputs, SIZE_1 … are the layers' units. Every layer but the last has the activation; FROM_Z says
+// that its derivative is one in the pre-activation.
+// Workgroup memory holds the inputs and each layer's outputs, VALUES = BATCH·(Σ SIZE + LAYERS) elements: the rows of a feature
+// are neighbours, and a feature of ones below the last is what the bias is multiplied with. GRADIENTS elements further is
+// ∂loss/∂z of each, which until then is the activation's derivative; the inputs have none, so GRADIENTS = VALUES −
+// BATCH·(SIZE_0 + 1).
+// An element has one invocation, which adds in the order of k, so that the bits do not depend on THREADS.
+// Dispatch one workgroup; without LOSS any number, which take turns. Error: that of the kernels named above.
+
+override THREADS: u32 = 64;
+override LOSS: bool = true;
+override UPDATE: bool = true;
+override NESTEROV: bool = false;
+override BYTES: bool = false;
+override FROM_Z: bool = false;
+override BATCH: u32 = 4;
+override VALUES: u32 = 88;
+override GRADIENTS: u32 = 76;
+override LAYERS: u32 = 2;
+override SIZE_0: u32 = 2;
+override SIZE_1: u32 = 16;
+override SIZE_2: u32 = 2;
+override SIZE_3: u32 = 0;
+override SIZE_4: u32 = 0;
+override SIZE_5: u32 = 0;
+override SIZE_6: u32 = 0;
+override SIZE_7: u32 = 0;
+override SIZE_8: u32 = 0;
+
+struct Hyper { momentum: f32, dampening: f32, weight_decay: f32 }
+struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
+@group(0) @binding(0) var<uniform> hyper: Hyper;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> data: array<u32>;
+@group(0) @binding(3) var<storage, read> labels: array<u32>;
+@group(0) @binding(4) var<storage, read> order: array<u32>;
+@group(0) @binding(5) var<storage, read> normalization: array<vec2f>;
+@group(0) @binding(6) var<storage, read_write> parameters: array<f32>;
+@group(0) @binding(7) var<storage, read_write> velocity: array<f32>;
+@group(0) @binding(8) var<storage, read_write> results: array<f32>;
+@group(0) @binding(9) var<storage, read_write> status: array<atomic<u32>>;
+var<workgroup> memory: array<f32, VALUES + GRADIENTS>;
+var<private> sizes: array<u32, 9> =
+  array<u32, 9>(SIZE_0, SIZE_1, SIZE_2, SIZE_3, SIZE_4, SIZE_5, SIZE_6, SIZE_7, SIZE_8);
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  for (var i = thread; i < VALUES; i += THREADS) { memory[i] = 1.0; }
+  var index = step.index;
+  for (var done = group.x * BATCH; done < step.rows; done += groups.x * BATCH) {
+    let first = step.first + done;
+    let rows = min(BATCH, step.rows - done);
+    for (var i = thread; i < SIZE_0 * BATCH; i += THREADS) {
+      let source = order[first + min(i % BATCH, rows - 1)] * SIZE_0 + i / BATCH;
+      let word = data[source / select(1u, 4u, BYTES)];
+      let value = select(bitcast<f32>(word), f32((word >> ((source % 4) * 8)) & 0xff), BYTES);
+      memory[i] = value * normalization[i / BATCH].x + normalization[i / BATCH].y;
+    }
+    workgroupBarrier();
+
+    var x = 0u; // where the inputs of a layer begin
+    var w = 0u; // and its parameters
+    for (var layer = 0u; layer < LAYERS; layer++) {
+      let inputs = sizes[layer] + 1;
+      let units = sizes[layer + 1];
+      let out = x + inputs * BATCH;
+      for (var i = thread; i < units * BATCH; i += THREADS) {
+        let z = weighted(w + i / BATCH, units, x + i % BATCH, inputs);
+        var result = z;
+        if (layer + 1 < LAYERS) {
+          result = activate(z);
+          memory[GRADIENTS + out + i] = activate_derivative(select(result, z, FROM_Z));
+        }
+        memory[out + i] = result;
+      }
+      x = out;
+      w += length(layer);
+      workgroupBarrier();
+    }
+
+    if (LOSS) {
+      for (var row = thread; row < BATCH; row += THREADS) {
+        let found = row_loss(row, order[first + min(row, rows - 1)], rows, sizes[LAYERS]);
+        results[row] += found.x;
+        results[BATCH + row] += found.y;
+        results[2 * BATCH + row] = found.x;
+        if (not_finite(found.x)) { atomicMin(&status[0], index); }
+      }
+      workgroupBarrier();
+    } else {
+      let outputs = sizes[LAYERS];
+      for (var i = thread; i < rows * outputs; i += THREADS) {
+        results[done * outputs + i] = memory[x + i % outputs * BATCH + i / outputs];
+      }
+    }
+
+    if (UPDATE) {
+      for (var layer = LAYERS; layer > 0; layer--) {
+        let inputs = sizes[layer - 1] + 1;
+        let units = sizes[layer];
+        let out = GRADIENTS + x;
+        x -= inputs * BATCH;
+        w -= length(layer - 1);
+        if (layer > 1) {
+          for (var i = thread; i < (inputs - 1) * BATCH; i += THREADS) {
+            memory[GRADIENTS + x + i] *= weighted(w + i / BATCH * units, 1, out + i % BATCH, units);
+          }
+        }
+        workgroupBarrier(); storageBarrier(); // everyone has read the weights that are overwritten now
+        for (var i = thread; i < inputs * units; i += THREADS) {
+          var gradient = 0.0;
+          for (var r = 0u; r < BATCH; r++) {
+            gradient += memory[x + i / units * BATCH + r] * memory[out + i % units * BATCH + r];
+          }
+          update(w + i, gradient, layer, index);
+        }
+      }
+    }
+    workgroupBarrier(); storageBarrier(); // the weights and the room for activations are there for the next batch
+    index++;
+  }
+}
+
+// Σ of parameters from w on, at a distance, times the features from start on, of one row.
+fn weighted(w: u32, distance: u32, start: u32, features: u32) -> f32 {
+  var sum = 0.0;
+  for (var k = 0u; k < features; k++) { sum += parameters[w + k * distance] * memory[start + k * BATCH]; }
+  return sum;
+}
+
+// From the beginning of a layer's parameters to the next.
+fn length(layer: u32) -> u32 { return ((sizes[layer] + 1) * sizes[layer + 1] + 63) & ~63u; }
+
+fn logit(row: u32, k: u32) -> f32 { return memory[logit_at(row, k)]; }
+
+fn put_gradient(row: u32, k: u32, value: f32) { memory[GRADIENTS + logit_at(row, k)] = value; }
+
+fn logit_at(row: u32, k: u32) -> u32 { return VALUES - (sizes[LAYERS] - k) * BATCH + row; }
+
+// As in sgd.
+fn update(i: u32, gradient: f32, owner: u32, index: u32) {
+  let p = parameters[i];
+  let g = gradient + hyper.weight_decay * p;
+  var v = g;
+  if (index > 0) { v = hyper.momentum * velocity[i] + (1.0 - hyper.dampening) * g; }
+  velocity[i] = v;
+  let updated = p - step.learning_rate * select(v, g + hyper.momentum * v, NESTEROV);
+  parameters[i] = updated;
+  if (not_finite(updated)) { atomicMin(&status[owner], index); }
+}

@@ -1,0 +1,195 @@
+import shader from '../../shaders/train-tiny.wgsl';
+import { type Activation, resolveActivation } from '../activations.js';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+import type { RowSource } from './gather-rows.js';
+import type { SgdHyperparameters } from './sgd.js';
+
+/**
+ * Bytes of workgroup memory: WebGPU's default limit, and what a CPU adapter compiles in the time that it takes for the
+ * kernels of a plan, since it compiles a store of zero for each element.
+ */
+const MOST_BYTES = { gpu: 16384, software: 4096 };
+/** As many as the shader has sizes for. */
+const MOST_LAYERS = 8;
+/** Multiply-adds of a step, from which on one workgroup has too much to do. */
+const MOST_PRODUCTS = 32768;
+/** Layers begin at multiples of so many elements. */
+const LAYER_ALIGNMENT = 64;
+
+/** A network of dense layers that fits workgroup memory, and the rows of a step. `tinyNet` makes one. */
+export interface TinyNet {
+  /** Inputs, then the units of each layer. */
+  readonly sizes: readonly number[];
+  /** Of every layer but the last, which is linear. */
+  readonly activation: Activation;
+  readonly batch: number;
+}
+
+/** What a run of steps leaves behind. */
+export interface TinyOutputs {
+  /** (3, batch): of each row of the batch the losses and the hits, which are added to, and its last loss. */
+  readonly results: Tensor;
+  /** (1 + layers): the first step whose loss, or whose parameters of a layer, are not finite. Start it at 0xffffffff. */
+  readonly status: Tensor<'u32'>;
+}
+
+/** As many elements as there are parameters, read and written; zeros before the first step. */
+export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly velocity: Tensor };
+
+/**
+ * The network as the kernel takes it, or why the plan's kernels are the better choice.
+ * @param layers as their specs say
+ * @param software whether the adapter is a CPU
+ */
+export function tinyNet(
+  inputs: number,
+  layers: readonly { readonly type: string; readonly units: number; readonly [option: string]: unknown }[],
+  batch: number,
+  software: boolean,
+): TinyNet | string {
+  const last = layers.length - 1;
+  if (last >= MOST_LAYERS) return `${last + 1} layers are more than ${MOST_LAYERS}`;
+  const activation = last > 0 ? (layers[0]?.activation as Activation) : 'linear';
+  for (const [number, { type, bias, activation: own }] of layers.entries()) {
+    if (type !== 'dense' || bias !== true) return `layer ${number} is not dense with a bias`;
+    const { index, alpha } = resolveActivation(own as Activation);
+    const wanted = resolveActivation(number < last ? activation : 'linear');
+    if (index !== wanted.index || alpha !== wanted.alpha)
+      return `layer ${number}'s activation is not ${number < last ? "layer 0's" : 'linear'}`;
+  }
+  const net = { sizes: [inputs, ...layers.map(({ units }) => units)], activation, batch };
+  const { bytes, products } = measure(net);
+  const most = MOST_BYTES[software ? 'software' : 'gpu'];
+  if (bytes > most) return `${bytes} bytes of workgroup memory are more than ${most}`;
+  return products > MOST_PRODUCTS ? `${products} multiply-adds a step are more than ${MOST_PRODUCTS}` : net;
+}
+
+/** Elements that the shader has to know of, and multiply-adds: of a forward pass, and of a step. */
+interface Measures {
+  readonly parameters: number;
+  readonly values: number;
+  readonly gradients: number;
+  readonly forward: number;
+  readonly products: number;
+  /** Of workgroup memory. */
+  readonly bytes: number;
+}
+
+function measure({ sizes, batch }: TinyNet): Measures {
+  const [inputs = 1, firstUnits = 1] = sizes;
+  let parameters = 0;
+  let values = inputs * batch;
+  let forward = 0;
+  for (const [layer, units] of sizes.slice(1).entries()) {
+    const below = sizes[layer] ?? 1;
+    parameters += Math.ceil(((below + 1) * units) / LAYER_ALIGNMENT) * LAYER_ALIGNMENT;
+    values += (units + 1) * batch; // a feature of ones for each layer's bias
+    forward += below * units * batch;
+  }
+  const gradients = values - (inputs + 1) * batch;
+  // dW and dX are as much each; the first layer has no dX.
+  const products = 3 * forward - inputs * firstUnits * batch;
+  return { parameters, values, gradients, forward, products, bytes: 4 * (values + gradients) };
+}
+
+/**
+ * Describes consecutive steps of training in one dispatch; `shaders/train-tiny.wgsl` tells how.
+ * @param source labels are (samples, 1) class indices, or (samples, outputs) probabilities
+ * @param parameters all layers' in one flat tensor, each layer's from a multiple of 64 elements on; read and written
+ * @param optimizer `undefined` for an evaluation, which changes nothing but `outputs`
+ * @param step all rows of the run, and the number of its first step; a plan fills it in at each replay
+ * @throws {ShapeError} if the shapes do not fit together
+ */
+export function trainTiny(
+  net: TinyNet,
+  source: RowSource,
+  parameters: Tensor,
+  outputs: TinyOutputs,
+  optimizer: TinyOptimizer | undefined,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  return describe(net, source, parameters, outputs, optimizer, step);
+}
+
+/**
+ * Describes the last layer's outputs for rows of a source.
+ * @param logits (rows, outputs), overwritten
+ * @param step where the rows begin, and how many there are; a plan fills it in at each replay
+ * @throws {ShapeError} if the shapes do not fit together
+ */
+export function predictTiny(
+  net: TinyNet,
+  source: RowSource,
+  parameters: Tensor,
+  logits: Tensor,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  return describe(net, source, parameters, { results: logits, status: undefined }, undefined, step);
+}
+
+function describe(
+  net: TinyNet,
+  { data, labels, order, normalization }: RowSource,
+  parameters: Tensor,
+  { results, status }: Pick<TinyOutputs, 'results'> & { readonly status: Tensor<'u32'> | undefined },
+  optimizer: TinyOptimizer | undefined,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  const { sizes, batch, activation } = net;
+  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, velocity } = optimizer ?? {};
+  const { parameters: count, values, gradients, forward, products } = measure(net);
+  const [inputs = 1] = sizes;
+  const classes = sizes.at(-1) ?? 1;
+  const layers = sizes.length - 1;
+  const words = labels.shape[1] ?? 1;
+  const what = status === undefined ? 'predict' : velocity === undefined ? 'evaluate' : 'train';
+  const label = `${what}-tiny ${sizes.join('-')} batch ${batch}`;
+  const expected: readonly (readonly [name: string, found: number | undefined, expected: number])[] = [
+    ['columns of data', data.shape[1], inputs],
+    ['numbers of normalization', normalization.length, 2 * inputs],
+    ['numbers of parameters', parameters.length, count],
+    ['numbers of velocity', velocity?.length ?? count, count],
+    ['columns of labels', words, status === undefined || words === 1 ? words : classes],
+    ['columns of results', results.shape[1], status === undefined ? classes : batch],
+    ['rows of results', status === undefined ? 3 : results.shape[0], 3],
+    ['numbers of status', status?.length ?? layers + 1, layers + 1],
+  ];
+  for (const [name, found, wanted] of expected) {
+    if (found !== wanted) throw new ShapeError(`${label}: there are ${found} ${name}; there must be ${wanted}.`);
+  }
+  const { index, alpha, from } = resolveActivation(activation);
+  const overrides = {
+    LOSS: status !== undefined,
+    UPDATE: velocity !== undefined,
+    NESTEROV: nesterov,
+    PROBABILITIES: words > 1,
+    BYTES: data.dtype === 'u8',
+    ACTIVATION: index,
+    ALPHA: alpha,
+    FROM_Z: from === 'z',
+    BATCH: batch,
+    VALUES: values,
+    GRADIENTS: gradients,
+    LAYERS: layers,
+    ...Object.fromEntries(sizes.map((size, number) => [`SIZE_${number}`, size])),
+  };
+  const grid = [status === undefined ? Math.ceil(results.length / classes / batch) : 1] as const;
+  return dispatch(shader, {
+    label,
+    programs: [
+      // On a CPU adapter four invocations are a subgroup, which waits for nobody at a barrier.
+      program(shader, { ...overrides, THREADS: 4 }, grid, { prefers: ({ software }) => software }),
+      program(shader, overrides, grid),
+    ],
+    uniforms: {
+      // As for sgd.
+      hyper: { momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      step,
+    },
+    buffers: { data, labels, order, normalization, parameters, velocity, results, status },
+    // Of one batch; how many there are is known to the step alone.
+    flops: 2 * (velocity === undefined ? forward : products),
+  });
+}
