@@ -11,8 +11,8 @@ import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 
-/** Sums and first failure, as the loss kernel keeps them from step to step. */
-export type Results = Omit<LossOutputs, 'gradient'>;
+/** Sums and first failure, as a loss keeps them from step to step. */
+export type Results = Required<Omit<LossOutputs, 'gradient'>>;
 
 /** What is trained, and by which rules. */
 export interface Training {

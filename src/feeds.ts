@@ -1,4 +1,4 @@
-import { type Purpose, recordTraining, type Training } from './compile.js';
+import { type Purpose, type Results, recordTraining, type Training } from './compile.js';
 import type { Dataset, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
@@ -13,6 +13,8 @@ export interface Feed {
   readonly source: RowSource;
   /** Of all parameters, where the plan keeps them. */
   readonly gradients: Tensor;
+  /** What the plan adds to. */
+  readonly results: Pick<Results, 'losses' | 'totals' | 'status'>;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
   dispose(): void;
@@ -39,13 +41,13 @@ export class Feeds {
    * Compiles a step for the data that are likeliest: bytes for a model that scales bytes, floats for others; and classes.
    * Where others come, the kernels that read them are compiled when they do.
    */
-  async prepare(): Promise<Plan> {
+  async prepare(): Promise<Feed> {
     const { model } = this.#training;
     const dtype = typeof model.spec.normalize === 'string' ? 'u8' : 'f32';
     const source = this.#batchSource(dtype, 1);
     const feed = await this.#compile('trainer', source, 'step', [source.data, source.labels, source.order]);
     this.#ofBatches.set(batchKey(dtype, 1, 'step'), feed);
-    return feed.plan;
+    return feed;
   }
 
   /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
@@ -69,7 +71,7 @@ export class Feeds {
       const source = this.#batchSource(dtype, words);
       const { builder, gradients } = recordTraining(this.#training, source, purpose);
       const plan = builder.build(this.#training.model.gpu, 'batch feed', this.#records);
-      feed = this.#keep(plan, source, gradients, [source.data, source.labels, source.order]);
+      feed = this.#keep(plan, source, purpose, gradients, [source.data, source.labels, source.order]);
       this.#ofBatches.set(key, feed);
     }
     return feed;
@@ -97,7 +99,7 @@ export class Feeds {
     try {
       const { builder, gradients } = recordTraining(this.#training, source, purpose);
       const plan = await builder.compile(this.#training.model.gpu, what, this.#records);
-      const feed = this.#keep(plan, source, gradients, parts, dataset);
+      const feed = this.#keep(plan, source, purpose, gradients, parts, dataset);
       if (this.#disposed) feed.dispose();
       return feed;
     } catch (error) {
@@ -109,6 +111,7 @@ export class Feeds {
   #keep(
     plan: Plan,
     source: RowSource,
+    purpose: Purpose,
     gradients: Tensor,
     parts: readonly { dispose(): void }[],
     dataset?: Dataset,
@@ -116,7 +119,12 @@ export class Feeds {
     const dispose = (): void => {
       for (const part of [plan, ...parts]) part.dispose();
     };
-    const feed = { plan, source, gradients, dispose, ...(dataset && { dataset }) };
+    const { batch, results } = this.#training;
+    const { together, ...apart } = purpose === 'step' ? results.training : results.evaluation;
+    const sums = plan.takesRuns
+      ? { ...apart, totals: together.view(0, [2, batch]), losses: together.view(2 * batch, [batch, 1]) }
+      : apart;
+    const feed = { plan, source, gradients, results: sums, dispose, ...(dataset && { dataset }) };
     this.#made.push(feed);
     return feed;
   }

@@ -1,57 +1,133 @@
 import type { AdapterTraits, Dispatch } from './gpu/dispatch.js';
 import type { Recorded, Rewritten } from './gpu/plan.js';
-import type { Storage } from './gpu/tensor.js';
+import { type Storage, Tensor } from './gpu/tensor.js';
 import { asOperand, type GatherDispatch } from './kernels/gather-rows.js';
 import { type MatmulDispatch, matmul } from './kernels/matmul.js';
+import type { SgdDispatch } from './kernels/sgd.js';
+import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
+import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
 
-/** A fusion: the step with fewer dispatches, or why it stays as it is; nothing where there is nothing to fuse. */
-type Fusion = (step: readonly Recorded[], adapter: AdapterTraits) => Fused | string | undefined;
-interface Fused {
-  readonly step: readonly Recorded[];
-  readonly what: string;
+/** Rows of a prediction that a workgroup takes at a time. */
+const PREDICTED_AT_ONCE = 16;
+
+/** A step in the course of being fused. */
+interface Step {
+  readonly recorded: readonly Recorded[];
+  readonly adapter: AdapterTraits;
+  readonly arenas: readonly Storage[];
 }
 
-/** In this order: what reads a batch is settled last. */
-const fusions: Readonly<Record<string, Fusion>> = { 'gather into products': gatherIntoProducts };
+/** What a fusion makes of a step; or why it leaves it as it is, or nothing where there is nothing to fuse. */
+type Fusion = (step: Step) => Partial<Step> | string | undefined;
+
+/** What reads the gathered labels is settled before who reads the batch; the update takes the batch as the products do. */
+const fusions: Readonly<Record<string, Fusion>> = {
+  'a small network in one dispatch': fuseTiny,
+  'gather into the products': fuseGather,
+};
 
 /** Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rewritten {
-  let step = recorded;
+  let step: Step = { recorded, adapter, arenas: [] };
   const notes: string[] = [];
   for (const [name, fusion] of Object.entries(fusions)) {
-    const fused = fusion(step, adapter);
-    if (typeof fused === 'object') step = fused.step;
-    if (fused !== undefined)
-      notes.push(typeof fused === 'string' ? `not fused, ${name}: ${fused}` : `fused, ${name}: ${fused.what}`);
+    const fused = fusion(step);
+    if (fused === undefined) continue;
+    if (typeof fused === 'object') step = { ...step, ...fused };
+    notes.push(typeof fused === 'string' ? `not fused: ${name} (${fused})` : `fused: ${name}`);
   }
-  return { recorded: step, notes, arenas: [] };
+  return { recorded: step.recorded, notes, arenas: step.arenas };
+}
+
+/** A small network needs no memory but a workgroup's, and one dispatch for many steps. */
+function fuseTiny({ recorded, adapter }: Step): Partial<Step> | string | undefined {
+  const dispatches = recorded.map(({ dispatch }) => dispatch);
+  const [gather, loss, update] = [dispatches.find(isGather), dispatches.find(isLoss), dispatches.find(isUpdate)];
+  if (gather === undefined) return undefined;
+  const { source, X } = gather.gather;
+  const products = dispatches.filter(isProduct);
+  const forward: MatmulDispatch[] = [];
+  for (let input = X; ; ) {
+    const next = products.find(
+      ({ product: { A, transposeA } }) => !('source' in A) && A.storage === input.storage && !transposeA,
+    );
+    if (next === undefined || forward.includes(next)) break;
+    forward.push(next);
+    input = next.product.C;
+  }
+  const [first] = forward;
+  const last = forward.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  // Whatever else there is, a kernel of its own would leave out.
+  const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : products)]);
+  const odd = dispatches.find((dispatch) => !known.has(dispatch));
+  if (loss !== undefined && odd !== undefined) return `${odd.label} is not part of it`;
+  if (loss !== undefined && loss.loss.logits !== last.product.C) return 'the loss is not that of the last layer';
+  const [batch = 1, inputs = 1] = X.shape;
+  const layers = forward.map(({ product: { B, bias, activation = 'linear' } }) => ({
+    type: 'dense',
+    units: B.shape[1] ?? 1,
+    activation,
+    bias: bias !== undefined,
+  }));
+  const rows = loss === undefined ? Math.min(batch, PREDICTED_AT_ONCE) : batch;
+  const net = tinyNet(inputs, layers, rows, adapter.software);
+  if (typeof net === 'string') return net;
+  const { storage } = first.product.B;
+  const parameters = new Tensor(storage, 0, [storage.byteLength / 4], 'f32');
+  if (loss === undefined) {
+    const tiny = predictTiny(net, source, parameters, last.product.C, gather.gather.step);
+    const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
+    return { recorded: [{ phase: 'main', dispatch: tiny }, ...rest] };
+  }
+  const { outputs, step } = loss.loss;
+  if (outputs.together === undefined) return undefined;
+  const optimizer = update && { ...update.update.hyper, velocity: update.update.velocity };
+  const tiny = trainTiny(
+    net,
+    source,
+    parameters,
+    { results: outputs.together, status: outputs.status },
+    optimizer,
+    step,
+  );
+  return refusal(tiny, adapter) ?? { recorded: [{ phase: 'step', dispatch: tiny }] };
 }
 
 /** A batch that only products read is taken from the data set by each of them. */
-function gatherIntoProducts(step: readonly Recorded[]): Fused | string | undefined {
-  const gather = step.map(({ dispatch }) => dispatch).find(isGather);
+function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
+  const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
   const { X, Y } = gather.gather;
   const rows = asOperand(gather);
   if (typeof rows === 'string') return rows;
-  const others = step.filter(({ dispatch }) => dispatch !== gather);
+  const others = recorded.filter(({ dispatch }) => dispatch !== gather);
   const reader = others.find(({ dispatch }) => binds(dispatch, Y.storage));
   if (reader !== undefined) return `${reader.dispatch.label} needs the gathered labels`;
   const odd = others.find(
     ({ dispatch }) => binds(dispatch, X.storage) && !(isProduct(dispatch) && dispatch.product.A === X),
   );
   if (odd !== undefined) return `${odd.dispatch.label} reads the batch too`;
-  const taken = others.map((recorded) => {
-    const { dispatch, phase } = recorded;
-    if (!isProduct(dispatch) || dispatch.product.A !== X) return recorded;
+  const taken = others.map((other) => {
+    const { dispatch, phase } = other;
+    if (!isProduct(dispatch) || dispatch.product.A !== X) return other;
     const { A: _, B, C, ...options } = dispatch.product;
     return { phase, dispatch: matmul(rows, B, C, options) };
   });
-  return { step: taken, what: gather.label };
+  return { recorded: taken };
 }
 
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;
 const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
+const isLoss = (dispatch: Dispatch): dispatch is LossDispatch => 'loss' in dispatch;
+const isUpdate = (dispatch: Dispatch): dispatch is SgdDispatch => 'update' in dispatch;
+
+/** Why an adapter does better without a dispatch. */
+function refusal({ programs }: Dispatch, adapter: AdapterTraits): string | undefined {
+  const possible = programs.filter(({ suits }) => suits(adapter));
+  if (possible.length === 0) return 'the adapter cannot run it';
+  return possible.some(({ prefers }) => prefers(adapter)) ? undefined : 'the adapter is faster without';
+}
 
 /** Whether a dispatch reads or writes a storage. */
 function binds({ buffers }: Dispatch, storage: Storage): boolean {

@@ -63,6 +63,8 @@ export interface FitOptions<Names extends string = never> {
 }
 
 const STEP_CAPACITY = 64;
+/** Steps that a plan takes at once which runs them all in one dispatch. */
+const RUN_CAPACITY = 4096;
 /** How long the steps of one submit should take: short on a page that draws, long where nobody looks. */
 const SUBMIT_MS = { visible: 8, hidden: 64 };
 const NONE = 0xffffffff;
@@ -78,7 +80,7 @@ export class Trainer<Names extends string = never> {
   readonly #feeds: Feeds;
   readonly #onDispose: (trainer: Trainer<Names>) => void;
   /** Of the step that was compiled or replayed last. */
-  #plan: Plan | undefined;
+  #latest: Feed | undefined;
   #learningRate: number;
   #steps = 0;
   #epochs = 0;
@@ -126,6 +128,7 @@ export class Trainer<Names extends string = never> {
     const results = (): Results => ({
       losses: Tensor.empty(gpu, [batch, 1], 'losses'),
       totals: Tensor.empty(gpu, [2, batch], 'totals'),
+      together: Tensor.empty(gpu, [3, batch], 'totals and losses'),
       status: Tensor.empty(gpu, [1 + model.layers.length], 'status', 'u32'),
     });
     const trainer = new Trainer(
@@ -143,7 +146,7 @@ export class Trainer<Names extends string = never> {
       onDispose,
     );
     try {
-      trainer.#plan = await trainer.#feeds.prepare();
+      trainer.#latest = await trainer.#feeds.prepare();
       return trainer;
     } catch (error) {
       trainer.dispose();
@@ -165,7 +168,7 @@ export class Trainer<Names extends string = never> {
   get plan(): Pick<Plan, 'dispatches' | 'toString'> {
     this.#check();
     // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
-    return this.#plan!;
+    return this.#latest!.plan;
   }
 
   /**
@@ -234,12 +237,13 @@ export class Trainer<Names extends string = never> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
     const feed = await this.#feeds.of(dataset, 'evaluate');
-    const { totals } = this.#training.results.evaluation;
+    const { totals } = feed.results;
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
     totals.write(new Float32Array(totals.length));
-    for (let first = 0; first < steps; first += STEP_CAPACITY) {
-      this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
+    const most = mostAtOnce(feed);
+    for (let first = 0; first < steps; first += most) {
+      this.#replay('evaluate', feed, dataset.length, first, Math.min(most, steps - first));
     }
     return this.#evaluation(sums(await totals.read(), dataset.length));
   }
@@ -248,7 +252,7 @@ export class Trainer<Names extends string = never> {
   async loss(): Promise<number> {
     this.#check();
     const rows = this.#lastRows;
-    return mean(await this.#training.results.training.losses.read(), rows);
+    return rows === 0 || this.#latest === undefined ? Number.NaN : mean(await this.#latest.results.losses.read(), rows);
   }
 
   /** Loss and gradients of a minibatch, in the order of `weights()`. Nothing is updated. */
@@ -257,8 +261,7 @@ export class Trainer<Names extends string = never> {
     targets: ArrayLike<number>,
   ): Promise<{ loss: number; gradients: Weight[] }> {
     const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
-    const { losses } = this.#training.results.evaluation;
-    const [flat, perRow] = await Promise.all([feed.gradients.read(), losses.read()]);
+    const [flat, perRow] = await Promise.all([feed.gradients.read(), feed.results.losses.read()]);
     return { loss: mean(perRow, rows), gradients: this.#model.cut(flat) };
   }
 
@@ -286,7 +289,7 @@ export class Trainer<Names extends string = never> {
   ): Promise<EpochResult<Names> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
-    const { totals, status } = this.#training.results.training;
+    const { totals, status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
@@ -348,7 +351,7 @@ export class Trainer<Names extends string = never> {
         if (before !== undefined) {
           await before.done;
           const now = performance.now();
-          if (stepsPerSubmit === 'auto') pace = nextPace(pace, (now - lastDone) / before.steps);
+          if (stepsPerSubmit === 'auto') pace = nextPace(pace, (now - lastDone) / before.steps, mostAtOnce(feed));
           lastDone = now;
         }
         this.#check();
@@ -376,20 +379,22 @@ export class Trainer<Names extends string = never> {
   ): void {
     this.#check();
     feed.dataset?.check(what);
-    const steps = Array.from({ length: count }, (_, slot) => {
+    // A record for each replay: of one step, or of them all.
+    const replays = feed.plan.takesRuns ? 1 : count;
+    const steps = Array.from({ length: replays }, (_, slot) => {
       const begin = (first + slot) * this.batchSize;
-      const rows = Math.min(this.batchSize, samples - begin);
+      const rows = Math.min((count / replays) * this.batchSize, samples - begin);
       return { first: begin, rows, index: this.#steps + slot, learning_rate: this.#learningRate };
     });
     this.#records.write(steps);
     const encode = (pass: Pass): void => {
-      for (let slot = 0; slot < count; slot++) feed.plan.encode(pass, this.#records.offset(slot));
+      for (let slot = 0; slot < replays; slot++) feed.plan.encode(pass, this.#records.offset(slot));
     };
     this.#gpu.submit(what, encode, after);
     if (what === 'fit' || what === 'step') {
-      this.#plan = feed.plan;
+      this.#latest = feed;
       this.#steps += count;
-      this.#lastRows = steps.at(-1)?.rows ?? 0;
+      this.#lastRows = Math.min(this.batchSize, samples - (first + count - 1) * this.batchSize);
     }
   }
 
@@ -463,9 +468,11 @@ function mean(losses: Float32Array, rows: number): number {
   return losses.subarray(0, rows).reduce((sum, loss) => sum + loss, 0) / rows;
 }
 
+const mostAtOnce = ({ plan }: Feed): number => (plan.takesRuns ? RUN_CAPACITY : STEP_CAPACITY);
+
 /** Steps for the next submit, from how long one takes; at most doubled, so that one odd sample does little harm. */
-function nextPace(pace: number, millisecondsPerStep: number): number {
+function nextPace(pace: number, millisecondsPerStep: number, most: number): number {
   const visible = typeof document !== 'undefined' && document.visibilityState === 'visible';
   const wanted = Math.floor((visible ? SUBMIT_MS.visible : SUBMIT_MS.hidden) / Math.max(millisecondsPerStep, 1e-3));
-  return Math.max(1, Math.min(wanted, 2 * pace, STEP_CAPACITY));
+  return Math.max(1, Math.min(wanted, 2 * pace, most));
 }

@@ -58,6 +58,8 @@ export interface Dispatch {
   readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
   /** Floating-point operations, 2 for each multiply-add of a product. */
   readonly flops: number;
+  /** It takes `step.rows` for the rows of several batches, one step after the other. */
+  readonly run?: boolean;
 }
 
 type UniformsOf<S extends Shader> = {

@@ -344,6 +344,11 @@ export class Plan {
     }
   }
 
+  /** Whether one replay can be of several steps: its record then has the rows of them all. */
+  get takesRuns(): boolean {
+    return this.#commands.every(({ dispatch: { run = false } }) => run);
+  }
+
   /** What runs, in order. */
   get dispatches(): readonly PlannedDispatch[] {
     return this.#commands.map((command) => describe(command.phase, command.dispatch, current(command).program));

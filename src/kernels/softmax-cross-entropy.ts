@@ -12,6 +12,8 @@ export interface LossOutputs {
   readonly gradient: Tensor;
   /** (2, rows): added to: the losses, and 1 for each row whose largest logit is that of its label. */
   readonly totals: Tensor;
+  /** (3, rows): totals and losses in one tensor, where a plan that is one kernel has them instead. */
+  readonly together?: Tensor;
   /** At least 1 word: status[0] becomes the smallest step whose loss is not finite. Start it at 0xffffffff. */
   readonly status: Tensor<'u32'>;
 }

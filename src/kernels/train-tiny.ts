@@ -176,7 +176,7 @@ function describe(
     ...Object.fromEntries(sizes.map((size, number) => [`SIZE_${number}`, size])),
   };
   const grid = [status === undefined ? Math.ceil(results.length / classes / batch) : 1] as const;
-  return dispatch(shader, {
+  const described = dispatch(shader, {
     label,
     programs: [
       // On a CPU adapter four invocations are a subgroup, which waits for nobody at a barrier.
@@ -192,4 +192,5 @@ function describe(
     // Of one batch; how many there are is known to the step alone.
     flops: 2 * (velocity === undefined ? forward : products),
   });
+  return { ...described, run: true };
 }
