@@ -165,7 +165,7 @@ export class Trainer<Names extends string = never> {
   }
 
   /** What a step runs, in order. `toString()` is a table. */
-  get plan(): Pick<Plan, 'dispatches' | 'toString'> {
+  get plan(): Pick<Plan, 'dispatches' | 'memory' | 'toString'> {
     this.#check();
     // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
     return this.#latest!.plan;

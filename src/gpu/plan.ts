@@ -47,6 +47,14 @@ export class StepRecords {
   }
 }
 
+/** Bytes that a plan holds, together with those that it shares memory with. */
+export interface PlanMemory {
+  /** Of what lives from replay to replay, such as an optimizer's velocity. */
+  readonly state: number;
+  /** Of what lives within a replay: whole buffers, each lent to one tensor after the other. */
+  readonly transient: number;
+}
+
 /**
  * Memory that plans have in common, if they run one after the other: state that outlives a replay, found again by its
  * label, and buffers lent to what lives within one.
@@ -89,6 +97,12 @@ export class Workspace {
     const fresh = [...this.#storages].filter((storage) => !this.#allocated.has(storage));
     for (const storage of fresh) this.#allocated.add(storage.allocate(gpu));
     return fresh;
+  }
+
+  get bytes(): PlanMemory {
+    const sum = (storages: Iterable<Storage>): number =>
+      [...storages].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+    return { state: sum(this.#states.values()), transient: sum(this.#lent) };
   }
 
   /** Gives memory back, all of it unless told otherwise. */
@@ -220,7 +234,7 @@ export class PlanBuilder {
       const program = this.#chosen?.get(dispatch) ?? choose(dispatch, gpu.info);
       return { ...bind(gpu, dispatch, program, buffer, offsets[index] ?? {}, steps?.buffer), phase };
     });
-    return new Plan(gpu, what, { commands, notes, uniforms: buffer, ...(this.#own && { workspace: this.#workspace }) });
+    return new Plan(gpu, what, { commands, notes, uniforms: buffer, workspace: this.#workspace, own: this.#own });
   }
 
   /** What the plan runs: without what nobody reads, and fused. */
@@ -296,12 +310,13 @@ export class Plan {
   readonly #gpu: Gpu;
   readonly #commands: readonly PlannedCommand[];
   readonly #uniforms: GPUBuffer;
-  readonly #workspace: Workspace | undefined;
+  readonly #workspace: Workspace;
+  readonly #own: boolean;
   readonly #notes: readonly string[];
   #encoded = 0;
   #disposed = false;
 
-  /** @internal @param parts the workspace is disposed with the plan */
+  /** @internal @param parts the workspace is disposed with the plan if it is its own */
   constructor(
     gpu: Gpu,
     label: string,
@@ -309,7 +324,8 @@ export class Plan {
       readonly commands: readonly PlannedCommand[];
       readonly uniforms: GPUBuffer;
       readonly notes: readonly string[];
-      readonly workspace?: Workspace;
+      readonly workspace: Workspace;
+      readonly own: boolean;
     },
   ) {
     this.#gpu = gpu;
@@ -318,6 +334,7 @@ export class Plan {
     this.#uniforms = parts.uniforms;
     this.#notes = parts.notes;
     this.#workspace = parts.workspace;
+    this.#own = parts.own;
   }
 
   /** Resolves when every pipeline is compiled; all are compiled at once. */
@@ -354,6 +371,11 @@ export class Plan {
     return this.#commands.map((command) => describe(command.phase, command.dispatch, current(command).program));
   }
 
+  /** What it holds on the GPU, apart from the model's parameters, the data and a few words for results. */
+  get memory(): PlanMemory {
+    return this.#workspace.bytes;
+  }
+
   /** The plan as a table, a line a dispatch, and what was fused, or why not. */
   toString(): string {
     const dispatches = table(
@@ -367,13 +389,16 @@ export class Plan {
         `${flops}`,
       ]),
     );
-    return [dispatches, ...this.#notes].join('\n');
+    const { state, transient } = this.memory;
+    return [dispatches, ...this.#notes, `memory: ${state} bytes of state, ${transient} of values within a step`].join(
+      '\n',
+    );
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#workspace?.dispose();
+    if (this.#own) this.#workspace.dispose();
     this.#gpu.free(this.#uniforms);
   }
 }
