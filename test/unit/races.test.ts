@@ -225,7 +225,7 @@ test.each([
     'let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);',
     'let lane = vec2u(subgroup_lane % 2, 0);',
   ],
-  ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
+  ['matmul-quad', 'compute_tile((2 * group.xy + lane) * tile, lane);', 'compute_tile(lane * tile, lane);'],
   ['matmul-quad', 'column = lane.x + 2 * lane.y;', 'column = lane.x;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = group.x * COLUMNS * 4;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = column * 4;'],
