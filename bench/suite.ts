@@ -4,6 +4,7 @@ import { copyBandwidth } from './adapter/memory.js';
 import type { Case } from './case.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
+import { weightUpdates } from './kernels/weight-update.js';
 import { breakdowns } from './training/breakdown.js';
 import { firstSteps } from './training/first-step.js';
 import { prediction } from './training/predict.js';
@@ -17,6 +18,7 @@ export const suite: readonly Case[] = [
   parallelWidth,
   ...products,
   ...elementWise,
+  ...weightUpdates,
   ...training,
   ...breakdowns,
   ...prediction,

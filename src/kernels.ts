@@ -11,3 +11,4 @@ export { type Gate, type MatmulOptions, matmul } from './kernels/matmul.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { softmax } from './kernels/softmax.js';
 export { type LossOutputs, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
+export { type UpdatedLayer, weightUpdate } from './kernels/weight-update.js';
