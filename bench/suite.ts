@@ -5,6 +5,7 @@ import type { Case } from './case.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
 import { tinyTraining } from './kernels/train-tiny.js';
+import { weightUpdates } from './kernels/weight-update.js';
 import { breakdowns } from './training/breakdown.js';
 import { firstSteps } from './training/first-step.js';
 import { prediction } from './training/predict.js';
@@ -19,6 +20,7 @@ export const suite: readonly Case[] = [
   ...products,
   ...elementWise,
   ...tinyTraining,
+  ...weightUpdates,
   ...training,
   ...breakdowns,
   ...prediction,

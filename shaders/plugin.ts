@@ -16,6 +16,7 @@ export const SNIPPETS: readonly string[] = [
   'matmul-operands',
   'matmul-storage',
   'matmul-blocks',
+  'quad-tile',
   'row-loss',
 ];
 

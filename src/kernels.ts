@@ -19,3 +19,4 @@ export {
   tinyNet,
   trainTiny,
 } from './kernels/train-tiny.js';
+export { type UpdatedLayer, weightUpdate } from './kernels/weight-update.js';

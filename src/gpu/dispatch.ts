@@ -46,6 +46,9 @@ export type StepValues = {
 /** Marks a dispatch whose `step` is filled in at each replay. */
 export const PER_STEP = 'per-step';
 
+/** The words of a uniform by their names; of an array the elements, those left out being zeros. */
+export type UniformValues = Readonly<Record<string, number>> | readonly Readonly<Record<string, number>>[];
+
 /** One kernel call as plain data: what runs, on which tensors, with which numbers. It touches no device. */
 export interface Dispatch {
   readonly kernel: string;
@@ -53,7 +56,7 @@ export interface Dispatch {
   readonly label: string;
   /** At least one; `candidates` puts them in an adapter's order. */
   readonly programs: readonly Program[];
-  readonly uniforms: Readonly<Record<string, Readonly<Record<string, number>> | typeof PER_STEP>>;
+  readonly uniforms: Readonly<Record<string, UniformValues | typeof PER_STEP>>;
   /** By the shader's names; `undefined` where the overrides leave a binding unused. */
   readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
   /** Floating-point operations, 2 for each multiply-add of a product. */
@@ -64,9 +67,12 @@ export interface Dispatch {
 
 type UniformsOf<S extends Shader> = {
   readonly [U in keyof S['uniforms']]:
-    | { readonly [F in keyof S['uniforms'][U]['fields']]: number }
+    | (S['uniforms'][U] extends { readonly count: number }
+        ? readonly FieldsOf<S['uniforms'][U]>[]
+        : FieldsOf<S['uniforms'][U]>)
     | (U extends 'step' ? typeof PER_STEP : never);
 };
+type FieldsOf<U extends Shader['uniforms'][string]> = { readonly [F in keyof U['fields']]: number };
 type BuffersOf<S extends Shader> = { readonly [B in keyof S['buffers']]: Tensor<DType> | undefined };
 
 /** A program of a shader; its overrides are checked by type. Unless told otherwise, every adapter suits it and prefers it. */

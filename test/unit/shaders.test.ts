@@ -87,7 +87,7 @@ test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes i
 });
 
 test('shaders are formatted: two spaces, no tabs, no blanks at the end, at most 128 columns', () => {
-  for (const { name } of [...shaders, { name: 'activations' }]) {
+  for (const { name } of [...shaders, { name: 'activations' }, { name: 'matmul-storage' }, { name: 'quad-tile' }]) {
     const text = readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), 'utf8');
     for (const [number, line] of text.split('\n').entries()) {
       const place = `shaders/${name}.wgsl:${number + 1}`;
