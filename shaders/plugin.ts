@@ -11,7 +11,7 @@ export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 /** Files that are no module: what several shaders have in common. */
-const SNIPPETS = ['activations', 'matmul-storage'];
+export const SNIPPETS: readonly string[] = ['activations', 'matmul-storage', 'row-loss'];
 
 function snippets(): Snippets {
   const texts = SNIPPETS.map((name) => [name, readFileSync(join(folder, `${name}.wgsl`), 'utf8')] as const);

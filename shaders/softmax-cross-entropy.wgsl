@@ -1,3 +1,4 @@
+//! uses row-loss
 // Softmax-cross-entropy from logits, in log-sum-exp form: everything that a training step wants to know of them.
 //
 //   losses[r]      = −Σₖ y[r, k]·log softmax(logits[r])[k]
@@ -11,11 +12,7 @@
 //   totals    f32 (2, rows)         added to: sums over steps, each slot always by the same row, so the order is fixed
 //   status    u32 (1 or more)       status[0] becomes the smallest step.index whose loss is not finite
 //
-// One invocation takes a row: a first pass finds maximum and Σ exp(z − maximum) together, a second writes the gradient.
-// Dispatch ⌈rows/64⌉ workgroups.
-// Error, with u = 2⁻²³, n classes and d the distance of a logit from the maximum: the sum is off by Σ p·(3 + 3d)·u + 5(n − 1)·u
-// of itself (each rise of the maximum rescales it), p by that and (5.5 + 3d)·u of itself; src/reference/softmax.ts has it all.
-// A NaN may vanish in comparisons and clamps, so logits are tested by their bits; the loss of such a row is that logit.
+// One invocation takes a row; row-loss.wgsl, which is appended, tells how, and the error. Dispatch ⌈rows/64⌉ workgroups.
 
 override PROBABILITIES: bool = false;
 
@@ -33,56 +30,9 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3u) {
   let row = global.x;
-  if (row >= dims.rows) { return; }
-  let start = row * dims.classes;
-  if (row >= step.rows) {
-    losses[row] = 0.0;
-    for (var k = 0u; k < dims.classes; k++) { gradient[start + k] = 0.0; }
-    return;
-  }
-  // The running maximum and sum, the largest label's index, and Σ y and Σ y·z of the labels.
-  var largest = logits[start];
-  var largest_index = 0u;
-  var sum = 1.0;
-  var likeliest = target_at(row, 0);
-  var likeliest_index = select(labels[row], 0u, PROBABILITIES);
-  var mass = likeliest;
-  var bad = select(0.0, largest, not_finite(largest));
-  for (var k = 1u; k < dims.classes; k++) {
-    let z = logits[start + k];
-    if (not_finite(z)) { bad = z; }
-    if (z > largest) {
-      sum = sum * exponential(largest - z) + 1.0;
-      largest = z;
-      largest_index = k;
-    } else {
-      sum += exponential(z - largest);
-    }
-    let y = target_at(row, k);
-    mass += y;
-    if (PROBABILITIES && y > likeliest) { likeliest = y; likeliest_index = k; }
-  }
-  let log_sum = log(sum);
-  var loss = 0.0;
-  for (var k = 0u; k < dims.classes; k++) {
-    let z = logits[start + k];
-    let y = target_at(row, k);
-    if (y != 0.0) { loss += y * (log_sum + (largest - z)); }
-    gradient[start + k] = (exponential(z - largest) / sum * mass - y) / f32(step.rows);
-  }
-  loss = select(loss, bad, not_finite(bad));
-  losses[row] = loss;
-  totals[row] += loss;
-  totals[dims.rows + row] += select(0.0, 1.0, largest_index == likeliest_index);
-  if (not_finite(loss)) { atomicMin(&status[0], step.index); }
+  if (row < dims.rows) { row_loss(row, row); }
 }
 
-fn target_at(row: u32, k: u32) -> f32 {
-  if (PROBABILITIES) { return bitcast<f32>(labels[row * dims.classes + k]); }
-  return select(0.0, 1.0, labels[row] == k);
-}
+fn logit(row: u32, k: u32) -> f32 { return logits[row * dims.classes + k]; }
 
-// exp for x ≤ 0; below −87 the f32 result would be indeterminate.
-fn exponential(x: f32) -> f32 { return exp(max(x, -87.0)); }
-
-fn not_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
+fn store_gradient(row: u32, k: u32, value: f32) { gradient[row * dims.classes + k] = value; }

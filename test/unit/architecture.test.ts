@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, posix } from 'node:path';
 import { expect, test } from 'vitest';
+import { SNIPPETS } from '../../shaders/plugin.ts';
 import { missingEntries } from '../../tools/complete-lock.mjs';
 
 const root = new URL('../../', import.meta.url);
@@ -80,10 +81,11 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** Two files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
+/** Snippets are appended to others; matmul has several shaders, for CPUs and for GPUs. */
 const shaders = filesIn('shaders')
-  .filter((path) => path.endsWith('.wgsl') && !['activations.wgsl', 'matmul-storage.wgsl'].includes(path))
-  .map((path) => basename(path, '.wgsl'));
+  .filter((path) => path.endsWith('.wgsl'))
+  .map((path) => basename(path, '.wgsl'))
+  .filter((name) => !SNIPPETS.includes(name));
 const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
-import { loadShaders, shaderDeclarations, stripComments } from '../../shaders/plugin.ts';
+import { loadShaders, SNIPPETS, shaderDeclarations, stripComments } from '../../shaders/plugin.ts';
 import { overrideSets } from '../support/override-sets.js';
 
 const shaders = loadShaders();
@@ -87,7 +87,7 @@ test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes i
 });
 
 test('shaders are formatted: two spaces, no tabs, no blanks at the end, at most 128 columns', () => {
-  for (const { name } of [...shaders, { name: 'activations' }]) {
+  for (const name of [...shaders.map((shader) => shader.name), ...SNIPPETS]) {
     const text = readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), 'utf8');
     for (const [number, line] of text.split('\n').entries()) {
       const place = `shaders/${name}.wgsl:${number + 1}`;
