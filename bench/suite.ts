@@ -2,6 +2,7 @@ import { fmaPeak, parallelWidth } from './adapter/arithmetic.js';
 import { launchCosts } from './adapter/launch.js';
 import { copyBandwidth } from './adapter/memory.js';
 import type { Case } from './case.js';
+import { heads } from './kernels/dense-head.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
 import { breakdowns } from './training/breakdown.js';
@@ -17,6 +18,7 @@ export const suite: readonly Case[] = [
   parallelWidth,
   ...products,
   ...elementWise,
+  ...heads,
   ...training,
   ...breakdowns,
   ...prediction,
