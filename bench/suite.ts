@@ -2,6 +2,7 @@ import { fmaPeak, parallelWidth } from './adapter/arithmetic.js';
 import { launchCosts } from './adapter/launch.js';
 import { copyBandwidth } from './adapter/memory.js';
 import type { Case } from './case.js';
+import { heads } from './kernels/dense-head.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
 import { tinyTraining } from './kernels/train-tiny.js';
@@ -21,6 +22,7 @@ export const suite: readonly Case[] = [
   ...elementWise,
   ...tinyTraining,
   ...weightUpdates,
+  ...heads,
   ...training,
   ...breakdowns,
   ...prediction,

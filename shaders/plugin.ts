@@ -58,7 +58,9 @@ function moduleText(path: string, strip: boolean): string {
   const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
   const used = uses(source, SNIPPETS);
   const imports = used.map((name, number) => `import snippet${number} from './${name}.wgsl';\n`);
-  const code = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)].join(' + ');
+  const parts = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)];
+  // A bundler does not know that to join strings does nothing else, and would keep a shader that nobody imports.
+  const code = used.length === 0 ? parts[0] : `/* @__PURE__ */ [${parts.join(', ')}].join('')`;
   return `${imports.join('')}export default {code: ${code}, ${fields};`;
 }
 

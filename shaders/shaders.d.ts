@@ -41,6 +41,43 @@ declare module '*/shaders/column-sum.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/dense-head.wgsl' {
+  const shader: {
+    readonly name: 'dense-head';
+    readonly code: string;
+    readonly overrides: {
+      readonly BIAS: boolean;
+      readonly BACKWARD: boolean;
+      readonly BELOW: boolean;
+      readonly GATE: boolean;
+      readonly GROUPS: number;
+      readonly CHUNKS: number;
+      readonly SLICES: number;
+      readonly BLOCKS: number;
+      readonly PROBABILITIES: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly inputs: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly Y: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly losses: Binding<'read_write', 'array<f32>'>;
+      readonly totals: Binding<'read_write', 'array<f32>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly gradient: Binding<'read_write', 'array<f32>'>;
+      readonly dX: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/gather-rows.wgsl' {
   const shader: {
     readonly name: 'gather-rows';

@@ -6,6 +6,7 @@ export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
 export { Tensor } from './gpu/tensor.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
 export { columnSum } from './kernels/column-sum.js';
+export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { gatherRows, type RowSource } from './kernels/gather-rows.js';
 export { type Gate, type MatmulOptions, matmul } from './kernels/matmul.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';

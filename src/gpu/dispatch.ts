@@ -9,7 +9,10 @@ export interface AdapterTraits {
   /** As the browser names it, in lower case; may be empty. */
   readonly vendor: string;
   readonly features: ReadonlySet<string>;
-  readonly limits: Pick<GPUSupportedLimits, 'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize'>;
+  readonly limits: Pick<
+    GPUSupportedLimits,
+    'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize' | 'maxStorageBuffersPerShaderStage'
+  >;
   /** Workgroups that it runs at once: with fewer, a part of it is idle. */
   readonly parallelWidth: number;
 }

@@ -57,6 +57,20 @@ function programs(name: string): Overrides[] {
 /** All the workgroup memory that a device is sure to have, 16 KiB, and all the layers. */
 const LARGEST: Overrides = { LAYERS: 8, SIZE_8: 2, VALUES: 2064, GRADIENTS: 2032 };
 
+/** Labels and bias, what is written, and the sizes for 1 to 64 classes: each with the others as they come. */
+function heads(): Overrides[] {
+  const all = { BACKWARD: true, BELOW: true };
+  const quads = Array.from({ length: 16 }, (_, i) => i + 1);
+  return [
+    ...combinations(['PROBABILITIES', 'BIAS']).flatMap((set) => [set, { ...set, BACKWARD: true }, { ...set, ...all }]),
+    ...rows.map((_, ACTIVATION) => ({ ...all, GATE: true, ACTIVATION })),
+    ...quads.flatMap((quad) => [
+      { ...all, GROUPS: Math.min(quad, 4), CHUNKS: Math.ceil(quad / 4) },
+      { ...all, GROUPS: quad <= 3 ? quad : 2, CHUNKS: quad <= 3 ? 1 : Math.ceil(quad / 2), SLICES: 64, BLOCKS: 1 },
+    ]),
+  ];
+}
+
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const flags = Object.entries(overrides)
@@ -68,6 +82,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     // Every layout with a plain epilogue, and every epilogue and every tile with the first layout.
     return [...layouts, ...apart, ...gathered, ...epilogues, ...programs(name)];
   }
+  if (name === 'dense-head') return heads();
   if (name === 'bias-activation') {
     return rows.flatMap((_, ACTIVATION) => [
       { ACTIVATION },

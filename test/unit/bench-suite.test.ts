@@ -86,7 +86,11 @@ describe('candidates', () => {
     software: true,
     vendor: '',
     features: new Set(),
-    limits: { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384 },
+    limits: {
+      maxComputeInvocationsPerWorkgroup: 256,
+      maxComputeWorkgroupStorageSize: 16384,
+      maxStorageBuffersPerShaderStage: 8,
+    },
     parallelWidth: 8,
   };
   const found = (...programs: Program[]) => candidatesOf(call(...programs), adapter);

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { type AdapterTraits, candidates, choose, type Dispatch } from '../../src/gpu/dispatch.js';
 import { type MatmulVariant, matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
 
-const limits = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384 };
+const limits = {
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxStorageBuffersPerShaderStage: 8,
+};
 const features = new Set<string>();
 const nvidia: AdapterTraits = { software: false, vendor: 'nvidia', features, limits, parallelWidth: 64 };
 const intel: AdapterTraits = { ...nvidia, vendor: 'intel', parallelWidth: 16 };

@@ -1,4 +1,4 @@
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
 import { reflectShader, stripComments, wgslEsbuild } from '../../shaders/plugin.ts';
 import { declarations } from '../../shaders/reflect.ts';
@@ -126,4 +126,20 @@ test('esbuild takes the same shaders, and nothing of wgsl_reflect reaches the bu
   expect(text).toContain('atomicMin(&status[1+owners[i / 16]],step.index);');
   expect(text).not.toContain('PyTorch'); // a comment
   expect(text).not.toMatch(/WgslReflect|WgslParser/);
+});
+
+test('of a library in one file a bundler takes the shaders that are used, whatever is appended to the others', async () => {
+  const bundle = async (contents: string, plugins: Plugin[]): Promise<string> => {
+    const stdin = { contents, resolveDir: process.cwd() };
+    const { outputFiles } = await build({ stdin, bundle: true, write: false, format: 'esm', plugins });
+    return outputFiles[0]?.text ?? '';
+  };
+  const names = ['sgd', 'bias-activation'].map(
+    (name, i) => `export { default as s${i} } from './shaders/${name}.wgsl';`,
+  );
+  const library = await bundle(names.join('\n'), [wgslEsbuild()]);
+  expect(library).toContain('activate_derivative');
+  const text = await bundle(`${library.slice(0, library.lastIndexOf('export {'))}\nconsole.log(sgd_default);`, []);
+  expect(text).toContain('velocity');
+  expect(text).not.toContain('activate_derivative');
 });

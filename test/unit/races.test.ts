@@ -35,6 +35,8 @@ const small = { THREADS_X: 2, THREADS_Y: 2, TILE_K: 8 };
 const sizes = { SIZE_0: 2, SIZE_1: 3, SIZE_2: 4, SIZE_3: 2, LAYERS: 3 };
 const tiny = { THREADS: 4, BATCH: 3, VALUES: 42, GRADIENTS: 33, ACTIVATION: 1, ...sizes };
 
+const backward = { BACKWARD: true, BELOW: true };
+
 /** Small shapes that cross an edge, and the options that change who writes what; with one workgroup and with several. */
 const runs: Record<string, readonly Run[]> = {
   'matmul-direct': [
@@ -88,6 +90,18 @@ const runs: Record<string, readonly Run[]> = {
   'column-sum': [
     { overrides: {}, uniforms: { dims: [4, 7] }, workgroups: [1, 1] },
     { overrides: {}, uniforms: { dims: [2, 70] }, workgroups: [2, 1] },
+  ],
+  'dense-head': [
+    {
+      overrides: { ...backward, GROUPS: 1, CHUNKS: 2, BLOCKS: 2 },
+      uniforms: { dims: [9, 5, 3, 0], step },
+      workgroups: [2, 1],
+    },
+    {
+      overrides: { ...backward, GROUPS: 1, CHUNKS: 2, SLICES: 4, BLOCKS: 1, PROBABILITIES: true, BIAS: true },
+      uniforms: { dims: [7, 5, 6, 0], step },
+      workgroups: [2, 1],
+    },
   ],
   'gather-rows': [
     { overrides: { BYTES: true }, uniforms: { dims: [5, 2], step }, workgroups: [1, 4] },
@@ -277,6 +291,10 @@ test.each([
   ['bias-activation', '+ global.x;', '+ global.x % 64;'],
   ['gather-rows', 'let column = global.x * 4;', 'let column = global.x / 2 * 4;'],
   ['gather-rows', 'let b = global.y;', 'let b = global.y / 2;'],
+  ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'group.x * BLOCKS * 4'],
+  ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'local.y * 4'],
+  ['dense-head', 'row = first + local.x; row', 'row = first; row'],
+  ['dense-head', 'let to = at + d;', 'let to = at + d / 2;'],
   ['sgd', '+ global.x;', '+ global.x / 2;'],
   ['sgd', '+ global.x;', '+ global.x % 64;'],
   ['softmax', 'let row = global.x;', 'let row = global.x / 2;'],

@@ -1,0 +1,111 @@
+import shader from '../../shaders/dense-head.wgsl';
+import { resolveActivation } from '../activations.js';
+import { text } from '../check.js';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, type PER_STEP, type Program, program, type StepValues } from '../gpu/dispatch.js';
+import { type Tensor, unaligned } from '../gpu/tensor.js';
+import type { RowSource } from './gather-rows.js';
+import type { Gate } from './matmul.js';
+import type { LossOutputs } from './softmax-cross-entropy.js';
+
+/** With more, a product of their own is better anyway. */
+const MOST_CLASSES = 64;
+
+/** What the head writes: the loss's outputs, and what goes back below. */
+export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
+  (
+    | { readonly gradient?: undefined; readonly dX?: undefined }
+    | {
+        /** (batch, classes): ∂(mean loss)/∂logits; left out where only the loss is wanted. */
+        readonly gradient: Tensor;
+        /** (batch, inputs): ∂(mean loss)/∂Y, times f′ with a gate. */
+        readonly dX?: Tensor | undefined;
+      }
+  );
+
+/**
+ * Describes the end of a classifier in one dispatch: logits = Y·W + b, the loss of each row and its sums, and on request the
+ * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′(gate); `shaders/dense-head.wgsl` tells how. It is `matmul`,
+ * `softmaxCrossEntropyRows` and `matmul` with a gate, and needs no `gatherRows` for the labels.
+ *
+ * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a CPU
+ * adapter where there are more than 16 classes, is faster with the other kernels.
+ * @param Y (batch, inputs): the outputs of the layer below
+ * @param parameters (inputs, classes): W; or (inputs + 1, classes): W, and b in the last row
+ * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices, or
+ * (samples, classes): the bits of float32 probabilities
+ * @param step where the batch begins, how many rows are valid, and the number of the step; a plan fills it in at each replay
+ * @param gate (batch, inputs): the activation below and what it kept; without one dX is not multiplied
+ * @throws {ShapeError} if the shapes do not fit together, or there are more than 64 classes
+ */
+export function denseHead(
+  Y: Tensor,
+  parameters: Tensor,
+  source: Pick<RowSource, 'labels' | 'order'>,
+  outputs: HeadOutputs,
+  step: StepValues | typeof PER_STEP,
+  gate?: Gate,
+): Dispatch {
+  const { labels, order } = source;
+  const { gradient, dX } = outputs;
+  const [rows = 1, inputs = 1] = Y.shape;
+  const [stored = 1, classes = 1] = parameters.shape;
+  const [samples = 1, width = 1] = labels.shape;
+  const bias = stored === inputs + 1;
+  if (classes > MOST_CLASSES) {
+    throw new ShapeError(`denseHead: there are ${classes} classes, but it computes at most ${MOST_CLASSES}.`);
+  }
+  const shapes: Readonly<Record<string, readonly [Tensor | Tensor<'u32'> | undefined, ...number[]]>> = {
+    Y: [Y, rows, inputs],
+    parameters: [parameters, inputs + (bias ? 1 : 0), classes],
+    labels: [labels, samples, width === 1 ? 1 : classes],
+    order: [order, samples],
+    losses: [outputs.losses, rows, 1],
+    totals: [outputs.totals, 2, rows],
+    gradient: [gradient, rows, classes],
+    dX: [dX, rows, inputs],
+    gate: [gate?.at, rows, inputs],
+  };
+  for (const [name, [tensor, ...expected]] of Object.entries(shapes)) {
+    if (tensor !== undefined && tensor.shape.join() !== expected.join()) {
+      throw new ShapeError(
+        `denseHead: ${name} is ${text(tensor.shape)}, but must be ${text(expected)}: Y is ${text(Y.shape)}, parameters are ${text(parameters.shape)} and labels ${text(labels.shape)}.`,
+      );
+    }
+  }
+  const { index, alpha } = resolveActivation(gate?.activation ?? 'linear');
+  const start = gate && unaligned(gate.at);
+  const quads = Math.ceil(classes / 4);
+  const form = (software: boolean): Program => {
+    // Registers: a CPU adapter spills none, and a GPU has enough for three groups.
+    const GROUPS = software ? Math.min(quads, 4) : quads > 3 ? 2 : quads;
+    const CHUNKS = Math.ceil(quads / GROUPS);
+    const BLOCKS = software ? 4 : 1;
+    const overrides = {
+      // One class has one word of labels either way; an index of it says nothing, so it is taken for a probability.
+      PROBABILITIES: width === classes && classes > 1,
+      BIAS: bias,
+      BACKWARD: gradient !== undefined,
+      BELOW: dX !== undefined,
+      GATE: gate !== undefined,
+      ACTIVATION: index,
+      ALPHA: alpha,
+      GROUPS,
+      CHUNKS,
+      SLICES: software ? 1 : 64,
+      BLOCKS,
+    };
+    return program(shader, overrides, [Math.ceil(rows / (4 * BLOCKS))], {
+      variant: software ? 'dense-head-serial' : 'dense-head',
+      suits: ({ limits }) => limits.maxStorageBuffersPerShaderStage >= 10,
+      prefers: (adapter) => adapter.software === software && !(software && CHUNKS > 1),
+    });
+  };
+  return dispatch(shader, {
+    label: `dense-head ${rows}×${classes}×${inputs}`,
+    programs: [form(true), form(false)],
+    uniforms: { dims: { rows, classes, inputs, gate_offset: start?.offset ?? 0 }, step },
+    buffers: { ...outputs, Y, parameters, gate: start?.base, labels, order, gradient, dX },
+    flops: 2 * rows * classes * (dX === undefined ? inputs + 4 : 2 * inputs + 4),
+  });
+}
