@@ -278,7 +278,7 @@ export class PlanBuilder {
 }
 
 /** What a dispatch writes. */
-function written({ buffers, programs }: Dispatch): Storage[] {
+export function written({ buffers, programs }: Dispatch): Storage[] {
   const shader = programs[0]?.shader;
   return Object.entries(buffers).flatMap(([name, tensor]) =>
     tensor !== undefined && shader?.buffers[name]?.access === 'read_write' ? [tensor.storage.root] : [],

@@ -9,7 +9,7 @@ import type { Gate } from './matmul.js';
 import type { LossOutputs } from './softmax-cross-entropy.js';
 
 /** With more, a product of their own is better anyway. */
-const MOST_CLASSES = 64;
+export const MOST_CLASSES = 64;
 
 /** What the head writes: the loss's outputs, and what goes back below. */
 export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
