@@ -394,7 +394,7 @@ declare module '*/shaders/weight-update.wgsl' {
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly layers: 'u32'; readonly K: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
-      readonly layers: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly A: 'u32'; readonly dZ: 'u32'; readonly parameters: 'u32'; readonly flags: 'u32'; readonly source: 'u32'; readonly status: 'u32'; }> & { readonly count: 32 };
+      readonly layers: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly A: 'u32'; readonly dZ: 'u32'; readonly parameters: 'u32'; readonly bias: 'u32'; readonly source: 'u32'; readonly status: 'u32'; }> & { readonly count: 32 };
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -405,8 +405,6 @@ declare module '*/shaders/weight-update.wgsl' {
       readonly parameters: Binding<'read_write', 'array<f32>'>;
       readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
-      readonly parameters4: Binding<'read_write', 'array<vec4f>'>;
-      readonly velocity4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;

@@ -9,10 +9,8 @@
 //
 //   A           (batch, M)   the layer's input                                  read
 //   dZ          (batch, N)   the gradient of its pre-activation                 read
-//   parameters  f32          layer l's M·N weights and, if it has BIAS, N biases from l.parameters on
+//   parameters  f32          of all layers; layer l's M·N weights and, if bias, N biases from l.parameters on
 //   velocity    f32          at the same places                                 both read and written
-//   parameters4, velocity4   vec4f; the same for layers that are WHOLE: their rows are whole vec4s. A CPU adapter takes
-//                            longer for four elements one by one
 //   status      u32          status[1 + l] becomes the smallest step.index that left a parameter not finite
 //
 // Where a layer's operands are found, l.source says, from element l.A and l.dZ on:
@@ -42,7 +40,7 @@ override K_TAIL: bool = true;
 override NESTEROV: bool = false;
 
 struct Dims { layers: u32, K: u32, scale: f32, shift: f32, momentum: f32, dampening: f32, weight_decay: f32 }
-struct Layer { M: u32, N: u32, A: u32, dZ: u32, parameters: u32, flags: u32, source: u32, status: u32 }
+struct Layer { M: u32, N: u32, A: u32, dZ: u32, parameters: u32, bias: u32, source: u32, status: u32 }
 struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<uniform> layers: array<Layer, 32>;
@@ -54,12 +52,6 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(7) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(8) var<storage, read_write> velocity: array<f32>;
 @group(0) @binding(9) var<storage, read_write> status: array<atomic<u32>>;
-@group(0) @binding(10) var<storage, read_write> parameters4: array<vec4f>;
-@group(0) @binding(11) var<storage, read_write> velocity4: array<vec4f>;
-
-// In flags.
-const BIAS = 1u;
-const WHOLE = 2u;
 
 var<private> layer: Layer;
 // Constants once the calls are inlined, and so is whatever depends on them.
@@ -123,7 +115,7 @@ fn update_tiles(origin: vec2u, lane: vec2u) {
   compute_tile(origin + lane * tile_size(), lane);
   // The last workgroups down the rows have the biases too.
   let tile = 2 * tile_size();
-  if ((layer.flags & BIAS) > 0 && origin.y + tile.y >= layer.M) {
+  if (layer.bias > 0 && origin.y + tile.y >= layer.M) {
     for (var column = 4 * (lane.x + 2 * lane.y); column < tile.x; column += 16) {
       let n = origin.x + column;
       var sums = vec4f();
@@ -199,49 +191,30 @@ fn four_of(at: u32, is_odd: bool) -> vec4f {
   return four;
 }
 
-// Updates the parameters [m, n … n + 3] whose gradients are the sums.
+// Updates the parameters [m, n … n + 3] whose gradients are the sums. Beyond the last column the last parameter stands in,
+// with the same value for each: a loop over what is inside would cost more, even where all is.
 fn store_four(m: u32, n: u32, sums: vec4f) {
   if (n >= layer.N) { return; }
-  let first = layer.parameters + m * layer.N + n;
-  if ((layer.flags & WHOLE) > 0) {
-    let p = parameters4[first / 4];
-    let v = new_velocity(p, velocity4[first / 4], sums);
-    velocity4[first / 4] = v;
-    parameters4[first / 4] = new_parameters(p, v, sums);
-    return;
-  }
-  // Beyond the last column the last parameter stands in, with the same value for each: a loop over what is inside would
-  // cost more, even where all is.
   let last = layer.N - n - 1;
-  let at = first + min(vec4u(0, 1, 2, 3), vec4u(last));
+  let at = layer.parameters + m * layer.N + n + min(vec4u(0, 1, 2, 3), vec4u(last));
   let y = select(sums.x, sums.y, last > 0);
   let z = select(y, sums.z, last > 1);
-  let gradient = vec4f(sums.x, y, z, select(z, sums.w, last > 2));
   let p = vec4f(parameters[at.x], parameters[at.y], parameters[at.z], parameters[at.w]);
-  let before = vec4f(velocity[at.x], velocity[at.y], velocity[at.z], velocity[at.w]);
-  let v = new_velocity(p, before, gradient);
+  let g = vec4f(sums.x, y, z, select(z, sums.w, last > 2)) + dims.weight_decay * p;
+  var v = g;
+  if (step.index > 0) {
+    v = dims.momentum * vec4f(velocity[at.x], velocity[at.y], velocity[at.z], velocity[at.w]) + (1.0 - dims.dampening) * g;
+  }
   velocity[at.x] = v.x;
   velocity[at.y] = v.y;
   velocity[at.z] = v.z;
   velocity[at.w] = v.w;
-  let updated = new_parameters(p, v, gradient);
+  let updated = p - step.learning_rate * select(v, g + dims.momentum * v, NESTEROV);
   parameters[at.x] = updated.x;
   parameters[at.y] = updated.y;
   parameters[at.z] = updated.z;
   parameters[at.w] = updated.w;
-}
-
-fn decayed(p: vec4f, gradient: vec4f) -> vec4f { return gradient + dims.weight_decay * p; }
-
-fn new_velocity(p: vec4f, v: vec4f, gradient: vec4f) -> vec4f {
-  let g = decayed(p, gradient);
-  return select(g, dims.momentum * v + (1.0 - dims.dampening) * g, step.index > 0);
-}
-
-fn new_parameters(p: vec4f, v: vec4f, gradient: vec4f) -> vec4f {
-  let updated = p - step.learning_rate * select(v, decayed(p, gradient) + dims.momentum * v, NESTEROV);
   // An exponent of ones, as infinity and NaN have, overflows into the sign.
   let signs = (bitcast<vec4u>(updated) & vec4u(0x7f800000)) + 0x800000;
   not_finite |= signs.x | signs.y | signs.z | signs.w;
-  return updated;
 }

@@ -165,16 +165,11 @@ function checkAliasing(
     if (tensor === undefined || shader.buffers[name]?.access !== 'read_write') continue;
     for (const [other, rival] of Object.entries(buffers)) {
       if (other === name || rival?.storage !== tensor.storage) continue;
-      // The result under the names of two bindings, of which a program uses one; or two parts of a buffer.
-      if (shader.buffers[other]?.access === 'read_write' && (rival === tensor || areApart(rival, tensor))) continue;
+      // The result under the names of two bindings, of which a program uses one.
+      if (rival === tensor && shader.buffers[other]?.access === 'read_write') continue;
       throw new ShapeError(
         `${label}: ${name} ("${tensor.label}") is written, but ${other} ("${rival.label}") is in the same GPUBuffer. Give ${name} a tensor of its own.`,
       );
     }
   }
-}
-
-function areApart(a: Tensor<DType>, b: Tensor<DType>): boolean {
-  const end = ({ byteOffset, byteLength }: Tensor<DType>): number => byteOffset + Math.ceil(byteLength / 16) * 16;
-  return end(a) <= b.byteOffset || end(b) <= a.byteOffset;
 }

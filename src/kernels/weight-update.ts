@@ -79,17 +79,6 @@ export function weightUpdate(
   const sources = layers.map((layer) =>
     far.includes(layer) ? 1 + (isOdd(stored(layer.A)) ? 1 : 0) + (isOdd(layer.dZ) ? 2 : 0) : 0,
   );
-  // Layers of whole vec4s, up to the first that is none: theirs is a range of the buffer, and the others' another.
-  const split = layers.findIndex(({ start }, place) => start % 4 !== 0 || (sizes[place]?.N ?? 1) % 4 !== 0);
-  const wholes = split < 0 ? layers.length : (layers[split]?.start ?? 0) % 64 === 0 ? split : 0;
-  const bound = wholes === layers.length ? parameters.length : (layers[wholes]?.start ?? 0);
-  const inFours = wholes > 0 ? bound : 0;
-  const halves = (all: Tensor): readonly [Tensor | undefined, Tensor | undefined] => [
-    inFours === 0 ? undefined : all.view(0, [inFours]),
-    inFours === all.length ? undefined : all.view(inFours, [all.length - inFours]),
-  ];
-  const [parameters4, parametersRest] = halves(parameters);
-  const [velocity4, velocityRest] = halves(velocity);
   const bytes = data.dtype === 'u8';
   const [scale, shift] = gathered?.source.common ?? [1, 0];
   const overrides = {
@@ -107,8 +96,7 @@ export function weightUpdate(
   const one = (variant: WeightUpdateVariant, rows: number, columns: number, later?: Program): Program =>
     program(shader, { ...overrides, LARGE: columns > 8, TALL: rows > 16 }, grid(sizes, 2 * rows, 2 * columns), {
       variant,
-      suits: ({ features, limits }) =>
-        features.has('subgroups') && limits.maxStorageBuffersPerShaderStage >= Object.keys(shader.buffers).length,
+      suits: ({ features }) => features.has('subgroups'),
       prefers: ({ software }) => software,
       later,
     });
@@ -134,8 +122,8 @@ export function weightUpdate(
         N: sizes[place]?.N ?? 0,
         A: stored(layer.A).start,
         dZ: layer.dZ.start,
-        parameters: layer.start - (place < wholes ? 0 : inFours),
-        flags: (layer.bias ? 1 : 0) + (place < wholes ? 2 : 0),
+        parameters: layer.start,
+        bias: layer.bias ? 1 : 0,
         source: sources[place] ?? 0,
         status: 1 + (layer.number ?? place),
       })),
@@ -146,10 +134,8 @@ export function weightUpdate(
       order: gathered?.source.order,
       even: whole(even, 'f32'),
       odd: odd && whole(odd, 'f32'),
-      parameters: parametersRest,
-      velocity: velocityRest,
-      parameters4,
-      velocity4,
+      parameters,
+      velocity,
       status,
     },
     flops: 2 * elements * K + 6 * parameters.length,
