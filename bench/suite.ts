@@ -6,7 +6,6 @@ import { heads } from './kernels/dense-head.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
 import { tinyTraining } from './kernels/train-tiny.js';
-import { weightUpdates } from './kernels/weight-update.js';
 import { breakdowns } from './training/breakdown.js';
 import { firstSteps } from './training/first-step.js';
 import { prediction } from './training/predict.js';
@@ -21,7 +20,6 @@ export const suite: readonly Case[] = [
   ...products,
   ...elementWise,
   ...tinyTraining,
-  ...weightUpdates,
   ...heads,
   ...training,
   ...breakdowns,

@@ -38,11 +38,11 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
   var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
   for (var k = 0u; k < dims.K; k += 4) {
-    let place = place_of_A(k);
-    let A0 = four_k_of_A(a0, place);
-    let A1 = four_k_of_A(a1, place);
-    let A2 = four_k_of_A(a2, place);
-    let A3 = four_k_of_A(a3, place);
+    let places = places_in_A(k);
+    let A0 = four_k_of_A(a0, k, places);
+    let A1 = four_k_of_A(a1, k, places);
+    let A2 = four_k_of_A(a2, k, places);
+    let A3 = four_k_of_A(a3, k, places);
     let B0 = four_k_of_B(b0, k);
     let B1 = four_k_of_B(b1, k);
     c00 += B0 * A0; c01 += B1 * A0;

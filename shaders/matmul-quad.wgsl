@@ -1,26 +1,117 @@
 //! uses matmul-operands
 //! uses matmul-storage
-//! uses quad-tile
 //! uses activations
 // A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Operands and options:
 // matmul-operands.wgsl; error: matmul-direct.wgsl.
 //
-// quad-tile.wgsl tells how. If K_TAIL, what is beyond the end of K counts as zero.
+// Nothing coalesces a CPU adapter's loads: they are what a register tile costs there. A quad of invocations computes 2 × 2
+// tiles of 8 × 8 elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:
+//
+//   lane 0 | lane 1     Lanes side by side need the same rows of op(A), lanes above each other the same columns of op(B).
+//   -------+-------     Each loads half of them, in blocks of four, and takes the other half from its neighbour. Its own
+//   lane 2 | lane 3     blocks come first in its tile; where they belong, only the store has to know.
+//
+// c21 is the third block of rows and the second of columns of a tile; a column of it is a row of C, because
+// C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
+// is beyond its end counts as zero. A sum runs in the order of k whatever the tile: all sizes give the same bits.
 // Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
 enable subgroups;
 
 override K_TAIL: bool = true;
+override LARGE: bool = false;
+override TALL: bool = false; // only with LARGE
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) subgroup_lane: u32) {
   let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);
-  let tile = tile_size();
-  compute_tile((2 * group.xy + lane) * tile, lane);
+  let tile = vec2u(select(8u, 16u, LARGE), select(select(8u, 16u, LARGE), 32u, TALL));
+  let first = (2 * group.xy + lane) * tile;
+  // The blocks that this invocation loads itself.
+  let n = first.x + 4 * lane.y;
+  let m = first.y + 4 * lane.x;
+  let a0 = start_A(m);
+  let a2 = start_A(m + 8);
+  let a4 = start_A(m + 16);
+  let a6 = start_A(m + 24);
+  let b0 = start_B(n);
+  let b2 = start_B(n + 8);
+
+  var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
+  var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
+  var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
+  var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
+  var c40 = mat4x4f(); var c41 = mat4x4f(); var c42 = mat4x4f(); var c43 = mat4x4f();
+  var c50 = mat4x4f(); var c51 = mat4x4f(); var c52 = mat4x4f(); var c53 = mat4x4f();
+  var c60 = mat4x4f(); var c61 = mat4x4f(); var c62 = mat4x4f(); var c63 = mat4x4f();
+  var c70 = mat4x4f(); var c71 = mat4x4f(); var c72 = mat4x4f(); var c73 = mat4x4f();
+  for (var k = 0u; k < dims.K; k += 4) {
+    let places = places_in_A(k);
+    let A0 = four_k_of_A(a0, k, places);
+    let A1 = from_beside(A0);
+    let B0 = four_k_of_B(b0, k);
+    let B1 = from_above(B0);
+    c00 += B0 * A0; c01 += B1 * A0;
+    c10 += B0 * A1; c11 += B1 * A1;
+    if (LARGE) {
+      let A2 = four_k_of_A(a2, k, places);
+      let A3 = from_beside(A2);
+      let B2 = four_k_of_B(b2, k);
+      let B3 = from_above(B2);
+      c02 += B2 * A0; c03 += B3 * A0;
+      c12 += B2 * A1; c13 += B3 * A1;
+      c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
+      c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
+      if (TALL) {
+        let A4 = four_k_of_A(a4, k, places);
+        let A5 = from_beside(A4);
+        let A6 = four_k_of_A(a6, k, places);
+        let A7 = from_beside(A6);
+        c40 += B0 * A4; c41 += B1 * A4; c42 += B2 * A4; c43 += B3 * A4;
+        c50 += B0 * A5; c51 += B1 * A5; c52 += B2 * A5; c53 += B3 * A5;
+        c60 += B0 * A6; c61 += B1 * A6; c62 += B2 * A6; c63 += B3 * A6;
+        c70 += B0 * A7; c71 += B1 * A7; c72 += B2 * A7; c73 += B3 * A7;
+      }
+    }
+  }
+
+  store_tile(first, lane, array(c00, c01, c10, c11));
+  if (LARGE) {
+    store_tile(first + vec2u(8, 0), lane, array(c02, c03, c12, c13));
+    store_tile(first + vec2u(0, 8), lane, array(c20, c21, c30, c31));
+    store_tile(first + vec2u(8, 8), lane, array(c22, c23, c32, c33));
+  }
+  if (TALL) {
+    store_tile(first + vec2u(0, 16), lane, array(c40, c41, c50, c51));
+    store_tile(first + vec2u(8, 16), lane, array(c42, c43, c52, c53));
+    store_tile(first + vec2u(0, 24), lane, array(c60, c61, c70, c71));
+    store_tile(first + vec2u(8, 24), lane, array(c62, c63, c72, c73));
+  }
   // The last workgroups down the rows add the row of ones.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
     for (var column = lane.x + 2 * lane.y; column < 2 * tile.x; column += 4) {
       let at_n = 2 * group.x * tile.x + column;
       if (at_n < dims.N) { store(dims.M - 1, at_n, column_sum(at_n)); }
+    }
+  }
+}
+
+// A block of the invocation at the same rows.
+fn from_beside(m: mat4x4f) -> mat4x4f {
+  return mat4x4f(quadSwapX(m[0]), quadSwapX(m[1]), quadSwapX(m[2]), quadSwapX(m[3]));
+}
+
+// A block of the invocation at the same columns.
+fn from_above(m: mat4x4f) -> mat4x4f {
+  return mat4x4f(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3]));
+}
+
+// Stores 8 × 8 elements of C from `first` on, all blocks but the lane's own changed places.
+fn store_tile(first: vec2u, lane: vec2u, blocks: array<mat4x4f, 4>) {
+  var c = blocks;
+  for (var row = 0u; row < 8; row++) {
+    let m = first.y + (row ^ (4 * lane.x));
+    for (var column = 0u; column < 8 && m < stored_rows(); column += 4) {
+      store_four(m, first.x + (column ^ (4 * lane.y)), c[row / 4 * 2 + column / 4][row % 4]);
     }
   }
 }

@@ -8,41 +8,37 @@ fn start_A(m: u32) -> vec4u {
   return rows_of_A(row) * select(dims.K, dims.K / 4, VEC4_A);
 }
 
-// Says of an element of A that it is beyond K, and counts as zero.
-const BEYOND = 0xffffffffu;
-
-// Where k … k + 3 are in A; a batch's rows are looked up once for all that is loaded of them.
-fn place_of_A(k: u32) -> vec4u {
+// Where k … k + 3 are in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
+fn places_in_A(k: u32) -> vec4u {
   let four = vec4u(k, k + 1, k + 2, k + 3);
-  var place = select(four, min(four, vec4u(dims.K - 1)), K_TAIL);
-  if (TRANSPOSE_A) { place = rows_of_A(place); }
-  if (!K_TAIL) { return place; }
-  return select(vec4u(BEYOND), place, four < vec4u(dims.K));
+  let inside = select(four, min(four, vec4u(dims.K - 1)), K_TAIL);
+  if (TRANSPOSE_A) { return rows_of_A(inside); }
+  return inside;
 }
 
-// op(A)'s rows m … m + 3 as columns, each with its elements at four places.
-fn four_k_of_A(start: vec4u, place: vec4u) -> mat4x4f {
+// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
+fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
   if (VEC4_A && !TRANSPOSE_A) {
-    let at = start + place.x / 4;
+    let at = start + k / 4;
     return mat4x4f(vec4_of_A(at.x), vec4_of_A(at.y), vec4_of_A(at.z), vec4_of_A(at.w));
   }
   return transpose(mat4x4f(
-    one_k_of_A(start, place.x),
-    one_k_of_A(start, place.y),
-    one_k_of_A(start, place.z),
-    one_k_of_A(start, place.w),
+    one_k_of_A(start, k, places.x),
+    one_k_of_A(start, k + 1, places.y),
+    one_k_of_A(start, k + 2, places.z),
+    one_k_of_A(start, k + 3, places.w),
   ));
 }
 
-// The elements at a place of op(A)'s rows m … m + 3.
-fn one_k_of_A(start: vec4u, place: u32) -> vec4f {
+// Element k of op(A)'s rows m … m + 3; zeros beyond K.
+fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   var four: vec4f;
   if (VEC4_A && TRANSPOSE_A) {
     four = vec4_of_A(start.x + place * (stored_rows() / 4));
   } else {
     four = elements_of_A(start + place * select(1u, stored_rows(), TRANSPOSE_A));
   }
-  return select(four, vec4f(), K_TAIL && place == BEYOND);
+  return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
 // Where the columns n … n + 3 of op(B) begin, as start_A.

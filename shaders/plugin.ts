@@ -16,7 +16,6 @@ export const SNIPPETS: readonly string[] = [
   'matmul-operands',
   'matmul-storage',
   'matmul-blocks',
-  'quad-tile',
   'row-loss',
 ];
 

@@ -1,4 +1,4 @@
-import { Override, ResourceType, StructInfo, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Shader } from '../src/gpu/shader.js';
 
 /** By name, what a file whose header says `uses` that name gets appended. */
@@ -53,7 +53,7 @@ function overrideDefaults(code: string): Record<string, number | boolean> {
 
 function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
   const { entry, uniforms: structs, storage, textures, samplers, immediates } = new WgslReflect(code);
-  const uniforms: Record<string, Shader['uniforms'][string]> = {};
+  const uniforms: Record<string, { binding: number; size: number; fields: Record<string, 'u32' | 'f32'> }> = {};
   const buffers: Record<string, { binding: number; access: 'read' | 'read_write'; type: string }> = {};
   const entries = [...entry.compute, ...entry.vertex, ...entry.fragment];
   if (entries.length !== 1 || entry.compute[0]?.name !== 'main')
@@ -69,26 +69,20 @@ function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
     if (rival !== undefined) throw new Error(`${rival} and ${name} are both at binding ${binding}.`);
     taken.set(binding, name);
   }
-  for (const { name, binding, size, count, stride, type: whole, format } of structs) {
-    const struct = whole.isArray ? format : whole;
-    if (!(struct instanceof StructInfo))
-      throw new Error(`${name} is a uniform, but neither a struct nor an array of structs.`);
+  for (const { name, binding, members, size } of structs) {
+    if (members === null) throw new Error(`${name} is a uniform, but not a struct.`);
     // Only words, one after the other: so a field's place is its number, and the runtime packs a struct without knowing
     // WGSL's layout rules.
     const fields: Record<string, 'u32' | 'f32'> = {};
-    for (const [number, { name: field, type, offset }] of struct.members.entries()) {
+    for (const [number, { name: field, type, offset }] of members.entries()) {
       if (type.name !== 'u32' && type.name !== 'f32')
         throw new Error(`${name}.${field} is ${type.name}; a field is u32 or f32.`);
       if (offset !== 4 * number)
         throw new Error(`${name}.${field} is at byte ${offset}; fields follow each other, without @align or @size.`);
       fields[field] = type.name;
     }
-    if (whole.isArray && (stride % 16 !== 0 || stride !== 4 * struct.members.length))
-      throw new Error(
-        `${name} has ${stride} bytes in an element; in an array it is four words, or a multiple of that.`,
-      );
     // A uniform binding is a whole number of 16 bytes.
-    uniforms[name] = { binding, size: Math.ceil(size / 16) * 16, fields, ...(whole.isArray ? { count } : {}) };
+    uniforms[name] = { binding, size: Math.ceil(size / 16) * 16, fields };
   }
   for (const { name, binding, access, type } of storage) {
     if (access !== 'read' && access !== 'read_write')
@@ -137,10 +131,9 @@ export function stripComments(code: string): string {
 export function declarations(shaders: readonly Shader[]): string {
   const modules = shaders.map(({ name, overrides, uniforms, buffers }) => {
     const overrideTypes = Object.entries(overrides).map(([key, value]) => `readonly ${key}: ${typeof value};`);
-    const uniformTypes = Object.entries(uniforms).map(([key, { fields, count }]) => {
+    const uniformTypes = Object.entries(uniforms).map(([key, { fields }]) => {
       const fieldTypes = Object.entries(fields).map(([field, type]) => `readonly ${field}: '${type}';`);
-      const counted = count === undefined ? '' : ` & { readonly count: ${count} }`;
-      return `readonly ${key}: Uniform<{ ${fieldTypes.join(' ')} }>${counted};`;
+      return `readonly ${key}: Uniform<{ ${fieldTypes.join(' ')} }>;`;
     });
     const bufferTypes = Object.entries(buffers).map(
       ([key, { access, type }]) => `readonly ${key}: Binding<'${access}', '${type}'>;`,

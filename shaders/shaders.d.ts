@@ -187,6 +187,8 @@ declare module '*/shaders/matmul-quad.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -197,8 +199,6 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -369,41 +369,6 @@ declare module '*/shaders/train-tiny.wgsl' {
       readonly parameters: Binding<'read_write', 'array<f32>'>;
       readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly results: Binding<'read_write', 'array<f32>'>;
-      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
-    };
-  };
-  export default shader;
-}
-
-declare module '*/shaders/weight-update.wgsl' {
-  const shader: {
-    readonly name: 'weight-update';
-    readonly code: string;
-    readonly overrides: {
-      readonly GATHERED: boolean;
-      readonly BYTES: boolean;
-      readonly ALIGNED: boolean;
-      readonly BOTH_EVEN: boolean;
-      readonly A_ODD: boolean;
-      readonly DZ_ODD: boolean;
-      readonly BOTH_ODD: boolean;
-      readonly K_TAIL: boolean;
-      readonly NESTEROV: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly layers: 'u32'; readonly K: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
-      readonly layers: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly A: 'u32'; readonly dZ: 'u32'; readonly parameters: 'u32'; readonly bias: 'u32'; readonly source: 'u32'; readonly status: 'u32'; }> & { readonly count: 32 };
-      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
-    };
-    readonly buffers: {
-      readonly data: Binding<'read', 'array<u32>'>;
-      readonly order: Binding<'read', 'array<u32>'>;
-      readonly even: Binding<'read', 'array<f32>'>;
-      readonly odd: Binding<'read', 'array<f32>'>;
-      readonly parameters: Binding<'read_write', 'array<f32>'>;
-      readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
     };
   };

@@ -1,13 +1,12 @@
 import type { AdapterTraits, Dispatch } from './gpu/dispatch.js';
-import { type Recorded, type Rewritten, written } from './gpu/plan.js';
-import { BINDING_ALIGNMENT, type DType, Storage, Tensor } from './gpu/tensor.js';
+import type { Recorded, Rewritten } from './gpu/plan.js';
+import { type DType, type Storage, Tensor } from './gpu/tensor.js';
 import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
 import { asOperand, type GatherDispatch } from './kernels/gather-rows.js';
 import { type MatmulDispatch, matmul } from './kernels/matmul.js';
 import type { SgdDispatch } from './kernels/sgd.js';
 import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
 import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
-import { MOST_LAYERS, weightUpdate } from './kernels/weight-update.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
 const PREDICTED_AT_ONCE = 16;
@@ -16,23 +15,21 @@ const PREDICTED_AT_ONCE = 16;
 interface Step {
   readonly recorded: readonly Recorded[];
   readonly adapter: AdapterTraits;
-  readonly arenas: readonly Storage[];
 }
 
 /** What a fusion makes of a step; or why it leaves it as it is, or nothing where there is nothing to fuse. */
 type Fusion = (step: Step) => Partial<Step> | string | undefined;
 
-/** What reads the gathered labels is settled before who reads the batch; the update takes the batch as the products do. */
+/** Who reads the gathered labels is settled before who reads the batch. */
 const fusions: Readonly<Record<string, Fusion>> = {
   'a small network in one dispatch': fuseTiny,
   'last layer, loss and first dX': fuseHead,
   'gather into the products': fuseGather,
-  'all dW and the update': fuseUpdate,
 };
 
 /** Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rewritten {
-  let step: Step = { recorded, adapter, arenas: [] };
+  let step: Step = { recorded, adapter };
   const notes: string[] = [];
   for (const [name, fusion] of Object.entries(fusions)) {
     const fused = fusion(step);
@@ -40,7 +37,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rew
     if (typeof fused === 'object') step = { ...step, ...fused };
     notes.push(typeof fused === 'string' ? `not fused: ${name} (${fused})` : `fused: ${name}`);
   }
-  return { recorded: step.recorded, notes, arenas: step.arenas };
+  return { recorded: step.recorded, notes };
 }
 
 /** A small network needs no memory but a workgroup's, and one dispatch for many steps. */
@@ -158,100 +155,6 @@ function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
     return { phase, dispatch: matmul(rows, B, C, options) };
   });
   return { recorded: taken };
-}
-
-/** Gradients that only the update reads are never written. */
-function fuseUpdate({ recorded, adapter, arenas }: Step): Partial<Step> | string | undefined {
-  const dispatches = recorded.map(({ dispatch }) => dispatch);
-  const call = dispatches.find(isUpdate);
-  if (call === undefined) return undefined;
-  const { parameters, gradients, velocity, hyper, step } = call.update;
-  const products = dispatches.filter(isProduct).filter(({ product: { C } }) => C.storage === gradients.storage);
-  const other = dispatches.find(
-    (dispatch) =>
-      dispatch !== call && binds(dispatch, gradients.storage) && !products.includes(dispatch as MatmulDispatch),
-  );
-  if (other !== undefined) return `${other.label} has to do with the gradients too`;
-  if (hyper.watch === undefined || products.length > MOST_LAYERS) return `${products.length} layers are too many`;
-  const layers = products.map(({ product }) => product).sort((a, b) => a.C.start - b.C.start);
-  const between = [...layers.slice(1).flatMap(({ A }) => ('source' in A ? [] : [A])), ...layers.map(({ B }) => B)];
-  const packed = pack(new Set(between.map(({ storage }) => storage)), dispatches);
-  if (packed === undefined) return 'what lies between the layers does not fit two buffers';
-  const update = weightUpdate(
-    layers.map(({ A, B, C, onesRow = false }, number) => ({
-      A: number === 0 || 'source' in A ? A : packed.place(A),
-      dZ: packed.place(B),
-      start: C.start - gradients.start,
-      bias: onesRow,
-    })),
-    parameters,
-    velocity,
-    hyper,
-    hyper.watch.status,
-    step,
-  );
-  const why = refusal(update, adapter);
-  if (why !== undefined) return why;
-  packed.settle();
-  const gone: readonly Dispatch[] = products;
-  const replaced = recorded.map(({ phase, dispatch }) => ({ phase, dispatch: dispatch === call ? update : dispatch }));
-  return {
-    recorded: replaced.filter(({ dispatch }) => !gone.includes(dispatch)),
-    arenas: [...arenas, ...packed.arenas],
-  };
-}
-
-/** Storages in two buffers, such that no dispatch reads one of a buffer and writes another. */
-interface Packed {
-  readonly arenas: readonly Storage[];
-  /** The same tensor as a part of its arena. */
-  place(tensor: Tensor): Tensor;
-  /** Makes the storages parts of the arenas. */
-  settle(): void;
-}
-
-function pack(storages: ReadonlySet<Storage>, dispatches: readonly Dispatch[]): Packed | undefined {
-  const rivals = new Map([...storages].map((storage) => [storage, new Set<Storage>()] as const));
-  for (const dispatch of dispatches) {
-    const results = new Set(written(dispatch));
-    const bound = Object.values(dispatch.buffers).flatMap((tensor) => tensor?.storage ?? []);
-    for (const result of results) {
-      for (const operand of bound) {
-        if (results.has(operand)) continue;
-        rivals.get(result)?.add(operand);
-        rivals.get(operand)?.add(result);
-      }
-    }
-  }
-  const sides = new Map<Storage, number>();
-  const assign = (storage: Storage, side: number): boolean => {
-    const known = sides.get(storage);
-    if (known !== undefined) return known === side;
-    sides.set(storage, side);
-    return [...(rivals.get(storage) ?? [])].every((rival) => !storages.has(rival) || assign(rival, 1 - side));
-  };
-  for (const storage of storages) {
-    if (!sides.has(storage) && !assign(storage, 0)) return undefined;
-  }
-  const offsets = new Map<Storage, number>();
-  const arenas = [0, 1].map((side) => {
-    let end = 0;
-    for (const storage of storages) {
-      if (sides.get(storage) !== side) continue;
-      offsets.set(storage, end);
-      end = Math.ceil((end + storage.byteLength) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
-    }
-    return new Storage('between layers', end);
-  });
-  const arenaOf = (storage: Storage): Storage => arenas[sides.get(storage) ?? 0] ?? storage;
-  return {
-    arenas,
-    place: ({ storage, start, shape, dtype, label }) =>
-      new Tensor(arenaOf(storage), (offsets.get(storage) ?? 0) / 4 + start, shape, dtype, label),
-    settle() {
-      for (const storage of storages) storage.place(arenaOf(storage), offsets.get(storage));
-    },
-  };
 }
 
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;

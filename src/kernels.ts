@@ -20,4 +20,3 @@ export {
   tinyNet,
   trainTiny,
 } from './kernels/train-tiny.js';
-export { type UpdatedLayer, weightUpdate } from './kernels/weight-update.js';

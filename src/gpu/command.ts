@@ -1,12 +1,5 @@
 import { LimitError } from '../errors.js';
-import {
-  type AdapterTraits,
-  bindingOf,
-  type Dispatch,
-  PER_STEP,
-  type Program,
-  type UniformValues,
-} from './dispatch.js';
+import { type AdapterTraits, bindingOf, type Dispatch, PER_STEP, type Program } from './dispatch.js';
 import type { Pipeline, PipelineCache } from './pipeline.js';
 import type { Shader } from './shader.js';
 import { BINDING_ALIGNMENT } from './tensor.js';
@@ -44,7 +37,7 @@ interface PackedUniforms {
 /** Uploads every fixed uniform of the dispatches, each at a place where a binding may begin. */
 export function uploadUniforms(binder: Binder, dispatches: readonly Dispatch[]): PackedUniforms {
   const offsets: Record<string, number>[] = [];
-  const blocks: { offset: number; shader: Shader; name: string; values: UniformValues }[] = [];
+  const blocks: { offset: number; shader: Shader; name: string; values: Readonly<Record<string, number>> }[] = [];
   let end = 0;
   for (const { uniforms, programs } of dispatches) {
     const places: Record<string, number> = {};
@@ -60,14 +53,10 @@ export function uploadUniforms(binder: Binder, dispatches: readonly Dispatch[]):
   const view = new DataView(new ArrayBuffer(Math.max(end, 16)));
   for (const { offset, shader, name, values } of blocks) {
     const fields = Object.entries(shader.uniforms[name]?.fields ?? {});
-    let place = offset;
-    for (const element of [values].flat()) {
-      for (const [field, type] of fields) {
-        const value = element[field] ?? 0;
-        if (type === 'f32') view.setFloat32(place, value, true);
-        else view.setUint32(place, value, true);
-        place += 4;
-      }
+    for (const [number, [field, type]] of fields.entries()) {
+      const value = values[field] ?? 0;
+      if (type === 'f32') view.setFloat32(offset + 4 * number, value, true);
+      else view.setUint32(offset + 4 * number, value, true);
     }
   }
   const buffer = binder.allocateUniforms(view.byteLength, 'uniforms');

@@ -49,9 +49,6 @@ export type StepValues = {
 /** Marks a dispatch whose `step` is filled in at each replay. */
 export const PER_STEP = 'per-step';
 
-/** The words of a uniform by their names; of an array the elements, those left out being zeros. */
-export type UniformValues = Readonly<Record<string, number>> | readonly Readonly<Record<string, number>>[];
-
 /** One kernel call as plain data: what runs, on which tensors, with which numbers. It touches no device. */
 export interface Dispatch {
   readonly kernel: string;
@@ -59,7 +56,7 @@ export interface Dispatch {
   readonly label: string;
   /** At least one; `candidates` puts them in an adapter's order. */
   readonly programs: readonly Program[];
-  readonly uniforms: Readonly<Record<string, UniformValues | typeof PER_STEP>>;
+  readonly uniforms: Readonly<Record<string, Readonly<Record<string, number>> | typeof PER_STEP>>;
   /** By the shader's names; `undefined` where the overrides leave a binding unused. */
   readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
   /** Floating-point operations, 2 for each multiply-add of a product. */
@@ -70,12 +67,9 @@ export interface Dispatch {
 
 type UniformsOf<S extends Shader> = {
   readonly [U in keyof S['uniforms']]:
-    | (S['uniforms'][U] extends { readonly count: number }
-        ? readonly FieldsOf<S['uniforms'][U]>[]
-        : FieldsOf<S['uniforms'][U]>)
+    | { readonly [F in keyof S['uniforms'][U]['fields']]: number }
     | (U extends 'step' ? typeof PER_STEP : never);
 };
-type FieldsOf<U extends Shader['uniforms'][string]> = { readonly [F in keyof U['fields']]: number };
 type BuffersOf<S extends Shader> = { readonly [B in keyof S['buffers']]: Tensor<DType> | undefined };
 
 /** A program of a shader; its overrides are checked by type. Unless told otherwise, every adapter suits it and prefers it. */
@@ -151,7 +145,7 @@ export function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
     );
   }
   // To a whole vec4 where there is room: a storage is padded to one, a caller's own buffer may not be.
-  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, storage.byteOffset + storage.byteLength - offset);
+  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, storage.byteLength - offset);
   return { buffer: tensor.buffer, offset, size };
 }
 

@@ -130,8 +130,6 @@ export interface Recorded {
 export interface Rewritten {
   readonly recorded: readonly Recorded[];
   readonly notes: readonly string[];
-  /** Storages that others have become parts of. */
-  readonly arenas: readonly Storage[];
 }
 
 /** Looks at all of a step, and may find fewer dispatches for it on an adapter. */
@@ -241,8 +239,7 @@ export class PlanBuilder {
   #finished({ info }: Gpu): Rewritten {
     if (this.#final === undefined) {
       const recorded = this.#live(this.#recorded);
-      const fused = this.#rewrite?.(recorded, info) ?? { recorded, notes: [], arenas: [] };
-      for (const arena of fused.arenas) this.#transient.add(arena);
+      const fused = this.#rewrite?.(recorded, info) ?? { recorded, notes: [] };
       this.#final = { ...fused, recorded: this.#live(fused.recorded) };
     }
     return this.#final;
@@ -253,10 +250,9 @@ export class PlanBuilder {
     const lives = new Map<Storage, readonly [number, number]>();
     for (const [index, { dispatch }] of live.entries()) {
       for (const tensor of Object.values(dispatch.buffers)) {
-        const root = tensor?.storage.root;
-        if (root === undefined || !this.#transient.has(root)) continue;
-        const [first] = lives.get(root) ?? [index];
-        lives.set(root, [first, this.#kept.has(root) ? live.length : index]);
+        if (tensor === undefined || !this.#transient.has(tensor.storage)) continue;
+        const [first] = lives.get(tensor.storage) ?? [index];
+        lives.set(tensor.storage, [first, this.#kept.has(tensor.storage) ? live.length : index]);
       }
     }
     return lives;
@@ -270,7 +266,7 @@ export class PlanBuilder {
       const { buffers } = recorded.dispatch;
       const isLive = written(recorded.dispatch).some((storage) => !this.#transient.has(storage) || read.has(storage));
       if (!isLive) continue;
-      for (const tensor of Object.values(buffers)) if (tensor !== undefined) read.add(tensor.storage.root);
+      for (const tensor of Object.values(buffers)) if (tensor !== undefined) read.add(tensor.storage);
       live.push(recorded);
     }
     return live.reverse();
@@ -278,10 +274,10 @@ export class PlanBuilder {
 }
 
 /** What a dispatch writes. */
-export function written({ buffers, programs }: Dispatch): Storage[] {
+function written({ buffers, programs }: Dispatch): Storage[] {
   const shader = programs[0]?.shader;
   return Object.entries(buffers).flatMap(([name, tensor]) =>
-    tensor !== undefined && shader?.buffers[name]?.access === 'read_write' ? [tensor.storage.root] : [],
+    tensor !== undefined && shader?.buffers[name]?.access === 'read_write' ? [tensor.storage] : [],
   );
 }
 

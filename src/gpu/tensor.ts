@@ -31,7 +31,7 @@ export class Storage {
   #buffer: GPUBuffer | undefined;
   #memory: Memory | undefined;
   #borrowed = false;
-  #host: { readonly storage: Storage; readonly byteOffset: number } | undefined;
+  #host: Storage | undefined;
   static readonly #known = new WeakMap<GPUBuffer, Storage>();
 
   /** Our own buffers are whole vec4s, so that kernels may take four elements at a time. */
@@ -57,23 +57,13 @@ export class Storage {
     return this;
   }
 
-  /** Makes it a part of another storage, from a place on where a binding may begin. */
-  place(storage: Storage, byteOffset = 0): void {
-    this.#host = { storage, byteOffset };
-  }
-
-  /** Where in its buffer it begins. */
-  get byteOffset(): number {
-    return this.#host === undefined ? 0 : this.#host.storage.byteOffset + this.#host.byteOffset;
-  }
-
-  /** The storage that it is a part of in the end; without one, itself. */
-  get root(): Storage {
-    return this.#host?.storage.root ?? this;
+  /** Lives in the buffer of another storage, from its beginning. */
+  place(host: Storage): void {
+    this.#host = host;
   }
 
   get buffer(): GPUBuffer {
-    if (this.#host !== undefined) return this.#host.storage.buffer;
+    if (this.#host !== undefined) return this.#host.buffer;
     if (this.#buffer === undefined) {
       throw new DisposedError(`"${this.label}" has no memory: use it after compile() and before dispose().`);
     }
@@ -81,7 +71,7 @@ export class Storage {
   }
 
   get memory(): Memory {
-    if (this.#host !== undefined) return this.#host.storage.memory;
+    if (this.#host !== undefined) return this.#host.memory;
     if (this.#memory === undefined) {
       throw new MlpError('no-gpu', `"${this.label}" has no Gpu to be read with. Pass { gpu } to Tensor.wrap.`);
     }
@@ -129,7 +119,7 @@ export class Tensor<T extends DType = 'f32'> {
 
   /** Where in its buffer it begins, in bytes. */
   get byteOffset(): number {
-    return this.storage.byteOffset + this.start * bytesPerElement(this.dtype);
+    return this.start * bytesPerElement(this.dtype);
   }
 
   /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */

@@ -45,7 +45,7 @@ export type MatmulVariant =
   | 'matmul-4x4-32x32';
 
 /** Multiply-adds from which on large quads are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
-export const WORTH_COMPILING: number = 2 ** 22;
+const WORTH_COMPILING = 2 ** 22;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
 /** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */

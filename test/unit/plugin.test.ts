@@ -1,7 +1,6 @@
 import { build, type Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
 import { reflectShader, stripComments, wgslEsbuild } from '../../shaders/plugin.ts';
-import { declarations } from '../../shaders/reflect.ts';
 
 const snippets = { activations: 'fn helper() -> f32 { return 1.0; }\noverride ACTIVATION: u32 = 0;\n' };
 const shader = (body: string): string => `${body}\n@compute @workgroup_size(1) fn main() {}\n`;
@@ -27,19 +26,6 @@ struct Dims { M: u32, rate: f32 }
       C: { binding: 5, access: 'read_write', type: 'array<vec4f>' },
     },
   });
-});
-
-test('a uniform may be an array of structs', () => {
-  const source = shader(`
-struct Row { a: u32, b: f32, c: u32, d: u32 }
-@group(0) @binding(2) var<uniform> rows: array<Row, 5>;`);
-  const reflected = reflectShader('x', source, snippets);
-  expect(reflected.uniforms).toEqual({
-    rows: { binding: 2, size: 80, fields: { a: 'u32', b: 'f32', c: 'u32', d: 'u32' }, count: 5 },
-  });
-  expect(declarations([reflected])).toContain(
-    "readonly rows: Uniform<{ readonly a: 'u32'; readonly b: 'f32'; readonly c: 'u32'; readonly d: 'u32'; }> & { readonly count: 5 };",
-  );
 });
 
 test('`uses activations` appends helpers and table; other shaders stay as they are', () => {
@@ -73,14 +59,8 @@ test.each([
     shader('@group(0) @binding(1) var<storage, read> A: array<f32>;\n@group(0) @binding(1) var<uniform> d: D;'),
     'd and A are both at binding 1.',
   ],
-  [shader(uniform('u32')), 'd is a uniform, but neither a struct nor an array of structs.'],
-  [shader(uniform('array<vec4f, 4>')), 'd is a uniform, but neither a struct nor an array of structs.'],
-  [shader(`struct D { a: u32, b: u32 }\n${uniform('array<D, 4>')}`), 'd has 8 bytes in an element; in an array it is'],
-  [
-    shader(`struct D { a: u32, b: u32, c: u32, @size(20) d: u32 }\n${uniform('array<D, 4>')}`),
-    'd has 32 bytes in an element',
-  ],
-  [shader(`struct D { a: u32, b: vec3f }\n${uniform('array<D, 4>')}`), 'd.b is vec3f; a field is u32 or f32.'],
+  [shader(uniform('u32')), 'd is a uniform, but not a struct.'],
+  [shader(uniform('array<vec4f, 4>')), 'd is a uniform, but not a struct.'],
   [shader(`struct D { x: vec2f }\n${uniform('D')}`), 'd.x is vec2f; a field is u32 or f32.'],
   [shader(`struct D { @size(16) a: u32, b: u32 }\n${uniform('D')}`), 'd.b is at byte 16; fields follow each other'],
   [shader(`struct D { a: u32, @align(16) b: u32 }\n${uniform('D')}`), 'd.b is at byte 16; fields follow each other'],

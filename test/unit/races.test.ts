@@ -22,13 +22,6 @@ const product = (M: number, N: number, K: number, keepOffset = 0): Record<string
   dims: [M, N, K, 0, 0, keepOffset],
 });
 
-/** Of each layer M, N, A, dZ, parameters, bias and source; a batch of 2. */
-const update = (...layers: readonly number[][]): Record<string, number[]> => ({
-  dims: [layers.length, 2, 0, 0, 0, 0, 0],
-  layers: layers.flatMap((layer) => [...layer, ...new Array(8 - layer.length).fill(0)]),
-  step: [0, 2, 1, 0],
-});
-
 const small = { THREADS_X: 2, THREADS_Y: 2, TILE_K: 8 };
 
 /** 2-3-4-2 in batches of 3. */
@@ -112,16 +105,6 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { CHECKED: true }, uniforms: { hyper: [50, 0, 0, 0], step }, workgroups: [1, 1] },
     { overrides: { CHECKED: true }, uniforms: { hyper: [135, 0, 0, 0], step }, workgroups: [2, 2] },
   ],
-  'weight-update': [
-    { overrides: {}, uniforms: update([17, 18, 0, 0, 0, 1]), workgroups: [4, 1] },
-    {
-      overrides: { BOTH_ODD: true, DZ_ODD: true },
-      uniforms: update([3, 2, 0, 0, 0, 1], [2, 17, 0, 0, 64, 0, 3], [17, 3, 0, 0, 128, 1, 4]),
-      workgroups: [2, 3],
-    },
-    { overrides: { LARGE: true, GATHERED: true }, uniforms: update([33, 3, 0, 0, 0, 1]), workgroups: [2, 1] },
-    { overrides: { LARGE: true, TALL: true }, uniforms: update([50, 6, 0, 0, 0, 1]), workgroups: [1, 1] },
-  ],
   softmax: [
     { overrides: {}, uniforms: { dims: [5, 3] }, workgroups: [1, 1] },
     { overrides: { CLASSES: true }, uniforms: { dims: [66, 2] }, workgroups: [2, 1] },
@@ -139,10 +122,9 @@ const runs: Record<string, readonly Run[]> = {
 /**
  * The detector does not know overrides: they become the constants that they are in a pipeline. Nor does it know subgroups:
  * a workgroup of four is a quad here, and swaps hand back what they were given, which changes no address. Nor can it pass an
- * array to a function, or copy a struct from a uniform: its fields take its place.
+ * array to a function.
  */
-function withConstants({ code, overrides, uniforms }: Shader, chosen: Overrides): string {
-  const fields = Object.keys(uniforms.layers?.fields ?? {});
+function withConstants({ code, overrides }: Shader, chosen: Overrides): string {
   const constants = Object.entries({ ...overrides, ...chosen }).reduce(
     (text, [name, value]) =>
       text.replace(new RegExp(`override ${name}: (\\w+) = [^;]+;`), `const ${name}: $1 = ${value};`),
@@ -150,11 +132,7 @@ function withConstants({ code, overrides, uniforms }: Shader, chosen: Overrides)
       .replace('enable subgroups;', '')
       .replace('subgroup_invocation_id', 'local_invocation_index')
       .replaceAll(/quadSwap[XY]/g, '')
-      .replace('var c = blocks;', 'var c = array<mat4x4f, 4>();')
-      .replace('var<private> layer: Layer;', '')
-      .replace('layer = layers[l];', fields.map((field) => `layer_${field} = layers[l].${field};`).join(' '))
-      .replaceAll(/\blayer\.(\w+)/g, 'layer_$1')
-      .concat(fields.map((field) => `\nvar<private> layer_${field}: u32;`).join('')),
+      .replace('var c = blocks;', 'var c = array<mat4x4f, 4>();'),
   );
   expect(constants).not.toMatch(/^override /m);
   return constants;
@@ -269,15 +247,8 @@ test.each([
     'let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);',
     'let lane = vec2u(subgroup_lane % 2, 0);',
   ],
-  ['matmul-quad', 'compute_tile((2 * group.xy + lane) * tile, lane);', 'compute_tile(lane * tile, lane);'],
+  ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
   ['matmul-quad', 'column = lane.x + 2 * lane.y;', 'column = lane.x;'],
-  ['weight-update', 'compute_tile(origin + lane * tile_size(), lane);', 'compute_tile(origin, lane);'],
-  ['weight-update', 'number / columns) * tile', 'number / columns / 2) * tile'],
-  ['weight-update', 'number -= count;', 'number = 0;'],
-  ['weight-update', 'var number = group.y * groups.x + group.x;', 'var number = group.x;'],
-  ['weight-update', 'vec4u(last)', 'vec4u(3)'],
-  ['weight-update', 'origin.y + tile.y >= layer.M', 'tile.y >= 0'],
-  ['weight-update', 'column = 4 * (lane.x + 2 * lane.y)', 'column = 4 * lane.x'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = group.x * COLUMNS * 4;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = column * 4;'],
   ['matmul-gemv', 'let other = thread + half *', 'let other = thread + half / 2 *'],

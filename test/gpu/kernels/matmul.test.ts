@@ -64,7 +64,7 @@ const nameOf = ({ transposeA = false, transposeB = false }: MatmulOptions): stri
 function as({ tile }: Form, call: Dispatch): Dispatch {
   const { dims } = call.uniforms;
   const [program] = call.programs;
-  if (tile === undefined || program === undefined || typeof dims !== 'object' || 'length' in dims) return call;
+  if (tile === undefined || program === undefined || dims === undefined || typeof dims === 'string') return call;
   const { M = 0, N = 0, K = 0 } = dims;
   const [rows, columns] = [tile.PER_THREAD * tile.THREADS_Y, tile.PER_THREAD * tile.THREADS_X];
   const edges = {
