@@ -23,10 +23,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let slice = select(thread / COLUMNS, thread % SLICES, TRANSPOSE_B);
   let n = (group.x * COLUMNS + column) * 4;
   var c0 = mat4x4f(); var c1 = mat4x4f(); // column i is row i of C, and row 4 + i
+  let start0 = start_A(0);
+  let start1 = start_A(4);
   for (var k = slice * 4; k < dims.K; k += SLICES * 4) {
     let b = block_B(n, k);
-    if (ROWS == 1) { c0[0] += b * row_A(0, k); } else { c0 += b * rows_A(0, k); }
-    if (ROWS == 8) { c1 += b * rows_A(4, k); }
+    if (ROWS == 1) { c0[0] += b * row_A(start0.x, 0, k); } else { c0 += b * rows_A(start0, 0, k); }
+    if (ROWS == 8) { c1 += b * rows_A(start1, 4, k); }
   }
 
   let threads = COLUMNS * SLICES;
@@ -50,22 +52,35 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (slice < dims.M && n < dims.N) { store_four(slice, n, partial[total]); }
 }
 
-// Elements k … k + 3 of op(A)'s row m, the last row if there are fewer; k is inside.
-fn row_A(m: u32, k: u32) -> vec4f {
+// Where the rows m … m + 3 of op(A) begin, the last one if there are fewer.
+fn start_A(m: u32) -> vec4u {
+  if (ROWS == 1 && m > 0) { return vec4u(); }
+  let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
+  if (TRANSPOSE_A) { return row; }
+  if (ROWS == 1) { return vec4u(row_of_A(row.x) * dims.K); }
+  return rows_of_A(row) * dims.K;
+}
+
+// Elements k … k + 3 of op(A)'s row m; k is inside.
+fn row_A(start: u32, m: u32, k: u32) -> vec4f {
   let rows = stored_rows();
-  let row = min(m, rows - 1);
   var elements: vec4f;
   if (TRANSPOSE_A) {
-    elements = elements_of_A(row + rows_of_A(four(k, dims.K, EDGE_K)) * rows);
+    elements = elements_of_A(start + rows_of_A(four(k, dims.K, EDGE_K)) * rows);
   } else if (VEC4_A) {
-    elements = vec4_of_A((row_of_A(row) * dims.K + k) / 4);
+    elements = vec4_of_A((start + k) / 4);
   } else {
-    elements = elements_of_A(row_of_A(row) * dims.K + four(k, dims.K, EDGE_K));
+    elements = elements_of_A(start + four(k, dims.K, EDGE_K));
   }
   elements = select(elements, vec4f(1), ONES_ROW && m == rows);
   if (!EDGE_K) { return elements; }
   return select(vec4f(), elements, k + vec4u(0, 1, 2, 3) < vec4u(dims.K));
 }
-fn rows_A(m: u32, k: u32) -> mat4x4f {
-  return mat4x4f(row_A(m, k), row_A(m + 1, k), row_A(m + 2, k), row_A(m + 3, k));
+fn rows_A(start: vec4u, m: u32, k: u32) -> mat4x4f {
+  return mat4x4f(
+    row_A(start.x, m, k),
+    row_A(start.y, m + 1, k),
+    row_A(start.z, m + 2, k),
+    row_A(start.w, m + 3, k),
+  );
 }

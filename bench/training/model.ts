@@ -20,6 +20,8 @@ const optimizer = (): Optimizer => sgd({ learningRate: 0.01, momentum: 0.5 });
 export const createModel = (gpu: Gpu, { layers: [inputs = 1, ...units] }: Network): Promise<Mlp> =>
   Mlp.create(gpu, {
     inputs,
+    // Images are bytes, and a model of images says what becomes of them.
+    ...(inputs === 784 ? { normalize: 'unit' as const } : {}),
     layers: units.map((width, number) => dense(width, number === units.length - 1 ? 'linear' : 'relu')),
     seed: 1,
   });
