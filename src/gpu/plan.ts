@@ -77,16 +77,17 @@ export class Workspace {
    */
   lend(lives: ReadonlyMap<Storage, readonly [number, number]>): void {
     const taken = new Map<Storage, (readonly [number, number])[]>();
-    // The largest first: then each further one fits into a buffer that is free.
+    // The largest first, each in the first buffer that is large enough and free: the same plan takes the same buffers again.
     for (const [storage, life] of [...lives].sort(([a], [b]) => b.byteLength - a.byteLength)) {
       const [first, last] = life;
-      const free = this.#lent.filter(
-        (host) =>
-          host.byteLength >= storage.byteLength &&
-          (taken.get(host) ?? []).every(([from, to]) => last < from || to < first),
-      );
-      const host = free.sort((a, b) => a.byteLength - b.byteLength)[0] ?? new Storage('transient', storage.byteLength);
-      if (free.length === 0) this.#lent = [...this.#lent, host];
+      const isFree = (host: Storage): boolean =>
+        host.byteLength >= storage.byteLength &&
+        (taken.get(host) ?? []).every(([from, to]) => last < from || to < first);
+      let host = this.#lent.find(isFree);
+      if (host === undefined) {
+        host = new Storage('transient', storage.byteLength);
+        this.#lent = [...this.#lent, host];
+      }
       taken.set(host, [...(taken.get(host) ?? []), life]);
       storage.place(host);
     }
