@@ -293,6 +293,7 @@ declare module '*/shaders/softmax-cross-entropy.wgsl' {
     readonly name: 'softmax-cross-entropy';
     readonly code: string;
     readonly overrides: {
+      readonly GATHERED: boolean;
       readonly PROBABILITIES: boolean;
     };
     readonly uniforms: {
@@ -306,6 +307,7 @@ declare module '*/shaders/softmax-cross-entropy.wgsl' {
       readonly gradient: Binding<'read_write', 'array<f32>'>;
       readonly totals: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;

@@ -4,6 +4,7 @@
 //
 //   logits    f32 (rows, classes)                                        read
 //   labels    u32 (rows, 1) class indices, or f32 bits (rows, classes) if PROBABILITIES    read
+//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
 //   losses    f32 (rows)            written; 0 for rows past step.rows
 //   gradient  f32 (rows, classes)   written; 0 for rows past step.rows
 //   totals    f32 (2, rows)         losses and hits are added: sums over steps, each slot always by the same row, so the
@@ -11,6 +12,8 @@
 //   status    u32 (1 or more)       status[0] becomes the smallest step.index whose loss is not finite
 //
 // One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
+
+override GATHERED: bool = false;
 
 struct Dims { rows: u32, classes: u32 }
 struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
@@ -22,12 +25,15 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(6) var<storage, read_write> totals: array<f32>;
 @group(0) @binding(7) var<storage, read_write> status: array<atomic<u32>>;
+@group(0) @binding(8) var<storage, read> order: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3u) {
   let row = global.x;
   if (row >= dims.rows) { return; }
-  let found = row_loss(row, row, step.rows, dims.classes);
+  var sample = row;
+  if (GATHERED) { sample = order[step.first + min(row, step.rows - 1)]; }
+  let found = row_loss(row, sample, step.rows, dims.classes);
   losses[row] = found.x;
   if (row >= step.rows) { return; }
   totals[row] += found.x;

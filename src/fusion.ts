@@ -5,7 +5,7 @@ import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
 import { asOperand, type GatherDispatch } from './kernels/gather-rows.js';
 import { type MatmulDispatch, matmul } from './kernels/matmul.js';
 import type { SgdDispatch } from './kernels/sgd.js';
-import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
+import { type LossDispatch, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
 import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
@@ -20,11 +20,10 @@ interface Step {
 /** What a fusion makes of a step; or why it leaves it as it is, or nothing where there is nothing to fuse. */
 type Fusion = (step: Step) => Partial<Step> | string | undefined;
 
-/** Who reads the gathered labels is settled before who reads the batch. */
 const fusions: Readonly<Record<string, Fusion>> = {
   'a small network in one dispatch': fuseTiny,
   'last layer, loss and first dX': fuseHead,
-  'gather into the products': fuseGather,
+  'gather into its readers': fuseGather,
 };
 
 /** Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are. */
@@ -134,7 +133,7 @@ function fuseHead({ recorded, adapter }: Step): Partial<Step> | string | undefin
   return { recorded: replaced.filter(({ dispatch }) => !gone.includes(dispatch)) };
 }
 
-/** A batch that only products read is taken from the data set by each of them. */
+/** A batch that only products and the loss read is taken from the data set by each of them. */
 function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
@@ -142,19 +141,18 @@ function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
   const rows = asOperand(gather);
   if (typeof rows === 'string') return rows;
   const others = recorded.filter(({ dispatch }) => dispatch !== gather);
-  const reader = others.find(({ dispatch }) => binds(dispatch, Y.storage));
-  if (reader !== undefined) return `${reader.dispatch.label} needs the gathered labels`;
-  const odd = others.find(
-    ({ dispatch }) => binds(dispatch, X.storage) && !(isProduct(dispatch) && dispatch.product.A === X),
-  );
-  if (odd !== undefined) return `${odd.dispatch.label} reads the batch too`;
   const taken = others.map((other) => {
     const { dispatch, phase } = other;
+    if (isLoss(dispatch) && dispatch.loss.labels === Y) {
+      const { logits, outputs, step } = dispatch.loss;
+      return { phase, dispatch: softmaxCrossEntropyRows(logits, rows.source, outputs, step) };
+    }
     if (!isProduct(dispatch) || dispatch.product.A !== X) return other;
     const { A: _, B, C, ...options } = dispatch.product;
     return { phase, dispatch: matmul(rows, B, C, options) };
   });
-  return { recorded: taken };
+  const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
+  return odd === undefined ? { recorded: taken } : `${odd.dispatch.label} reads the batch too`;
 }
 
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;

@@ -3,6 +3,7 @@ import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
+import type { RowSource } from './gather-rows.js';
 
 /** What the loss kernel writes beside the gradient. */
 export interface LossOutputs {
@@ -18,11 +19,14 @@ export interface LossOutputs {
   readonly status: Tensor<'u32'>;
 }
 
+/** Labels of the rows; or a data set's, and the order in which a batch takes them. */
+type Labels = Tensor<'u32'> | Pick<RowSource, 'labels' | 'order'>;
+
 /** A `softmaxCrossEntropyRows` dispatch, and what it compares. */
 export interface LossDispatch extends Dispatch {
   readonly loss: {
     readonly logits: Tensor;
-    readonly labels: Tensor<'u32'>;
+    readonly labels: Labels;
     readonly outputs: LossOutputs;
     readonly step: StepValues | typeof PER_STEP;
   };
@@ -31,22 +35,24 @@ export interface LossDispatch extends Dispatch {
 /**
  * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/softmax-cross-entropy.wgsl` tells how.
  * @param logits (rows, classes)
- * @param labels (rows, 1): class indices; or (rows, classes): the bits of float32 probabilities
+ * @param labels (rows, 1): class indices; or (rows, classes): the bits of float32 probabilities; or those of a data set
  * @param step how many rows are valid, and the number of the step; a plan fills it in at each replay
  * @throws {ShapeError} if the shapes do not fit together
  */
 export function softmaxCrossEntropyRows(
   logits: Tensor,
-  labels: Tensor<'u32'>,
+  labels: Labels,
   outputs: LossOutputs,
   step: StepValues | typeof PER_STEP,
 ): LossDispatch {
   const [rows = 1, classes = 1] = logits.shape;
   const { losses, gradient, totals, status } = outputs;
-  const width = labels.shape[1] ?? 1;
-  if (labels.shape[0] !== rows || (width !== 1 && width !== classes)) {
+  const gathered = 'order' in labels;
+  const stored = gathered ? labels.labels : labels;
+  const width = stored.shape[1] ?? 1;
+  if ((!gathered && stored.shape[0] !== rows) || (width !== 1 && width !== classes)) {
     throw new ShapeError(
-      `softmaxCrossEntropyRows: logits are ${text(logits.shape)}, but labels are ${text(labels.shape)}; they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
+      `softmaxCrossEntropyRows: logits are ${text(logits.shape)}, but labels are ${text(stored.shape)}; they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
     );
   }
   if (losses.length !== rows || gradient.shape.join() !== logits.shape.join() || totals.length !== 2 * rows) {
@@ -57,9 +63,11 @@ export function softmaxCrossEntropyRows(
   const described = dispatch(shader, {
     label: `softmax-cross-entropy ${rows}×${classes}`,
     // One class has one row of labels either way; an index of it says nothing, so it is taken for a probability.
-    programs: [program(shader, { PROBABILITIES: width === classes && classes > 1 }, linearGrid(rows))],
+    programs: [
+      program(shader, { PROBABILITIES: width === classes && classes > 1, GATHERED: gathered }, linearGrid(rows)),
+    ],
     uniforms: { dims: { rows, classes }, step },
-    buffers: { logits, labels, losses, gradient, totals, status },
+    buffers: { logits, labels: stored, order: gathered ? labels.order : undefined, losses, gradient, totals, status },
     flops: 8 * rows * classes,
   });
   return { ...described, loss: { logits, labels, outputs, step } };

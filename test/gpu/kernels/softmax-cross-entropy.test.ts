@@ -130,3 +130,38 @@ test('worked example 1 of the vocabulary', async () => {
   const { losses } = await onGpu(logits, Uint32Array.of(0, 1, 2), 3);
   expect((losses[0] ?? 0) / 3 + (losses[1] ?? 0) / 3 + (losses[2] ?? 0) / 3).toBeCloseTo(1.2731, 4);
 });
+
+test.for([1, 6])(
+  'labels of a data set, %i words each, are those of the samples that the batch takes',
+  async (words) => {
+    const gpu = await sharedGpu();
+    const [batch, rows, classes, first, samples] = [9, 7, 6, 4, 20];
+    const all = words === 1 ? indices(samples, classes) : probabilities(samples, classes);
+    const order = Uint32Array.from({ length: samples }, (_, i) => (i * 7 + 3) % samples);
+    const taken = new (words === 1 ? Uint32Array : Float32Array)(batch * words);
+    for (let row = 0; row < rows; row++) {
+      const sample = order[first + row] ?? 0;
+      taken.set(all.subarray(sample * words, (sample + 1) * words), row * words);
+    }
+    const logits = randomMatrix(batch, classes, 4);
+    const expected = await onGpu(logits, taken, rows);
+    const tensor = (values: Uint32Array | Float32Array, shape: readonly number[]): Tensor<'u32'> => {
+      const made = Tensor.empty(gpu, shape, 'words', 'u32');
+      made.write(new Uint32Array(values.buffer as ArrayBuffer));
+      return made;
+    };
+    const outputs: LossOutputs = {
+      losses: Tensor.empty(gpu, [batch, 1]),
+      gradient: Tensor.empty(gpu, [batch, classes]),
+      totals: Tensor.empty(gpu, [2, batch]),
+      status: tensor(Uint32Array.of(NONE), [1]),
+    };
+    const source = { labels: tensor(all, [samples, words]), order: tensor(order, [samples]) };
+    gpu.run([
+      softmaxCrossEntropyRows(upload(gpu, logits), source, outputs, { first, rows, index: 7, learning_rate: 0 }),
+    ]);
+    expect(await outputs.losses.read()).toEqual(expected.losses);
+    expect(await outputs.gradient.read()).toEqual(expected.gradient);
+    expect(await outputs.totals.read()).toEqual(expected.totals);
+  },
+);
