@@ -63,7 +63,7 @@ export interface FitOptions<Names extends string = never> {
 }
 
 const STEP_CAPACITY = 64;
-/** Steps that a plan takes at once which runs them all in one dispatch. */
+/** Steps of `fit` that a plan takes at once which runs them all in one dispatch; how long they take is measured. */
 const RUN_CAPACITY = 4096;
 /** How long the steps of one submit should take: short on a page that draws, long where nobody looks. */
 const SUBMIT_MS = { visible: 8, hidden: 64 };
@@ -241,9 +241,8 @@ export class Trainer<Names extends string = never> {
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
     totals.write(new Float32Array(totals.length));
-    const most = mostAtOnce(feed);
-    for (let first = 0; first < steps; first += most) {
-      this.#replay('evaluate', feed, dataset.length, first, Math.min(most, steps - first));
+    for (let first = 0; first < steps; first += STEP_CAPACITY) {
+      this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
     }
     return this.#evaluation(sums(await totals.read(), dataset.length));
   }
