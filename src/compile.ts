@@ -1,7 +1,8 @@
 import { fuse } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
-import { PlanBuilder, type Workspace } from './gpu/plan.js';
+import { PlanBuilder } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
+import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
 import { gatherRows, type RowSource } from './kernels/gather-rows.js';
 import { softmax } from './kernels/softmax.js';

@@ -5,8 +5,9 @@ import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from '
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
-import { type Plan, StepRecords, Workspace } from './gpu/plan.js';
+import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
+import { Workspace } from './gpu/workspace.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
 import type { Model, Weight } from './model.js';

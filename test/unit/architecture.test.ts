@@ -24,6 +24,7 @@ const ORDER = [
   'optimizers/',
   'kernels/',
   'gpu/plan.ts',
+  'gpu/workspace.ts',
   'gpu/tuner.ts',
   'gpu/gpu.ts',
   'gpu/profile.ts',
