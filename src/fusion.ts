@@ -11,14 +11,9 @@ import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
 /** Rows of a prediction that a workgroup takes at a time. */
 const PREDICTED_AT_ONCE = 16;
 
-/** A step in the course of being fused. */
-interface Step {
-  readonly recorded: readonly Recorded[];
-  readonly adapter: AdapterTraits;
-}
-
 /** What a fusion makes of a step; or why it leaves it as it is, or nothing where there is nothing to fuse. */
-type Fusion = (step: Step) => Partial<Step> | string | undefined;
+type Fused = readonly Recorded[] | string | undefined;
+type Fusion = (recorded: readonly Recorded[], adapter: AdapterTraits) => Fused;
 
 const fusions: Readonly<Record<string, Fusion>> = {
   'a small network in one dispatch': fuseTiny,
@@ -28,19 +23,19 @@ const fusions: Readonly<Record<string, Fusion>> = {
 
 /** Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rewritten {
-  let step: Step = { recorded, adapter };
+  let step = recorded;
   const notes: string[] = [];
   for (const [name, fusion] of Object.entries(fusions)) {
-    const fused = fusion(step);
+    const fused = fusion(step, adapter);
     if (fused === undefined) continue;
-    if (typeof fused === 'object') step = { ...step, ...fused };
+    if (typeof fused !== 'string') step = fused;
     notes.push(typeof fused === 'string' ? `not fused: ${name} (${fused})` : `fused: ${name}`);
   }
-  return { recorded: step.recorded, notes };
+  return { recorded: step, notes };
 }
 
 /** A small network needs no memory but a workgroup's, and one dispatch for many steps. */
-function fuseTiny({ recorded, adapter }: Step): Partial<Step> | string | undefined {
+function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const [gather, loss, update] = [dispatches.find(isGather), dispatches.find(isLoss), dispatches.find(isUpdate)];
   if (gather === undefined) return undefined;
@@ -58,7 +53,7 @@ function fuseTiny({ recorded, adapter }: Step): Partial<Step> | string | undefin
   const [first] = forward;
   const last = forward.at(-1);
   if (first === undefined || last === undefined) return undefined;
-  // Whatever else there is, a kernel of its own would leave out.
+  // What else the step does, the one kernel would leave out.
   const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : products)]);
   const odd = dispatches.find((dispatch) => !known.has(dispatch));
   if (loss !== undefined && odd !== undefined) return `${odd.label} is not part of it`;
@@ -78,7 +73,7 @@ function fuseTiny({ recorded, adapter }: Step): Partial<Step> | string | undefin
   if (loss === undefined) {
     const tiny = predictTiny(net, source, parameters, last.product.C, gather.gather.step);
     const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
-    return { recorded: [{ phase: 'main', dispatch: tiny }, ...rest] };
+    return [{ phase: 'main', dispatch: tiny }, ...rest];
   }
   const { outputs, step } = loss.loss;
   if (outputs.together === undefined) return undefined;
@@ -91,11 +86,11 @@ function fuseTiny({ recorded, adapter }: Step): Partial<Step> | string | undefin
     optimizer,
     step,
   );
-  return refusal(tiny, adapter) ?? { recorded: [{ phase: 'step', dispatch: tiny }] };
+  return refusal(tiny, adapter) ?? [{ phase: 'step', dispatch: tiny }];
 }
 
 /** Logits stay in the workgroup that compares them with the labels, and that goes back through the last layer. */
-function fuseHead({ recorded, adapter }: Step): Partial<Step> | string | undefined {
+function fuseHead(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const call = dispatches.find(isLoss);
   const gather = dispatches.find(isGather);
@@ -130,11 +125,11 @@ function fuseHead({ recorded, adapter }: Step): Partial<Step> | string | undefin
   const why = refusal(head, adapter);
   if (why !== undefined) return why;
   const replaced = recorded.map(({ phase, dispatch }) => ({ phase, dispatch: dispatch === call ? head : dispatch }));
-  return { recorded: replaced.filter(({ dispatch }) => !gone.includes(dispatch)) };
+  return replaced.filter(({ dispatch }) => !gone.includes(dispatch));
 }
 
 /** A batch that only products and the loss read is taken from the data set by each of them. */
-function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
+function fuseGather(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
   const { X, Y } = gather.gather;
@@ -152,7 +147,7 @@ function fuseGather({ recorded }: Step): Partial<Step> | string | undefined {
     return { phase, dispatch: matmul(rows, B, C, options) };
   });
   const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
-  return odd === undefined ? { recorded: taken } : `${odd.dispatch.label} reads the batch too`;
+  return odd === undefined ? taken : `${odd.dispatch.label} reads the batch too`;
 }
 
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;

@@ -10,17 +10,15 @@ import { type PlanMemory, Workspace } from './workspace.js';
 /** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
 
-/** The per-step records of a submit: written at once before it, one record a step. */
+/** The per-step records of a submit: written at once before it, one record a replay. */
 export class StepRecords {
-  /** Steps that one submit can hold. */
-  readonly capacity: number;
   readonly buffer: GPUBuffer;
   readonly #gpu: Gpu;
   readonly #bytes: ArrayBuffer;
 
+  /** @param capacity records that one submit can hold */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
-    this.capacity = capacity;
     this.#bytes = new ArrayBuffer(capacity * STEP_BYTES);
     this.buffer = gpu.allocateUniforms(this.#bytes.byteLength, 'steps');
   }
@@ -69,7 +67,7 @@ export class PlanBuilder {
   readonly #workspace: Workspace;
   /** Whether the plan has the workspace for itself. */
   readonly #own: boolean;
-  #recorded: readonly Recorded[] = [];
+  readonly #recorded: Recorded[] = [];
   readonly #names: Map<string, number> = new Map<string, number>();
   readonly #transient: Set<Storage> = new Set<Storage>();
   readonly #kept: Set<Storage> = new Set<Storage>();
@@ -98,13 +96,11 @@ export class PlanBuilder {
   }
 
   /** A tensor that starts as zeros and keeps its values from replay to replay, and from plan to plan of a workspace. */
-  state(label: string, shape: readonly number[]): Tensor;
-  state<T extends DType>(label: string, shape: readonly number[], dtype: T): Tensor<T>;
-  state(label: string, shape: readonly number[], dtype: DType = 'f32'): Tensor<DType> {
+  state(label: string, shape: readonly number[]): Tensor {
     const number = this.#names.get(label) ?? 0;
     this.#names.set(label, number + 1);
-    const bytes = elements(shape) * bytesPerElement(dtype);
-    return new Tensor(this.#workspace.state(`${label} ${number} ${bytes}`, label, bytes), 0, shape, dtype);
+    const bytes = 4 * elements(shape);
+    return new Tensor(this.#workspace.state(`${label} ${number} ${bytes}`, label, bytes), 0, shape, 'f32');
   }
 
   /** Says that a tensor is read from outside of the plan, so that what writes it stays. */
@@ -118,7 +114,7 @@ export class PlanBuilder {
   }
 
   add(dispatch: Dispatch): void {
-    this.#recorded = [...this.#recorded, { phase: this.#phase, dispatch }];
+    this.#recorded.push({ phase: this.#phase, dispatch });
   }
 
   /** Chooses variants, allocates, binds and compiles. @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind */

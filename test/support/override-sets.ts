@@ -1,6 +1,6 @@
 import { type ActivationRowName, activationTable } from '../../src/activations.js';
 import type { Shader } from '../../src/gpu/shader.js';
-import { matmulPrograms } from '../../src/kernels/matmul-variants.js';
+import { matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
 
 type Overrides = Readonly<Record<string, number | boolean>>;
 
@@ -35,21 +35,23 @@ const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => (
   VEC4_A: true,
 }));
 
+/** A product of whole vec4s, neither operand transposed, with nothing in its epilogue; without its sizes. */
+export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
+  transposeA: false,
+  transposeB: false,
+  onesRow: false,
+  vec4A: true,
+  vec4B: true,
+  vec4C: true,
+  gathered: false,
+  bytes: false,
+  epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
+};
+
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {
-  const epilogue = { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 };
-  const forms = {
-    transposeA: false,
-    transposeB: false,
-    onesRow: false,
-    vec4A: true,
-    vec4B: true,
-    vec4C: true,
-    gathered: false,
-    bytes: false,
-  };
   return [1, 4, 8, 4096]
-    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...forms, epilogue }))
+    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProduct }))
     .filter(({ shader }) => shader.name === name)
     .map((program) => program.overrides);
 }

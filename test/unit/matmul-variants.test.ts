@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type AdapterTraits, candidates, choose, type Dispatch } from '../../src/gpu/dispatch.js';
-import { type MatmulVariant, matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
+import { type MatmulVariant, matmulPrograms } from '../../src/kernels/matmul-variants.js';
+import { plainProduct } from '../support/override-sets.js';
 
 const limits = {
   maxComputeInvocationsPerWorkgroup: 256,
@@ -17,18 +18,7 @@ const quads: AdapterTraits = { ...software, features: new Set(['subgroups']) };
 const modest: AdapterTraits = { ...unknown, limits: { ...limits, maxComputeInvocationsPerWorkgroup: 128 } };
 
 function product(M: number, N: number, K: number): Dispatch {
-  const form: Omit<Product, 'M' | 'N' | 'K'> = {
-    transposeA: false,
-    transposeB: false,
-    onesRow: false,
-    vec4A: true,
-    vec4B: true,
-    vec4C: true,
-    gathered: false,
-    bytes: false,
-    epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
-  };
-  const programs = matmulPrograms({ M, N, K, ...form });
+  const programs = matmulPrograms({ M, N, K, ...plainProduct });
   return { kernel: 'matmul', label: 'matmul', programs, uniforms: {}, buffers: {}, flops: 0 };
 }
 
