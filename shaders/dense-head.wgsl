@@ -1,4 +1,5 @@
 //! uses row-loss
+//! uses batch-loss
 //! uses activations
 // The end of a classifier in one dispatch: its last layer, softmax-cross-entropy, and the gradient that goes back below.
 //
@@ -85,12 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 
   for (var row = first + local.x; row < min(first + 4, dims.rows); row += SLICES) {
-    let found = row_loss(row, order[step.first + min(row, step.rows - 1)], step.rows, dims.classes);
-    losses[row] = found.x;
-    if (row >= step.rows) { continue; }
-    totals[row] += found.x;
-    totals[dims.rows + row] += found.y;
-    if (not_finite(found.x)) { atomicMin(&status[0], step.index); }
+    batch_loss(row, sample_of(row));
   }
   if (!BELOW) { return; }
   workgroupBarrier(); // each row's gradient is there before its slices read it

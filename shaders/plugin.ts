@@ -17,6 +17,7 @@ export const SNIPPETS: readonly string[] = [
   'matmul-storage',
   'matmul-blocks',
   'row-loss',
+  'batch-loss',
 ];
 
 function snippets(): Snippets {

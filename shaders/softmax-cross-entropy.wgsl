@@ -1,4 +1,5 @@
 //! uses row-loss
+//! uses batch-loss
 // Softmax-cross-entropy from logits: everything that a training step wants to know of them. row-loss.wgsl has the formulas
 // and their errors.
 //
@@ -31,14 +32,11 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 fn main(@builtin(global_invocation_id) global: vec3u) {
   let row = global.x;
   if (row >= dims.rows) { return; }
-  var sample = row;
-  if (GATHERED) { sample = order[step.first + min(row, step.rows - 1)]; }
-  let found = row_loss(row, sample, step.rows, dims.classes);
-  losses[row] = found.x;
-  if (row >= step.rows) { return; }
-  totals[row] += found.x;
-  totals[dims.rows + row] += found.y;
-  if (not_finite(found.x)) { atomicMin(&status[0], step.index); }
+  if (GATHERED) {
+    batch_loss(row, sample_of(row));
+  } else {
+    batch_loss(row, row);
+  }
 }
 
 fn logit(row: u32, k: u32) -> f32 { return logits[row * dims.classes + k]; }
