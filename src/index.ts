@@ -1,5 +1,6 @@
 // The public API.
 export type { Activation, ActivationName } from './activations.js';
+export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
 export type { PredictionOutput } from './compile.js';
 export { Dataset, type DatasetOptions } from './dataset.js';
 export * from './errors.js';

@@ -1,4 +1,5 @@
 import { checkBatchSize, demand } from './check.js';
+import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js';
 import type { Purpose, Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
@@ -86,7 +87,8 @@ export class Trainer<Names extends string = never> {
   #steps = 0;
   #epochs = 0;
   #lastRows = 0;
-  #fitting = false;
+  /** What has the trainer for itself, if anything has. */
+  #busy: string | undefined;
   #disposed = false;
   #paused: { readonly promise: Promise<void>; readonly resume: () => void } | undefined;
 
@@ -200,7 +202,7 @@ export class Trainer<Names extends string = never> {
         `fit: batchSize = ${this.batchSize}, but the data set has ${dataset.length} samples. Make a trainer with a batchSize of at most ${dataset.length}.`,
       );
     }
-    this.#fitting = true;
+    this.#busy = 'fit';
     const history: EpochResult<Names>[] = [];
     try {
       const feed = await this.#feeds.of(dataset, 'step');
@@ -212,7 +214,7 @@ export class Trainer<Names extends string = never> {
         await onEpoch?.(entry);
       }
     } finally {
-      this.#fitting = false;
+      this.#busy = undefined;
       this.resume();
     }
     return history;
@@ -263,6 +265,31 @@ export class Trainer<Names extends string = never> {
     const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
     const [flat, perRow] = await Promise.all([feed.gradients.read(), feed.results.losses.read()]);
     return { loss: mean(perRow, rows), gradients: this.#model.cut(flat) };
+  }
+
+  /**
+   * Compares gradients with centred differences of the loss, to see whether a kernel or a layer of one's own is right.
+   * @returns a row for each parameter tensor; `toString()` is a table. The parameters are what they were
+   */
+  async checkGradients(
+    inputs: Uint8Array | Float32Array | ArrayLike<number>,
+    targets: ArrayLike<number>,
+    options: CheckGradientsOptions = {},
+  ): Promise<GradientChecks> {
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
+    this.#busy = 'checkGradients';
+    try {
+      // Few apps check: it is loaded where one does.
+      const { checkGradients } = await import('./check-gradients.js');
+      const [values, gradients] = await Promise.all([this.#model.values.read(), feed.gradients.read()]);
+      const loss = async (): Promise<number> => {
+        this.#replay('gradients', feed, rows, 0, 1);
+        return mean(await feed.results.losses.read(), rows);
+      };
+      return await checkGradients({ model: this.#model, values, gradients, loss }, options);
+    } finally {
+      this.#busy = undefined;
+    }
   }
 
   /** Frees what training needs; the model keeps its weights. A second call does nothing. */
@@ -448,8 +475,11 @@ export class Trainer<Names extends string = never> {
 
   #checkIdle(where: string): void {
     this.#check();
-    if (this.#fitting) {
-      throw new MlpError('busy', `${where}: fit is running on this trainer. Await it, or stop it through its signal.`);
+    if (this.#busy !== undefined) {
+      throw new MlpError(
+        'busy',
+        `${where}: ${this.#busy} is running on this trainer. Await it${this.#busy === 'fit' ? ', or stop it through its signal' : ''}.`,
+      );
     }
   }
 }

@@ -12,6 +12,7 @@ const ORDER = [
   'kernels.ts',
   'mlp.ts',
   'trainer.ts',
+  'check-gradients.ts',
   'reports.ts',
   'feeds.ts',
   'compile.ts',
