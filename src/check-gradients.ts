@@ -63,7 +63,7 @@ export async function checkGradients(checked: Checked, options: CheckGradientsOp
   const checks: GradientCheck[] = [];
   try {
     const tensors = model.cut(gradients);
-    for (const [number, { start, length }] of model.layers.flatMap(({ parameters }) => parameters).entries()) {
+    for (const [number, { start, length }] of model.parameters.filter(({ trained }) => trained).entries()) {
       const { name = '', shape = [] } = tensors[number] ?? {};
       const own = gradients.subarray(start, start + length);
       const scale = own.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);

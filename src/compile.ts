@@ -7,7 +7,8 @@ import { biasActivationBackward } from './kernels/bias-activation.js';
 import { gatherRows, type RowSource } from './kernels/gather-rows.js';
 import { softmax } from './kernels/softmax.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
-import type { RecordedLayer } from './layers/layer.js';
+import { recordChain } from './layers/chain.js';
+import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
@@ -30,9 +31,6 @@ export interface Training {
   readonly results: { readonly training: Results; readonly evaluation: Results };
 }
 
-/** What a replay does with a batch: train, compare outputs with labels, or compute gradients. */
-export type Purpose = 'step' | 'evaluate' | 'gradients';
-
 /**
  * Records what is done with batches from a source, from the gather on.
  * @returns the gradients of all parameters in one flat tensor, kept if that is the purpose
@@ -49,38 +47,23 @@ export function recordTraining(
   const gradients = builder.tensor('gradients', model.values.shape);
   builder.phase('forward');
   builder.add(gatherRows(source, X, labels, PER_STEP));
-  const layers = recordForward(builder, model, X, purpose === 'evaluate' ? undefined : gradients);
-  const last = layers.at(-1);
-  const outputs = last?.output ?? X;
+  const network = recordChain(builder, X, model.placed(purpose, gradients));
+  const outputs = network?.output ?? X;
   builder.phase('loss');
   const gradient = builder.tensor('dlogits', [batch, model.outputs]);
   const sums = purpose === 'step' ? results.training : results.evaluation;
   loss.record(builder, outputs, labels, { ...sums, gradient });
   if (purpose === 'evaluate') return { builder, gradients };
   builder.phase('backward');
-  if (last?.gate !== undefined) {
-    builder.add(biasActivationBackward(gradient, last.gate.at, last.gate.activation));
+  if (network?.gate !== undefined) {
+    builder.add(biasActivationBackward(gradient, network.gate.at, network.gate.activation));
   }
-  let dZ = gradient;
-  for (let number = layers.length - 1; number >= 0; number--) {
-    dZ = layers[number]?.backward(dZ, layers[number - 1]?.gate) ?? dZ;
-  }
+  network?.backward(gradient, undefined);
   builder.phase('update');
   if (purpose === 'gradients') builder.keep(gradients);
-  else optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status });
+  else if (model.parameterCount > 0)
+    optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status });
   return { builder, gradients };
-}
-
-/** Records every layer's forward half. */
-function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: Tensor): RecordedLayer[] {
-  const recorded: RecordedLayer[] = [];
-  let input = X;
-  for (const [number, { layer }] of model.layers.entries()) {
-    const result = layer.record(plan, input, model.block(number, gradients), gradients !== undefined);
-    recorded.push(result);
-    input = result.output;
-  }
-  return recorded;
 }
 
 /** What a prediction gives for each sample: every class' probability, the last layer's outputs, or the likeliest class. */
@@ -97,7 +80,7 @@ export function recordPrediction(
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
-  let result = recordForward(builder, model, X).at(-1)?.output ?? X;
+  let result = recordChain(builder, X, model.placed('evaluate'))?.output ?? X;
   if (output !== 'logits') {
     const logits = result;
     result = builder.tensor('result', [batch, output === 'classes' ? 1 : model.outputs]);

@@ -1,9 +1,10 @@
-import { type Purpose, type Results, recordTraining, type Training } from './compile.js';
+import { type Results, recordTraining, type Training } from './compile.js';
 import type { Dataset, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import type { RowSource } from './kernels/gather-rows.js';
+import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
 

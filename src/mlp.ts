@@ -6,7 +6,7 @@ import { rowSource } from './feeds.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
-import { Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
+import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
 import { table } from './table.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
@@ -57,23 +57,17 @@ export class Mlp {
     return this.#model.spec;
   }
 
-  /** Weights and biases in all. */
+  /** Numbers that are learned, in all. */
   get parameterCount(): number {
     return this.#model.parameterCount;
   }
 
-  /** A table of the layers. */
+  /** A table of the layers, those in other layers after these. */
   summary(): string {
-    const rows = this.#model.layers.map(({ layer: { spec }, inputs, parameters }, number) => {
-      const { type, units, activation } = spec;
-      const name = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
-      return [
-        `${number}`,
-        type,
-        `${inputs} → ${units}`,
-        name,
-        `${parameters.reduce((sum, { length }) => sum + length, 0)}`,
-      ];
+    const rows = everyLayer(this.#model.layers).map(({ layer: { spec }, name, inputs, outputs, values }) => {
+      const { type, activation } = spec;
+      const form = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
+      return [name, type, `${inputs} → ${outputs}`, form, `${values.length}`];
     });
     return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
   }

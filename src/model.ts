@@ -2,7 +2,7 @@ import { checkFinite, demand, elements, text } from './check.js';
 import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
-import type { Layer, ParameterBlock, ParameterSpec } from './layers/layer.js';
+import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
 import { initialValues, Random } from './random.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
@@ -31,27 +31,40 @@ export interface ModelSpec {
 
 /** A parameter's values, on the host. */
 export interface Weight {
-  /** The layer's number and the parameter's name: `0.weight`, `0.bias`, `1.weight` … */
+  /** The layer's number and the parameter's name: `0.weight`, `0.bias`, `1.running_mean` … */
   readonly name: string;
-  /** A dense layer's weight is (inputs, units), row-major, its bias (units). */
+  /** A dense layer's weight is (inputs, units), row-major, its bias (units). `3.0.weight` is of the first layer in layer 3. */
   readonly shape: readonly number[];
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** A parameter and its place in the flat tensor of all of them. */
+/** A parameter and its place in the flat tensor of all of its kind: the trained ones, or the others. */
 interface PlacedParameter extends ParameterSpec {
   readonly fullName: string;
+  readonly trained: boolean;
   readonly start: number;
   readonly length: number;
 }
 
-/** A layer and its place in the flat tensor. */
-interface PlacedLayer {
-  readonly layer: Layer;
-  readonly inputs: number;
+/** A part of a flat tensor. */
+interface Range {
   readonly start: number;
   readonly length: number;
+}
+
+/** A layer and its places in the flat tensors. */
+interface ModelLayer {
+  readonly layer: Layer;
+  /** `3`, or `3.0` for the first layer in layer 3. */
+  readonly name: string;
+  /** Among all layers, those in other layers too. */
+  readonly number: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly values: Range;
+  readonly states: Range;
   readonly parameters: readonly PlacedParameter[];
+  readonly layers: readonly ModelLayer[];
 }
 
 /** Layers begin at multiples of 64 elements, 256 bytes: where a binding may begin, and a block that has one owner. */
@@ -61,9 +74,11 @@ const BLOCK = 64;
 export class Model {
   readonly gpu: Gpu;
   readonly spec: ModelSpec;
-  readonly layers: readonly PlacedLayer[];
-  /** All parameters; layer by layer, each layer's one after the other. */
+  readonly layers: readonly ModelLayer[];
+  /** All trained parameters; layer by layer, each layer's one after the other. */
   readonly values: Tensor;
+  /** All others likewise; apart, so that no optimizer can touch them. */
+  readonly states: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
   /** Scale and shift, if all features have the same. */
@@ -72,8 +87,8 @@ export class Model {
   private constructor(
     gpu: Gpu,
     spec: ModelSpec,
-    layers: readonly PlacedLayer[],
-    values: Tensor,
+    layers: readonly ModelLayer[],
+    { values, states }: { readonly values: Tensor; readonly states: Tensor },
     normalization: Tensor,
     common: readonly [number, number] | undefined,
   ) {
@@ -81,6 +96,7 @@ export class Model {
     this.spec = spec;
     this.layers = layers;
     this.values = values;
+    this.states = states;
     this.normalization = normalization;
     this.common = common;
   }
@@ -89,113 +105,170 @@ export class Model {
     const { inputs, seed = 0, normalize } = options;
     demand('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     demand('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    if (options.layers.length === 0)
+      throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
-    const initial = initialParameters(layers, seed);
+    const { values, states } = initialParameters(layers, seed);
     const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
     return await gpu.guarded('Mlp.create', () => {
-      const values = upload<'f32'>(gpu, initial, [initial.length], 'parameters');
+      const tensors = {
+        values: upload<'f32'>(gpu, values, [values.length], 'parameters'),
+        states: upload<'f32'>(gpu, states, [states.length], 'states'),
+      };
       const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
       const [scale = 1, shift = 0] = scaleAndShift;
       const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
-      return new Model(gpu, spec, layers, values, normalization, isCommon ? [scale, shift] : undefined);
+      return new Model(gpu, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
     });
   }
 
   /** Features of the last layer's output. */
   get outputs(): number {
-    return this.layers.at(-1)?.layer.spec.units ?? this.spec.inputs;
+    return this.layers.at(-1)?.outputs ?? this.spec.inputs;
   }
 
+  /** Every parameter, in the order of `weights()`. */
+  get parameters(): readonly PlacedParameter[] {
+    return everyLayer(this.layers).flatMap(({ parameters }) => parameters);
+  }
+
+  /** Numbers that are learned. */
   get parameterCount(): number {
-    return this.layers.reduce((sum, { parameters }) => sum + parameters.reduce((n, { length }) => n + length, 0), 0);
+    return this.parameters.reduce((sum, { length, trained }) => sum + (trained ? length : 0), 0);
   }
 
-  /** For each block of 64 elements of the flat tensor, the number of its layer. */
+  /** For each block of 64 trained elements, the number of its layer, those in it included. */
   get owners(): Uint32Array<ArrayBuffer> {
     const owners = new Uint32Array(this.values.length / BLOCK);
-    for (const [number, { start, length }] of this.layers.entries()) {
-      owners.fill(number, start / BLOCK, Math.ceil((start + length) / BLOCK));
-    }
+    for (const [number, { values }] of this.layers.entries()) owners.fill(number, values.start / BLOCK);
     return owners;
   }
 
-  /** A layer's part of the flat tensors. */
-  block(number: number, gradients?: Tensor): ParameterBlock {
-    const { start, length } = this.layers[number] ?? { start: 0, length: 0 };
-    return { values: this.values.view(start, [length]), gradients: gradients?.view(start, [length]) };
+  /** The layers as they are recorded. @param gradients of all trained parameters */
+  placed(purpose: Purpose, gradients?: Tensor): PlacedLayer[] {
+    const learns = purpose === 'evaluate' ? undefined : gradients;
+    const place = ({ layer, values, states, number, layers }: ModelLayer): PlacedLayer => ({
+      layer,
+      block: {
+        values: this.values.view(values.start, [values.length]),
+        gradients: learns?.view(values.start, [values.length]),
+        states: this.states.view(states.start, [states.length]),
+      },
+      context: { purpose, seed: this.spec.seed, number, layers: layers.map(place) },
+    });
+    return this.layers.map(place);
   }
 
-  /** Cuts a host copy of a flat tensor, parameters or gradients, into parameters. */
+  /** Cuts a host copy of the trained parameters, or of their gradients, into parameters. */
   cut(flat: Float32Array): Weight[] {
-    return this.layers.flatMap(({ parameters }) =>
-      parameters.map(({ fullName, shape, start, length }) => ({
-        name: fullName,
-        shape,
-        data: flat.slice(start, start + length),
-      })),
-    );
+    return this.#cut({ values: flat });
   }
 
   async weights(): Promise<Weight[]> {
-    return this.cut(await this.values.read());
+    const [values, states] = await Promise.all([this.values.read(), this.states.read()]);
+    return this.#cut({ values, states });
+  }
+
+  #cut({ values, states }: { readonly values: Float32Array; readonly states?: Float32Array }): Weight[] {
+    return this.parameters.flatMap(({ fullName, shape, start, length, trained }) => {
+      const data = (trained ? values : states)?.slice(start, start + length);
+      return data === undefined ? [] : [{ name: fullName, shape, data }];
+    });
   }
 
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
-    const placed = this.layers.flatMap(({ parameters }) => parameters);
-    const flat = new Float32Array(this.values.length);
+    const placed = this.parameters;
+    const values = new Float32Array(this.values.length);
+    const states = new Float32Array(this.states.length);
     const names = placed.map(({ fullName }) => fullName);
     if (names.join() !== list.map(({ name }) => name).join()) {
       throw new ShapeError(
         `setWeights: expected ${names.join(', ')}, but got ${list.map(({ name }) => name).join(', ') || 'nothing'}. Pass them all, in the order of weights().`,
       );
     }
-    for (const [number, { fullName, shape, start, length }] of placed.entries()) {
+    for (const [number, { fullName, shape, start, length, trained }] of placed.entries()) {
       const data = list[number]?.data ?? [];
       if (data.length !== length) {
         throw new ShapeError(`setWeights: ${fullName} is ${text(shape)}, ${length} values, but ${data.length} came.`);
       }
       checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
-      flat.set(data, start);
+      (trained ? values : states).set(data, start);
     }
-    this.values.write(flat);
+    this.values.write(values);
+    this.states.write(states);
   }
 
   dispose(): void {
     this.values.dispose();
+    this.states.dispose();
     this.normalization.dispose();
   }
 }
 
-function placeLayers(inputs: number, layers: readonly Layer[]): PlacedLayer[] {
-  if (layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
-  const placed: PlacedLayer[] = [];
-  let width = inputs;
-  let start = 0;
-  for (const [number, layer] of layers.entries()) {
-    const parameters: PlacedParameter[] = [];
-    let end = start;
-    for (const wanted of layer.parameters(width, `Mlp.create: layer ${number}`)) {
-      const length = elements(wanted.shape);
-      parameters.push({ ...wanted, fullName: `${number}.${wanted.name}`, start: end, length });
-      end += length;
-    }
-    placed.push({ layer, inputs: width, start, length: end - start, parameters });
-    start = Math.ceil(end / BLOCK) * BLOCK;
-    width = layer.spec.units;
-  }
-  return placed;
+const aligned = (elements: number): number => Math.ceil(elements / BLOCK) * BLOCK;
+
+/** Where the next layer begins. */
+interface Cursor {
+  values: number;
+  states: number;
+  number: number;
 }
 
-function initialParameters(layers: readonly PlacedLayer[], seed: number): Float32Array<ArrayBuffer> {
-  const last = layers.at(-1);
-  const flat = new Float32Array(Math.ceil(((last?.start ?? 0) + (last?.length ?? 0)) / BLOCK) * BLOCK);
+function placeLayers(
+  inputs: number,
+  layers: readonly Layer[],
+  prefix = '',
+  next: Cursor = { values: 0, states: 0, number: 0 },
+): ModelLayer[] {
+  let width = inputs;
+  return layers.map((layer, index): ModelLayer => {
+    const name = `${prefix}${index}`;
+    const place = { layer, name, number: next.number, inputs: width };
+    next.number += 1;
+    const starts = { values: next.values, states: next.states };
+    const parameters = layer.parameters(width, `Mlp.create: layer ${name}`).map((wanted): PlacedParameter => {
+      const { trained = true, shape } = wanted;
+      const kind = trained ? 'values' : 'states';
+      const length = elements(shape);
+      next[kind] += length;
+      return { ...wanted, trained, fullName: `${name}.${wanted.name}`, start: next[kind] - length, length };
+    });
+    const values = { start: starts.values, length: next.values - starts.values };
+    const states = { start: starts.states, length: next.states - starts.states };
+    next.values = aligned(next.values);
+    next.states = aligned(next.states);
+    const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next);
+    const outputs = layer.outputs(width);
+    width = outputs;
+    return { ...place, outputs, values, states, parameters, layers: inner };
+  });
+}
+
+/** The layers, and those in them, in the order of their numbers. */
+export function everyLayer(layers: readonly ModelLayer[]): readonly ModelLayer[] {
+  return layers.flatMap((layer) => [layer, ...everyLayer(layer.layers)]);
+}
+
+function initialParameters(
+  layers: readonly ModelLayer[],
+  seed: number,
+): { readonly values: Float32Array<ArrayBuffer>; readonly states: Float32Array<ArrayBuffer> } {
+  const all = everyLayer(layers);
+  // No tensor is empty, be there no parameters at all.
+  const flat = (ranges: readonly Range[]): Float32Array<ArrayBuffer> =>
+    new Float32Array(Math.max(BLOCK, ...ranges.map(({ start, length }) => aligned(start + length))));
+  const [values, states] = [flat(all.map((layer) => layer.values)), flat(all.map((layer) => layer.states))];
   const random = new Random(seed);
-  for (const { initializer, shape, start } of layers.flatMap(({ parameters }) => parameters)) {
+  for (const { initializer, shape, start, length, trained } of all.flatMap(({ parameters }) => parameters)) {
     const [fanIn = 1, fanOut = 1] = shape;
-    flat.set(initialValues(initializer, fanIn, fanOut, random), start);
+    const drawn =
+      typeof initializer === 'number'
+        ? new Float32Array(length).fill(initializer)
+        : initialValues(initializer, fanIn, fanOut, random);
+    (trained ? values : states).set(drawn, start);
   }
-  return flat;
+  return { values, states };
 }
 
 function normalizationOf(inputs: number, normalize: Normalization = { mean: 0, std: 1 }): Float32Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 import { checkBatchSize, demand } from './check.js';
 import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js';
-import type { Purpose, Results, Training } from './compile.js';
+import type { Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
@@ -9,6 +9,7 @@ import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { Workspace } from './gpu/workspace.js';
+import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
 import type { Model, Weight } from './model.js';

@@ -22,6 +22,7 @@ export function dense(units: number, activation: Activation = 'linear', options:
   const initializer = options.initializer ?? defaultInitializer(resolved?.name ?? 'linear');
   return {
     spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias },
+    outputs: () => units,
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');
       resolveActivation(activation);
@@ -34,13 +35,13 @@ export function dense(units: number, activation: Activation = 'linear', options:
       const weight = { name: 'weight', shape: [inputs, units], initializer };
       return bias ? [weight, { name: 'bias', shape: [units], initializer: 'zeros' }] : [weight];
     },
-    record(plan, X, { values, gradients }, training) {
+    record(plan, X, { values, gradients }) {
       const [batch = 1, inputs = 1] = X.shape;
       const { from } = resolveActivation(activation);
       const W = values.view(0, [inputs, units], 'W');
       const b = bias ? { bias: values.view(inputs * units, [units], 'b') } : {};
       // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
-      const keep = training && from === 'z';
+      const keep = gradients !== undefined && from === 'z';
       const written = plan.tensor('Y', keep ? [2, batch, units] : [batch, units]);
       plan.add(matmul(X, W, written, { ...b, activation, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, units], 'Y') : written;

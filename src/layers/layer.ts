@@ -7,14 +7,44 @@ import type { Initializer } from '../random.js';
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly initializer: Initializer;
+  /** How it starts: drawn, or a number for every element. */
+  readonly initializer: Initializer | number;
+  /** False for what only the layer itself changes, such as running statistics: it has no gradient. True by default. */
+  readonly trained?: boolean;
 }
 
-/** A layer's parameters, one after the other in one flat tensor, and their gradients in the same order. */
+/** What a model keeps for a layer, in the order of its parameters. A block begins at a multiple of 64 elements. */
 export interface ParameterBlock {
+  /** The trained parameters, one after the other. */
   readonly values: Tensor;
-  /** Not there when a plan only predicts. */
+  /** As `values`. Not there where nothing is learned: in evaluation and prediction. */
   readonly gradients: Tensor | undefined;
+  /** The parameters that are not trained, one after the other. */
+  readonly states: Tensor;
+}
+
+/**
+ * What a replay does with a batch: train; compute gradients, as training does, but nothing may change; or `evaluate`, which
+ * is prediction too.
+ */
+export type Purpose = 'step' | 'gradients' | 'evaluate';
+
+/** What a layer is told beside its input and its parameters. Rows from `step.rows` on of a batch do not count. */
+export interface LayerContext {
+  readonly purpose: Purpose;
+  /** The model's. */
+  readonly seed: number;
+  /** No other layer of the model has it: a layer that draws numbers has a stream of its own. */
+  readonly number: number;
+  /** Those of `Layer.layers`, in their places. */
+  readonly layers: readonly PlacedLayer[];
+}
+
+/** A layer in a model: with the parameters and the number that are its own. */
+export interface PlacedLayer {
+  readonly layer: Layer;
+  readonly block: ParameterBlock;
+  readonly context: LayerContext;
 }
 
 /** What a layer recorded of its forward half, and how to record its backward half. */
@@ -24,7 +54,7 @@ export interface RecordedLayer {
   readonly gate: Gate | undefined;
   /**
    * Records the gradients of the parameters, and that of the input.
-   * @param gradient ∂loss/∂(pre-activation) where `gate` is given, else ∂loss/∂output
+   * @param gradient ∂loss/∂(pre-activation) where `gate` is given, else ∂loss/∂output; others may read it later
    * @param below the gate of the layer below, to multiply ∂loss/∂input by
    * @returns ∂loss/∂input, times the derivative of `below`; the plan drops it if nobody reads it
    */
@@ -33,8 +63,13 @@ export interface RecordedLayer {
 
 /** A layer is a value: its spec, plain data with every default filled in, and how it records its dispatches. */
 export interface Layer {
-  readonly spec: { readonly type: string; readonly units: number } & Readonly<Record<string, unknown>>;
-  /** @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */
+  readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
+  /** Layers that it contains, each fed by the one before, the first by its own input; their parameters are placed as `3.0.weight`. */
+  readonly layers?: readonly Layer[];
+  /** Features of its output. */
+  outputs(inputs: number): number;
+  /** Its own parameters. @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */
   parameters(inputs: number, where: string): readonly ParameterSpec[];
-  record(plan: PlanBuilder, X: Tensor, block: ParameterBlock, training: boolean): RecordedLayer;
+  /** Records its forward half, or nothing if the output is the input. */
+  record(plan: PlanBuilder, X: Tensor, block: ParameterBlock, context: LayerContext): RecordedLayer | undefined;
 }
