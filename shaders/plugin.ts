@@ -18,6 +18,8 @@ export const SNIPPETS: readonly string[] = [
   'matmul-blocks',
   'row-loss',
   'batch-loss',
+  'update',
+  'penalties',
 ];
 
 function snippets(): Snippets {

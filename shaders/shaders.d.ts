@@ -3,6 +3,61 @@
 type Uniform<F> = { readonly binding: number; readonly size: number; readonly fields: F };
 type Binding<A, T> = { readonly binding: number; readonly access: A; readonly type?: T };
 
+declare module '*/shaders/adagrad.wgsl' {
+  const shader: {
+    readonly name: 'adagrad';
+    readonly code: string;
+    readonly overrides: {
+      readonly CHECKED: boolean;
+      readonly CLIP_VALUE: boolean;
+      readonly CLIP_NORM: boolean;
+      readonly PENALTIES: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly initial: 'f32'; readonly rate_decay: 'f32'; readonly epsilon: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly squares: Binding<'read_write', 'array<vec4f>'>;
+      readonly gradients: Binding<'read', 'array<vec4f>'>;
+      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly parameters: Binding<'read_write', 'array<vec4f>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly scale: Binding<'read', 'array<f32>'>;
+      readonly kinds: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/adam.wgsl' {
+  const shader: {
+    readonly name: 'adam';
+    readonly code: string;
+    readonly overrides: {
+      readonly DECOUPLED: boolean;
+      readonly CHECKED: boolean;
+      readonly CLIP_VALUE: boolean;
+      readonly CLIP_NORM: boolean;
+      readonly PENALTIES: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly rest1: 'f32'; readonly beta2: 'f32'; readonly rest2: 'f32'; readonly epsilon: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; readonly correction1: 'f32'; readonly correction2: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly state: Binding<'read_write', 'array<vec4f>'>;
+      readonly gradients: Binding<'read', 'array<vec4f>'>;
+      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly parameters: Binding<'read_write', 'array<vec4f>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly scale: Binding<'read', 'array<f32>'>;
+      readonly kinds: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/bias-activation.wgsl' {
   const shader: {
     readonly name: 'bias-activation';
@@ -97,6 +152,29 @@ declare module '*/shaders/gather-rows.wgsl' {
       readonly normalization: Binding<'read', 'array<vec2f>'>;
       readonly X: Binding<'read_write', 'array<f32>'>;
       readonly Y: Binding<'read_write', 'array<u32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/gradient-norm.wgsl' {
+  const shader: {
+    readonly name: 'gradient-norm';
+    readonly code: string;
+    readonly overrides: {
+      readonly FINISH: boolean;
+      readonly MASKED: boolean;
+      readonly PENALTIES: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly invocations: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly gradients: Binding<'read', 'array<vec4f>'>;
+      readonly parameters: Binding<'read', 'array<vec4f>'>;
+      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly sums: Binding<'read_write', 'array<vec2f>'>;
+      readonly scale: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;
@@ -265,6 +343,35 @@ declare module '*/shaders/matmul-tiled.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/rmsprop.wgsl' {
+  const shader: {
+    readonly name: 'rmsprop';
+    readonly code: string;
+    readonly overrides: {
+      readonly CENTERED: boolean;
+      readonly MOMENTUM: boolean;
+      readonly CHECKED: boolean;
+      readonly CLIP_VALUE: boolean;
+      readonly CLIP_NORM: boolean;
+      readonly PENALTIES: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly decay: 'f32'; readonly rest: 'f32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly state: Binding<'read_write', 'array<vec4f>'>;
+      readonly gradients: Binding<'read', 'array<vec4f>'>;
+      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly parameters: Binding<'read_write', 'array<vec4f>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly scale: Binding<'read', 'array<f32>'>;
+      readonly kinds: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/sgd.wgsl' {
   const shader: {
     readonly name: 'sgd';
@@ -272,17 +379,22 @@ declare module '*/shaders/sgd.wgsl' {
     readonly overrides: {
       readonly NESTEROV: boolean;
       readonly CHECKED: boolean;
+      readonly CLIP_VALUE: boolean;
+      readonly CLIP_NORM: boolean;
+      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
-      readonly hyper: Uniform<{ readonly count: 'u32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly velocity: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
       readonly owners: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
-      readonly velocity: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly scale: Binding<'read', 'array<f32>'>;
+      readonly kinds: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;

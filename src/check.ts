@@ -1,11 +1,20 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-type Kind = 'a positive integer' | 'an integer ≥ 0' | 'a finite number' | 'a finite number ≥ 0';
+type Kind =
+  | 'a positive integer'
+  | 'an integer ≥ 0'
+  | 'a finite number'
+  | 'a finite number ≥ 0'
+  | 'a positive float32 number'
+  | 'a number in [0, 1)';
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': Number.isFinite,
   'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
+  // A GPU may take a subnormal for zero.
+  'a positive float32 number': (value) => Number.isFinite(Math.fround(value)) && value >= 2 ** -126,
+  'a number in [0, 1)': (value) => value >= 0 && value < 1,
 };
 
 /**

@@ -1,3 +1,4 @@
+import type { Adjusting } from './adjust.js';
 import { fuse } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
 import { PlanBuilder } from './gpu/plan.js';
@@ -21,6 +22,8 @@ export interface Training {
   readonly model: Model;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** What is done to gradients before the optimizer takes them, if anything. */
+  readonly adjusting: Adjusting | undefined;
   /** Rows of a step. */
   readonly batch: number;
   /** What training steps share, whatever their data come from. */
@@ -61,8 +64,10 @@ export function recordTraining(
   network?.backward(gradient, undefined);
   builder.phase('update');
   if (purpose === 'gradients') builder.keep(gradients);
-  else if (model.parameterCount > 0)
-    optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status });
+  else if (model.parameterCount > 0) {
+    const adjustment = training.adjusting?.record(builder, gradients);
+    optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status, adjustment });
+  }
   return { builder, gradients };
 }
 

@@ -1,5 +1,6 @@
 // The public API.
 export type { Activation, ActivationName } from './activations.js';
+export type { Clip } from './adjust.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
 export type { PredictionOutput } from './compile.js';
 export { Dataset, type DatasetOptions } from './dataset.js';
@@ -9,6 +10,7 @@ export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
+export type { Penalties } from './kernels/update.js';
 export { type DenseOptions, dense } from './layers/dense.js';
 export type { Layer } from './layers/layer.js';
 export type { Loss } from './losses/loss.js';
@@ -17,9 +19,19 @@ export { accuracy } from './metrics/accuracy.js';
 export type { Metric, Sums } from './metrics/metric.js';
 export { Mlp, type PredictInputs, type PredictOptions } from './mlp.js';
 export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js';
+export { type AdagradOptions, adagrad } from './optimizers/adagrad.js';
+export { type AdamOptions, adam, adamw } from './optimizers/adam.js';
 export type { Optimizer } from './optimizers/optimizer.js';
+export { type RmspropOptions, rmsprop } from './optimizers/rmsprop.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
 export type { Initializer } from './random.js';
+export { constant } from './schedules/constant.js';
+export { type CosineOptions, cosine } from './schedules/cosine.js';
+export { exponentialDecay } from './schedules/exponential-decay.js';
+export { type ReduceOnPlateauOptions, reduceOnPlateau } from './schedules/reduce-on-plateau.js';
+export type { Position, Schedule, ScheduleState } from './schedules/schedule.js';
+export { type StepDecayOptions, stepDecay } from './schedules/step-decay.js';
+export { type WarmUpOptions, warmUp } from './schedules/warm-up.js';
 export {
   type EpochResult,
   type Evaluation,

@@ -1,3 +1,4 @@
+import type { Clip } from './adjust.js';
 import { checkBatchSize, demand } from './check.js';
 import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js';
 import type { Results, Training } from './compile.js';
@@ -6,9 +7,10 @@ import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from '
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
-import { type Plan, StepRecords } from './gpu/plan.js';
+import { type Plan, type StepRecord, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { Workspace } from './gpu/workspace.js';
+import type { Penalties } from './kernels/update.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
@@ -16,6 +18,7 @@ import type { Model, Weight } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
+import type { Schedule, ScheduleState } from './schedules/schedule.js';
 
 export interface TrainerOptions<Names extends string = never> {
   readonly loss: Loss;
@@ -23,6 +26,10 @@ export interface TrainerOptions<Names extends string = never> {
   /** Rows of a step. The last batch of an epoch may have fewer; it counts as it is. */
   readonly batchSize: number;
   readonly metrics?: readonly Metric<Names>[];
+  /** Limits the gradients' norm, of all parameters together, or each gradient by itself; after the penalties. */
+  readonly clip?: Clip;
+  /** Adds l1·Σ|w| + l2·Σw² to what is learned, over weight matrices; reported losses and `gradients` are without it. */
+  readonly penalties?: Penalties;
   /** Steps that go to the GPU at once; `auto` measures how long a step takes. */
   readonly stepsPerSubmit?: number | 'auto';
 }
@@ -35,6 +42,8 @@ export type EpochResult<Names extends string = never> = Evaluation<Names> & {
   /** From 1 on. */
   readonly epoch: number;
   readonly steps: number;
+  /** Of its last step. */
+  readonly learningRate: number;
   /** Of training, without the validation. */
   readonly seconds: number;
   readonly validation?: Evaluation<Names>;
@@ -56,6 +65,8 @@ export interface FitOptions<Names extends string = never> {
   readonly validation?: Dataset;
   /** Whether each epoch takes the samples in an order of its own, decided by the model's seed; true by default. */
   readonly shuffle?: boolean;
+  /** How the learning rate moves from the trainer's `learningRate` on; by default it does not. */
+  readonly schedule?: Schedule;
   /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
   readonly signal?: AbortSignal;
   /** Called as results come back, a little behind the GPU; not for every step when several share a submit. */
@@ -72,6 +83,12 @@ const RUN_CAPACITY = 4096;
 const SUBMIT_MS = { visible: 8, hidden: 64 };
 const NONE = 0xffffffff;
 
+/** What a schedule remembers, and which one: plain data. */
+export interface Scheduled {
+  readonly spec: Schedule['spec'];
+  readonly state: ScheduleState | undefined;
+}
+
 /** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
 export class Trainer<Names extends string = never> {
   readonly batchSize: number;
@@ -85,6 +102,9 @@ export class Trainer<Names extends string = never> {
   /** Of the step that was compiled or replayed last. */
   #latest: Feed | undefined;
   #learningRate: number;
+  /** Of the last step. */
+  #latestRate: number;
+  #scheduled: Scheduled | undefined;
   #steps = 0;
   #epochs = 0;
   #lastRows = 0;
@@ -107,6 +127,7 @@ export class Trainer<Names extends string = never> {
     this.#records = new StepRecords(model.gpu, STEP_CAPACITY);
     this.#feeds = new Feeds(training, this.#records);
     this.#learningRate = options.optimizer.spec.learningRate;
+    this.#latestRate = this.#learningRate;
     this.#onDispose = onDispose;
   }
 
@@ -116,7 +137,7 @@ export class Trainer<Names extends string = never> {
     options: TrainerOptions<Names>,
     onDispose: (trainer: Trainer<Names>) => void,
   ): Promise<Trainer<Names>> {
-    const { batchSize: batch, stepsPerSubmit = 'auto', loss, optimizer } = options;
+    const { batchSize: batch, stepsPerSubmit = 'auto', loss, optimizer, clip, penalties } = options;
     const { gpu } = model;
     checkBatchSize('trainer:', batch, gpu.info.limits);
     if (stepsPerSubmit !== 'auto') {
@@ -129,6 +150,11 @@ export class Trainer<Names extends string = never> {
       }
     }
     const { owners } = model;
+    // Few trainers adjust gradients: what does is loaded where one does.
+    const adjusting =
+      clip === undefined && penalties === undefined
+        ? undefined
+        : (await import('./adjust.js')).adjusting(model, clip, penalties);
     const results = (): Results => ({
       losses: Tensor.empty(gpu, [batch, 1], 'losses'),
       totals: Tensor.empty(gpu, [2, batch], 'totals'),
@@ -142,6 +168,7 @@ export class Trainer<Names extends string = never> {
         model,
         loss,
         optimizer,
+        adjusting,
         batch,
         workspace: new Workspace(),
         owners: upload<'u32'>(gpu, owners, [owners.length], 'owners'),
@@ -158,7 +185,7 @@ export class Trainer<Names extends string = never> {
     }
   }
 
-  /** The rate of the steps to come. */
+  /** The rate of the steps to come; a schedule's starting point. */
   get learningRate(): number {
     return this.#learningRate;
   }
@@ -166,6 +193,15 @@ export class Trainer<Names extends string = never> {
   set learningRate(learningRate: number) {
     demand('Trainer:', { learningRate }, 'a finite number ≥ 0');
     this.#learningRate = learningRate;
+  }
+
+  /** @internal What the schedule of the last `fit` remembers; `fit` goes on with it if it has the same schedule. */
+  get scheduled(): Scheduled | undefined {
+    return this.#scheduled;
+  }
+
+  set scheduled(scheduled: Scheduled | undefined) {
+    this.#scheduled = scheduled;
   }
 
   /** What a step runs, in order. `toString()` is a table. */
@@ -194,8 +230,9 @@ export class Trainer<Names extends string = never> {
    */
   async fit(dataset: Dataset, options: FitOptions<Names>): Promise<EpochResult<Names>[]> {
     this.#checkIdle('fit');
-    const { epochs, validation, signal, onEpoch } = options;
+    const { epochs, validation, signal, onEpoch, schedule } = options;
     demand('fit:', { epochs }, 'an integer ≥ 0');
+    this.#checkSchedule(options);
     checkDataset('fit', dataset, this.#model, this.#options.loss);
     if (validation !== undefined) checkDataset('fit: validation', validation, this.#model, this.#options.loss);
     if (dataset.length < this.batchSize) {
@@ -211,6 +248,10 @@ export class Trainer<Names extends string = never> {
         let entry = await this.#epoch(feed, dataset.length, epoch, options);
         if (entry === undefined) break;
         if (validation !== undefined) entry = { ...entry, validation: await this.evaluate(validation) };
+        if (schedule?.observe !== undefined) {
+          const at = { epoch: this.#epochs, step: 0, steps: entry.steps };
+          this.#scheduled = { spec: schedule.spec, state: schedule.observe(entry, at, this.#stateOf(schedule)) };
+        }
         history.push(entry);
         await onEpoch?.(entry);
       }
@@ -245,8 +286,8 @@ export class Trainer<Names extends string = never> {
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
     totals.write(new Float32Array(totals.length));
-    for (let first = 0; first < steps; first += STEP_CAPACITY) {
-      this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
+    for (let first = 0; first < steps; ) {
+      first += this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
     }
     return this.#evaluation(sums(await totals.read(), dataset.length));
   }
@@ -298,9 +339,9 @@ export class Trainer<Names extends string = never> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.resume();
-    const { workspace, owners, results } = this.#training;
+    const { workspace, owners, results, adjusting } = this.#training;
     const tensors = [results.training, results.evaluation].flatMap((sums) => Object.values(sums));
-    for (const part of [this.#feeds, this.#records, workspace, owners, ...tensors]) part.dispose();
+    for (const part of [this.#feeds, this.#records, workspace, owners, adjusting, ...tensors]) part?.dispose();
     this.#onDispose(this);
   }
 
@@ -315,7 +356,7 @@ export class Trainer<Names extends string = never> {
     epoch: number,
     options: FitOptions<Names>,
   ): Promise<EpochResult<Names> | undefined> {
-    const { signal, shuffle = true, onNotFinite = 'stop', onStep } = options;
+    const { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
     const { totals, status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
@@ -369,11 +410,10 @@ export class Trainer<Names extends string = never> {
           reported = { ...reported, time: until };
           continue;
         }
-        const count = Math.min(pace, steps - queued);
-        const done = queued + count;
-        this.#replay('fit', feed, samples, queued, count, (encoder) => reports.copy(encoder, done, done === steps));
+        const copy = (encoder: GPUCommandEncoder, done: number): void => reports.copy(encoder, done, done === steps);
+        const count = this.#replay('fit', feed, samples, queued, Math.min(pace, steps - queued), copy, schedule);
         reports.map();
-        queued = done;
+        queued += count;
         const before = inFlight;
         inFlight = { done: this.#gpu.idle(), steps: count };
         if (before !== undefined) {
@@ -393,37 +433,82 @@ export class Trainer<Names extends string = never> {
     }
     if (queued < steps) return undefined;
     const seconds = (performance.now() - started - frozen) / 1000;
-    return { ...this.#evaluation(reported.sums), epoch, steps, seconds };
+    return { ...this.#evaluation(reported.sums), epoch, steps, learningRate: this.#latestRate, seconds };
   }
 
-  /** Replays a feed's plan for `count` batches from number `first` on, in one submit. */
+  /**
+   * Replays a feed's plan for batches from number `first` on, in one submit.
+   * @param wanted how many; a plan that takes runs gets fewer where there are more rates among them than records
+   * @param after encodes what comes behind `done` batches
+   * @returns how many there were
+   */
   #replay(
     what: Purpose | 'fit',
     feed: Feed,
     samples: number,
     first: number,
-    count: number,
-    after?: (encoder: GPUCommandEncoder) => void,
-  ): void {
+    wanted: number,
+    after?: (encoder: GPUCommandEncoder, done: number) => void,
+    schedule?: Schedule,
+  ): number {
     this.#check();
     feed.dataset?.check(what);
-    // A record for each replay: of one step, or of them all.
-    const replays = feed.plan.takesRuns ? 1 : count;
-    const steps = Array.from({ length: replays }, (_, slot) => {
-      const begin = (first + slot) * this.batchSize;
-      const rows = Math.min((count / replays) * this.batchSize, samples - begin);
-      return { first: begin, rows, index: this.#steps + slot, learning_rate: this.#learningRate };
-    });
-    this.#records.write(steps);
+    const { records, count } = this.#stepRecords(feed, samples, first, wanted, schedule);
+    this.#records.write(records);
     const encode = (pass: Pass): void => {
-      for (let slot = 0; slot < replays; slot++) feed.plan.encode(pass, this.#records.offset(slot));
+      for (let slot = 0; slot < records.length; slot++) feed.plan.encode(pass, this.#records.offset(slot));
     };
-    this.#gpu.submit(what, encode, after);
+    this.#gpu.submit(what, encode, after && ((encoder) => after(encoder, first + count)));
     if (what === 'fit' || what === 'step') {
       this.#latest = feed;
       this.#steps += count;
       this.#lastRows = Math.min(this.batchSize, samples - (first + count - 1) * this.batchSize);
+      this.#latestRate = records.at(-1)?.learning_rate ?? this.#latestRate;
     }
+    return count;
+  }
+
+  /** A record for each replay: of one step, or where the plan takes runs, of as many as have the same rate. */
+  #stepRecords(
+    { plan }: Feed,
+    samples: number,
+    first: number,
+    wanted: number,
+    schedule: Schedule | undefined,
+  ): { readonly records: readonly StepRecord[]; readonly count: number } {
+    const records: StepRecord[] = [];
+    const epoch = this.#epochs - 1;
+    const steps = Math.ceil(samples / this.batchSize);
+    const state = this.#stateOf(schedule);
+    let count = 0;
+    for (; count < wanted; count++) {
+      const step = first + count;
+      const begin = step * this.batchSize;
+      const rows = Math.min(this.batchSize, samples - begin);
+      const learning_rate = schedule?.rate(this.#learningRate, { epoch, step, steps }, state) ?? this.#learningRate;
+      const last = records.at(-1);
+      if (plan.takesRuns && last?.learning_rate === learning_rate) {
+        records[records.length - 1] = { ...last, rows: last.rows + rows };
+      } else if (records.length < STEP_CAPACITY) {
+        const index = this.#steps + count;
+        const own = this.#options.optimizer.perStep?.(index);
+        records.push({ first: begin, rows, index, learning_rate, own });
+      } else break;
+    }
+    return { records, count };
+  }
+
+  /** What a schedule remembers, if it is the one that went before. */
+  #stateOf(schedule: Schedule | undefined): ScheduleState | undefined {
+    const isSame = JSON.stringify(schedule?.spec) === JSON.stringify(this.#scheduled?.spec);
+    return isSame ? this.#scheduled?.state : undefined;
+  }
+
+  /** Before an epoch is trained, whether it will give what the schedule looks at. */
+  #checkSchedule({ schedule, validation }: FitOptions<Names>): void {
+    const names = ['loss', ...(this.#options.metrics ?? []).map(({ spec }) => spec.type)];
+    const numbers = Object.fromEntries(names.map((name) => [name, 0]));
+    schedule?.check?.(validation === undefined ? numbers : { ...numbers, validation: numbers });
   }
 
   /** Checks a minibatch, uploads it and replays the plan for its kind. @returns its samples, and where they went */
@@ -463,7 +548,7 @@ export class Trainer<Names extends string = never> {
       layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${this.#model.layers[layer]?.layer.spec.type ?? ''})`;
     const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.rows}.` : '';
     throw new NotFiniteError(
-      `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${this.#learningRate}.${last} Use a smaller learning rate, normalise the inputs, or look for extreme values in the data.`,
+      `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${this.#latestRate}.${last} Use a smaller learning rate, normalise the inputs, or look for extreme values in the data.`,
       step,
       layer < 0 ? 'loss' : `${layer}`,
     );

@@ -2,9 +2,13 @@ import { elements } from '../../src/check.js';
 import type { Dispatch, StepValues } from '../../src/gpu/dispatch.js';
 import type { DType } from '../../src/gpu/tensor.js';
 import { Tensor } from '../../src/index.js';
+import { adagradUpdate } from '../../src/kernels/adagrad.js';
+import { adamUpdate } from '../../src/kernels/adam.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
 import { columnSum } from '../../src/kernels/column-sum.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
+import { gradientNorm, normSums } from '../../src/kernels/gradient-norm.js';
+import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
@@ -66,6 +70,36 @@ function sgd(count: number, large = false): Case {
   const describe = ({ random }: Operands): Dispatch =>
     sgdUpdate(random([count]), random([count]), random([count]), { momentum: 0.5 }, at(1));
   return kernelCase(`sgd ${count}`, 5 * 4 * count, describe, large);
+}
+
+/** Every other update, with what it keeps for each parameter; and the norm's first dispatch, which reads all gradients. */
+function updates(count: number): Case[] {
+  const plain = { epsilon: 1e-8, weightDecay: 0 };
+  const adagrad = { ...plain, learningRateDecay: 0, initialAccumulator: 0 };
+  const rmsprop = { ...plain, decay: 0.99, momentum: 0, centered: false };
+  const adam = { ...plain, beta1: 0.9, beta2: 0.999, decoupled: false };
+  const kernels: Record<string, readonly [words: number, describe: (operands: Operands) => Dispatch]> = {
+    adagrad: [
+      5,
+      ({ random, zeros }) => adagradUpdate(random([count]), random([count]), zeros([count], 'f32'), adagrad, at(1)),
+    ],
+    rmsprop: [
+      5,
+      ({ random, zeros }) => rmspropUpdate(random([count]), random([count]), zeros([count], 'f32'), rmsprop, at(1)),
+    ],
+    adam: [
+      7,
+      ({ random, zeros }) => adamUpdate(random([count]), random([count]), zeros([2, count], 'f32'), adam, at(1)),
+    ],
+    'gradient-norm': [
+      1,
+      ({ random, zeros }) =>
+        gradientNorm(random([count]), random([count]), zeros([normSums(count), 2], 'f32'), zeros([2], 'f32'), 1)[0],
+    ],
+  };
+  return Object.entries(kernels).map(([name, [words, describe]]) =>
+    kernelCase(`${name} ${count}`, words * 4 * count, describe, false),
+  );
 }
 
 function activation(rows: number, columns: number, large = false): Case[] {
@@ -130,6 +164,7 @@ export const elementWise: readonly Case[] = [
   gather(1024, 784, 8192),
   sgd(396_224),
   sgd(4096 * 4097, true),
+  ...updates(396_224),
   ...activation(128, 400),
   ...activation(1024, 4096, true),
   ...rowwise(128, 10),

@@ -35,7 +35,7 @@ export interface Program<Variant extends string = string> {
   readonly unused: readonly string[];
 }
 
-/** The per-step record that shaders read as `step`: four words. */
+/** The per-step record that shaders read as `step`: four words. Behind them may be numbers of an optimizer's own. */
 export type StepValues = {
   /** Where in the epoch's order the batch begins. */
   readonly first: number;

@@ -7,8 +7,11 @@ import type { Gpu } from './gpu.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 import { type PlanMemory, Workspace } from './workspace.js';
 
-/** Bytes of a per-step record: four words, at the distance that dynamic offsets must keep. */
+/** Bytes of a per-step record: few words, at the distance that dynamic offsets must keep. */
 const STEP_BYTES = BINDING_ALIGNMENT;
+
+/** What shaders read as `step`, and behind it numbers of the optimizer's own. */
+export type StepRecord = StepValues & { readonly own?: readonly number[] | undefined };
 
 /** The per-step records of a submit: written at once before it, one record a replay. */
 export class StepRecords {
@@ -24,14 +27,15 @@ export class StepRecords {
   }
 
   /** Queues the records of the next submit; one write. */
-  write(steps: readonly StepValues[]): void {
+  write(steps: readonly StepRecord[]): void {
     const view = new DataView(this.#bytes);
-    for (const [slot, { first, rows, index, learning_rate }] of steps.entries()) {
+    for (const [slot, { first, rows, index, learning_rate, own = [] }] of steps.entries()) {
       const offset = slot * STEP_BYTES;
       view.setUint32(offset, first, true);
       view.setUint32(offset + 4, rows, true);
       view.setUint32(offset + 8, index, true);
       view.setFloat32(offset + 12, learning_rate, true);
+      for (const [number, value] of own.entries()) view.setFloat32(offset + 16 + 4 * number, value, true);
     }
     this.#gpu.write(this.buffer, 0, new Uint8Array(this.#bytes, 0, steps.length * STEP_BYTES));
   }

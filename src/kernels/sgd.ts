@@ -1,15 +1,13 @@
 import shader from '../../shaders/sgd.wgsl';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
+import { type UpdateOptions, updateParts } from './update.js';
 
-export interface SgdHyperparameters {
+export interface SgdHyperparameters extends UpdateOptions {
   readonly momentum?: number;
   readonly dampening?: number;
   readonly weightDecay?: number;
   readonly nesterov?: boolean;
-  /** Watches for parameters that are not finite: whose each block of 64 elements is, and where to note the step. */
-  readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> };
 }
 
 /** An `sgdUpdate` dispatch, and what it updates. */
@@ -29,6 +27,7 @@ export interface SgdDispatch extends Dispatch {
  * @param gradients as many elements
  * @param velocity as many elements, read and written; zeros before the first step
  * @param step the learning rate, and the number of the step, 0 for the first; a plan fills it in at each replay
+ * @returns an `SgdDispatch`, unless gradients are adjusted first: then it is more than what fusions know
  * @throws {ShapeError} if the numbers of elements differ
  */
 export function sgdUpdate(
@@ -37,32 +36,21 @@ export function sgdUpdate(
   velocity: Tensor,
   hyper: SgdHyperparameters,
   step: StepValues | typeof PER_STEP,
-): SgdDispatch {
-  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch } = hyper;
-  const count = parameters.length;
-  if (gradients.length !== count || velocity.length !== count) {
-    throw new ShapeError(
-      `sgdUpdate: there are ${count} parameters, ${gradients.length} gradients and ${velocity.length} velocities; they must be as many.`,
-    );
-  }
-  for (const { label, start, storage } of [parameters, gradients, velocity]) {
-    // The kernel takes four at a time.
-    if (4 * start + 16 * Math.ceil(count / 4) > storage.byteLength) {
-      throw new ShapeError(
-        `sgdUpdate: "${label}" has ${count} elements up to the end of its buffer; make the buffer a multiple of 16 bytes.`,
-      );
-    }
-  }
+): Dispatch | SgdDispatch {
+  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, adjustment } = hyper;
+  const { label, grid, overrides, numbers, buffers } = updateParts('sgd', parameters, gradients, velocity, hyper);
   const described = dispatch(shader, {
-    label: `sgd ${count}`,
-    programs: [program(shader, { NESTEROV: nesterov, CHECKED: watch !== undefined }, linearGrid(Math.ceil(count / 4)))],
+    label,
+    programs: [program(shader, { ...overrides, NESTEROV: nesterov }, grid)],
     uniforms: {
       // Without momentum there is no velocity to dampen, as in PyTorch.
-      hyper: { count, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      hyper: { ...numbers, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
       step,
     },
-    buffers: { gradients, owners: watch?.owners, parameters, velocity, status: watch?.status },
-    flops: 6 * count,
+    buffers: { ...buffers, velocity },
+    flops: 6 * numbers.count,
   });
-  return { ...described, update: { parameters, gradients, velocity, hyper, step } };
+  return adjustment === undefined
+    ? { ...described, update: { parameters, gradients, velocity, hyper, step } }
+    : described;
 }

@@ -29,10 +29,10 @@ export function sgd(options: SgdOptions): Optimizer {
   }
   return {
     spec: { type: 'sgd', learningRate, momentum, dampening, weightDecay, nesterov },
-    record(plan, { values, gradients, owners, status }) {
+    record(plan, { values, gradients, adjustment, ...watch }) {
       const velocity = plan.state('velocity', values.shape);
-      const watch = { owners, status };
-      plan.add(sgdUpdate(values, gradients, velocity, { momentum, dampening, weightDecay, nesterov, watch }, PER_STEP));
+      const hyper = { momentum, dampening, weightDecay, nesterov, watch, adjustment };
+      plan.add(sgdUpdate(values, gradients, velocity, hyper, PER_STEP));
     },
   };
 }

@@ -1,4 +1,5 @@
-import { at, type Bounded, sameShape, TINY, U, zeros } from './bounded.js';
+import { type Bounded, sameShape, U, zeros } from './bounded.js';
+import { element, plus, put, times } from './scalar.js';
 
 export interface SgdOptions {
   readonly learningRate: number;
@@ -37,42 +38,18 @@ export function sgd(
   const updated = zeros(parameters.shape);
   const moved = zeros(parameters.shape);
   for (let i = 0; i < updated.values.length; i++) {
-    const p = { value: at(parameters.values, i), bound: at(parameters.bound, i) };
-    const g = plus({ value: at(gradient.values, i), bound: at(gradient.bound, i) }, times(weightDecay, p));
+    const p = element(parameters, i);
+    const g = plus(element(gradient, i), times(weightDecay, p));
     let v = g;
     if (velocity !== undefined && momentum !== 0) {
-      const before = { value: at(velocity.values, i), bound: at(velocity.bound, i) };
       // 1 − dampening is off by U·dampening for its rounding and U·(1 − dampening) for the difference.
       const damped = times(1 - dampening, g);
       const rounding = dampening === 0 ? 0 : 2 * U * Math.abs(g.value);
-      v = plus(times(momentum, before), { value: damped.value, bound: damped.bound + rounding });
+      v = plus(times(momentum, element(velocity, i)), { value: damped.value, bound: damped.bound + rounding });
     }
     const step = nesterov ? plus(g, times(momentum, v)) : v;
-    const next = plus(p, times(-learningRate, step));
-    updated.values[i] = next.value;
-    updated.bound[i] = next.bound;
-    moved.values[i] = v.value;
-    moved.bound[i] = v.bound;
+    put(updated, i, plus(p, times(-learningRate, step)));
+    put(moved, i, v);
   }
   return { parameters: updated, velocity: moved };
-}
-
-interface Scalar {
-  readonly value: number;
-  readonly bound: number;
-}
-
-function plus(a: Scalar, b: Scalar): Scalar {
-  const value = a.value + b.value;
-  if (b.value === 0 && b.bound === 0) return a;
-  const inherited = a.bound + b.bound;
-  return { value, bound: inherited + U * (Math.abs(value) + inherited) + TINY };
-}
-
-/** An option, exact in float64 and rounded to f32 on the GPU, times a number. */
-function times(option: number, a: Scalar): Scalar {
-  if (option === 0) return { value: 0, bound: 0 };
-  const value = option * a.value;
-  const inherited = Math.abs(option) * a.bound;
-  return { value, bound: inherited + 2.001 * U * (Math.abs(value) + inherited) + TINY };
 }

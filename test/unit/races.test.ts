@@ -30,6 +30,20 @@ const tiny = { THREADS: 4, BATCH: 3, VALUES: 42, GRADIENTS: 33, ACTIVATION: 1, .
 
 const backward = { BACKWARD: true, BELOW: true };
 
+/** Updates: of one workgroup, of several, and adjusted. @param own numbers of `hyper` behind those that all have */
+const updates = (own: number, overrides: Overrides): Run[] => {
+  const hyper = (count: number): Record<string, number[]> => ({
+    hyper: [count, 0, 0, 0, ...new Array<number>(own).fill(0)],
+    step,
+  });
+  return [
+    { overrides: { ...overrides, CHECKED: true }, uniforms: hyper(50), workgroups: [1, 1] },
+    { overrides: { ...overrides, CHECKED: true }, uniforms: hyper(135), workgroups: [2, 2] },
+    { overrides: { ...overrides, CLIP_NORM: true, PENALTIES: true }, uniforms: hyper(50), workgroups: [1, 1] },
+    { overrides: { ...overrides, CLIP_VALUE: true }, uniforms: hyper(50), workgroups: [1, 1] },
+  ];
+};
+
 /** Small shapes that cross an edge, and the options that change who writes what; with one workgroup and with several. */
 const runs: Record<string, readonly Run[]> = {
   'matmul-direct': [
@@ -101,10 +115,15 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: {}, uniforms: { dims: [9, 1], step }, workgroups: [1, 4] },
     { overrides: {}, uniforms: { dims: [260, 1], step }, workgroups: [2, 2] },
   ],
-  sgd: [
-    { overrides: { CHECKED: true }, uniforms: { hyper: [50, 0, 0, 0], step }, workgroups: [1, 1] },
-    { overrides: { CHECKED: true }, uniforms: { hyper: [135, 0, 0, 0], step }, workgroups: [2, 2] },
+  adagrad: updates(4, {}),
+  adam: updates(5, { DECOUPLED: true }),
+  rmsprop: updates(5, { CENTERED: true, MOMENTUM: true }),
+  'gradient-norm': [
+    { overrides: { MASKED: true }, uniforms: { hyper: [700, 0, 0, 0, 128] }, workgroups: [2, 1] },
+    { overrides: { PENALTIES: true }, uniforms: { hyper: [255, 0, 0, 0, 64] }, workgroups: [1, 1] },
+    { overrides: { FINISH: true }, uniforms: { hyper: [0, 0, 0, 0, 192] }, workgroups: [1, 1] },
   ],
+  sgd: [...updates(3, {})],
   softmax: [
     { overrides: {}, uniforms: { dims: [5, 3] }, workgroups: [1, 1] },
     { overrides: { CLASSES: true }, uniforms: { dims: [66, 2] }, workgroups: [2, 1] },
@@ -268,6 +287,11 @@ test.each([
   ['dense-head', 'let to = at + d;', 'let to = at + d / 2;'],
   ['sgd', '+ global.x;', '+ global.x / 2;'],
   ['sgd', '+ global.x;', '+ global.x % 64;'],
+  ['adagrad', '+ global.x;', '+ global.x / 2;'],
+  ['adam', '+ global.x;', '+ global.x / 2;'],
+  ['rmsprop', '+ global.x;', '+ global.x / 2;'],
+  ['gradient-norm', 'sums[global.x] =', 'sums[global.x % 64] ='],
+  ['gradient-norm', 'parts[thread] = part;', 'parts[thread / 2] = part;'],
   ['softmax', 'let row = global.x;', 'let row = global.x / 2;'],
   ['softmax', 'let row = global.x;', 'let row = global.x % 64;'],
   ['softmax-cross-entropy', 'let row = global.x;', 'let row = global.x / 2;'],

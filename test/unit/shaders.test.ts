@@ -64,13 +64,11 @@ test('a broken shader is noticed', async () => {
   expect(await device.popErrorScope()).not.toBeNull();
 });
 
-test('every shader that has a Step has the same', () => {
+test('every shader that has a Step begins it alike', () => {
   const steps = shaders.flatMap(({ uniforms }) => (uniforms.step === undefined ? [] : [uniforms.step]));
   expect(steps.length).toBeGreaterThan(1);
-  for (const { size, fields } of steps) {
-    expect(size).toBe(16);
-    expect(fields).toEqual(steps[0]?.fields);
-  }
+  for (const { fields } of steps)
+    expect(Object.entries(fields).slice(0, 4)).toEqual(Object.entries(steps[0]?.fields ?? {}));
 });
 
 test('no shader needs more than the default limits of storage buffers, but for the one that says so', () => {

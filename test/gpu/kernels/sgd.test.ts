@@ -66,7 +66,7 @@ test('numbers of elements that differ are refused', async () => {
   const [two, three] = [Tensor.empty(gpu, [2]), Tensor.empty(gpu, [3])];
   const step = { first: 0, rows: 0, index: 0, learning_rate: 1 };
   expect(() => sgdUpdate(two, three, Tensor.empty(gpu, [2]), {}, step)).toThrow(
-    '2 parameters, 3 gradients and 2 velocities',
+    '2 parameters, 3 gradients and 2 elements of "tensor"; gradients must be as many, and "tensor" 2.',
   );
 });
 

@@ -1,0 +1,109 @@
+import { ShapeError } from '../errors.js';
+import { linearGrid } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/** l1·Σ|w| + l2·Σw², over the entries of weight matrices, is added to the loss. */
+export interface Penalties {
+  readonly l1?: number;
+  readonly l2?: number;
+}
+
+/** What becomes of the gradients before an update takes them: penalties first, then clipping. */
+export interface Adjustment {
+  readonly penalties?: Penalties | undefined;
+  /** (count/32, 2): of each 32 elements, a bit for each of a parameter, and a bit for each of a weight matrix. */
+  readonly kinds?: Tensor<'u32'> | undefined;
+  /** Each gradient is clamped to ±value, or all are multiplied by the factors that `gradientNorm` writes. */
+  readonly clip?: { readonly value: number } | { readonly scale: Tensor } | undefined;
+}
+
+/** What every update takes beside its own numbers. */
+export interface UpdateOptions {
+  /** Watches for parameters that are not finite: whose each block of 64 elements is, and where to note the step. */
+  readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> } | undefined;
+  readonly adjustment?: Adjustment | undefined;
+}
+
+/** What the dispatches of all updates have in common; `shaders/update.wgsl` tells what it is. */
+interface UpdateParts {
+  readonly label: string;
+  readonly grid: readonly [number, number];
+  readonly overrides: {
+    readonly CHECKED: boolean;
+    readonly CLIP_VALUE: boolean;
+    readonly CLIP_NORM: boolean;
+    readonly PENALTIES: boolean;
+  };
+  /** Of `hyper`. */
+  readonly numbers: { readonly count: number; readonly clip: number; readonly l1: number; readonly l2: number };
+  readonly buffers: {
+    readonly gradients: Tensor;
+    readonly parameters: Tensor;
+    readonly owners: Tensor<'u32'> | undefined;
+    readonly status: Tensor<'u32'> | undefined;
+    readonly scale: Tensor | undefined;
+    readonly kinds: Tensor<'u32'> | undefined;
+  };
+}
+
+/**
+ * Checks an update, and describes what it has in common with others.
+ * @param state as the kernel keeps it: for each parameter one element, or `rows` rows of a whole number of vec4s
+ * @throws {ShapeError} if the numbers of elements differ, or a buffer ends before a whole vec4
+ */
+export function updateParts(
+  kernel: string,
+  parameters: Tensor,
+  gradients: Tensor,
+  state: Tensor,
+  { watch, adjustment = {} }: UpdateOptions,
+  rows?: number,
+): UpdateParts {
+  const count = parameters.length;
+  const wanted = rows === undefined ? count : rows * 4 * Math.ceil(count / 4);
+  if (gradients.length !== count || state.length !== wanted) {
+    throw new ShapeError(
+      `${kernel}: there are ${count} parameters, ${gradients.length} gradients and ${state.length} elements of "${state.label}"; gradients must be as many, and "${state.label}" ${wanted}.`,
+    );
+  }
+  checkVec4s(kernel, [parameters, gradients, state]);
+  const { clip, kinds } = adjustment;
+  const penalties = penaltiesOf(kernel, adjustment);
+  const scale = clip !== undefined && 'scale' in clip ? clip.scale : undefined;
+  const CLIP_VALUE = clip !== undefined && 'value' in clip;
+  const what = [clip && 'clipped', penalties.PENALTIES && 'penalised'].filter(Boolean);
+  return {
+    label: [kernel, count, ...what].join(' '),
+    grid: linearGrid(Math.ceil(count / 4)),
+    overrides: {
+      CHECKED: watch !== undefined,
+      CLIP_VALUE,
+      CLIP_NORM: scale !== undefined,
+      PENALTIES: penalties.PENALTIES,
+    },
+    numbers: { count, clip: CLIP_VALUE ? clip.value : 0, l1: penalties.l1, l2: penalties.l2 },
+    buffers: { gradients, parameters, owners: watch?.owners, status: watch?.status, scale, kinds },
+  };
+}
+
+/** The kernels take four elements at a time. @throws {ShapeError} */
+export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
+  for (const { label, length, start, storage } of tensors) {
+    if (4 * start + 16 * Math.ceil(length / 4) > storage.byteLength) {
+      throw new ShapeError(
+        `${kernel}: "${label}" has ${length} elements up to the end of its buffer; make the buffer a multiple of 16 bytes.`,
+      );
+    }
+  }
+}
+
+/** Penalties as `shaders/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
+export function penaltiesOf(
+  kernel: string,
+  { penalties = {}, kinds }: Adjustment,
+): { readonly PENALTIES: boolean; readonly l1: number; readonly l2: number } {
+  const { l1 = 0, l2 = 0 } = penalties;
+  const PENALTIES = l1 !== 0 || l2 !== 0;
+  if (PENALTIES && kinds === undefined) throw new ShapeError(`${kernel}: penalties need kinds.`);
+  return { PENALTIES, l1, l2: 2 * l2 };
+}

@@ -1,0 +1,57 @@
+import { at, type Bounded, TINY, U } from './bounded.js';
+
+/** A number and how far a GPU's may be from it. */
+export interface Scalar {
+  readonly value: number;
+  readonly bound: number;
+}
+
+export const scalar = (value: number, bound = 0): Scalar => ({ value, bound });
+
+export const element = ({ values, bound }: Bounded, i: number): Scalar => scalar(at(values, i), at(bound, i));
+
+export function put(matrix: Bounded, i: number, { value, bound }: Scalar): void {
+  matrix.values[i] = value;
+  matrix.bound[i] = bound;
+}
+
+/** What was inherited, and the rounding of the result, in U. */
+function rounded(value: number, inherited: number, roundings: number): Scalar {
+  return { value, bound: inherited + roundings * U * (Math.abs(value) + inherited) + TINY };
+}
+
+export function plus(a: Scalar, b: Scalar): Scalar {
+  if (b.value === 0 && b.bound === 0) return a;
+  return rounded(a.value + b.value, a.bound + b.bound, 1);
+}
+
+export const minus = (a: Scalar, b: Scalar): Scalar => plus(a, { ...b, value: -b.value });
+
+/** An option, exact in float64 and rounded to f32 on the GPU, times a number. */
+export function times(option: number, a: Scalar): Scalar {
+  if (option === 0) return { value: 0, bound: 0 };
+  return rounded(option * a.value, Math.abs(option) * a.bound, 2.001);
+}
+
+/** An option as f32. */
+export const option = (value: number): Scalar => scalar(value, U * Math.abs(value));
+
+export function product(a: Scalar, b: Scalar): Scalar {
+  const inherited = Math.abs(a.value) * b.bound + Math.abs(b.value) * a.bound + a.bound * b.bound;
+  return rounded(a.value * b.value, inherited, 1);
+}
+
+/** WGSL divides within 2.5 ulp. A divisor that may be zero leaves no bound. */
+export function quotient(a: Scalar, b: Scalar): Scalar {
+  const value = a.value / b.value;
+  const least = Math.abs(b.value) - b.bound;
+  return rounded(value, least > 0 ? (a.bound + Math.abs(value) * b.bound) / least : Infinity, 2.5);
+}
+
+/** WGSL's sqrt is 1 / inverseSqrt: 2 ulp and 2.5; 5 with what is of second order. Of less than zero, that of zero. */
+export function root(a: Scalar): Scalar {
+  const value = Math.sqrt(Math.max(0, a.value));
+  const high = Math.sqrt(Math.max(0, a.value + a.bound)) - value;
+  const low = value - Math.sqrt(Math.max(0, a.value - a.bound));
+  return rounded(value, Math.max(high, low), 5);
+}
