@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import { type Activation, activationNames, resolveActivation } from '../../src/activations.js';
+import { dense, type Layer, type Loss, type Optimizer, sgd, softmaxCrossEntropy } from '../../src/index.js';
+import { sharedGpu } from '../support/gpu.js';
+import { expectParity, ParityReport, type TargetKind } from '../support/torch/parity.js';
+
+// The library beside PyTorch's rules in float64 (test/support/torch), for whole trainings: outputs, loss, every gradient and
+// every parameter of every step. What is new gets its line in a table; the tables are combined below.
+
+const activations: readonly Activation[] = [
+  'linear',
+  'relu',
+  { type: 'leakyRelu', alpha: 0.02 },
+  'sigmoid',
+  'tanh',
+  { type: 'elu', alpha: 0.1 },
+  'selu',
+  'softplus',
+  { type: 'swish', beta: 1.5 },
+  'gelu',
+  { type: 'gelu', approximate: 'tanh' },
+];
+
+const losses: readonly { readonly loss: () => Loss; readonly targets: TargetKind }[] = [
+  { loss: softmaxCrossEntropy, targets: 'classes' },
+  { loss: softmaxCrossEntropy, targets: 'probabilities' },
+];
+
+const optimizers: readonly (() => Optimizer)[] = [
+  () => sgd({ learningRate: 0.1 }),
+  () => sgd({ learningRate: 0.1, momentum: 0.9 }),
+  () => sgd({ learningRate: 0.1, momentum: 0.9, dampening: 0.3, weightDecay: 0.01 }),
+  () => sgd({ learningRate: 0.1, momentum: 0.8, nesterov: true, weightDecay: 0.1 }),
+];
+
+/** Layers beneath a last `dense(5)`. */
+const stacks: readonly { readonly what: string; readonly layers: () => readonly Layer[] }[] = [
+  { what: 'none', layers: () => [] },
+  { what: 'no biases', layers: () => [dense(9, 'tanh', { bias: false }), dense(6, 'gelu', { bias: false })] },
+  {
+    what: 'five of every kind of derivative',
+    layers: () => [dense(12, 'tanh'), dense(11, 'gelu'), dense(10, 'softplus'), dense(9, 'elu'), dense(8, 'swish')],
+  },
+];
+
+interface Shape {
+  readonly inputs: number;
+  readonly units: readonly number[];
+  readonly batch: number;
+  readonly rows?: readonly number[];
+  readonly steps: number;
+  readonly because: string;
+}
+
+/** With tanh: among so many pre-activations some are always near a kink. */
+const shapes: readonly Shape[] = [
+  { inputs: 1, units: [1], batch: 1, steps: 6, because: 'the smallest; one class has no gradient' },
+  { inputs: 1, units: [2], batch: 1, steps: 6, because: 'the smallest that learns' },
+  { inputs: 7, units: [13, 5], batch: 11, rows: [11, 4, 1], steps: 6, because: 'primes, and partial batches' },
+  { inputs: 33, units: [70, 65, 17], batch: 67, rows: [67, 64], steps: 6, because: 'one past tiles' },
+  { inputs: 784, units: [40, 10], batch: 32, rows: [32, 19], steps: 6, because: 'long sums' },
+  { inputs: 640, units: [512, 384, 7], batch: 130, rows: [130, 97], steps: 3, because: 'large' },
+];
+
+const report = new ParityReport();
+afterAll(() => console.info(report.toString()));
+
+const nameOf = (activation: Activation): string =>
+  typeof activation === 'string' ? activation : JSON.stringify(activation);
+const first = losses[0] ?? { loss: softmaxCrossEntropy, targets: 'classes' };
+const momentum = (): Optimizer => sgd({ learningRate: 0.1, momentum: 0.9 });
+
+test('every activation of the table is here, but step, which is not trained', () => {
+  const here = new Set<string>(['step', ...activations.map((activation) => resolveActivation(activation).name)]);
+  expect(activationNames.filter((name) => !here.has(name))).toEqual([]);
+});
+
+test.for(activations.flatMap((activation) => losses.map((entry) => ({ activation, ...entry }))))(
+  'activations × losses: $activation, $targets',
+  async ({ activation, loss, targets }) => {
+    const layers = [dense(9, activation), dense(6, activation), dense(4)];
+    const training = {
+      inputs: 5,
+      layers,
+      loss: loss(),
+      targets,
+      optimizer: momentum(),
+      batch: 7,
+      rows: [7, 5],
+      steps: 3,
+    };
+    const name = `${nameOf(activation)}, ${targets}`;
+    await expectParity(await sharedGpu(), training, report, 'activations × losses', name);
+  },
+);
+
+test.for(optimizers.map((optimizer) => ({ optimizer, spec: JSON.stringify(optimizer().spec) })))(
+  'optimizers: $spec',
+  async ({ optimizer, spec }) => {
+    const layers = [dense(16, 'tanh'), dense(4)];
+    const training = { inputs: 20, layers, ...first, loss: first.loss(), optimizer: optimizer(), batch: 24, steps: 6 };
+    await expectParity(await sharedGpu(), training, report, 'optimizers', spec);
+  },
+);
+
+test.for(stacks)('layers: $what', async ({ what, layers }) => {
+  const stack = [...layers(), dense(5)];
+  const training = {
+    inputs: 12,
+    layers: stack,
+    ...first,
+    loss: first.loss(),
+    optimizer: momentum(),
+    batch: 16,
+    steps: 6,
+  };
+  await expectParity(await sharedGpu(), { ...training, rows: [16, 3] }, report, 'layers', what);
+});
+
+test.for(shapes)('shapes: $inputs-$units at batch $batch: $because', async ({ units, because, ...shape }) => {
+  const layers = units.map((width, number) => dense(width, number === units.length - 1 ? 'linear' : 'tanh'));
+  const samples = units.length > 2 && shape.inputs > 100 ? 2 : 8;
+  const training = { ...shape, layers, ...first, loss: first.loss(), optimizer: momentum(), samples };
+  await expectParity(await sharedGpu(), training, report, 'shapes', because);
+});
+
+const architecture = fc.record({
+  inputs: fc.integer({ min: 1, max: 40 }),
+  hidden: fc.array(
+    fc.record({
+      units: fc.integer({ min: 1, max: 40 }),
+      activation: fc.constantFrom(...activations),
+      bias: fc.boolean(),
+    }),
+    { maxLength: 3 },
+  ),
+  outputs: fc.integer({ min: 1, max: 20 }),
+  batch: fc.integer({ min: 1, max: 40 }),
+  partial: fc.double({ min: 0, max: 1, noNaN: true }),
+  loss: fc.constantFrom(...losses),
+  optimizer: fc.constantFrom(...optimizers),
+});
+
+test('any network: two steps', async () => {
+  const gpu = await sharedGpu();
+  await fc.assert(
+    fc.asyncProperty(architecture, async ({ inputs, hidden, outputs, batch, partial, loss: entry, optimizer }) => {
+      const layers = [
+        ...hidden.map(({ units, activation, bias }) => dense(units, activation, { bias })),
+        dense(outputs),
+      ];
+      const rows = [batch, Math.max(1, Math.round(partial * batch))];
+      const { targets } = entry;
+      const training = { inputs, layers, loss: entry.loss(), targets, optimizer: optimizer(), batch, rows, steps: 2 };
+      const widths = hidden.map(({ units, activation }) => `${units} ${nameOf(activation)}`);
+      const name = [inputs, ...widths, `${outputs} at batch ${batch}`].join(' → ');
+      await expectParity(gpu, training, report, 'any network', name);
+    }),
+    { seed: 1, numRuns: 10 },
+  );
+});
