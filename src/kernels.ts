@@ -8,7 +8,13 @@ export { biasActivation, biasActivationBackward } from './kernels/bias-activatio
 export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { gatherRows, type RowSource } from './kernels/gather-rows.js';
+export {
+  type LearnedActivation,
+  learnedActivation,
+  learnedActivationBackward,
+} from './kernels/learned-activation.js';
 export { type Gate, type MatmulOptions, matmul } from './kernels/matmul.js';
+export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { softmax } from './kernels/softmax.js';
 export { type LossOutputs, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
