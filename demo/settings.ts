@@ -12,6 +12,7 @@ export interface Settings {
 export const ACTIVATIONS = [
   'relu',
   'leakyRelu',
+  'prelu',
   'elu',
   'selu',
   'gelu',
@@ -19,6 +20,9 @@ export const ACTIVATIONS = [
   'softplus',
   'tanh',
   'sigmoid',
+  'abs',
+  'sine',
+  'maxout',
   'linear',
 ] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];

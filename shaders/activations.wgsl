@@ -84,3 +84,18 @@ fn swish_derivative(x: f32, beta: f32) -> f32 {
   let s = sigmoid(beta * x);
   return s + beta * x * s * sigmoid(-beta * x);
 }
+
+// sin x, or cos x = sin(x + π/2) with shift = 0.5; the built-in ones are only good to 2⁻¹¹, and only up to ±π. With the whole
+// number j nearest to x/π + shift, and n = j − shift, it is ±sin(x − nπ) (Cody and Waite). π is the sum of three constants of
+// which the first two have 8 bits, as n has 16 at most, so that their products are exact; then the Taylor series to r¹³
+// (truncation 7e-10). Beyond ±65536, where neighbouring f32 are 1/128 apart, x counts as ±65536.
+fn reduced_sin(x: f32, shift: f32) -> f32 {
+  let y = clamp(x, -65536.0, 65536.0);
+  let j = round(y * 0.318309886 + shift);
+  let n = j - shift;
+  let r = ((y - n * 3.140625) - n * 0.000965118408203125) - n * 0.00000253518159;
+  let q = r * r;
+  let outer = 1.0 / 120.0 - q * (1.0 / 5040.0 - q * (1.0 / 362880.0 - q * (1.0 / 39916800.0 - q / 6227020800.0)));
+  let odd = j - 2.0 * floor(0.5 * j);
+  return clamp((1.0 - 2.0 * odd) * r * (1.0 - q * (1.0 / 6.0 - q * outer)), -1.0, 1.0);
+}

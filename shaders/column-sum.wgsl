@@ -1,13 +1,13 @@
 // sums[c] = Σᵣ X[r, c]: a bias' gradient is the column sum of dY.
 //
 //   X     f32 (rows, columns)   read
-//   sums  f32 (columns)         written, every element
+//   sums  f32 (columns)         written, every element from dims.sums_offset on
 //
 // One invocation adds up one column from the first row to the last; neighbours read neighbours.
 // Dispatch ⌈columns/64⌉ workgroups.
 // Error: |error| ≤ (rows − 1)·u·Σᵣ|X[r, c]| to first order, u = 2⁻²³.
 
-struct Dims { rows: u32, columns: u32 }
+struct Dims { rows: u32, columns: u32, sums_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> X: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sums: array<f32>;
@@ -18,5 +18,5 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   if (column >= dims.columns) { return; }
   var sum = 0.0;
   for (var row = 0u; row < dims.rows; row++) { sum += X[row * dims.columns + column]; }
-  sums[column] = sum;
+  sums[dims.sums_offset + column] = sum;
 }

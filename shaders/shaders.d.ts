@@ -86,7 +86,7 @@ declare module '*/shaders/column-sum.wgsl' {
     readonly code: string;
     readonly overrides: Record<never, never>;
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly sums_offset: 'u32'; }>;
     };
     readonly buffers: {
       readonly X: Binding<'read', 'array<f32>'>;
@@ -175,6 +175,31 @@ declare module '*/shaders/gradient-norm.wgsl' {
       readonly kinds: Binding<'read', 'array<vec2u>'>;
       readonly sums: Binding<'read_write', 'array<vec2f>'>;
       readonly scale: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/learned-activation.wgsl' {
+  const shader: {
+    readonly name: 'learned-activation';
+    readonly code: string;
+    readonly overrides: {
+      readonly BACKWARD: boolean;
+      readonly SWISH: boolean;
+      readonly SHARED: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly p_offset: 'u32'; readonly dp_offset: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly Z: Binding<'read', 'array<f32>'>;
+      readonly p: Binding<'read', 'array<f32>'>;
+      readonly dY: Binding<'read', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+      readonly dp: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;
@@ -338,6 +363,25 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly gate: Binding<'read', 'array<u32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/maxout.wgsl' {
+  const shader: {
+    readonly name: 'maxout';
+    readonly code: string;
+    readonly overrides: {
+      readonly BACKWARD: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly pieces: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly Z: Binding<'read', 'array<f32>'>;
+      readonly dY: Binding<'read', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;

@@ -8,6 +8,8 @@ export interface ActivationFormulas {
   readonly wgsl: readonly [string, string];
   /** The same in float64. */
   readonly cpu: readonly [(z: number, alpha: number) => number, (v: number, alpha: number) => number];
+  /** Where the parameter can be learned: the derivative by it, in float64; shaders/learned-activation.wgsl has the WGSL. */
+  readonly byParameter?: (z: number, alpha: number) => number;
 }
 
 const SELU_SCALE = 1.0507009873554805;
@@ -57,6 +59,13 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
     wgsl: ['select(ALPHA * z, z, z > 0.0)', 'select(ALPHA, 1.0, v > 0.0)'],
     cpu: [(z, alpha) => (z > 0 ? z : alpha * z), (y, alpha) => (y > 0 ? 1 : alpha)],
   },
+  // From z: a learned α may become negative.
+  prelu: {
+    formula: 'z if z > 0, else α·z',
+    wgsl: ['select(ALPHA * z, z, z > 0.0)', 'select(ALPHA, 1.0, v > 0.0)'],
+    cpu: [(z, alpha) => (z > 0 ? z : alpha * z), (z, alpha) => (z > 0 ? 1 : alpha)],
+    byParameter: (z) => Math.min(z, 0),
+  },
   sigmoid: {
     formula: '1 / (1 + e⁻ᶻ)',
     wgsl: ['sigmoid(z)', 'v * (1.0 - v)'],
@@ -85,6 +94,7 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
     formula: 'z·σ(βz)',
     wgsl: ['z * sigmoid(ALPHA * z)', 'swish_derivative(v, ALPHA)'],
     cpu: [(z, beta) => z * sigmoid(beta * z), (z, beta) => sigmoid(beta * z) * (1 + beta * z * sigmoid(-beta * z))],
+    byParameter: (z, beta) => z * sigmoid(beta * z) * (z * sigmoid(-beta * z)),
   },
   gelu: {
     formula: 'z·Φ(z)',
@@ -103,6 +113,17 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
         return s + 2 * z * s * rest * Math.sqrt(2 / Math.PI) * (1 + 0.134145 * z * z);
       },
     ],
+  },
+  abs: { formula: '|z|', wgsl: ['abs(z)', 'sign(v)'], cpu: [Math.abs, Math.sign] },
+  sine: {
+    formula: 'sin ωz',
+    wgsl: ['reduced_sin(ALPHA * z, 0.0)', 'ALPHA * reduced_sin(ALPHA * v, 0.5)'],
+    cpu: [(z, omega) => Math.sin(omega * z), (z, omega) => omega * Math.cos(omega * z)],
+  },
+  step: {
+    formula: '0 if z < 0, else 1',
+    wgsl: ['select(1.0, 0.0, z < 0.0)', '0.0'],
+    cpu: [(z) => (z < 0 ? 0 : 1), () => 0],
   },
 };
 

@@ -69,6 +69,8 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const net = tinyNet(inputs, layers, rows, adapter.software);
   if (typeof net === 'string') return net;
   const { storage } = first.product.B;
+  const reader = dispatches.find((dispatch) => !known.has(dispatch) && binds(dispatch, storage));
+  if (reader !== undefined) return `${reader.label} has parameters too`;
   const parameters = new Tensor(storage, 0, [storage.byteLength / 4], 'f32');
   if (loss === undefined) {
     const tiny = predictTiny(net, source, parameters, last.product.C, gather.gather.step);

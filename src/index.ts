@@ -1,5 +1,5 @@
 // The public API.
-export type { Activation, ActivationName } from './activations.js';
+export type { Activation, ActivationName, Sharing } from './activations.js';
 export type { Clip } from './adjust.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
 export type { PredictionOutput } from './compile.js';
@@ -11,7 +11,7 @@ export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
 export type { Penalties } from './kernels/update.js';
-export { type DenseOptions, dense } from './layers/dense.js';
+export { type DenseOptions, dense, type Maxout } from './layers/dense.js';
 export type { Layer } from './layers/layer.js';
 export type { Loss } from './losses/loss.js';
 export { softmaxCrossEntropy } from './losses/softmax-cross-entropy.js';

@@ -11,7 +11,13 @@ export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { gatherRows, type RowSource } from './kernels/gather-rows.js';
 export { gradientNorm, normSums } from './kernels/gradient-norm.js';
+export {
+  type LearnedActivation,
+  learnedActivation,
+  learnedActivationBackward,
+} from './kernels/learned-activation.js';
 export { type Gate, type MatmulOptions, matmul } from './kernels/matmul.js';
+export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { softmax } from './kernels/softmax.js';

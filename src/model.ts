@@ -108,6 +108,7 @@ export class Model {
     if (options.layers.length === 0)
       throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
     const layers = placeLayers(inputs, options.layers);
+    await Promise.all(everyLayer(layers).map(({ layer }) => layer.load?.()));
     const scaleAndShift = normalizationOf(inputs, normalize);
     const { values, states } = initialParameters(layers, seed);
     const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
@@ -260,13 +261,19 @@ function initialParameters(
     new Float32Array(Math.max(BLOCK, ...ranges.map(({ start, length }) => aligned(start + length))));
   const [values, states] = [flat(all.map((layer) => layer.values)), flat(all.map((layer) => layer.states))];
   const random = new Random(seed);
-  for (const { initializer, shape, start, length, trained } of all.flatMap(({ parameters }) => parameters)) {
-    const [fanIn = 1, fanOut = 1] = shape;
-    const drawn =
-      typeof initializer === 'number'
-        ? new Float32Array(length).fill(initializer)
-        : initialValues(initializer, fanIn, fanOut, random);
-    (trained ? values : states).set(drawn, start);
+  for (const { initializer, shape, start, length, trained, pieces = 1 } of all.flatMap(
+    ({ parameters }) => parameters,
+  )) {
+    const flatTensor = trained ? values : states;
+    if (typeof initializer === 'number') {
+      flatTensor.fill(initializer, start, start + length);
+      continue;
+    }
+    const [fanIn = 1, columns = 1] = shape;
+    for (let piece = 0; piece < pieces; piece++) {
+      const drawn = initialValues(initializer, fanIn, columns / pieces, random);
+      for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
+    }
   }
   return { values, states };
 }

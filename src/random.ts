@@ -117,5 +117,7 @@ export function initialValues(
 /** He for the relu family, LeCun for selu, Xavier (Glorot) else. */
 export function defaultInitializer(activation: string): Initializer {
   if (activation === 'selu') return 'lecunNormal';
-  return ['relu', 'leakyRelu', 'elu', 'swish', 'gelu', 'geluTanh'].includes(activation) ? 'heNormal' : 'xavierUniform';
+  return ['relu', 'leakyRelu', 'prelu', 'elu', 'swish', 'gelu', 'geluTanh'].includes(activation)
+    ? 'heNormal'
+    : 'xavierUniform';
 }

@@ -14,7 +14,7 @@ import type { Penalties } from './kernels/update.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
-import type { Model, Weight } from './model.js';
+import { everyLayer, type Model, type Weight } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
@@ -140,6 +140,10 @@ export class Trainer<Names extends string = never> {
     const { batchSize: batch, stepsPerSubmit = 'auto', loss, optimizer, clip, penalties } = options;
     const { gpu } = model;
     checkBatchSize('trainer:', batch, gpu.info.limits);
+    for (const { layer, name } of everyLayer(model.layers)) {
+      if (layer.untrainable === undefined) continue;
+      throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);
+    }
     if (stepsPerSubmit !== 'auto') {
       demand('trainer:', { stepsPerSubmit }, 'a positive integer');
       if (stepsPerSubmit > STEP_CAPACITY) {

@@ -8,6 +8,8 @@ import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-a
 import { columnSum } from '../../src/kernels/column-sum.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { gradientNorm, normSums } from '../../src/kernels/gradient-norm.js';
+import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
+import { maxout, maxoutBackward } from '../../src/kernels/maxout.js';
 import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { softmax } from '../../src/kernels/softmax.js';
@@ -121,6 +123,51 @@ function activation(rows: number, columns: number, large = false): Case[] {
   ];
 }
 
+/** Forward, and back. */
+function learned(rows: number, columns: number, large = false): Case[] {
+  const shape = [rows, columns];
+  const size = 4 * elements(shape);
+  return [
+    kernelCase(
+      `learned-activation ${rows}×${columns} prelu`,
+      2 * size,
+      ({ random, zeros }) => learnedActivation(random(shape), random([columns]), zeros(shape, 'f32'), 'prelu'),
+      large,
+    ),
+    kernelCase(
+      `learned-activation ${rows}×${columns} prelu′`,
+      3 * size,
+      ({ random, zeros }) => {
+        const results = { dZ: zeros(shape, 'f32'), dp: zeros([columns], 'f32') };
+        return learnedActivationBackward(random(shape), random(shape), random([columns]), results, 'prelu');
+      },
+      large,
+    ),
+  ];
+}
+
+function pieces(rows: number, units: number, large = false): Case[] {
+  const [narrow, wide] = [
+    [rows, units],
+    [rows, 2 * units],
+  ] as const;
+  const size = 4 * elements(narrow);
+  return [
+    kernelCase(
+      `maxout ${rows}×${units} of 2`,
+      3 * size,
+      ({ random, zeros }) => maxout(random(wide), zeros(narrow, 'f32')),
+      large,
+    ),
+    kernelCase(
+      `maxout ${rows}×${units} of 2 back`,
+      5 * size,
+      ({ random, zeros }) => maxoutBackward(random(narrow), random(wide), zeros(wide, 'f32')),
+      large,
+    ),
+  ];
+}
+
 function rowwise(rows: number, classes: number): Case[] {
   const size = elements([rows, classes]);
   return [
@@ -167,6 +214,10 @@ export const elementWise: readonly Case[] = [
   ...updates(396_224),
   ...activation(128, 400),
   ...activation(1024, 4096, true),
+  ...learned(128, 400),
+  ...learned(1024, 4096, true),
+  ...pieces(128, 400),
+  ...pieces(1024, 4096, true),
   ...rowwise(128, 10),
   ...rowwise(1024, 10),
   sums(128, 400),

@@ -2,7 +2,7 @@ import shader from '../../shaders/column-sum.wgsl';
 import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import { type Tensor, unaligned } from '../gpu/tensor.js';
 
 /**
  * Describes sums[c] = Σᵣ X[r, c]; `shaders/column-sum.wgsl` tells how.
@@ -17,11 +17,12 @@ export function columnSum(X: Tensor, sums: Tensor): Dispatch {
       `columnSum: X is ${text(X.shape)} and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
     );
   }
+  const { base, offset } = unaligned(sums);
   return dispatch(shader, {
     label: `column-sum ${rows}×${columns}`,
     programs: [program(shader, {}, linearGrid(columns))],
-    uniforms: { dims: { rows, columns } },
-    buffers: { X, sums },
+    uniforms: { dims: { rows, columns, sums_offset: offset } },
+    buffers: { X, sums: base },
     flops: rows * columns,
   });
 }

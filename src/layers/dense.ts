@@ -3,7 +3,10 @@ import { demand } from '../check.js';
 import { MlpError } from '../errors.js';
 import { matmul } from '../kernels/matmul.js';
 import { defaultInitializer, type Initializer, initializers } from '../random.js';
-import type { Layer } from './layer.js';
+import type { Layer, ParameterSpec } from './layer.js';
+
+/** The largest of several linear pieces, 2 by default: only a dense layer has the columns for them. */
+export type Maxout = 'maxout' | { readonly type: 'maxout'; readonly pieces?: number };
 
 export interface DenseOptions {
   /** How the weights start; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
@@ -14,47 +17,82 @@ export interface DenseOptions {
 
 /**
  * Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
+ * A learned activation adds a parameter, `alpha` or `beta`: (units), or (1) for the layer. With maxout W and b have
+ * pieces·units columns: piece p of unit u is column u·pieces + p.
  * What is wrong with it is said by `Mlp.create`, which knows where the layer stands.
  */
-export function dense(units: number, activation: Activation = 'linear', options: DenseOptions = {}): Layer {
+export function dense(units: number, activation: Activation | Maxout = 'linear', options: DenseOptions = {}): Layer {
   const { bias = true } = options;
-  const resolved = tryResolve(activation);
+  const maxout = isMaxout(activation) ? maxoutSpec(activation) : undefined;
+  const resolved = isMaxout(activation) ? undefined : tryResolve(activation);
   const initializer = options.initializer ?? defaultInitializer(resolved?.name ?? 'linear');
+  const { pieces } = maxout ?? { pieces: 1 };
+  const columns = units * pieces;
+  const learned = resolved?.learned;
+  // What the product's epilogue does; maxout and learned activations have dispatches of their own.
+  const applied = isMaxout(activation) || learned !== undefined ? 'linear' : activation;
+  const seldom = maxout !== undefined || learned !== undefined;
+  let endings: typeof import('./dense-endings.js') | undefined;
+
   return {
-    spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias },
+    spec: { type: 'dense', units, activation: maxout ?? resolved?.spec ?? activation, initializer, bias },
     outputs: () => units,
+    ...(resolved?.untrainable === true && {
+      untrainable: `has the activation "${resolved.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
+    }),
+    ...(seldom && {
+      async load() {
+        endings = await import('./dense-endings.js');
+      },
+    }),
     parameters(inputs, where) {
-      demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');
-      resolveActivation(activation);
+      demand(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
+      if (!isMaxout(activation)) resolveActivation(activation);
       if (!initializers.includes(initializer)) {
         throw new MlpError(
           'unknown-initializer',
           `${where} (dense) has initializer "${initializer}", which is not known. Known: ${initializers.join(', ')}.`,
         );
       }
-      const weight = { name: 'weight', shape: [inputs, units], initializer };
-      return bias ? [weight, { name: 'bias', shape: [units], initializer: 'zeros' }] : [weight];
+      const parameters: ParameterSpec[] = [{ name: 'weight', shape: [inputs, columns], initializer, pieces }];
+      if (bias) parameters.push({ name: 'bias', shape: [columns], initializer: 'zeros' });
+      if (resolved !== undefined && learned !== undefined) {
+        const shape = [learned.per === 'unit' ? units : 1];
+        parameters.push({ name: learned.name, shape, initializer: resolved.alpha });
+      }
+      return parameters;
     },
     record(plan, X, { values, gradients }) {
+      if (seldom && endings === undefined) {
+        throw new MlpError(
+          'not-loaded',
+          'dense: a layer with maxout or a learned activation is recorded after load().',
+        );
+      }
       const [batch = 1, inputs = 1] = X.shape;
-      const { from } = resolveActivation(activation);
-      const W = values.view(0, [inputs, units], 'W');
-      const b = bias ? { bias: values.view(inputs * units, [units], 'b') } : {};
+      const { from, name } = resolveActivation(applied);
+      const rows = inputs + (bias ? 1 : 0);
+      const W = values.view(0, [inputs, columns], 'W');
+      const b = bias ? { bias: values.view(inputs * columns, [columns], 'b') } : {};
       // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
       const keep = gradients !== undefined && from === 'z';
-      const written = plan.tensor('Y', keep ? [2, batch, units] : [batch, units]);
-      plan.add(matmul(X, W, written, { ...b, activation, keepPreActivation: keep }));
-      const Y = keep ? written.view(0, [batch, units], 'Y') : written;
-      const at = keep ? written.view(batch * units, [batch, units], 'Z') : Y;
-      const gate = resolved?.name === 'linear' ? undefined : { activation, at };
+      const written = plan.tensor(seldom ? 'Z' : 'Y', keep ? [2, batch, columns] : [batch, columns]);
+      plan.add(matmul(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
+      const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
+      const at = keep ? written.view(batch * columns, [batch, columns], 'Z') : Y;
+      const ending =
+        resolved === undefined
+          ? endings?.recordMaxout(plan, Y, pieces)
+          : endings?.recordLearned(plan, Y, resolved, values, gradients, rows * units);
       return {
-        output: Y,
-        gate,
-        backward(dZ, below) {
+        output: ending?.output ?? Y,
+        gate: name === 'linear' ? undefined : { activation: applied, at },
+        backward(gradient, below) {
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
+          const dZ = ending?.backward(gradient) ?? gradient;
           // [dW; db] = [X 1]ᵀ·dZ: the bias' gradient is the product of a row of ones.
-          const dW = gradients.view(0, [inputs + (bias ? 1 : 0), units], 'dW');
+          const dW = gradients.view(0, [rows, columns], 'dW');
           plan.add(matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
           plan.add(matmul(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
@@ -63,6 +101,15 @@ export function dense(units: number, activation: Activation = 'linear', options:
       };
     },
   };
+}
+
+function isMaxout(activation: Activation | Maxout): activation is Maxout {
+  return (typeof activation === 'string' ? activation : activation.type) === 'maxout';
+}
+
+function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces: number } {
+  const { pieces = 2 } = typeof maxout === 'string' ? {} : maxout;
+  return { type: 'maxout', pieces };
 }
 
 /** A spec is plain data even for an activation that does not exist; `parameters` then says so. */

@@ -11,6 +11,8 @@ export interface ParameterSpec {
   readonly initializer: Initializer | number;
   /** False for what only the layer itself changes, such as running statistics: it has no gradient. True by default. */
   readonly trained?: boolean;
+  /** The matrix is so many, whose columns take turns: each begins by itself, with its own fan-out. */
+  readonly pieces?: number;
 }
 
 /** What a model keeps for a layer, in the order of its parameters. A block begins at a multiple of 64 elements. */
@@ -66,6 +68,10 @@ export interface Layer {
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   /** Layers that it contains, each fed by the one before, the first by its own input; their parameters are placed as `3.0.weight`. */
   readonly layers?: readonly Layer[];
+  /** Why it cannot be trained, and what to do about that: how a sentence that begins with the layer goes on. */
+  readonly untrainable?: string;
+  /** Loads what recording it takes and few models need; `Mlp.create` waits for it. */
+  load?(): Promise<void>;
   /** Features of its output. */
   outputs(inputs: number): number;
   /** Its own parameters. @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */

@@ -15,11 +15,11 @@ interface Errors {
    * sup |g′| and sup |g″|, for functions that are not monotone. The others, and derivatives from y (monotone in y, or
    * a parabola), change most at the ends of an interval.
    */
-  readonly steepness?: { readonly slope: number; curvature(alpha: number): number };
+  readonly steepness?: { slope(alpha: number): number; curvature(alpha: number): number };
 }
 
 /** Products of two relative errors: the largest relative error here is (3 + 4·87)·U = 4e-5. */
-const SLACK = 1.001;
+export const SLACK = 1.001;
 
 const value = (name: ActivationRowName, z: number, alpha: number): number => activationFormulas[name].cpu[0](z, alpha);
 const derivative = (name: ActivationRowName, v: number, alpha: number): number =>
@@ -61,13 +61,35 @@ const cdfError = (x: number): number => ((29 + 4 * x * x) * normalCdf(-Math.abs(
 /** gelu's tanh form is z·σ(2g): 2g(z), whose relative error is 7 (literals 2, products 4, sum 1). */
 const geluArgument = (z: number): number => 2 * Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
 
-const errors: Readonly<Record<ActivationRowName, Errors>> = {
+/** Beyond, the shader's sine takes its argument for this one. */
+const SINE_LIMIT = 65536;
+
+/**
+ * sin or cos of ωz, absolute, `sine` being its value. The argument: ω's rounding and the product, if they are not exact.
+ * Without a reduction (sine, |x| < 1.5) it is all: the series, whose terms beyond the first are 0.37 at most and off by 8
+ * relative, is off by 5, the sum and the product included. A reduction adds three differences of up to 1.61 (the first is
+ * inexact only for |x| < 1) and a product of up to 0.06: 5 absolute. The truncation is below 0.01.
+ */
+const sineError = (z: number, omega: number, sine: number, reduced: boolean): number => {
+  const x = omega * z;
+  if (Math.abs(x) > 0.999 * SINE_LIMIT) return 2;
+  const argument = Math.fround(omega) === omega && Math.fround(x) === x ? 0 : 2 * Math.abs(x);
+  const reduction = reduced || Math.abs(x) > 1.5 ? 5 : 0;
+  return (argument + reduction + 5 * Math.abs(sine)) * U + TINY;
+};
+
+/** Of every row; without SLACK, and for exact arguments. */
+export const activationErrors: Readonly<Record<ActivationRowName, Errors>> = {
   linear: { value: () => 0, derivative: () => 0 },
   relu: { value: () => 0, derivative: () => 0 },
   // ALPHA is rounded, and the product.
   leakyRelu: {
     value: (z, alpha) => (z > 0 ? 0 : 2 * U * Math.abs(alpha * z) + TINY),
     derivative: (y, alpha) => (y > 0 ? 0 : U * alpha),
+  },
+  prelu: {
+    value: (z, alpha) => (z > 0 ? 0 : 2 * U * Math.abs(alpha * z) + TINY),
+    derivative: (z, alpha) => (z > 0 ? 0 : U * Math.abs(alpha)),
   },
   sigmoid: {
     value: (z) => logistic(z) * sigmoidError(z, 0) * U + TINY,
@@ -108,7 +130,7 @@ const errors: Readonly<Record<ActivationRowName, Errors>> = {
         TINY * (1 + Math.abs(x))
       );
     },
-    steepness: { slope: 1.1, curvature: (beta) => 0.5 * Math.abs(beta) },
+    steepness: { slope: () => 1.1, curvature: (beta) => 0.5 * Math.abs(beta) },
   },
   // sup |g′| = g′(√2) = 1.1290, sup |g″| = 2φ(0) = 0.7979.
   gelu: {
@@ -117,7 +139,7 @@ const errors: Readonly<Record<ActivationRowName, Errors>> = {
       cdfError(z) +
       (Math.abs(z) * density(z) * (6 + 1.5 * z * z) + Math.abs(derivative('gelu', z, 0))) * U +
       TINY * (1 + Math.abs(z)),
-    steepness: { slope: 1.13, curvature: () => 0.8 },
+    steepness: { slope: () => 1.13, curvature: () => 0.8 },
   },
   geluTanh: {
     value: (z) =>
@@ -130,19 +152,30 @@ const errors: Readonly<Record<ActivationRowName, Errors>> = {
       const factor = second === 0 ? 0 : 19 + 9 * Math.abs(x);
       return (first + second * factor + Math.abs(derivative('geluTanh', z, 0))) * U + TINY * (200 + Math.abs(z));
     },
-    steepness: { slope: 1.13, curvature: () => 0.8 },
+    steepness: { slope: () => 1.13, curvature: () => 0.8 },
   },
+  abs: { value: () => 0, derivative: () => 0 },
+  // The derivative: ω's rounding and the product.
+  sine: {
+    value: (z, omega) => sineError(z, omega, value('sine', z, omega), false),
+    derivative: (z, omega) => {
+      const cosine = Math.cos(omega * z);
+      return Math.abs(omega) * (sineError(z, omega, cosine, true) + 2 * U * Math.abs(cosine)) + TINY;
+    },
+    steepness: { slope: Math.abs, curvature: (omega) => omega * omega },
+  },
+  step: { value: () => 0, derivative: () => 0 },
 };
 
 /** Y = g(Z), element by element; `shaders/activations.wgsl` has the shader's forms. */
 export function activate(Z: Bounded, activation: Activation): Bounded {
   const { name, alpha } = resolveActivation(activation);
   const [f] = activationFormulas[name].cpu;
-  const { value: error, steepness } = errors[name];
+  const { value: error, steepness } = activationErrors[name];
   return elementwise(Z.shape, (i) => {
     const z = at(Z.values, i);
     const bound = at(Z.bound, i);
-    return [f(z, alpha), SLACK * error(z, alpha) + change(f, z, bound, alpha, steepness?.slope)];
+    return [f(z, alpha), SLACK * error(z, alpha) + change(f, z, bound, alpha, steepness?.slope(alpha))];
   });
 }
 
@@ -150,7 +183,7 @@ export function activate(Z: Bounded, activation: Activation): Bounded {
 export function activationDerivative(V: Bounded, activation: Activation): Bounded {
   const { name, alpha } = resolveActivation(activation);
   const [, derivativeOf] = activationFormulas[name].cpu;
-  const { derivative: error, steepness } = errors[name];
+  const { derivative: error, steepness } = activationErrors[name];
   return elementwise(V.shape, (i) => {
     const v = at(V.values, i);
     const bound = at(V.bound, i);

@@ -3,15 +3,20 @@ import { activate } from './activations.js';
 import { biasActivationBackward } from './bias-activation.js';
 import { at, type Bounded, elementwise, gamma, U } from './bounded.js';
 import { columnSum } from './column-sum.js';
+import { type LearnedName, learnedActivation, learnedActivationBackward } from './learned-activation.js';
 import { matmul } from './matmul.js';
+import { maxout, maxoutBackward } from './maxout.js';
 import { type SgdOptions, sgd } from './sgd.js';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
 
-/** Y = f(X·W + b), with W (inputs, units) and b (1, units). */
+/** Y = f(X·W + b), with W (inputs, units) and b (1, units), or pieces·units columns. */
 export interface ReferenceLayer {
   readonly W: Bounded;
   readonly b: Bounded;
-  readonly activation: Activation;
+  /** Of a maxout layer its pieces. */
+  readonly activation: Activation | { readonly type: 'maxout'; readonly pieces: number };
+  /** The learned parameter of the activation, (1, units) or (1, 1). */
+  readonly p?: Bounded | undefined;
 }
 
 /** What a layer's forward pass leaves for its backward pass. */
@@ -24,6 +29,7 @@ export interface LayerTrace {
 export interface LayerGradient {
   readonly W: Bounded;
   readonly b: Bounded;
+  readonly p?: Bounded | undefined;
 }
 
 /** Examples (batch, inputs) and class indices, or rows of probabilities; rows from `rows` on do not count. */
@@ -37,14 +43,38 @@ export interface ReferenceBatch {
 export function forward(layers: readonly ReferenceLayer[], X: Bounded): readonly LayerTrace[] {
   const traces: LayerTrace[] = [];
   let input = X;
-  for (const { W, b, activation } of layers) {
-    const Z = matmul(input, W, { bias: b });
-    const Y = activate(Z, activation);
+  for (const layer of layers) {
+    const Z = matmul(input, layer.W, { bias: layer.b });
+    const Y = end(layer, Z);
     traces.push({ X: input, Z, Y });
     input = Y;
   }
   return traces;
 }
+
+/** What a layer makes of its pre-activations. */
+function end({ activation, p }: ReferenceLayer, Z: Bounded): Bounded {
+  if (isMaxout(activation)) return maxout(Z, activation.pieces);
+  return p === undefined ? activate(Z, activation) : learnedActivation(Z, p, learnedName(activation));
+}
+
+/** ∂loss/∂Z, and the gradient of the activation's parameter. */
+function endBackward(layer: ReferenceLayer, { Y, Z }: LayerTrace, dY: Bounded): { dZ: Bounded; dp?: Bounded } {
+  const { activation, p } = layer;
+  if (isMaxout(activation)) return { dZ: maxoutBackward(dY, Z, activation.pieces) };
+  if (p !== undefined) return learnedActivationBackward(dY, Z, p, learnedName(activation));
+  const { from } = resolveActivation(activation);
+  return { dZ: biasActivationBackward(dY, from === 'y' ? Y : Z, activation) };
+}
+
+function isMaxout(
+  activation: ReferenceLayer['activation'],
+): activation is Exclude<ReferenceLayer['activation'], Activation> {
+  return typeof activation === 'object' && activation.type === 'maxout';
+}
+
+const learnedName = (activation: Activation): LearnedName =>
+  resolveActivation(activation).name === 'prelu' ? 'prelu' : 'swish';
 
 /** The output of the last layer, (batch, units). */
 export function predict(layers: readonly ReferenceLayer[], X: Bounded): Bounded {
@@ -66,9 +96,8 @@ export function backward(
     const layer = layers[l];
     const trace = traces[l];
     if (layer === undefined || trace === undefined) throw new RangeError(`Layer ${l} has no trace.`);
-    const { from } = resolveActivation(layer.activation);
-    const dZ = biasActivationBackward(dY, from === 'y' ? trace.Y : trace.Z, layer.activation);
-    gradients.unshift({ W: matmul(trace.X, dZ, { transposeA: true }), b: columnSum(dZ) });
+    const { dZ, dp } = endBackward(layer, trace, dY);
+    gradients.unshift({ W: matmul(trace.X, dZ, { transposeA: true }), b: columnSum(dZ), p: dp });
     if (l > 0) dY = matmul(dZ, layer.W, { transposeB: true });
   }
   return gradients;
@@ -113,9 +142,10 @@ export function update(
     if (gradient === undefined) throw new RangeError(`Layer ${l} has no gradient.`);
     const W = sgd(layer.W, gradient.W, velocities[l]?.W, options);
     const b = sgd(layer.b, gradient.b, velocities[l]?.b, options);
+    const p = layer.p && gradient.p && sgd(layer.p, gradient.p, velocities[l]?.p, options);
     return {
-      layer: { W: W.parameters, b: b.parameters, activation: layer.activation },
-      velocity: { W: W.velocity, b: b.velocity },
+      layer: { W: W.parameters, b: b.parameters, p: p?.parameters, activation: layer.activation },
+      velocity: { W: W.velocity, b: b.velocity, p: p?.velocity },
     };
   });
   return { layers: next.map(({ layer }) => layer), velocities: next.map(({ velocity }) => velocity) };

@@ -1,7 +1,18 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { type Activation, activationNames, resolveActivation } from '../../src/activations.js';
-import { dense, type Layer, type Loss, type Optimizer, sgd, softmaxCrossEntropy } from '../../src/index.js';
+import {
+  adagrad,
+  adam,
+  adamw,
+  dense,
+  type Layer,
+  type Loss,
+  type Optimizer,
+  rmsprop,
+  sgd,
+  softmaxCrossEntropy,
+} from '../../src/index.js';
 import { sharedGpu } from '../support/gpu.js';
 import { expectParity, ParityReport, type TargetKind } from '../support/torch/parity.js';
 
@@ -20,6 +31,12 @@ const activations: readonly Activation[] = [
   { type: 'swish', beta: 1.5 },
   'gelu',
   { type: 'gelu', approximate: 'tanh' },
+  'abs',
+  { type: 'sine', omega: 3 },
+  'prelu',
+  { type: 'prelu', alpha: 0.1, per: 'unit' },
+  { type: 'swish', learned: true },
+  { type: 'swish', learned: true, per: 'unit', beta: 0.7 },
 ];
 
 const losses: readonly { readonly loss: () => Loss; readonly targets: TargetKind }[] = [
@@ -32,6 +49,13 @@ const optimizers: readonly (() => Optimizer)[] = [
   () => sgd({ learningRate: 0.1, momentum: 0.9 }),
   () => sgd({ learningRate: 0.1, momentum: 0.9, dampening: 0.3, weightDecay: 0.01 }),
   () => sgd({ learningRate: 0.1, momentum: 0.8, nesterov: true, weightDecay: 0.1 }),
+  () => adagrad(),
+  () => adagrad({ learningRate: 0.05, learningRateDecay: 0.1, weightDecay: 0.01, initialAccumulator: 0.1 }),
+  () => rmsprop(),
+  () => rmsprop({ learningRate: 0.005, decay: 0.9, momentum: 0.9, centered: true, weightDecay: 0.01 }),
+  () => adam(),
+  () => adam({ learningRate: 0.01, beta1: 0.8, beta2: 0.99, weightDecay: 0.01 }),
+  () => adamw({ learningRate: 0.01 }),
 ];
 
 /** Layers beneath a last `dense(5)`. */
@@ -42,6 +66,7 @@ const stacks: readonly { readonly what: string; readonly layers: () => readonly 
     what: 'five of every kind of derivative',
     layers: () => [dense(12, 'tanh'), dense(11, 'gelu'), dense(10, 'softplus'), dense(9, 'elu'), dense(8, 'swish')],
   },
+  { what: 'maxout', layers: () => [dense(9, 'maxout'), dense(6, { type: 'maxout', pieces: 5 }, { bias: false })] },
 ];
 
 interface Shape {

@@ -92,6 +92,10 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
       { ACTIVATION, BACKWARD: true },
     ]);
   }
+  if (name === 'learned-activation') {
+    return combinations(['SWISH', 'SHARED']).flatMap((set) => [set, { ...set, BACKWARD: true }]);
+  }
+  if (name === 'maxout') return combinations(['BACKWARD']);
   if (name === 'train-tiny') return [...layouts, ...rows.map((_, ACTIVATION) => ({ ACTIVATION, THREADS: 4 })), LARGEST];
   return [...layouts, ...(name === 'sgd' || name === 'gather-rows' ? [] : apart)];
 }

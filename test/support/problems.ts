@@ -1,4 +1,4 @@
-import { type Activation, dense, type Layer, type Mlp, type Weight } from '../../src/index.js';
+import { type Activation, dense, type Layer, type Maxout, type Mlp, type Weight } from '../../src/index.js';
 import { Random } from '../../src/random.js';
 import { exact } from '../../src/reference/bounded.js';
 import type { ReferenceLayer } from '../../src/reference/mlp.js';
@@ -7,7 +7,7 @@ import type { ReferenceLayer } from '../../src/reference/mlp.js';
 export interface Network {
   readonly inputs: number;
   readonly units: readonly number[];
-  readonly activations: readonly Activation[];
+  readonly activations: readonly (Activation | Maxout)[];
 }
 
 export function layersOf({ units, activations }: Network): Layer[] {
@@ -16,17 +16,24 @@ export function layersOf({ units, activations }: Network): Layer[] {
 
 /** The weights of a model as the reference takes them. */
 export function referenceLayers(weights: readonly Weight[], { activations }: Network): ReferenceLayer[] {
-  const layers: ReferenceLayer[] = [];
-  for (let i = 0; i < weights.length; i += 2) {
-    const [W, b] = [weights[i], weights[i + 1]];
-    const [inputs = 0, units = 0] = W?.shape ?? [];
-    layers.push({
-      W: exact([inputs, units], W?.data ?? []),
-      b: exact([1, units], b?.data ?? []),
-      activation: activations[i / 2] ?? 'linear',
+  return weights
+    .filter(({ name }) => name.endsWith('.weight'))
+    .map(({ shape: [inputs = 0, units = 0], data }, layer) => {
+      const [, b, p] = weights.filter(({ name }) => name.startsWith(`${layer}.`));
+      return {
+        W: exact([inputs, units], data),
+        b: exact([1, units], b?.data ?? []),
+        p: p && exact([1, p.data.length], p.data),
+        activation: referenceActivation(activations[layer] ?? 'linear'),
+      };
     });
-  }
-  return layers;
+}
+
+/** Maxout with its pieces. */
+function referenceActivation(activation: Activation | Maxout): ReferenceLayer['activation'] {
+  if (activation === 'maxout') return { type: 'maxout', pieces: 2 };
+  if (typeof activation === 'object' && activation.type === 'maxout') return { pieces: 2, ...activation };
+  return activation;
 }
 
 /** Samples around a centre for each class, so that there is something to learn. */

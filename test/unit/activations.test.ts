@@ -29,7 +29,8 @@ test('the table and the formulas have the same rows, in one order', () => {
 });
 
 /** Another parameter than the default, for rows that have one. */
-const parameters = (row: WholeRow): number[] => (row.parameter ? [row.parameter.default, 0.3, 1.7] : [0]);
+const parameters = (row: WholeRow): number[] =>
+  row.parameter ? [row.parameter.default, 0.3, 1.7, ...(row.from === 'z' ? [-0.6] : [])] : [0];
 const range = (from: number, to: number, step: number): number[] =>
   Array.from({ length: Math.round((to - from) / step) + 1 }, (_, i) => from + i * step);
 
@@ -44,6 +45,12 @@ describe('values', () => {
     ['leakyRelu', [1, 5, -0.04, 3, -0.02]],
     [{ type: 'leakyRelu', alpha: 0.1 }, [1, 5, -0.4, 3, -0.2]],
     [{ type: 'elu', alpha: 0.1 }, [1, 5, -0.098, 3, -0.086]],
+    [{ type: 'prelu', alpha: 0.1 }, [1, 5, -0.4, 3, -0.2]],
+    ['abs', [1, 5, 4, 3, 2]],
+    ['step', [1, 1, 0, 1, 0]],
+    // Of any table; the second is sin 2 = 0.909, sin 10, sin −8, sin 6, sin −4.
+    ['sine', [0.841, -0.959, 0.757, 0.141, -0.909]],
+    [{ type: 'sine', omega: 2 }, [0.909, -0.544, -0.989, -0.279, 0.757]],
     ['swish', [0.731, 4.967, -0.072, 2.858, -0.238]],
     // PyTorch's documentation gives λ and α; the values follow from λα(eᶻ − 1).
     ['selu', [1.051, 5.254, -1.726, 3.152, -1.52]],
@@ -86,6 +93,18 @@ describe.for(rows)('%s', ([name, row]) => {
     }
   });
 
+  test('derivative by the parameter, where it is learned, against centred differences', () => {
+    expect(row.byParameter !== undefined).toBe(row.parameter?.learned !== undefined);
+    for (const alpha of parameters(row)) {
+      for (const z of range(-6.05, 6.05, 0.1)) {
+        const h = 1e-5;
+        const numeric = (row.cpu[0](z, alpha + h) - row.cpu[0](z, alpha - h)) / (2 * h);
+        const analytic = row.byParameter?.(z, alpha) ?? numeric;
+        expect(Math.abs(numeric - analytic), `∂${name}(${z}), parameter ${alpha}`).toBeLessThan(1e-8);
+      }
+    }
+  });
+
   test('finite for every finite argument, values and derivatives', () => {
     for (const alpha of parameters(row)) {
       for (const z of [0, -0, 1e-45, 88, 104, 710, 1e4, 1e30].flatMap((z) => [z, -z])) {
@@ -102,7 +121,7 @@ describe.for(rows)('%s', ([name, row]) => {
       for (const z of [
         ...range(-20, 20, 0.0625),
         ...range(-0.32, 0.32, 0.004),
-        ...[1e4, 1e30].flatMap((z) => [z, -z]),
+        ...(name === 'sine' ? [1e4] : [1e4, 1e30]).flatMap((z) => [z, -z]), // sine gives up beyond 65536
       ]) {
         const y = row.cpu[0](z, alpha);
         const v = row.from === 'y' ? y : z;
@@ -135,6 +154,24 @@ describe('resolveActivation', () => {
       spec: { type: 'gelu', approximate: 'tanh' },
     });
     expect(resolveActivation('relu')).toMatchObject({ alpha: 0, spec: 'relu' });
+    expect(resolveActivation('sine')).toMatchObject({ alpha: 1, spec: { type: 'sine', omega: 1 } });
+    expect(resolveActivation('step')).toMatchObject({ untrainable: true, spec: 'step' });
+  });
+
+  test('learned parameters are said to be, and not otherwise', () => {
+    expect(resolveActivation('prelu')).toMatchObject({
+      alpha: 0.25,
+      learned: { name: 'alpha', per: 'layer' },
+      spec: { type: 'prelu', alpha: 0.25, per: 'layer' },
+    });
+    expect(resolveActivation({ type: 'swish', learned: true, per: 'unit' })).toMatchObject({
+      alpha: 1,
+      learned: { name: 'beta', per: 'unit' },
+      spec: { type: 'swish', beta: 1, learned: true, per: 'unit' },
+    });
+    expect(resolveActivation('swish').learned).toBe(undefined);
+    expect(resolveActivation({ type: 'swish', learned: false }).spec).toEqual({ type: 'swish', beta: 1 });
+    expect(resolveActivation('leakyRelu').learned).toBe(undefined);
   });
 
   test.for(rows)('%s: its spec gives the same again', ([name]) => {
@@ -144,13 +181,21 @@ describe('resolveActivation', () => {
   });
 
   const wrong: readonly [unknown, string, RegExp][] = [
-    ['rleu', 'unknown-activation', /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, .*gelu\.$/],
+    [
+      'rleu',
+      'unknown-activation',
+      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step\.$/,
+    ],
     [{ type: 'toString' }, 'unknown-activation', /"toString" is not known/],
     ['', 'unknown-activation', /"" is not known/],
     [{ type: 'elu', alpha: -1 }, 'bad-activation', /elu has alpha = -1; alpha must be a finite number ≥ 0/],
     [{ type: 'leakyRelu', alpha: NaN }, 'bad-activation', /alpha = NaN/],
     [{ type: 'leakyRelu', alpha: '1' }, 'bad-activation', /alpha = 1/],
     [{ type: 'swish', beta: Infinity }, 'bad-activation', /beta = Infinity/],
+    [{ type: 'prelu', alpha: NaN }, 'bad-activation', /prelu has alpha = NaN; alpha must be a finite number\./],
+    [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = row; .* per is "unit" or "layer"/],
+    [{ type: 'swish', learned: 1 }, 'bad-activation', /learned = 1 .*; learned is true or false/],
+    [{ type: 'sine', omega: Infinity }, 'bad-activation', /sine has omega = Infinity/],
     [{ type: 'gelu', approximate: 'erf' }, 'bad-activation', /approximate = erf/],
   ];
   test.for(wrong)('refuses %j', ([activation, code, message]) => {
@@ -185,7 +230,7 @@ function shaderFunctions(row: WholeRow): {
     .replace(/fn (\w+)\(([^)]*)\) -> f32/g, (_, name, list) => `function ${name}(${list.replaceAll(': f32', '')})`)
     .replaceAll(/: (f32|bool)\b/g, '');
   const built = `
-    const { abs, min, max, exp } = Math;
+    const { abs, min, max, exp, sign, round, floor } = Math;
     const clamp = (x, low, high) => min(max(x, low), high);
     const select = (no, yes, condition) => (condition ? yes : no);
     ${helpers}

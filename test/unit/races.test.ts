@@ -95,8 +95,8 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { BACKWARD: true, ACTIVATION: 1 }, uniforms: { dims: [27, 5, 0, 0] }, workgroups: [2, 2] },
   ],
   'column-sum': [
-    { overrides: {}, uniforms: { dims: [4, 7] }, workgroups: [1, 1] },
-    { overrides: {}, uniforms: { dims: [2, 70] }, workgroups: [2, 1] },
+    { overrides: {}, uniforms: { dims: [4, 7, 0] }, workgroups: [1, 1] },
+    { overrides: {}, uniforms: { dims: [2, 70, 3] }, workgroups: [2, 1] },
   ],
   'dense-head': [
     {
@@ -122,6 +122,14 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { MASKED: true }, uniforms: { hyper: [700, 0, 0, 0, 128] }, workgroups: [2, 1] },
     { overrides: { PENALTIES: true }, uniforms: { hyper: [255, 0, 0, 0, 64] }, workgroups: [1, 1] },
     { overrides: { FINISH: true }, uniforms: { hyper: [0, 0, 0, 0, 192] }, workgroups: [1, 1] },
+  ],
+  'learned-activation': [
+    { overrides: { SHARED: true }, uniforms: { dims: [27, 5, 3, 0] }, workgroups: [2, 2] },
+    { overrides: { BACKWARD: true, SWISH: true }, uniforms: { dims: [3, 130, 0, 5] }, workgroups: [2, 2] },
+  ],
+  maxout: [
+    { overrides: {}, uniforms: { dims: [130, 3] }, workgroups: [2, 2] },
+    { overrides: { BACKWARD: true }, uniforms: { dims: [130, 3] }, workgroups: [2, 2] },
   ],
   sgd: [...updates(3, {})],
   softmax: [
@@ -279,6 +287,11 @@ test.each([
   ['matmul-tiled', 'number / height, top + number % height', 'number / height, top + number / height'],
   ['bias-activation', '+ global.x;', '+ global.x / 2;'],
   ['bias-activation', '+ global.x;', '+ global.x % 64;'],
+  ['learned-activation', '+ global.x;', '+ global.x / 2;'],
+  ['learned-activation', '+ global.x;', '+ global.x % 64;'],
+  ['learned-activation', 'dp[dims.dp_offset + column]', 'dp[dims.dp_offset]'],
+  ['maxout', '+ global.x;', '+ global.x / 2;'],
+  ['maxout', 'let first = i * dims.pieces;', 'let first = i;'],
   ['gather-rows', 'let column = global.x * 4;', 'let column = global.x / 2 * 4;'],
   ['gather-rows', 'let b = global.y;', 'let b = global.y / 2;'],
   ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'group.x * BLOCKS * 4'],

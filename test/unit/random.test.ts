@@ -159,6 +159,7 @@ describe('initial values of (200, 50)', () => {
       linear: 'xavierUniform',
       relu: 'heNormal',
       leakyRelu: 'heNormal',
+      prelu: 'heNormal',
       sigmoid: 'xavierUniform',
       tanh: 'xavierUniform',
       elu: 'heNormal',
@@ -167,6 +168,9 @@ describe('initial values of (200, 50)', () => {
       swish: 'heNormal',
       gelu: 'heNormal',
       geluTanh: 'heNormal',
+      abs: 'xavierUniform',
+      sine: 'xavierUniform',
+      step: 'xavierUniform',
     });
   });
 });

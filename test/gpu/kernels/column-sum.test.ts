@@ -16,6 +16,16 @@ test.for([
   expect(await sums.read()).toBeWithin(reference.columnSum(X));
 });
 
+test('sums may begin anywhere', async () => {
+  const gpu = await sharedGpu();
+  const X = randomMatrix(9, 5, 1);
+  const place = new Guarded(gpu, [1, 103]);
+  gpu.run([columnSum(upload(gpu, X), place.tensor.view(97, [5]))]);
+  const all = await place.read();
+  expect(all.slice(97, 102)).toBeWithin(reference.columnSum(X));
+  expect([...all.slice(0, 97), ...all.slice(102)].every(Number.isNaN)).toBe(true);
+});
+
 test('sums of another length are refused', async () => {
   const gpu = await sharedGpu();
   expect(() => columnSum(Tensor.empty(gpu, [4, 3]), Tensor.empty(gpu, [4]))).toThrow(

@@ -6,7 +6,9 @@ import { biasActivation, biasActivationBackward } from '../../../src/reference/b
 import { type Bounded, exact, gamma, U } from '../../../src/reference/bounded.js';
 import { columnSum } from '../../../src/reference/column-sum.js';
 import { gatherLabels, gatherRows } from '../../../src/reference/gather-rows.js';
+import { learnedActivation, learnedActivationBackward } from '../../../src/reference/learned-activation.js';
 import { matmul } from '../../../src/reference/matmul.js';
+import { maxout, maxoutBackward } from '../../../src/reference/maxout.js';
 import { sgd } from '../../../src/reference/sgd.js';
 import { largestClass, softmax } from '../../../src/reference/softmax.js';
 import { softmaxCrossEntropy } from '../../../src/reference/softmax-cross-entropy.js';
@@ -137,6 +139,11 @@ describe('activations', () => {
     { type: 'swish', beta: 1.7 },
     'gelu',
     { type: 'gelu', approximate: 'tanh' },
+    { type: 'prelu', alpha: -0.3 },
+    'abs',
+    'sine',
+    { type: 'sine', omega: 3 },
+    'step',
   ];
   const points = (from: number, to: number): Bounded =>
     exact(
@@ -199,6 +206,68 @@ describe('activations', () => {
     const A = exact([2, 2], [0, 0.5, 1, 0.25]);
     expect([...biasActivationBackward(Y, A, 'sigmoid').values]).toEqual([0, -0.5, 0, -0.75]);
     expect(() => biasActivation(Y, exact([1, 1], [1]), 'relu')).toThrow('1 biases for 2 columns');
+  });
+});
+
+describe.for(['prelu', 'swish'] as const)('%s with a learned parameter', (name) => {
+  test('uncertain operands stay within the bound, and the bound is not loose', () => {
+    const random = new Random(5);
+    const Z = within(randomMatrix(random, 8, 5, 2), 0.01);
+    const dY = within(randomMatrix(random, 8, 5), 1e-3);
+    for (const p of [randomMatrix(random, 1, 5), randomMatrix(random, 1, 1)]) {
+      const uncertain = within(p, 0.02);
+      const Y = learnedActivation(Z, uncertain, name);
+      const { dZ, dp } = learnedActivationBackward(dY, Z, uncertain, name);
+      for (let i = 0; i < 100; i++) {
+        const [z, q, d] = [perturbed(Z, random), perturbed(uncertain, random), perturbed(dY, random)];
+        expect(learnedActivation(z, q, name).values).toBeWithin(Y);
+        const moved = learnedActivationBackward(d, z, q, name);
+        expect(moved.dZ.values).toBeWithin(dZ, 'dZ');
+        expect(moved.dp.values).toBeWithin(dp, 'dp');
+      }
+      // |∂g/∂z| ≤ 1 + |p|, and |∂g/∂p| ≤ |z| or z²/4, which is 1 + z²/4 at most.
+      for (const [n, z] of Z.values.entries()) {
+        const most = 0.01 * (1.03 + Math.max(...p.values.map(Math.abs))) + 0.02 * (1 + z ** 2 / 4);
+        expect(Y.bound[n]).toBeLessThan(most);
+      }
+      expect([...Y.bound, ...dZ.bound, ...dp.bound].every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test('a parameter that says what a fixed one does gives the same', () => {
+    const Z = randomMatrix(new Random(6), 4, 3);
+    const activation: Activation = name === 'prelu' ? 'prelu' : 'swish';
+    const p = exact([1, 1], [name === 'prelu' ? 0.25 : 1]);
+    expect(learnedActivation(Z, p, name).values).toEqual(activate(Z, activation).values);
+    const { dZ } = learnedActivationBackward(Z, Z, p, name);
+    expect(dZ.values).toEqual(biasActivationBackward(Z, Z, activation).values);
+  });
+});
+
+test('sine beyond its range may be anything from −1 to 1', () => {
+  const { values, bound } = activate(exact([1, 2], [6e4, 1e30]), 'sine');
+  expect(bound[0]).toBeLessThan(11 * U);
+  expect(bound[1]).toBeGreaterThanOrEqual(1 + Math.abs(values[1] ?? NaN));
+});
+
+describe('maxout', () => {
+  test('by hand: the first of equals wins', () => {
+    const Z = exact([2, 4], [1, 3, -2, -2, 0, -1, 5, 6]);
+    expect([...maxout(Z, 2).values]).toEqual([3, -2, 0, 6]);
+    expect([...maxoutBackward(exact([2, 2], [1, 2, 3, 4]), Z, 2).values]).toEqual([0, 1, 2, 0, 3, 0, 0, 4]);
+  });
+
+  test('uncertain pieces stay within the bound, and only those that may win are uncertain', () => {
+    const random = new Random(8);
+    const Z = within(randomMatrix(random, 30, 6), 0.1);
+    const dY = within(randomMatrix(random, 30, 2), 1e-3);
+    const [Y, dZ] = [maxout(Z, 3), maxoutBackward(dY, Z, 3)];
+    for (let i = 0; i < 100; i++) {
+      const [z, d] = [perturbed(Z, random), perturbed(dY, random)];
+      expect(maxout(z, 3).values).toBeWithin(Y);
+      expect(maxoutBackward(d, z, 3).values).toBeWithin(dZ);
+    }
+    expect(dZ.bound.filter((bound) => bound > 1e-3).length).toBeLessThan(60);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Activation } from '../../../src/activations.js';
+import { type Activation, resolveActivation } from '../../../src/activations.js';
 import { Random } from '../../../src/random.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import {
@@ -139,20 +139,24 @@ describe('worked examples', () => {
   });
 });
 
-function network(sizes: readonly number[], hidden: Activation, random: Random): ReferenceLayer[] {
+function network(sizes: readonly number[], hidden: ReferenceLayer['activation'], random: Random): ReferenceLayer[] {
   return sizes.slice(1).map((units, l) => {
     const inputs = sizes[l] ?? 0;
     const draw = (length: number): number[] => Array.from({ length }, () => 0.7 * random.normal());
+    const activation = l === sizes.length - 2 ? 'linear' : hidden;
+    const pieces = typeof activation === 'object' && activation.type === 'maxout' ? activation.pieces : 1;
+    const per = pieces > 1 ? undefined : resolveActivation(activation as Activation).learned?.per;
     return {
-      W: exact([inputs, units], draw(inputs * units)),
-      b: exact([1, units], draw(units)),
-      activation: l === sizes.length - 2 ? 'linear' : hidden,
+      W: exact([inputs, pieces * units], draw(inputs * pieces * units)),
+      b: exact([1, pieces * units], draw(pieces * units)),
+      p: per && exact([1, per === 'unit' ? units : 1], draw(per === 'unit' ? units : 1)),
+      activation,
     };
   });
 }
 
 describe('gradients against centred differences', () => {
-  const hidden: readonly Activation[] = [
+  const hidden: readonly ReferenceLayer['activation'][] = [
     'linear',
     'relu',
     { type: 'leakyRelu', alpha: 0.1 },
@@ -164,6 +168,13 @@ describe('gradients against centred differences', () => {
     { type: 'swish', beta: 1.5 },
     'gelu',
     { type: 'gelu', approximate: 'tanh' },
+    'abs',
+    { type: 'sine', omega: 2 },
+    'prelu',
+    { type: 'prelu', per: 'unit' },
+    { type: 'swish', learned: true },
+    { type: 'swish', learned: true, per: 'unit' },
+    { type: 'maxout', pieces: 3 },
   ];
 
   test.for(hidden)('%j', (activation) => {
@@ -179,10 +190,11 @@ describe('gradients against centred differences', () => {
       { X, labels: probabilities },
     ]) {
       const { gradients } = lossAndGradients(layers, batch);
-      for (const [l, { W, b }] of layers.entries()) {
+      for (const [l, { W, b, p = exact([0, 0], []) }] of layers.entries()) {
         for (const [parameter, gradient] of [
           [W, gradients[l]?.W],
           [b, gradients[l]?.b],
+          [p, gradients[l]?.p],
         ] as const) {
           for (const [i, value] of parameter.values.entries()) {
             const lossAt = (shifted: number): number => {
