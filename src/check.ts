@@ -1,6 +1,7 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-type Kind = 'a positive integer' | 'an integer ≥ 0' | 'a finite number' | 'a finite number ≥ 0';
+/** What a number must be, as messages say it. */
+export type Kind = 'a positive integer' | 'an integer ≥ 0' | 'a finite number' | 'a finite number ≥ 0';
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,

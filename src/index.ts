@@ -9,6 +9,7 @@ export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
+export type { Initializer } from './initializers.js';
 export { type DenseOptions, dense } from './layers/dense.js';
 export type { Layer } from './layers/layer.js';
 export type { Loss } from './losses/loss.js';
@@ -19,7 +20,6 @@ export { Mlp, type PredictInputs, type PredictOptions } from './mlp.js';
 export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js';
 export type { Optimizer } from './optimizers/optimizer.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
-export type { Initializer } from './random.js';
 export {
   type EpochResult,
   type Evaluation,

@@ -2,8 +2,9 @@ import { checkFinite, demand, elements, text } from './check.js';
 import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
+import { initialValues } from './initializers.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
-import { initialValues, Random } from './random.js';
+import { Random } from './random.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
 export type Normalization =

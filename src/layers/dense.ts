@@ -1,15 +1,17 @@
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { demand } from '../check.js';
 import { MlpError } from '../errors.js';
+import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import { matmul } from '../kernels/matmul.js';
-import { defaultInitializer, type Initializer, initializers } from '../random.js';
 import type { Layer } from './layer.js';
 
 export interface DenseOptions {
   /** How the weights start; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
   readonly initializer?: Initializer;
-  /** Whether there is a bias, which starts at zero. */
+  /** Whether there is a bias. */
   readonly bias?: boolean;
+  /** How the bias starts: `zeros` by default. */
+  readonly biasInitializer?: Initializer;
 }
 
 /**
@@ -19,21 +21,18 @@ export interface DenseOptions {
 export function dense(units: number, activation: Activation = 'linear', options: DenseOptions = {}): Layer {
   const { bias = true } = options;
   const resolved = tryResolve(activation);
-  const initializer = options.initializer ?? defaultInitializer(resolved?.name ?? 'linear');
+  const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
+  const biasInitializer = initializerSpec(options.biasInitializer ?? 'zeros');
   return {
-    spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias },
+    spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias, biasInitializer },
     outputs: () => units,
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');
       resolveActivation(activation);
-      if (!initializers.includes(initializer)) {
-        throw new MlpError(
-          'unknown-initializer',
-          `${where} (dense) has initializer "${initializer}", which is not known. Known: ${initializers.join(', ')}.`,
-        );
-      }
+      checkInitializer(`${where} (dense) has initializer`, initializer, true);
+      checkInitializer(`${where} (dense) has biasInitializer`, biasInitializer, false);
       const weight = { name: 'weight', shape: [inputs, units], initializer };
-      return bias ? [weight, { name: 'bias', shape: [units], initializer: 'zeros' }] : [weight];
+      return bias ? [weight, { name: 'bias', shape: [units], initializer: biasInitializer }] : [weight];
     },
     record(plan, X, { values, gradients }) {
       const [batch = 1, inputs = 1] = X.shape;

@@ -40,6 +40,7 @@ const ORDER = [
   'idx.ts',
   'activation-formulas.ts',
   'activations.ts',
+  'initializers.ts',
   'random.ts',
   'table.ts',
   'check.ts',
