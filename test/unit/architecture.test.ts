@@ -38,6 +38,7 @@ const ORDER = [
   'gpu/shader.ts',
   'reference/',
   'idx.ts',
+  'safetensors.ts',
   'activation-formulas.ts',
   'activations.ts',
   'initializers.ts',
