@@ -1,8 +1,8 @@
 // @ts-check
 // What a page downloads for the imports that it begins with; `npm run size` prints it.
 
-/** These are loaded when an app tunes, profiles or checks gradients. Bundlers keep them apart, which a bundle in one file would not. */
-const LOADED_LATER = ['*/tuner.js', '*/profile.js', '*/check-gradients.js'];
+/** These are loaded when an app asks for what they do. Bundlers keep them apart, which a bundle in one file would not. */
+const LOADED_LATER = ['tuner', 'profile', 'check-gradients', 'model-file', 'checkpoint'].map((name) => `*/${name}.js`);
 
 /** @param {import('esbuild').BuildOptions} config */
 const modifyEsbuildConfig = (config) => ({ ...config, external: LOADED_LATER });

@@ -16,8 +16,9 @@ export type { Loss } from './losses/loss.js';
 export { softmaxCrossEntropy } from './losses/softmax-cross-entropy.js';
 export { accuracy } from './metrics/accuracy.js';
 export type { Metric, Sums } from './metrics/metric.js';
-export { Mlp, type PredictInputs, type PredictOptions } from './mlp.js';
+export { type LoadOptions, Mlp, type PredictInputs, type PredictOptions, type SaveOptions } from './mlp.js';
 export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js';
+export type { LayerMakers } from './model-file.js';
 export type { Optimizer } from './optimizers/optimizer.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
 export {

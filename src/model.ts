@@ -40,7 +40,7 @@ export interface Weight {
 }
 
 /** A parameter and its place in the flat tensor of all of its kind: the trained ones, or the others. */
-interface PlacedParameter extends ParameterSpec {
+export interface PlacedParameter extends ParameterSpec {
   readonly fullName: string;
   readonly trained: boolean;
   readonly start: number;
@@ -54,7 +54,7 @@ interface Range {
 }
 
 /** A layer and its places in the flat tensors. */
-interface ModelLayer {
+export interface ModelLayer {
   readonly layer: Layer;
   /** `3`, or `3.0` for the first layer in layer 3. */
   readonly name: string;
@@ -216,7 +216,8 @@ interface Cursor {
   number: number;
 }
 
-function placeLayers(
+/** @throws {ShapeError|MlpError} that names the layer which cannot be */
+export function placeLayers(
   inputs: number,
   layers: readonly Layer[],
   prefix = '',
@@ -272,7 +273,11 @@ function initialParameters(
   return { values, states };
 }
 
-function normalizationOf(inputs: number, normalize: Normalization = { mean: 0, std: 1 }): Float32Array<ArrayBuffer> {
+/** Scale and shift of each feature. @throws {MlpError} `bad-normalization` */
+export function normalizationOf(
+  inputs: number,
+  normalize: Normalization = { mean: 0, std: 1 },
+): Float32Array<ArrayBuffer> {
   const { mean, std } =
     normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
   const scaleAndShift = new Float32Array(2 * inputs);

@@ -23,8 +23,11 @@ export function dense(units: number, activation: Activation = 'linear', options:
   const resolved = tryResolve(activation);
   const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
   const biasInitializer = initializerSpec(options.biasInitializer ?? 'zeros');
+  const linear = { weight: 'weight', ...(bias && { bias: 'bias' }) };
   return {
     spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias, biasInitializer },
+    // PyTorch has activations in modules of their own.
+    modules: resolved?.name === 'linear' ? [linear] : [linear, {}],
     outputs: () => units,
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');

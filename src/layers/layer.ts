@@ -66,6 +66,12 @@ export interface Layer {
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   /** Layers that it contains, each fed by the one before, the first by its own input; their parameters are placed as `3.0.weight`. */
   readonly layers?: readonly Layer[];
+  /**
+   * In a file, the layer is these modules of a `torch.nn.Sequential`: the tensors of each by their names there, which are
+   * parameters of the layer, or an int64 that PyTorch keeps and nobody here reads (`{ num_batches_tracked: 0n }`). Without
+   * it, one module that has the parameters by their own names. Layers within are a `Sequential` in the first module.
+   */
+  readonly modules?: readonly Readonly<Record<string, string | bigint>>[];
   /** Features of its output. */
   outputs(inputs: number): number;
   /** Its own parameters. @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */

@@ -29,6 +29,8 @@ test('the smallest good files', () => {
   expect(readSafetensors(file(one('[0,8]', '[]', 'I64')), 'x').tensors.get('a')?.shape).toEqual([]);
   expect(readSafetensors(file(`{ "__metadata__" : { } ,\n"a":${entry('[ 0 , 8 ]')} }   `), 'x').tensors.size).toBe(1);
   expect(readSafetensors(file(two('[4,8]', '[0,4]')), 'x').tensors.size).toBe(2);
+  const emptyLast = `{"a":${entry('[0,8]')},"b":${entry('[0,0]', '[0]')}}`;
+  expect(readSafetensors(file(emptyLast), 'x').tensors.size).toBe(2);
 });
 
 /** What each is, the file, and what the message must say: what is wrong, its name, the byte. */
