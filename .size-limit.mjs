@@ -1,11 +1,10 @@
 // @ts-check
 // What a page downloads for the imports that it begins with; `npm run size` prints it.
 
-/**
- * These are loaded when an app tunes, profiles, clips, penalises, checks gradients, or has a layer with maxout or a learned
- * activation. Bundlers keep them apart, which a bundle in one file would not.
- */
-const LOADED_LATER = ['*/tuner.js', '*/profile.js', '*/adjust.js', '*/check-gradients.js', '*/dense-endings.js'];
+/** These are loaded when an app asks for what they do. Bundlers keep them apart, which a bundle in one file would not. */
+const LOADED_LATER = ['tuner', 'profile', 'adjust', 'check-gradients', 'dense-endings', 'model-file', 'checkpoint'].map(
+  (name) => `*/${name}.js`,
+);
 
 /** @param {import('esbuild').BuildOptions} config */
 const modifyEsbuildConfig = (config) => ({ ...config, external: LOADED_LATER });

@@ -1,6 +1,7 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-type Kind =
+/** What a number must be, as messages say it. */
+export type Kind =
   | 'a positive integer'
   | 'an integer ≥ 0'
   | 'a finite number'

@@ -43,6 +43,14 @@ export class DataError extends MlpError {
   }
 }
 
+/** A model file or a checkpoint that does not hold together; the message says where. */
+export class FormatError extends MlpError {
+  override readonly name: string = 'FormatError';
+  constructor(message: string, options?: ErrorOptions) {
+    super('format', message, options);
+  }
+}
+
 /** More than this GPU allows; the message names the limit, what was needed and what there is. */
 export class LimitError extends MlpError {
   override readonly name: string = 'LimitError';

@@ -7,6 +7,7 @@ import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
 import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
+import type { LayerMakers } from './model-file.js';
 import { table } from './table.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
@@ -15,6 +16,16 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
   readonly output?: Output;
   /** Samples that are computed at once. */
   readonly batchSize?: number;
+}
+
+export interface SaveOptions {
+  /** What PyTorch and others read; the only one so far. */
+  readonly format?: 'safetensors';
+}
+
+export interface LoadOptions {
+  /** How the spec of a layer of your own becomes a layer again, by its type. */
+  readonly layers?: LayerMakers;
 }
 
 /** A plan that predicts a batch. */
@@ -50,6 +61,20 @@ export class Mlp {
    */
   static async create(gpu: Gpu, options: ModelOptions): Promise<Mlp> {
     return new Mlp(await Model.create(gpu, options));
+  }
+
+  /**
+   * The model that `save()` wrote, from its bytes.
+   * @throws {FormatError} for a file that does not hold together, before any GPU work
+   * @throws {MlpError} `unknown-layer` for a layer that neither the library nor `layers` knows
+   */
+  static async load(gpu: Gpu, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
+    gpu.check();
+    const { readModelFile } = await import('./model-file.js');
+    const file = readModelFile(bytes, options.layers);
+    const mlp = await Mlp.create(gpu, file.options);
+    mlp.setWeights(file.weights);
+    return mlp;
   }
 
   /** Plain data: inputs, layers, normalisation and seed, every default filled in. */
@@ -116,6 +141,30 @@ export class Mlp {
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
     this.#check();
     this.#model.setWeights(list);
+  }
+
+  /**
+   * The model as it is after everything that has been queued, in a safetensors file: weights by the names and in the layout of
+   * the `torch.nn.Sequential` that computes the same, the spec in the metadata. May be called while `fit` runs.
+   */
+  async save(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { format = 'safetensors' } = options;
+    if (format !== 'safetensors') {
+      throw new MlpError('bad-option', `save: format = "${String(format)}"; "safetensors" is the only one so far.`);
+    }
+    const [weights, { writeModelFile }] = await Promise.all([this.weights(), import('./model-file.js')]);
+    return writeModelFile(this.spec, this.#model.layers, weights);
+  }
+
+  /**
+   * Overwrites every parameter with those of a safetensors file, such as one that PyTorch saved of the `torch.nn.Sequential`
+   * that computes the same; what the file says of a spec is not looked at.
+   * @throws {FormatError} and changes nothing
+   */
+  async loadWeights(bytes: Uint8Array | ArrayBuffer): Promise<void> {
+    this.#check();
+    const { readWeights } = await import('./model-file.js');
+    this.setWeights(readWeights(bytes, this.#model.layers));
   }
 
   /** Frees the parameters, the trainers and the plans. A second call does nothing. */

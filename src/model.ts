@@ -2,8 +2,9 @@ import { checkFinite, demand, elements, text } from './check.js';
 import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
+import { initialValues } from './initializers.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
-import { initialValues, Random } from './random.js';
+import { Random } from './random.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
 export type Normalization =
@@ -39,7 +40,7 @@ export interface Weight {
 }
 
 /** A parameter and its place in the flat tensor of all of its kind: the trained ones, or the others. */
-interface PlacedParameter extends ParameterSpec {
+export interface PlacedParameter extends ParameterSpec {
   readonly fullName: string;
   readonly trained: boolean;
   readonly start: number;
@@ -53,7 +54,7 @@ interface Range {
 }
 
 /** A layer and its places in the flat tensors. */
-interface ModelLayer {
+export interface ModelLayer {
   readonly layer: Layer;
   /** `3`, or `3.0` for the first layer in layer 3. */
   readonly name: string;
@@ -216,7 +217,8 @@ interface Cursor {
   number: number;
 }
 
-function placeLayers(
+/** @throws {ShapeError|MlpError} that names the layer which cannot be */
+export function placeLayers(
   inputs: number,
   layers: readonly Layer[],
   prefix = '',
@@ -278,7 +280,11 @@ function initialParameters(
   return { values, states };
 }
 
-function normalizationOf(inputs: number, normalize: Normalization = { mean: 0, std: 1 }): Float32Array<ArrayBuffer> {
+/** Scale and shift of each feature. @throws {MlpError} `bad-normalization` */
+export function normalizationOf(
+  inputs: number,
+  normalize: Normalization = { mean: 0, std: 1 },
+): Float32Array<ArrayBuffer> {
   const { mean, std } =
     normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
   const scaleAndShift = new Float32Array(2 * inputs);

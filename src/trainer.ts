@@ -1,6 +1,7 @@
 import type { Clip } from './adjust.js';
 import { checkBatchSize, demand } from './check.js';
 import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js';
+import type { Checkpoint } from './checkpoint.js';
 import type { Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
@@ -8,7 +9,7 @@ import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.j
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, type StepRecord, StepRecords } from './gpu/plan.js';
-import { Tensor, upload } from './gpu/tensor.js';
+import { type Storage, Tensor, upload } from './gpu/tensor.js';
 import { Workspace } from './gpu/workspace.js';
 import type { Penalties } from './kernels/update.js';
 import type { Purpose } from './layers/layer.js';
@@ -18,7 +19,7 @@ import { everyLayer, type Model, type Weight } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
-import type { Schedule, ScheduleState } from './schedules/schedule.js';
+import type { Schedule, Scheduled, ScheduleState } from './schedules/schedule.js';
 
 export interface TrainerOptions<Names extends string = never> {
   readonly loss: Loss;
@@ -83,12 +84,6 @@ const RUN_CAPACITY = 4096;
 const SUBMIT_MS = { visible: 8, hidden: 64 };
 const NONE = 0xffffffff;
 
-/** What a schedule remembers, and which one: plain data. */
-export interface Scheduled {
-  readonly spec: Schedule['spec'];
-  readonly state: ScheduleState | undefined;
-}
-
 /** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
 export class Trainer<Names extends string = never> {
   readonly batchSize: number;
@@ -110,6 +105,7 @@ export class Trainer<Names extends string = never> {
   #lastRows = 0;
   /** What has the trainer for itself, if anything has. */
   #busy: string | undefined;
+  #midEpoch = false;
   #disposed = false;
   #paused: { readonly promise: Promise<void>; readonly resume: () => void } | undefined;
 
@@ -197,15 +193,6 @@ export class Trainer<Names extends string = never> {
   set learningRate(learningRate: number) {
     demand('Trainer:', { learningRate }, 'a finite number ≥ 0');
     this.#learningRate = learningRate;
-  }
-
-  /** @internal What the schedule of the last `fit` remembers; `fit` goes on with it if it has the same schedule. */
-  get scheduled(): Scheduled | undefined {
-    return this.#scheduled;
-  }
-
-  set scheduled(scheduled: Scheduled | undefined) {
-    this.#scheduled = scheduled;
   }
 
   /** What a step runs, in order. `toString()` is a table. */
@@ -338,6 +325,56 @@ export class Trainer<Names extends string = never> {
     }
   }
 
+  /**
+   * Everything that training goes on from, bit for bit: parameters, the optimizer's state, the numbers of steps and epochs (which
+   * with the model's seed decide the order of samples), and the learning rate. One blob, with its length and CRC-32.
+   * Between epochs it may be taken while `fit` runs: in `onEpoch`.
+   * @throws {MlpError} `busy` in the middle of an epoch, which could not be gone on with
+   */
+  async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
+    this.#check();
+    if (this.#midEpoch) {
+      throw new MlpError('busy', 'checkpoint: fit is in the middle of an epoch. Call it in onEpoch, or await fit.');
+    }
+    if (this.#busy !== 'fit') this.#checkIdle('checkpoint');
+    // Of the same moment: what is queued later, by an epoch that begins meanwhile, changes neither.
+    const progress = {
+      steps: this.#steps,
+      epochs: this.#epochs,
+      learningRate: this.#learningRate,
+      scheduled: this.#scheduled,
+    };
+    const copies = [...this.#kept].map(
+      async ([name, { buffer, byteLength }]) =>
+        [name, new Uint8Array(await this.#gpu.read(buffer, 0, byteLength))] as const,
+    );
+    const [{ writeCheckpoint }, ...state] = await Promise.all([import('./checkpoint.js'), ...copies]);
+    return writeCheckpoint({ training: this.#specs, progress, state: new Map(state) });
+  }
+
+  /**
+   * Goes back to a checkpoint of this trainer, or of one made in the same way, on this page or another.
+   * @throws {FormatError} if it is truncated or has changed, and changes nothing
+   * @throws {MlpError} `other-training` if model, loss, optimizer or batch size were others; `busy` while `fit` runs
+   */
+  async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
+    this.#checkIdle('restore');
+    const { readCheckpoint } = await import('./checkpoint.js');
+    this.#checkIdle('restore');
+    const kept = this.#kept;
+    const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
+    const { progress, state } = readCheckpoint(bytes, this.#specs, sizes);
+    for (const [name, values] of state) {
+      const storage = kept.get(name);
+      if (storage !== undefined) this.#gpu.write(storage.buffer, 0, values);
+    }
+    this.#steps = progress.steps;
+    this.#epochs = progress.epochs;
+    this.#learningRate = progress.learningRate;
+    this.#scheduled = progress.scheduled;
+    this.#lastRows = 0;
+  }
+
   /** Frees what training needs; the model keeps its weights. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
@@ -379,6 +416,7 @@ export class Trainer<Names extends string = never> {
     let pace = stepsPerSubmit === 'auto' ? 1 : stepsPerSubmit;
     let inFlight: { readonly done: Promise<unknown>; readonly steps: number } | undefined;
     let lastDone = started;
+    this.#midEpoch = true;
 
     const deliver = async (): Promise<void> => {
       // Of several reports that came together the last one says it all: sums and status only grow.
@@ -433,6 +471,7 @@ export class Trainer<Names extends string = never> {
       this.#check();
       await deliver();
     } finally {
+      this.#midEpoch = false;
       reports.dispose();
     }
     if (queued < steps) return undefined;
@@ -536,6 +575,18 @@ export class Trainer<Names extends string = never> {
     this.#gpu.write(feed.source.labels.buffer, 0, samples.labels);
     this.#replay(what, feed, rows, 0, 1);
     return { rows, feed };
+  }
+
+  /** What the GPU keeps from step to step, by name. */
+  get #kept(): ReadonlyMap<string, Storage> {
+    const { values, states } = this.#model;
+    return new Map([['parameters', values.storage], ['states', states.storage], ...this.#training.workspace.states]);
+  }
+
+  /** What decides the bits of training, apart from the data: plain data. */
+  get #specs(): Checkpoint['training'] {
+    const { loss, optimizer, batchSize } = this.#options;
+    return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize };
   }
 
   #evaluation(total: Sums): Evaluation<Names> {

@@ -24,6 +24,11 @@ export class Workspace {
     return storage;
   }
 
+  /** Everything that outlives a replay, by its name. */
+  get states(): ReadonlyMap<string, Storage> {
+    return this.#states;
+  }
+
   /**
    * Lends whole buffers, one to several storages where no two of them live at the same time.
    * @param lives the first and the last dispatch of a replay that need each storage

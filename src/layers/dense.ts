@@ -1,8 +1,8 @@
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { demand } from '../check.js';
 import { MlpError } from '../errors.js';
+import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import { matmul } from '../kernels/matmul.js';
-import { defaultInitializer, type Initializer, initializers } from '../random.js';
 import type { Layer, ParameterSpec } from './layer.js';
 
 /** The largest of several linear pieces, 2 by default: only a dense layer has the columns for them. */
@@ -11,8 +11,10 @@ export type Maxout = 'maxout' | { readonly type: 'maxout'; readonly pieces?: num
 export interface DenseOptions {
   /** How the weights start; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
   readonly initializer?: Initializer;
-  /** Whether there is a bias, which starts at zero. */
+  /** Whether there is a bias. */
   readonly bias?: boolean;
+  /** How the bias starts: `zeros` by default. */
+  readonly biasInitializer?: Initializer;
 }
 
 /**
@@ -25,7 +27,8 @@ export function dense(units: number, activation: Activation | Maxout = 'linear',
   const { bias = true } = options;
   const maxout = isMaxout(activation) ? maxoutSpec(activation) : undefined;
   const resolved = isMaxout(activation) ? undefined : tryResolve(activation);
-  const initializer = options.initializer ?? defaultInitializer(resolved?.name ?? 'linear');
+  const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
+  const biasInitializer = initializerSpec(options.biasInitializer ?? 'zeros');
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
@@ -34,8 +37,20 @@ export function dense(units: number, activation: Activation | Maxout = 'linear',
   const seldom = maxout !== undefined || learned !== undefined;
   let endings: typeof import('./dense-endings.js') | undefined;
 
+  const linear = { weight: 'weight', ...(bias && { bias: 'bias' }) };
+  // PyTorch has activations in modules of their own, and calls prelu's parameter a weight.
+  const ending =
+    learned === undefined ? {} : resolved?.name === 'prelu' ? { weight: 'alpha' } : { [learned.name]: learned.name };
   return {
-    spec: { type: 'dense', units, activation: maxout ?? resolved?.spec ?? activation, initializer, bias },
+    spec: {
+      type: 'dense',
+      units,
+      activation: maxout ?? resolved?.spec ?? activation,
+      initializer,
+      bias,
+      biasInitializer,
+    },
+    modules: resolved?.name === 'linear' ? [linear] : [linear, ending],
     outputs: () => units,
     ...(resolved?.untrainable === true && {
       untrainable: `has the activation "${resolved.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
@@ -48,14 +63,10 @@ export function dense(units: number, activation: Activation | Maxout = 'linear',
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
       if (!isMaxout(activation)) resolveActivation(activation);
-      if (!initializers.includes(initializer)) {
-        throw new MlpError(
-          'unknown-initializer',
-          `${where} (dense) has initializer "${initializer}", which is not known. Known: ${initializers.join(', ')}.`,
-        );
-      }
+      checkInitializer(`${where} (dense) has initializer`, initializer, true);
+      checkInitializer(`${where} (dense) has biasInitializer`, biasInitializer, false);
       const parameters: ParameterSpec[] = [{ name: 'weight', shape: [inputs, columns], initializer, pieces }];
-      if (bias) parameters.push({ name: 'bias', shape: [columns], initializer: 'zeros' });
+      if (bias) parameters.push({ name: 'bias', shape: [columns], initializer: biasInitializer });
       if (resolved !== undefined && learned !== undefined) {
         const shape = [learned.per === 'unit' ? units : 1];
         parameters.push({ name: learned.name, shape, initializer: resolved.alpha });

@@ -1,7 +1,7 @@
 import type { PlanBuilder } from '../gpu/plan.js';
 import type { Tensor } from '../gpu/tensor.js';
+import type { Initializer } from '../initializers.js';
 import type { Gate } from '../kernels/matmul.js';
-import type { Initializer } from '../random.js';
 
 /** A parameter that a layer wants: (fanIn, fanOut) for a weight matrix, (units) for a bias. */
 export interface ParameterSpec {
@@ -72,6 +72,12 @@ export interface Layer {
   readonly untrainable?: string;
   /** Loads what recording it takes and few models need; `Mlp.create` waits for it. */
   load?(): Promise<void>;
+  /**
+   * In a file, the layer is these modules of a `torch.nn.Sequential`: the tensors of each by their names there, which are
+   * parameters of the layer, or an int64 that PyTorch keeps and nobody here reads (`{ num_batches_tracked: 0n }`). Without
+   * it, one module that has the parameters by their own names. Layers within are a `Sequential` in the first module.
+   */
+  readonly modules?: readonly Readonly<Record<string, string | bigint>>[];
   /** Features of its output. */
   outputs(inputs: number): number;
   /** Its own parameters. @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */

@@ -24,3 +24,9 @@ export interface Schedule {
   /** After each epoch, what to remember. @param at the first step of the next one */
   observe?(outcome: Outcome, at: Position, state: ScheduleState | undefined): ScheduleState | undefined;
 }
+
+/** What a schedule remembers, and which one: plain data. */
+export interface Scheduled {
+  readonly spec: Schedule['spec'];
+  readonly state: ScheduleState | undefined;
+}

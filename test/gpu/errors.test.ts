@@ -55,7 +55,12 @@ const badModels: [
   [
     'an unknown initializer',
     { inputs: 4, layers: [dense(3, 'relu', { initializer: 'he' as 'heNormal' })] },
-    'has initializer "he", which is not known. Known: zeros, heNormal',
+    'layer 0 (dense) has initializer "he", which is not known. Known: zeros, constant, normal, uniform, heNormal,',
+  ],
+  [
+    'an initializer for matrices at a bias',
+    { inputs: 4, layers: [dense(3, 'relu', { biasInitializer: 'heNormal' })] },
+    'layer 0 (dense) has biasInitializer "heNormal", which is for weights. Known: zeros, constant, normal, uniform.',
   ],
   ['a fractional seed', { inputs: 4, layers: [dense(3)], seed: 0.5 }, 'seed = 0.5; seed must be an integer ≥ 0.'],
   [

@@ -125,7 +125,7 @@ test('the rate that a callback sets is the new base', async () => {
   expect(plain?.learningRate).toBe(0.4);
 });
 
-test('reduceOnPlateau looks at what epochs give, and goes on in another fit and from plain data', async () => {
+test('reduceOnPlateau looks at what epochs give, and goes on in another fit and from a checkpoint', async () => {
   const gpu = await sharedGpu();
   const samples = clusters(16, 2, 2);
   using model = await Mlp.create(gpu, { inputs: 2, layers: layersOf(tiny), seed: 4 });
@@ -137,9 +137,9 @@ test('reduceOnPlateau looks at what epochs give, and goes on in another fit and 
   const rates = async (epochs: number): Promise<number[]> =>
     (await trainer.fit(data, { epochs, validation: data, schedule: schedule() })).map((entry) => entry.learningRate);
   expect(await rates(4)).toEqual([0.1, 0.1, 0.1, 0.05]);
-  const kept: unknown = JSON.parse(JSON.stringify(trainer.scheduled));
+  const kept = await trainer.checkpoint();
   expect(await rates(2)).toEqual([0.05, 0.025]);
-  trainer.scheduled = kept as typeof trainer.scheduled;
+  await trainer.restore(kept);
   expect(await rates(2)).toEqual([0.05, 0.025]);
 });
 

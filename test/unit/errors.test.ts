@@ -7,6 +7,7 @@ const cases: readonly [errors.MlpError, name: string, code: string][] = [
   [new errors.WebGpuUnavailableError('no-adapter', 'm', { cause }), 'WebGpuUnavailableError', 'no-adapter'],
   [new errors.ShapeError('m', { cause }), 'ShapeError', 'shape'],
   [new errors.DataError('m', { cause }), 'DataError', 'data'],
+  [new errors.FormatError('m', { cause }), 'FormatError', 'format'],
   [new errors.LimitError('m', { cause }), 'LimitError', 'limit'],
   [new errors.DeviceLostError('m', 'unknown', { cause }), 'DeviceLostError', 'device-lost'],
   [new errors.DisposedError('m', { cause }), 'DisposedError', 'disposed'],

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { normalCdf } from '../../src/activation-formulas.js';
-import { activationTable } from '../../src/activations.js';
-import { defaultInitializer, initializers, initialValues, Random } from '../../src/random.js';
+import { Random } from '../../src/random.js';
 
 const times = <T>(count: number, draw: () => T): T[] => Array.from({ length: count }, draw);
 const mean = (values: ArrayLike<number>): number =>
@@ -121,56 +120,5 @@ describe('distributions', () => {
     expect([...order].sort()).toEqual([1, 4, 7, 7, 9]);
     expect(new Random(8).shuffled(0)).toHaveLength(0);
     expect([...new Random(8).shuffled(1)]).toEqual([0]);
-  });
-});
-
-describe('initial values of (200, 50)', () => {
-  const variances: Readonly<Record<string, number>> = {
-    zeros: 0,
-    heNormal: 2 / 200,
-    heUniform: 2 / 200,
-    xavierNormal: 2 / 250,
-    xavierUniform: 2 / 250,
-    lecunNormal: 1 / 200,
-  };
-
-  test.for(initializers)('%s has its mean, variance and limits', (initializer) => {
-    const expected = variances[initializer];
-    expect(expected).toBeDefined();
-    const values = initialValues(initializer, 200, 50, new Random(9));
-    expect(values).toHaveLength(10000);
-    // Four standard deviations of each estimate; a normal's fourth moment makes its variance the less certain.
-    expect(Math.abs(mean(values))).toBeLessThanOrEqual(4 * Math.sqrt(expected! / 10000));
-    expect(Math.abs(variance(values) - expected!)).toBeLessThanOrEqual(4 * expected! * Math.sqrt(2 / 10000));
-    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const limit = Math.sqrt(3 * expected!);
-    if (initializer.endsWith('Uniform')) expect(largest).toBeLessThanOrEqual(Math.fround(limit));
-    if (initializer.endsWith('Normal')) expect(largest).toBeGreaterThan(limit);
-  });
-
-  test('are the same for the same seed', () => {
-    const draw = (seed: number): Float32Array => initialValues('heNormal', 3, 2, new Random(seed));
-    expect(draw(1)).toEqual(draw(1));
-    expect(draw(1)).not.toEqual(draw(2));
-  });
-
-  test('default: He for the relu family, LeCun for selu, Xavier else', () => {
-    expect(Object.fromEntries(Object.keys(activationTable).map((name) => [name, defaultInitializer(name)]))).toEqual({
-      linear: 'xavierUniform',
-      relu: 'heNormal',
-      leakyRelu: 'heNormal',
-      prelu: 'heNormal',
-      sigmoid: 'xavierUniform',
-      tanh: 'xavierUniform',
-      elu: 'heNormal',
-      selu: 'lecunNormal',
-      softplus: 'xavierUniform',
-      swish: 'heNormal',
-      gelu: 'heNormal',
-      geluTanh: 'heNormal',
-      abs: 'xavierUniform',
-      sine: 'xavierUniform',
-      step: 'xavierUniform',
-    });
   });
 });
