@@ -4,16 +4,19 @@ import { PlanBuilder } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
 import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
-import { gatherRows, type RowSource } from './kernels/gather-rows.js';
+import { gatherRows, type LabelTensor, type RowSource } from './kernels/gather-rows.js';
 import { softmax } from './kernels/softmax.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
 import type { RecordedLayer } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
+import type { Tally, Task } from './metrics/metric.js';
 import type { Model } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 
 /** Sums and first failure, as a loss keeps them from step to step. */
-export type Results = Required<Omit<LossOutputs, 'gradient'>>;
+export type Results = Required<Omit<LossOutputs, 'gradient'>> & {
+  readonly tallies: ReadonlyMap<Tally, Tensor | Tensor<'u32'>>;
+};
 
 /** What is trained, and by which rules. */
 export interface Training {
@@ -45,17 +48,21 @@ export function recordTraining(
   const { model, loss, optimizer, batch, workspace, owners, results } = training;
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
-  const labels = builder.tensor('labels', [batch, source.labels.shape[1] ?? 1], 'u32');
+  const labels = labelsLike(builder, source.labels, batch);
   const gradients = builder.tensor('gradients', model.values.shape);
   builder.phase('forward');
   builder.add(gatherRows(source, X, labels, PER_STEP));
-  const layers = recordForward(builder, model, X, purpose === 'evaluate' ? undefined : gradients);
+  const folded = model.ownLink === loss.link;
+  const layers = recordForward(builder, model, X, folded, purpose === 'evaluate' ? undefined : gradients);
   const last = layers.at(-1);
   const outputs = last?.output ?? X;
   builder.phase('loss');
   const gradient = builder.tensor('dlogits', [batch, model.outputs]);
   const sums = purpose === 'step' ? results.training : results.evaluation;
   loss.record(builder, outputs, labels, { ...sums, gradient });
+  if (purpose !== 'gradients') {
+    for (const [tally, counts] of sums.tallies) tally.record(builder, outputs, labels, counts, taskOf(model, loss));
+  }
   if (purpose === 'evaluate') return { builder, gradients };
   builder.phase('backward');
   if (last?.gate !== undefined) {
@@ -71,11 +78,28 @@ export function recordTraining(
   return { builder, gradients };
 }
 
-/** Records every layer's forward half. */
-function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: Tensor): RecordedLayer[] {
+/** What metrics measure. */
+export function taskOf({ outputs }: Model, { link }: Loss): Task {
+  return { outputs, link };
+}
+
+/** Labels of a batch, like those of a source. */
+function labelsLike(builder: PlanBuilder, { dtype, shape: [, words = 1] }: LabelTensor, batch: number): LabelTensor {
+  return dtype === 'u32' ? builder.tensor('labels', [batch, words], dtype) : builder.tensor('labels', [batch, words]);
+}
+
+/** Records every layer's forward half. @param folded the last one without its activation, which is the link's */
+function recordForward(
+  plan: PlanBuilder,
+  model: Model,
+  X: Tensor,
+  folded: boolean,
+  gradients?: Tensor,
+): RecordedLayer[] {
   const recorded: RecordedLayer[] = [];
   let input = X;
-  for (const [number, { layer }] of model.layers.entries()) {
+  for (const [number, { layer: whole }] of model.layers.entries()) {
+    const layer = folded && number === model.layers.length - 1 ? (whole.linear ?? whole) : whole;
     const result = layer.record(plan, input, model.block(number, gradients), gradients !== undefined);
     recorded.push(result);
     input = result.output;
@@ -83,8 +107,11 @@ function recordForward(plan: PlanBuilder, model: Model, X: Tensor, gradients?: T
   return recorded;
 }
 
-/** What a prediction gives for each sample: every class' probability, the last layer's outputs, or the likeliest class. */
-export type PredictionOutput = 'probabilities' | 'logits' | 'classes';
+/**
+ * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
+ * likeliest class, or the outputs as the last layer with its activation gives them.
+ */
+export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
 
 /** Records the prediction of a batch from a source. */
 export function recordPrediction(
@@ -97,11 +124,12 @@ export function recordPrediction(
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
-  let result = recordForward(builder, model, X).at(-1)?.output ?? X;
-  if (output !== 'logits') {
+  let result = recordForward(builder, model, X, true).at(-1)?.output ?? X;
+  if (output !== 'logits' && (output !== 'values' || model.ownLink !== undefined)) {
     const logits = result;
-    result = builder.tensor('result', [batch, output === 'classes' ? 1 : model.outputs]);
-    builder.add(softmax(logits, result, { classes: output === 'classes' }));
+    const classes = output === 'classes';
+    result = builder.tensor('result', [batch, classes ? 1 : model.outputs]);
+    builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
   }
   builder.keep(result);
   return { builder, result };

@@ -3,6 +3,7 @@ import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import type { Layer, ParameterBlock, ParameterSpec } from './layers/layer.js';
+import { type Link, linkOf } from './link.js';
 import { initialValues, Random } from './random.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
@@ -19,6 +20,8 @@ export interface ModelOptions {
   readonly normalize?: Normalization;
   /** Decides initial values and shuffling. */
   readonly seed?: number;
+  /** What predictions make of the outputs, if the last layer's activation does not say it, and before a trainer's loss does. */
+  readonly link?: Link;
 }
 
 /** A model as plain data: what it takes to make it again. */
@@ -27,6 +30,8 @@ export interface ModelSpec {
   readonly layers: readonly Layer['spec'][];
   readonly normalize: Normalization | null;
   readonly seed: number;
+  /** Of the last layer, of the loss of the latest trainer, or else softmax for several outputs and identity for one. */
+  readonly link: Link;
 }
 
 /** A parameter's values, on the host. */
@@ -60,8 +65,8 @@ const BLOCK = 64;
 /** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
 export class Model {
   readonly gpu: Gpu;
-  readonly spec: ModelSpec;
   readonly layers: readonly PlacedLayer[];
+  #spec: ModelSpec;
   /** All parameters; layer by layer, each layer's one after the other. */
   readonly values: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
@@ -78,7 +83,7 @@ export class Model {
     common: readonly [number, number] | undefined,
   ) {
     this.gpu = gpu;
-    this.spec = spec;
+    this.#spec = spec;
     this.layers = layers;
     this.values = values;
     this.normalization = normalization;
@@ -92,7 +97,10 @@ export class Model {
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const initial = initialParameters(layers, seed);
-    const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
+    const specs = layers.map(({ layer }) => layer.spec);
+    const last = specs.at(-1);
+    const link = linkOf(last?.activation) ?? options.link ?? (last?.units === 1 ? 'identity' : 'softmax');
+    const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
     return await gpu.guarded('Mlp.create', () => {
       const values = upload<'f32'>(gpu, initial, [initial.length], 'parameters');
       const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
@@ -100,6 +108,20 @@ export class Model {
       const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
       return new Model(gpu, spec, layers, values, normalization, isCommon ? [scale, shift] : undefined);
     });
+  }
+
+  get spec(): ModelSpec {
+    return this.#spec;
+  }
+
+  /** What the last layer's activation makes of outputs, if it is one that predictions can have behind them. */
+  get ownLink(): Link | undefined {
+    return linkOf(this.layers.at(-1)?.layer.spec.activation);
+  }
+
+  /** From now on predictions make of outputs what a loss does. */
+  learnsWith(link: Link): void {
+    this.#spec = { ...this.#spec, link: this.ownLink ?? link };
   }
 
   /** Features of the last layer's output. */
@@ -173,6 +195,12 @@ function placeLayers(inputs: number, layers: readonly Layer[]): PlacedLayer[] {
   let width = inputs;
   let start = 0;
   for (const [number, layer] of layers.entries()) {
+    if (layer.spec.activation === 'softmax' && number < layers.length - 1) {
+      throw new MlpError(
+        'bad-activation',
+        `Mlp.create: layer ${number} has activation "softmax", which only the last layer can have. Use "relu" or another there.`,
+      );
+    }
     const parameters: PlacedParameter[] = [];
     let end = start;
     for (const wanted of layer.parameters(width, `Mlp.create: layer ${number}`)) {

@@ -14,6 +14,7 @@ export interface PlanMemory {
  */
 export class Workspace {
   readonly #states: Map<string, Storage> = new Map<string, Storage>();
+  readonly #contents: Map<Storage, readonly number[]> = new Map<Storage, readonly number[]>();
   #lent: readonly Storage[] = [];
   readonly #allocated: Set<Storage> = new Set<Storage>();
 
@@ -22,6 +23,11 @@ export class Workspace {
     const storage = this.#states.get(name) ?? new Storage(label, byteLength);
     this.#states.set(name, storage);
     return storage;
+  }
+
+  /** What a state holds as soon as it has memory, instead of zeros. */
+  fill(state: Storage, values: readonly number[]): void {
+    this.#contents.set(state, values);
   }
 
   /**
@@ -49,7 +55,11 @@ export class Workspace {
   /** Gives memory to everything that has none yet, and says what that is. */
   allocate(gpu: Memory): readonly Storage[] {
     const fresh = [...this.#storages].filter((storage) => !this.#allocated.has(storage));
-    for (const storage of fresh) this.#allocated.add(storage.allocate(gpu));
+    for (const storage of fresh) {
+      this.#allocated.add(storage.allocate(gpu));
+      const values = this.#contents.get(storage);
+      if (values !== undefined) gpu.write(storage.buffer, 0, Float32Array.from(values));
+    }
     return fresh;
   }
 

@@ -14,14 +14,25 @@ export interface DenseOptions {
 
 /**
  * Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
+ * A last layer may have the activation `softmax`: with softmaxCrossEntropy, which contains it, as with `sigmoid` and
+ * binaryCrossEntropy, the network is trained on what comes before it, and predictions are behind it.
  * What is wrong with it is said by `Mlp.create`, which knows where the layer stands.
  */
-export function dense(units: number, activation: Activation = 'linear', options: DenseOptions = {}): Layer {
+export function dense(units: number, given: Activation | 'softmax' = 'linear', options: DenseOptions = {}): Layer {
   const { bias = true } = options;
+  // Softmax is the link between the model's outputs and their meaning: the layer has the logits.
+  const activation = given === 'softmax' ? 'linear' : given;
   const resolved = tryResolve(activation);
   const initializer = options.initializer ?? defaultInitializer(resolved?.name ?? 'linear');
   return {
-    spec: { type: 'dense', units, activation: resolved?.spec ?? activation, initializer, bias },
+    spec: {
+      type: 'dense',
+      units,
+      activation: given === 'softmax' ? given : (resolved?.spec ?? given),
+      initializer,
+      bias,
+    },
+    ...(resolved?.name === 'sigmoid' ? { linear: dense(units, 'linear', { initializer, bias }) } : {}),
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units }, 'a positive integer', 'shape');
       resolveActivation(activation);

@@ -34,6 +34,8 @@ export interface RecordedLayer {
 /** A layer is a value: its spec, plain data with every default filled in, and how it records its dispatches. */
 export interface Layer {
   readonly spec: { readonly type: string; readonly units: number } & Readonly<Record<string, unknown>>;
+  /** The same layer without its activation, where a link takes that over: the sigmoid before binaryCrossEntropy. */
+  readonly linear?: Layer;
   /** @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */
   parameters(inputs: number, where: string): readonly ParameterSpec[];
   record(plan: PlanBuilder, X: Tensor, block: ParameterBlock, training: boolean): RecordedLayer;

@@ -39,6 +39,7 @@ const ORDER = [
   'idx.ts',
   'activation-formulas.ts',
   'activations.ts',
+  'link.ts',
   'random.ts',
   'table.ts',
   'check.ts',

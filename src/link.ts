@@ -1,0 +1,10 @@
+/**
+ * How a model's last numbers, its logits, become what they mean: `softmax` the probability of each class, `logistic` the
+ * probability of each output on its own, `identity` values as they are.
+ */
+export type Link = 'softmax' | 'logistic' | 'identity';
+
+/** The link that a layer has in itself, by its activation. */
+export function linkOf(activation: unknown): Link | undefined {
+  return activation === 'softmax' ? 'softmax' : activation === 'sigmoid' ? 'logistic' : undefined;
+}
