@@ -52,7 +52,7 @@ export class Mlp {
     return new Mlp(await Model.create(gpu, options));
   }
 
-  /** Plain data: inputs, layers, normalisation and seed, every default filled in. */
+  /** Plain data: inputs, layers, normalisation, seed and link, every default filled in. */
   get spec(): ModelSpec {
     return this.#model.spec;
   }

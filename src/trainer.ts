@@ -9,11 +9,12 @@ import { type Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { Workspace } from './gpu/workspace.js';
 import type { Loss } from './losses/loss.js';
-import type { Metric, Sums, Tally } from './metrics/metric.js';
+import type { Metric, Sums } from './metrics/metric.js';
 import type { Model, Weight } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
+import { clear, counters, difference, NOTHING, sumsOf, tallyTensor } from './sums.js';
 
 export interface TrainerOptions<M extends AnyMetric = never> {
   readonly loss: Loss;
@@ -137,7 +138,7 @@ export class Trainer<M extends AnyMetric = never> {
     const results = (): Results => ({
       losses: Tensor.empty(gpu, [batch, 1], 'losses'),
       totals: Tensor.empty(gpu, [loss.weighsClasses === true ? 3 : 2, batch], 'totals'),
-      tallies: new Map([...tallies].map((tally) => [tally, zeros(gpu, tally.shape(batch, task), tally.dtype)])),
+      tallies: new Map([...tallies].map((tally) => [tally, tallyTensor(gpu, tally.shape(batch, task), tally)])),
       together: Tensor.empty(gpu, [3, batch], 'totals and losses'),
       status: Tensor.empty(gpu, [1 + model.layers.length], 'status', 'u32'),
     });
@@ -253,15 +254,14 @@ export class Trainer<M extends AnyMetric = never> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
     const feed = await this.#feeds.of(dataset, 'evaluate');
-    const { totals, tallies } = feed.results;
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
     clear(feed.results);
     for (let first = 0; first < steps; first += STEP_CAPACITY) {
       this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
     }
-    const [read, ...counts] = await Promise.all([totals.read(), ...[...tallies.values()].map(numbers)]);
-    return this.#evaluation(sums(feed.results, read, counts, dataset.length));
+    const read = await Promise.all(counters(feed.results).map(async (tensor) => (await tensor.read()).buffer));
+    return this.#evaluation(sumsOf(feed.results, read, dataset.length));
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
@@ -309,7 +309,7 @@ export class Trainer<M extends AnyMetric = never> {
   ): Promise<EpochResult<M> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
-    const { totals, status, tallies } = feed.results;
+    const { status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
@@ -318,7 +318,7 @@ export class Trainer<M extends AnyMetric = never> {
     clear(feed.results);
     status.write(new Uint32Array(status.length).fill(NONE));
     const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
-    const reports = new Reports(this.#gpu, [totals, status, ...tallies.values()]);
+    const reports = new Reports(this.#gpu, [status, ...counters(feed.results)]);
     const started = performance.now();
     let frozen = 0;
     let reported = { sums: NOTHING, time: started };
@@ -332,11 +332,9 @@ export class Trainer<M extends AnyMetric = never> {
       const report = reports.take().at(-1);
       if (report === undefined) return;
       const { tag: step, time, values } = report;
-      const [sumsRead, statusRead, ...talliesRead] = values as [ArrayBuffer, ArrayBuffer, ...ArrayBuffer[]];
+      const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
       const before = reported;
-      const counts = [...tallies.keys()].map(({ dtype }, i) => floats(dtype, talliesRead[i] ?? new ArrayBuffer(0)));
-      const rows = Math.min(step * this.batchSize, samples);
-      const now = sums(feed.results, new Float32Array(sumsRead), counts, rows);
+      const now = sumsOf(feed.results, sumsRead, Math.min(step * this.batchSize, samples));
       if (onNotFinite === 'stop') this.#refuseNotFinite(new Uint32Array(statusRead), firstStep, epoch, before.sums);
       reported = { sums: now, time };
       const since = difference(now, before.sums);
@@ -476,79 +474,18 @@ export class Trainer<M extends AnyMetric = never> {
   }
 }
 
-/** Before the first step. */
-const NOTHING: Sums = { loss: 0, weight: 0, correct: 0, rows: 0, tallies: new Map() };
-
-/** Sums over the rows of a batch, in float64, of sums over steps. @param counts of each tally */
-function sums(
-  { losses, tallies }: Feed['results'],
-  totals: Float32Array,
-  counts: readonly Float64Array[],
-  rows: number,
-): Sums {
-  const batch = losses.length;
-  const part = (number: number): number =>
-    totals.subarray(number * batch, (number + 1) * batch).reduce((sum, value) => sum + value, 0);
-  return {
-    loss: part(0),
-    correct: part(1),
-    weight: totals.length > 2 * batch ? part(2) : rows,
-    rows,
-    tallies: new Map([...tallies.keys()].map((tally, i) => [tally, counts[i] ?? new Float64Array(0)])),
-  };
-}
-
-/** What was added since an earlier report. */
-function difference(now: Sums, before: Sums): Sums {
-  const tallies = [...now.tallies].map(([tally, counts]): [Tally, Float64Array] => {
-    const old = before.tallies.get(tally);
-    const { since = (sum, less) => sum.map((count, i) => count - (less[i] ?? 0)) } = tally;
-    return [tally, old === undefined ? counts : since(counts, old)];
-  });
-  return {
-    loss: now.loss - before.loss,
-    weight: now.weight - before.weight,
-    correct: now.correct - before.correct,
-    rows: now.rows - before.rows,
-    tallies: new Map(tallies),
-  };
-}
-
-/** A tally's tensor. */
-function zeros(gpu: Gpu, shape: readonly number[], dtype: Tally['dtype']): Tensor | Tensor<'u32'> {
-  return dtype === 'u32' ? Tensor.empty(gpu, shape, 'tally', dtype) : Tensor.empty(gpu, shape, 'tally');
-}
-
-/** Sums begin anew. */
-function clear({ totals, tallies }: Feed['results']): void {
-  for (const tensor of [totals, ...tallies.values()]) {
-    if (tensor.dtype === 'u32') tensor.write(new Uint32Array(tensor.length));
-    else tensor.write(new Float32Array(tensor.length));
-  }
-}
-
-/** A tally's numbers. */
-async function numbers(tensor: Tensor | Tensor<'u32'>): Promise<Float64Array> {
-  return Float64Array.from(await tensor.read());
-}
-
-/** The numbers of a tally that has been copied. */
-function floats(dtype: Tally['dtype'], bytes: ArrayBuffer): Float64Array {
-  return Float64Array.from(dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes));
-}
-
-/** Whether a model can learn with a loss, and what metrics say of that. @throws {MlpError} `bad-loss`, `bad-metric` */
+/** Whether a model can learn with a loss, and metrics say anything of that. @throws {MlpError} `bad-loss`, `bad-metric` */
 function checkTask(model: Model, { loss, metrics = [] }: TrainerOptions<AnyMetric>): void {
   const { ownLink } = model;
-  const remedy = { softmax: 'softmaxCrossEntropy()', logistic: 'binaryCrossEntropy() or a loss of values' };
-  if (ownLink !== undefined && ownLink !== 'identity' && ownLink !== loss.link) {
-    if (ownLink === 'softmax' || loss.link === 'softmax') {
-      const activation = ownLink === 'softmax' ? 'softmax' : 'sigmoid';
-      throw new MlpError(
-        'bad-loss',
-        `trainer: the last layer has activation "${activation}", but the loss is ${loss.spec.type}. Use ${remedy[ownLink]}, or a last layer without it.`,
-      );
-    }
+  // A sigmoid may be trained on values, such as 0 and 1; nothing but its own loss goes with a softmax.
+  const isOdd = ownLink !== undefined && ownLink !== loss.link && (ownLink === 'softmax' || loss.link === 'softmax');
+  if (isOdd) {
+    const [activation, remedy] =
+      ownLink === 'softmax' ? ['softmax', 'softmaxCrossEntropy()'] : ['sigmoid', 'binaryCrossEntropy()'];
+    throw new MlpError(
+      'bad-loss',
+      `trainer: the last layer has activation "${activation}", but the loss is ${loss.spec.type}. Use ${remedy}, or a last layer without it.`,
+    );
   }
   for (const metric of metrics) {
     const why = metric.unfit(taskOf(model, loss));

@@ -13,6 +13,7 @@ const ORDER = [
   'mlp.ts',
   'trainer.ts',
   'reports.ts',
+  'sums.ts',
   'feeds.ts',
   'compile.ts',
   'fusion.ts',
