@@ -94,8 +94,10 @@ test.for(cases)(
 test('classes 0 and 1 are the targets of one logit', async () => {
   const outputs = randomMatrix(20, 1, 3, 5);
   const classes = randomClasses(20, 2, 5);
-  const asIndices = await onGpu('binaryCrossEntropy', outputs, classes, 20);
-  expect(asIndices).toEqual(await onGpu('binaryCrossEntropy', outputs, Float32Array.from(classes), 20));
+  for (const weights of [undefined, randomNumbers(20, 0, 2, 6)]) {
+    const asIndices = await onGpu('binaryCrossEntropy', outputs, classes, 20, { weights });
+    expect(asIndices).toEqual(await onGpu('binaryCrossEntropy', outputs, Float32Array.from(classes), 20, { weights }));
+  }
 });
 
 test('binary cross-entropy stays finite and exact far out', async () => {
