@@ -4,6 +4,7 @@ import {
   DeviceLostError,
   dense,
   Gpu,
+  type Metric,
   Mlp,
   sgd,
   softmaxCrossEntropy,
@@ -67,9 +68,9 @@ export type SessionEvent =
 interface Run {
   readonly settings: Settings;
   readonly model: Mlp;
-  readonly trainer: Trainer<'accuracy'>;
+  readonly trainer: Trainer<Metric<'accuracy'>>;
   /** For single steps, also while `trainer` is held in the middle of an epoch; made when first asked for. */
-  stepper: Promise<Trainer<'accuracy'>> | undefined;
+  stepper: Promise<Trainer<Metric<'accuracy'>>> | undefined;
   readonly abort: AbortController;
   position: Position;
   fitting: boolean;
@@ -354,7 +355,7 @@ export function makeModel(gpu: Gpu, { layers, activation, seed }: Settings): Pro
   return Mlp.create(gpu, { inputs: PIXELS, normalize: 'unit', layers: [...hidden, dense(10)], seed });
 }
 
-export function makeTrainer(model: Mlp, settings: Settings): Promise<Trainer<'accuracy'>> {
+export function makeTrainer(model: Mlp, settings: Settings): Promise<Trainer<Metric<'accuracy'>>> {
   return model.trainer({
     loss: softmaxCrossEntropy(),
     optimizer: sgd({ learningRate: settings.rate, momentum: settings.momentum }),

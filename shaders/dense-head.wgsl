@@ -10,7 +10,7 @@
 //   Y           f32 (rows, inputs)                                            read       all row-major
 //   parameters  f32 (inputs, classes), one row more, b, if BIAS               read
 //   gate        f32 (rows, inputs), from element gate_offset on: f's output, or its pre-activation    read if GATE
-//   labels      u32 (samples, 1) class indices, or f32 bits (samples, classes) if PROBABILITIES       read
+//   labels      u32 (samples, 1) class indices, or f32 (samples, classes) if PROBABILITIES            read
 //   order       u32 (samples): row r of the batch has the labels of sample order[step.first + r]      read
 //   losses      f32 (rows)             written; 0 for rows past step.rows
 //   totals      f32 (2, rows)          added to
@@ -86,7 +86,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 
   for (var row = first + local.x; row < min(first + 4, dims.rows); row += SLICES) {
-    batch_loss(row, sample_of(row));
+    let label = sample_of(row) * select(1u, dims.classes, PROBABILITIES);
+    keep_loss(row, row_loss(row, label, step.rows, dims.classes), 1.0);
   }
   if (!BELOW) { return; }
   workgroupBarrier(); // each row's gradient is there before its slices read it
@@ -131,6 +132,8 @@ fn outer(w: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(w * y.x, w * y.y, w * y
 
 // Where in `logits` a row of the batch has a group of classes.
 fn place(row: u32, quad: u32) -> u32 { return (row & (4 * BLOCKS - 1)) * (CHUNKS * GROUPS) + quad; }
+
+fn class_weight(k: u32) -> f32 { return 1.0; }
 
 fn logit(row: u32, k: u32) -> f32 { return logits[place(row, k / 4)][k % 4]; }
 

@@ -80,6 +80,30 @@ declare module '*/shaders/bias-activation.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/class-counts.wgsl' {
+  const shader: {
+    readonly name: 'class-counts';
+    readonly code: string;
+    readonly overrides: {
+      readonly TOP_K: number;
+      readonly LOGISTIC: boolean;
+      readonly PROBABILITIES: boolean;
+      readonly GATHERED: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly columns: 'u32'; readonly words: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly outputs: Binding<'read', 'array<f32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly counts: Binding<'read_write', 'array<atomic<u32>>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/column-sum.wgsl' {
   const shader: {
     readonly name: 'column-sum';
@@ -110,6 +134,7 @@ declare module '*/shaders/dense-head.wgsl' {
       readonly SLICES: number;
       readonly BLOCKS: number;
       readonly PROBABILITIES: boolean;
+      readonly SMOOTHING: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -128,6 +153,38 @@ declare module '*/shaders/dense-head.wgsl' {
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly gradient: Binding<'read_write', 'array<f32>'>;
       readonly dX: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/elementwise-loss.wgsl' {
+  const shader: {
+    readonly name: 'elementwise-loss';
+    readonly code: string;
+    readonly overrides: {
+      readonly LOSS: number;
+      readonly DELTA: number;
+      readonly INDICES: boolean;
+      readonly GATHERED: boolean;
+      readonly SAMPLE_WEIGHTS: boolean;
+      readonly POSITIVE_WEIGHTS: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly words: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly outputs: Binding<'read', 'array<f32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly losses: Binding<'read_write', 'array<f32>'>;
+      readonly gradient: Binding<'read_write', 'array<f32>'>;
+      readonly totals: Binding<'read_write', 'array<f32>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly weights: Binding<'read', 'array<f32>'>;
     };
   };
   export default shader;
@@ -450,10 +507,13 @@ declare module '*/shaders/softmax-cross-entropy.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly GATHERED: boolean;
+      readonly SAMPLE_WEIGHTS: boolean;
+      readonly CLASS_WEIGHTS: boolean;
       readonly PROBABILITIES: boolean;
+      readonly SMOOTHING: number;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly words: 'u32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -464,6 +524,7 @@ declare module '*/shaders/softmax-cross-entropy.wgsl' {
       readonly totals: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly order: Binding<'read', 'array<u32>'>;
+      readonly weights: Binding<'read', 'array<f32>'>;
     };
   };
   export default shader;
@@ -475,6 +536,7 @@ declare module '*/shaders/softmax.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly CLASSES: boolean;
+      readonly LOGISTIC: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; }>;
@@ -514,6 +576,7 @@ declare module '*/shaders/train-tiny.wgsl' {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
       readonly PROBABILITIES: boolean;
+      readonly SMOOTHING: number;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
@@ -528,6 +591,27 @@ declare module '*/shaders/train-tiny.wgsl' {
       readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly results: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/value-sums.wgsl' {
+  const shader: {
+    readonly name: 'value-sums';
+    readonly code: string;
+    readonly overrides: {
+      readonly GATHERED: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly columns: 'u32'; readonly words: 'u32'; readonly slots: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly outputs: Binding<'read', 'array<f32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly sums: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;

@@ -1,15 +1,18 @@
 // What a classifier answers: the probabilities of each row, or the index of its largest logit.
 //
 //   output[r, k] = exp(z[r, k] − max z[r]) / Σⱼ exp(z[r, j] − max z[r])
-//   output[r]    = the first k with the largest z[r, k], as f32, if CLASSES
+//   output[r, k] = 1 / (1 + exp(−z[r, k])), if LOGISTIC
+//   output[r]    = the first k with the largest z[r, k], as f32, if CLASSES; of a single z, if LOGISTIC too, whether it is ≥ 0
 //
 //   logits  f32 (rows, classes)                          read
 //   output  f32 (rows, classes), or (rows, 1) if CLASSES written, every element
 //
 // One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
-// Error: p within p·(6 + 4·range + classes + 3)·u, range = maximum − minimum, u = 2⁻²³; an index is exact.
+// Error: p within p·(6 + 4·range + classes + 3)·u, range = maximum − minimum, u = 2⁻²³; if LOGISTIC, within p·(6.5 + 3|z|)·u;
+// an index is exact.
 
 override CLASSES: bool = false;
+override LOGISTIC: bool = false;
 
 struct Dims { rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -28,7 +31,16 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     if (z > largest) { largest = z; largest_index = k; }
   }
   if (CLASSES) {
+    if (LOGISTIC && dims.classes == 1) { largest_index = select(0u, 1u, largest >= 0.0); }
     output[row] = f32(largest_index);
+    return;
+  }
+  if (LOGISTIC) {
+    for (var k = 0u; k < dims.classes; k++) {
+      let z = logits[start + k];
+      let t = exponential(-abs(z));
+      output[start + k] = select(t, 1.0, z >= 0.0) / (1.0 + t);
+    }
     return;
   }
   var sum = 0.0;

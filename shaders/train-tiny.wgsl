@@ -102,7 +102,8 @@ fn main(
 
     if (LOSS) {
       for (var row = thread; row < BATCH; row += THREADS) {
-        let found = row_loss(row, order[first + min(row, rows - 1)], rows, sizes[LAYERS]);
+        let label = order[first + min(row, rows - 1)] * select(1u, sizes[LAYERS], PROBABILITIES);
+        let found = row_loss(row, label, rows, sizes[LAYERS]);
         results[row] += found.x;
         results[BATCH + row] += found.y;
         results[2 * BATCH + row] = found.x;
@@ -152,6 +153,8 @@ fn weighted(w: u32, distance: u32, start: u32, features: u32) -> f32 {
 
 // From the beginning of a layer's parameters to the next.
 fn length(layer: u32) -> u32 { return ((sizes[layer] + 1) * sizes[layer + 1] + 63) & ~63u; }
+
+fn class_weight(k: u32) -> f32 { return 1.0; }
 
 fn logit(row: u32, k: u32) -> f32 { return memory[logit_at(row, k)]; }
 

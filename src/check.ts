@@ -62,6 +62,16 @@ export function checkFinite(
   }
 }
 
+/** Checks a list of weights by its name: finite, ≥ 0, and not all 0. @throws {MlpError} `bad-loss` that says which is not */
+export function checkWeights(where: string, lists: Readonly<Record<string, readonly number[]>>): void {
+  for (const [name, weights] of Object.entries(lists)) {
+    const bad = weights.findIndex((weight) => !(weight >= 0 && Number.isFinite(weight)));
+    if (bad < 0 && weights.some((weight) => weight > 0)) continue;
+    const what = bad < 0 ? 'has no weight above 0' : `has ${String(weights[bad])} at ${bad}`;
+    throw new MlpError('bad-loss', `${where}: ${name} ${what}; weights must be finite, ≥ 0, and not all 0.`);
+  }
+}
+
 /** A shape as messages write it: (2, 3). */
 export function text(shape: readonly number[]): string {
   return `(${shape.join(', ')})`;

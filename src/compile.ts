@@ -5,17 +5,20 @@ import { PlanBuilder } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
 import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
-import { gatherRows, type RowSource } from './kernels/gather-rows.js';
+import { gatherRows, type LabelTensor, type RowSource } from './kernels/gather-rows.js';
 import { softmax } from './kernels/softmax.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
 import { recordChain } from './layers/chain.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
+import type { Tally, Task } from './metrics/metric.js';
 import type { Model } from './model.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 
 /** Sums and first failure, as a loss keeps them from step to step. */
-export type Results = Required<Omit<LossOutputs, 'gradient'>>;
+export type Results = Required<Omit<LossOutputs, 'gradient'>> & {
+  readonly tallies: ReadonlyMap<Tally, Tensor | Tensor<'u32'>>;
+};
 
 /** What is trained, and by which rules. */
 export interface Training {
@@ -46,16 +49,20 @@ export function recordTraining(
   const { model, loss, optimizer, batch, workspace, owners, results } = training;
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
-  const labels = builder.tensor('labels', [batch, source.labels.shape[1] ?? 1], 'u32');
+  const labels = labelsLike(builder, source.labels, batch);
   const gradients = builder.tensor('gradients', model.values.shape);
   builder.phase('forward');
   builder.add(gatherRows(source, X, labels, PER_STEP));
-  const network = recordChain(builder, X, model.placed(purpose, gradients));
+  const folded = model.ownLink === loss.link;
+  const network = recordChain(builder, X, model.placed(purpose, gradients, folded));
   const outputs = network?.output ?? X;
   builder.phase('loss');
   const gradient = builder.tensor('dlogits', [batch, model.outputs]);
   const sums = purpose === 'step' ? results.training : results.evaluation;
   loss.record(builder, outputs, labels, { ...sums, gradient });
+  if (purpose !== 'gradients') {
+    for (const [tally, counts] of sums.tallies) tally.record(builder, outputs, labels, counts, taskOf(model, loss));
+  }
   if (purpose === 'evaluate') return { builder, gradients };
   builder.phase('backward');
   if (network?.gate !== undefined) {
@@ -71,8 +78,21 @@ export function recordTraining(
   return { builder, gradients };
 }
 
-/** What a prediction gives for each sample: every class' probability, the last layer's outputs, or the likeliest class. */
-export type PredictionOutput = 'probabilities' | 'logits' | 'classes';
+/** What metrics measure. */
+export function taskOf({ outputs }: Model, { link }: Loss): Task {
+  return { outputs, link };
+}
+
+/** Labels of a batch, like those of a source. */
+function labelsLike(builder: PlanBuilder, { dtype, shape: [, words = 1] }: LabelTensor, batch: number): LabelTensor {
+  return dtype === 'u32' ? builder.tensor('labels', [batch, words], dtype) : builder.tensor('labels', [batch, words]);
+}
+
+/**
+ * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
+ * likeliest class, or the outputs as the last layer with its activation gives them.
+ */
+export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
 
 /** Records the prediction of a batch from a source. */
 export function recordPrediction(
@@ -85,11 +105,12 @@ export function recordPrediction(
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
-  let result = recordChain(builder, X, model.placed('evaluate'))?.output ?? X;
-  if (output !== 'logits') {
+  let result = recordChain(builder, X, model.placed('evaluate', undefined, true))?.output ?? X;
+  if (output !== 'logits' && (output !== 'values' || model.ownLink !== undefined)) {
     const logits = result;
-    result = builder.tensor('result', [batch, output === 'classes' ? 1 : model.outputs]);
-    builder.add(softmax(logits, result, { classes: output === 'classes' }));
+    const classes = output === 'classes';
+    result = builder.tensor('result', [batch, classes ? 1 : model.outputs]);
+    builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
   }
   builder.keep(result);
   return { builder, result };

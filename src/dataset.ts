@@ -3,6 +3,7 @@ import { DataError, DisposedError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type ArrayOf, type Tensor, upload } from './gpu/tensor.js';
 import { readIdx } from './idx.js';
+import type { LabelTensor } from './kernels/gather-rows.js';
 
 export interface DatasetOptions {
   /** Samples one after the other; bytes stay bytes on the GPU, all else becomes float32. */
@@ -11,8 +12,10 @@ export interface DatasetOptions {
   readonly features: number;
   /** For each sample, its class: 0, 1, 2 … */
   readonly classes?: ArrayLike<number>;
-  /** For each sample, a row of numbers, such as the probability of each class. */
+  /** For each sample, a row of numbers: values, or the probability of each class. */
   readonly targets?: ArrayLike<number>;
+  /** For each sample, a number ≥ 0 that its loss is multiplied by. The mean is taken over the samples, not over their weights. */
+  readonly weights?: ArrayLike<number>;
 }
 
 /** Raw inputs on the GPU: bytes or float32. */
@@ -31,21 +34,21 @@ export class Dataset {
   readonly classCount: number;
   /** @internal (length, features) */
   readonly inputs: RawTensor;
-  /** @internal (length, 1) class indices, or (length, classCount) float32 bits */
-  readonly labels: Tensor<'u32'>;
-  /** @internal Why the targets are no probabilities, if they are not. */
-  readonly notProbabilities: string | undefined;
+  /** @internal (length, 1) class indices, or (length, classCount) float32; with one column more, the last has float32 weights */
+  readonly labels: Tensor<'u32'> | Tensor;
+  /** @internal Why the targets are no probabilities of classes, or of one thing each, if they are not. */
+  readonly flaws: Flaws;
   #disposed = false;
 
   private constructor(gpu: Gpu, samples: Samples) {
-    const { inputs, features, labels, words } = samples;
+    const { inputs, features, labels, words, flaws } = samples;
     this.gpu = gpu;
     this.length = inputs.length / features;
     this.features = features;
     this.classCount = samples.classCount;
-    this.notProbabilities = samples.notProbabilities;
+    this.flaws = flaws;
     this.inputs = upload<'u8' | 'f32'>(gpu, inputs, [this.length, features], 'dataset inputs') as RawTensor;
-    this.labels = upload<'u32'>(gpu, labels, [this.length, words], 'dataset labels');
+    this.labels = upload<'u32' | 'f32'>(gpu, labels, [this.length, words], 'dataset labels') as LabelTensor;
   }
 
   /**
@@ -95,20 +98,29 @@ export class Dataset {
   }
 }
 
+/** What keeps targets from being probabilities: a row and its numbers. */
+export interface Flaws {
+  /** Of a softmax link: ≥ 0, with a sum of 1. */
+  readonly softmax?: string | undefined;
+  /** Of a logistic link: from 0 to 1. */
+  readonly logistic?: string | undefined;
+}
+
 /** Samples that have been checked, ready to upload. */
 export interface Samples {
   readonly inputs: RawArray;
   readonly features: number;
-  readonly labels: ArrayOf<'u32'>;
-  /** Words of a label: 1 for a class, or the numbers in a row of targets. */
+  /** Class indices, or rows of targets. */
+  readonly labels: ArrayOf<'u32'> | ArrayOf<'f32'>;
+  /** Words of a label: 1 for a class, or the numbers in a row of targets; and 1 for a weight. */
   readonly words: number;
   readonly classCount: number;
-  readonly notProbabilities?: string | undefined;
+  readonly flaws: Flaws;
 }
 
 /** Checks samples and labels on the host. @throws {ShapeError|DataError} */
 export function checkSamples(where: string, options: DatasetOptions): Samples {
-  const { features, classes, targets } = options;
+  const { features, classes, targets, weights } = options;
   demand(`${where}:`, { features }, 'a positive integer', 'shape');
   const inputs = checkInputs(where, options.inputs, features);
   const count = inputs.length / features;
@@ -119,7 +131,29 @@ export function checkSamples(where: string, options: DatasetOptions): Samples {
     );
   }
   const labels = classes === undefined ? rows(where, targets ?? [], count) : indices(where, classes, count);
-  return { inputs, features, ...labels };
+  return { inputs, features, ...(weights === undefined ? labels : weighted(where, labels, weights, count)) };
+}
+
+/** Labels with the weight of its sample behind each. @throws {ShapeError|DataError} */
+function weighted(where: string, labels: Labels, weights: ArrayLike<number>, count: number): Labels {
+  if (weights.length !== count) {
+    throw new ShapeError(`${where}: there are ${count} samples but ${weights.length} weights.`);
+  }
+  const floats = Float32Array.from(weights);
+  checkFinite(`${where}: weights`, floats, 1, weights);
+  const negative = floats.findIndex((weight) => weight < 0);
+  if (negative >= 0) {
+    throw new DataError(`${where}: weights[${negative}] is ${String(weights[negative])}; a weight is a number ≥ 0.`);
+  }
+  const words = labels.words + 1;
+  const bits = new Uint32Array(labels.labels.buffer);
+  const packed = new Uint32Array(count * words);
+  for (let row = 0; row < count; row++) {
+    packed.set(bits.subarray(row * labels.words, (row + 1) * labels.words), row * words);
+  }
+  const places = new Float32Array(packed.buffer);
+  for (const [row, weight] of floats.entries()) places[row * words + words - 1] = weight;
+  return { ...labels, words, labels: labels.labels instanceof Float32Array ? places : packed };
 }
 
 /** Inputs as they go to the GPU. @throws {ShapeError|DataError} */
@@ -150,7 +184,7 @@ function indices(where: string, classes: ArrayLike<number>, count: number): Labe
     classCount = Math.max(classCount, value + 1);
     return value;
   });
-  return { labels, words: 1, classCount };
+  return { labels, words: 1, classCount, flaws: {} };
 }
 
 function rows(where: string, targets: ArrayLike<number>, count: number): Labels {
@@ -162,15 +196,19 @@ function rows(where: string, targets: ArrayLike<number>, count: number): Labels 
   }
   const floats = Float32Array.from(targets);
   checkFinite(`${where}: targets`, floats, words, targets);
-  let notProbabilities: string | undefined;
+  const flaws: { softmax?: string; logistic?: string } = {};
   for (let row = 0; row < count; row++) {
     const values = floats.subarray(row * words, (row + 1) * words);
-    const sum = values.reduce((total, value) => total + value, 0);
-    const least = Math.min(...values);
-    if (least < 0 || Math.abs(sum - 1) > 1e-3) {
-      notProbabilities = `row ${row} sums to ${sum}, and its least is ${least}`;
-      break;
+    let [sum, least, most] = [0, Infinity, -Infinity];
+    for (const value of values) {
+      sum += value;
+      least = Math.min(least, value);
+      most = Math.max(most, value);
     }
+    if (least < 0 || Math.abs(sum - 1) > 1e-3) {
+      flaws.softmax ??= `row ${row} sums to ${sum}, and its least is ${least}`;
+    }
+    if (least < 0 || most > 1) flaws.logistic ??= `row ${row} has ${least < 0 ? least : most}`;
   }
-  return { labels: new Uint32Array(floats.buffer), words, classCount: words, notProbabilities };
+  return { labels: floats, words, classCount: words, flaws };
 }

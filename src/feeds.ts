@@ -1,9 +1,9 @@
 import { type Results, recordTraining, type Training } from './compile.js';
-import type { Dataset, RawTensor } from './dataset.js';
+import type { Dataset, Flaws, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
-import type { RowSource } from './kernels/gather-rows.js';
+import type { LabelTensor, RowSource } from './kernels/gather-rows.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
@@ -15,7 +15,7 @@ export interface Feed {
   /** Of all parameters, where the plan keeps them. */
   readonly gradients: Tensor;
   /** What the plan adds to. */
-  readonly results: Pick<Results, 'losses' | 'totals' | 'status'>;
+  readonly results: Omit<Results, 'together'>;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
   dispose(): void;
@@ -39,15 +39,17 @@ export class Feeds {
   }
 
   /**
-   * Compiles a step for the data that are likeliest: bytes for a model that scales bytes, floats for others; and classes.
+   * Compiles a step for the data that are likeliest: bytes for a model that scales bytes, floats for others; and classes if
+   * the loss tells them apart.
    * Where others come, the kernels that read them are compiled when they do.
    */
   async prepare(): Promise<Feed> {
-    const { model } = this.#training;
+    const { model, loss } = this.#training;
     const dtype = typeof model.spec.normalize === 'string' ? 'u8' : 'f32';
-    const source = this.#batchSource(dtype, 1);
+    const labels: LabelKind = loss.link === 'softmax' ? ['u32', 1] : ['f32', model.outputs];
+    const source = this.#batchSource(dtype, labels);
     const feed = await this.#compile('trainer', source, 'step', [source.data, source.labels, source.order]);
-    this.#ofBatches.set(batchKey(dtype, 1, 'step'), feed);
+    this.#ofBatches.set(batchKey(dtype, labels, 'step'), feed);
     return feed;
   }
 
@@ -65,11 +67,11 @@ export class Feeds {
   }
 
   /** The feed of minibatches: their data are overwritten at each use. */
-  ofBatch(dtype: 'u8' | 'f32', words: number, purpose: Purpose): Feed {
-    const key = batchKey(dtype, words, purpose);
+  ofBatch(dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): Feed {
+    const key = batchKey(dtype, labels, purpose);
     let feed = this.#ofBatches.get(key);
     if (feed === undefined) {
-      const source = this.#batchSource(dtype, words);
+      const source = this.#batchSource(dtype, labels);
       const { builder, gradients } = recordTraining(this.#training, source, purpose);
       const plan = builder.build(this.#training.model.gpu, 'batch feed', this.#records);
       feed = this.#keep(plan, source, purpose, gradients, [source.data, source.labels, source.order]);
@@ -83,10 +85,10 @@ export class Feeds {
     for (const feed of this.#made) feed.dispose();
   }
 
-  #batchSource(dtype: 'u8' | 'f32', words: number): RowSource {
+  #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind): RowSource {
     const { model, batch } = this.#training;
     const data = Tensor.empty(model.gpu, [batch, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
-    return rowSource(model, data, Tensor.empty(model.gpu, [batch, words], 'batch labels', 'u32'));
+    return rowSource(model, data, Tensor.empty(model.gpu, [batch, words], 'batch labels', labelType) as LabelTensor);
   }
 
   /** @param parts of the source, disposed with the feed */
@@ -131,10 +133,14 @@ export class Feeds {
   }
 }
 
-const batchKey = (dtype: 'u8' | 'f32', words: number, purpose: Purpose): string => `${dtype}/${words}/${purpose}`;
+/** What labels are, and how many words one has. */
+type LabelKind = readonly [dtype: LabelTensor['dtype'], words: number];
+
+const batchKey = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
+  [dtype, ...labels, purpose].join('/');
 
 /** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
-export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {
+export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: LabelTensor): RowSource {
   const [samples = 1] = data.shape;
   const order = upload<'u32'>(gpu, counting(samples), [samples], 'order');
   return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization, common };
@@ -156,28 +162,35 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
       `${where}: a sample of the data set has ${dataset.features} features, but the model has ${model.spec.inputs} inputs.`,
     );
   }
-  const { classCount, notProbabilities, labels } = dataset;
-  checkLabels(where, { classCount, notProbabilities, words: labels.shape[1] ?? 1 }, model, loss);
+  const { classCount, flaws, labels } = dataset;
+  checkLabels(where, { classCount, flaws, indices: labels.dtype === 'u32' }, model, loss);
 }
 
-/** Whether labels are among a model's outputs. @throws {DataError} */
+/** Whether a loss can compare labels with a model's outputs. @throws {DataError} */
 export function checkLabels(
   where: string,
-  labels: { readonly classCount: number; readonly words: number; readonly notProbabilities?: string | undefined },
+  labels: { readonly classCount: number; readonly indices: boolean; readonly flaws: Flaws },
   { outputs }: Model,
-  loss: Loss,
+  { link, spec: { type } }: Loss,
 ): void {
-  const { classCount, words, notProbabilities } = labels;
-  if (words === 1 ? classCount > outputs : classCount !== outputs) {
+  const { classCount, indices, flaws } = labels;
+  if (!indices && classCount !== outputs) {
+    throw new DataError(`${where}: a row of targets has ${classCount} numbers, but the model has ${outputs} outputs.`);
+  }
+  if (indices && (link === 'identity' || (link === 'logistic' && outputs > 1))) {
     throw new DataError(
-      words === 1
-        ? `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${outputs - 1}.`
-        : `${where}: a row of targets has ${classCount} numbers, but the model has ${outputs} outputs.`,
+      `${where}: ${type} learns from targets, ${outputs} numbers for each sample, but classes came. Pass targets, or use softmaxCrossEntropy().`,
     );
   }
-  if (notProbabilities !== undefined) {
+  const classes = link === 'logistic' ? 2 : outputs;
+  if (indices && classCount > classes) {
     throw new DataError(
-      `${where}: ${loss.spec.type} learns from probabilities, ≥ 0 and with a sum of 1, but in the targets ${notProbabilities}.`,
+      `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${classes - 1}.`,
     );
+  }
+  const flaw = link === 'identity' ? undefined : flaws[link];
+  if (flaw !== undefined) {
+    const wanted = link === 'softmax' ? '≥ 0 and with a sum of 1' : 'from 0 to 1';
+    throw new DataError(`${where}: ${type} learns from probabilities, ${wanted}, but in the targets ${flaw}.`);
   }
 }

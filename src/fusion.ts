@@ -2,10 +2,10 @@ import type { AdapterTraits, Dispatch } from './gpu/dispatch.js';
 import type { Recorded, Rewritten } from './gpu/plan.js';
 import { type DType, type Storage, Tensor } from './gpu/tensor.js';
 import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
-import { asOperand, type GatherDispatch } from './kernels/gather-rows.js';
+import { asOperand, type GatherDispatch, type LabelledDispatch } from './kernels/gather-rows.js';
 import { type MatmulDispatch, matmul } from './kernels/matmul.js';
 import type { SgdDispatch } from './kernels/sgd.js';
-import { type LossDispatch, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
+import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
 import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
@@ -39,6 +39,8 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const [gather, loss, update] = [dispatches.find(isGather), dispatches.find(isLoss), dispatches.find(isUpdate)];
   if (gather === undefined) return undefined;
+  const other = notPlain(dispatches);
+  if (other !== undefined) return other;
   const { source, X } = gather.gather;
   const products = dispatches.filter(isProduct);
   const forward: MatmulDispatch[] = [];
@@ -96,6 +98,8 @@ function fuseHead(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const call = dispatches.find(isLoss);
   const gather = dispatches.find(isGather);
+  const other = notPlain(dispatches);
+  if (other !== undefined) return other;
   if (call === undefined || gather === undefined) return undefined;
   const { logits, labels, step } = call.loss;
   const { gradient, ...sums } = call.loss.outputs;
@@ -130,7 +134,15 @@ function fuseHead(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   return replaced.filter(({ dispatch }) => !gone.includes(dispatch));
 }
 
-/** A batch that only products and the loss read is taken from the data set by each of them. */
+/** Kernels that end in a loss end in plain softmax-cross-entropy; why this is no such step, if there is a loss. */
+function notPlain(dispatches: readonly Dispatch[]): string | undefined {
+  const loss = dispatches.find(isLabelled);
+  if (loss === undefined) return undefined;
+  if (!isLoss(loss)) return `${loss.label} is no softmax-cross-entropy`;
+  return loss.loss.more && `it has no ${loss.loss.more}`;
+}
+
+/** A batch that only products and those read who compare it with labels is taken from the data set by each of them. */
 function fuseGather(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
@@ -140,9 +152,8 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
   const others = recorded.filter(({ dispatch }) => dispatch !== gather);
   const taken = others.map((other) => {
     const { dispatch, phase } = other;
-    if (isLoss(dispatch) && dispatch.loss.labels === Y) {
-      const { logits, outputs, step } = dispatch.loss;
-      return { phase, dispatch: softmaxCrossEntropyRows(logits, rows.source, outputs, step) };
+    if (isLabelled(dispatch) && dispatch.labelled.labels === Y) {
+      return { phase, dispatch: dispatch.labelled.with(rows.source) };
     }
     if (!isProduct(dispatch) || dispatch.product.A !== X) return other;
     const { A: _, B, C, ...options } = dispatch.product;
@@ -155,6 +166,7 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;
 const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
 const isLoss = (dispatch: Dispatch): dispatch is LossDispatch => 'loss' in dispatch;
+const isLabelled = (dispatch: Dispatch): dispatch is LabelledDispatch => 'labelled' in dispatch;
 const isUpdate = (dispatch: Dispatch): dispatch is SgdDispatch => 'update' in dispatch;
 
 /** Why an adapter does better without a dispatch. */

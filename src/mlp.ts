@@ -9,10 +9,10 @@ import { Tensor } from './gpu/tensor.js';
 import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
 import type { LayerMakers } from './model-file.js';
 import { table } from './table.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { type AnyMetric, Trainer, type TrainerOptions } from './trainer.js';
 
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
-  /** `probabilities` by default. */
+  /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
   readonly output?: Output;
   /** Samples that are computed at once. */
   readonly batchSize?: number;
@@ -77,7 +77,7 @@ export class Mlp {
     return mlp;
   }
 
-  /** Plain data: inputs, layers, normalisation and seed, every default filled in. */
+  /** Plain data: inputs, layers, normalisation, seed and link, every default filled in. */
   get spec(): ModelSpec {
     return this.#model.spec;
   }
@@ -98,7 +98,7 @@ export class Mlp {
   }
 
   /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */
-  async trainer<Names extends string = never>(options: TrainerOptions<Names>): Promise<Trainer<Names>> {
+  async trainer<M extends AnyMetric = never>(options: TrainerOptions<M>): Promise<Trainer<M>> {
     this.#check();
     const trainer = await Trainer.create(this.#model, options, (disposed) => this.#parts.delete(disposed));
     this.#parts.add(trainer);
@@ -111,17 +111,29 @@ export class Mlp {
     options: PredictOptions<'classes'> & { readonly output: 'classes' },
   ): Promise<Uint32Array>;
   /**
-   * What the model makes of samples: (samples, outputs), row by row.
+   * What the model makes of samples: (samples, outputs), row by row. `spec.link` says what its outputs mean: as the last layer's
+   * activation does, `softmax` or `sigmoid`, or else the loss of the latest trainer. A class is the largest output (the first of
+   * equals); of a single logistic output, whether its probability is ≥ ½.
    * @param inputs raw, as in training: the model normalises them itself. (samples, inputs) numbers
    * @throws {ShapeError|DataError} before any GPU work
    * @throws {DeviceLostError} never a made-up result
    */
-  predict(inputs: PredictInputs, options?: PredictOptions<'probabilities' | 'logits'>): Promise<Float32Array>;
+  predict(inputs: PredictInputs, options?: PredictOptions<Exclude<PredictionOutput, 'classes'>>): Promise<Float32Array>;
   async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array> {
     this.#check();
-    const { output = 'probabilities', batchSize = MOST_AT_ONCE } = options;
-    if (!['probabilities', 'logits', 'classes'].includes(output)) {
-      throw new MlpError('bad-option', `predict: output = "${output}"; it is "probabilities", "logits" or "classes".`);
+    const regression = this.#model.spec.link === 'identity';
+    const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;
+    if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}"; it is "probabilities", "logits", "classes" or "values".`,
+      );
+    }
+    if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}", but the model's outputs are values: it has no softmax or sigmoid, nor a trainer with a loss of classes. Use "values".`,
+      );
     }
     checkBatchSize('predict:', batchSize, this.#model.gpu.info.limits);
     const values =
@@ -234,7 +246,7 @@ export class Mlp {
 
   /** The plan for batches of a size, with a buffer that inputs are written into. */
   #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
-    const key = `${batch}/${output}/${dtype}`;
+    const key = `${batch}/${output}/${dtype}/${this.#model.spec.link}`;
     let predictor = this.#predictors.get(key);
     if (predictor === undefined) {
       const [oldest] = this.#predictors;

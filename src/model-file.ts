@@ -3,6 +3,7 @@ import { demand, elements, text } from './check.js';
 import { FormatError, MlpError } from './errors.js';
 import { type DenseOptions, dense } from './layers/dense.js';
 import type { Layer } from './layers/layer.js';
+import { checkLink } from './link.js';
 import {
   everyLayer,
   type ModelLayer,
@@ -72,14 +73,15 @@ export function readModelFile(
   }
   const spec = readSpec(saved, where);
   try {
-    const { inputs, normalize, seed } = spec;
+    const { inputs, normalize, seed, link } = spec;
     const layers = spec.layers.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
     demand('the spec has', { inputs }, 'a positive integer');
     demand('the spec has', { seed }, 'an integer ≥ 0');
+    checkLink('the spec has', link);
     const weights = weightsOf(file, placeLayers(inputs, layers), where);
     // After the tensors: they have shown that there can be as many inputs as the spec says.
     if (normalize !== null) normalizationOf(inputs, normalize);
-    return { options: { inputs, layers, seed, ...(normalize !== null && { normalize }) }, weights };
+    return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }) }, weights };
   } catch (cause) {
     if (cause instanceof FormatError || (cause instanceof MlpError && cause.code === 'unknown-layer')) throw cause;
     throw new FormatError(`${where}: the spec in the file is of no model: ${String(cause)}`, { cause });
@@ -199,14 +201,14 @@ function readSpec(json: string, where: string): ModelSpec {
   if (!Array.isArray(spec?.layers) || spec.layers.length === 0) {
     throw new FormatError(`${where}: the spec in the file has no list of layers.`);
   }
-  const { inputs, layers, normalize, seed, ...rest } = spec;
+  const { inputs, layers, normalize, seed, link, ...rest } = spec;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
     throw new FormatError(
       `${where}: the spec in the file has "${unknown}", which this version of the library does not know.`,
     );
   }
-  return { inputs, layers, normalize, seed };
+  return { inputs, layers, normalize, seed, link };
 }
 
 /** A layer from its spec. What the layer does not take from it, a later version may have put there. @param name `3`, or `3.0` */

@@ -4,6 +4,7 @@ import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { initialValues } from './initializers.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
+import { checkLink, type Link, linkOf } from './link.js';
 import { Random } from './random.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
@@ -20,6 +21,8 @@ export interface ModelOptions {
   readonly normalize?: Normalization;
   /** Decides initial values and shuffling. */
   readonly seed?: number;
+  /** What predictions make of the outputs, if the last layer's activation does not say it, and before a trainer's loss does. */
+  readonly link?: Link;
 }
 
 /** A model as plain data: what it takes to make it again. */
@@ -28,6 +31,8 @@ export interface ModelSpec {
   readonly layers: readonly Layer['spec'][];
   readonly normalize: Normalization | null;
   readonly seed: number;
+  /** Of the last layer, of the loss of the latest trainer, or else softmax for several outputs and identity for one. */
+  readonly link: Link;
 }
 
 /** A parameter's values, on the host. */
@@ -74,8 +79,8 @@ const BLOCK = 64;
 /** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
 export class Model {
   readonly gpu: Gpu;
-  readonly spec: ModelSpec;
   readonly layers: readonly ModelLayer[];
+  #spec: ModelSpec;
   /** All trained parameters; layer by layer, each layer's one after the other. */
   readonly values: Tensor;
   /** All others likewise; apart, so that no optimizer can touch them. */
@@ -94,7 +99,7 @@ export class Model {
     common: readonly [number, number] | undefined,
   ) {
     this.gpu = gpu;
-    this.spec = spec;
+    this.#spec = spec;
     this.layers = layers;
     this.values = values;
     this.states = states;
@@ -112,7 +117,11 @@ export class Model {
     await Promise.all(everyLayer(layers).map(({ layer }) => layer.load?.()));
     const scaleAndShift = normalizationOf(inputs, normalize);
     const { values, states } = initialParameters(layers, seed);
-    const spec = { inputs, layers: layers.map(({ layer }) => layer.spec), normalize: normalize ?? null, seed };
+    const specs = layers.map(({ layer }) => layer.spec);
+    const outputs = layers.at(-1)?.outputs;
+    const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
+    checkLink('Mlp.create:', link);
+    const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
     return await gpu.guarded('Mlp.create', () => {
       const tensors = {
         values: upload<'f32'>(gpu, values, [values.length], 'parameters'),
@@ -123,6 +132,20 @@ export class Model {
       const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
       return new Model(gpu, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
     });
+  }
+
+  get spec(): ModelSpec {
+    return this.#spec;
+  }
+
+  /** What the last layer's activation makes of outputs, if it is one that predictions can have behind them. */
+  get ownLink(): Link | undefined {
+    return linkOf(this.layers.at(-1)?.layer.spec.activation);
+  }
+
+  /** From now on predictions make of outputs what a loss does. */
+  learnsWith(link: Link): void {
+    this.#spec = { ...this.#spec, link: this.ownLink ?? link };
   }
 
   /** Features of the last layer's output. */
@@ -147,18 +170,26 @@ export class Model {
     return owners;
   }
 
-  /** The layers as they are recorded. @param gradients of all trained parameters */
-  placed(purpose: Purpose, gradients?: Tensor): PlacedLayer[] {
+  /**
+   * The layers as they are recorded.
+   * @param gradients of all trained parameters
+   * @param folded the last one without its activation, which is the link's
+   */
+  placed(purpose: Purpose, gradients?: Tensor, folded = false): PlacedLayer[] {
     const learns = purpose === 'evaluate' ? undefined : gradients;
-    const place = ({ layer, values, states, number, layers }: ModelLayer): PlacedLayer => ({
-      layer,
-      block: {
-        values: this.values.view(values.start, [values.length]),
-        gradients: learns?.view(values.start, [values.length]),
-        states: this.states.view(states.start, [states.length]),
-      },
-      context: { purpose, seed: this.spec.seed, number, layers: layers.map(place) },
-    });
+    const last = this.layers.at(-1);
+    const place = (placed: ModelLayer): PlacedLayer => {
+      const { layer, values, states, number, layers } = placed;
+      return {
+        layer: folded && placed === last ? (layer.linear ?? layer) : layer,
+        block: {
+          values: this.values.view(values.start, [values.length]),
+          gradients: learns?.view(values.start, [values.length]),
+          states: this.states.view(states.start, [states.length]),
+        },
+        context: { purpose, seed: this.spec.seed, number, layers: layers.map(place) },
+      };
+    };
     return this.layers.map(place);
   }
 
@@ -227,6 +258,12 @@ export function placeLayers(
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
     const name = `${prefix}${index}`;
+    if (layer.spec.activation === 'softmax' && (prefix !== '' || index < layers.length - 1)) {
+      throw new MlpError(
+        'bad-activation',
+        `Mlp.create: layer ${name} has activation "softmax", which only the last layer can have. Use "relu" or another there.`,
+      );
+    }
     const place = { layer, name, number: next.number, inputs: width };
     next.number += 1;
     const starts = { values: next.values, states: next.states };

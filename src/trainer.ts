@@ -2,7 +2,7 @@ import type { Clip } from './adjust.js';
 import { checkBatchSize, demand } from './check.js';
 import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { Results, Training } from './compile.js';
+import { type Results, type Training, taskOf } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
@@ -20,13 +20,14 @@ import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
 import type { Schedule, Scheduled, ScheduleState } from './schedules/schedule.js';
+import { clear, counters, difference, NOTHING, sumsOf, tallyTensor } from './sums.js';
 
-export interface TrainerOptions<Names extends string = never> {
+export interface TrainerOptions<M extends AnyMetric = never> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /** Rows of a step. The last batch of an epoch may have fewer; it counts as it is. */
   readonly batchSize: number;
-  readonly metrics?: readonly Metric<Names>[];
+  readonly metrics?: readonly M[];
   /** Limits the gradients' norm, of all parameters together, or each gradient by itself; after the penalties. */
   readonly clip?: Clip;
   /** Adds l1·Σ|w| + l2·Σw² to what is learned, over weight matrices; reported losses and `gradients` are without it. */
@@ -35,11 +36,16 @@ export interface TrainerOptions<Names extends string = never> {
   readonly stepsPerSubmit?: number | 'auto';
 }
 
-/** Mean loss and metrics over a data set. */
-export type Evaluation<Names extends string = never> = { readonly loss: number } & { readonly [Name in Names]: number };
+/** A metric of any name and value. */
+export type AnyMetric = Metric<string, unknown>;
+
+/** Mean loss and metrics over a data set, each metric's value under its name. */
+export type Evaluation<M extends AnyMetric = never> = { readonly loss: number } & {
+  readonly [Each in M as Each['name']]: ReturnType<Each['value']>;
+};
 
 /** An epoch of `fit`. */
-export type EpochResult<Names extends string = never> = Evaluation<Names> & {
+export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
   /** From 1 on. */
   readonly epoch: number;
   readonly steps: number;
@@ -47,11 +53,11 @@ export type EpochResult<Names extends string = never> = Evaluation<Names> & {
   readonly learningRate: number;
   /** Of training, without the validation. */
   readonly seconds: number;
-  readonly validation?: Evaluation<Names>;
+  readonly validation?: Evaluation<M>;
 };
 
 /** Where `fit` is: mean loss and metrics of the steps since the report before. */
-export type StepResult<Names extends string = never> = Evaluation<Names> & {
+export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
   readonly epoch: number;
   /** Steps of this epoch that are done. */
   readonly step: number;
@@ -60,7 +66,7 @@ export type StepResult<Names extends string = never> = Evaluation<Names> & {
   readonly samplesPerSecond: number;
 };
 
-export interface FitOptions<Names extends string = never> {
+export interface FitOptions<M extends AnyMetric = never> {
   readonly epochs: number;
   /** Evaluated after each epoch. */
   readonly validation?: Dataset;
@@ -71,8 +77,8 @@ export interface FitOptions<Names extends string = never> {
   /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
   readonly signal?: AbortSignal;
   /** Called as results come back, a little behind the GPU; not for every step when several share a submit. */
-  readonly onStep?: (result: StepResult<Names>) => void | Promise<void>;
-  readonly onEpoch?: (result: EpochResult<Names>) => void | Promise<void>;
+  readonly onStep?: (result: StepResult<M>) => void | Promise<void>;
+  readonly onEpoch?: (result: EpochResult<M>) => void | Promise<void>;
   /** What a NaN or an infinity in the loss or a parameter does: reject with `NotFiniteError`, or nothing. */
   readonly onNotFinite?: 'stop' | 'ignore';
 }
@@ -85,15 +91,15 @@ const SUBMIT_MS = { visible: 8, hidden: 64 };
 const NONE = 0xffffffff;
 
 /** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
-export class Trainer<Names extends string = never> {
+export class Trainer<M extends AnyMetric = never> {
   readonly batchSize: number;
   readonly #gpu: Gpu;
   readonly #model: Model;
-  readonly #options: TrainerOptions<Names>;
+  readonly #options: TrainerOptions<M>;
   readonly #training: Training;
   readonly #records: StepRecords;
   readonly #feeds: Feeds;
-  readonly #onDispose: (trainer: Trainer<Names>) => void;
+  readonly #onDispose: (trainer: Trainer<M>) => void;
   /** Of the step that was compiled or replayed last. */
   #latest: Feed | undefined;
   #learningRate: number;
@@ -111,9 +117,9 @@ export class Trainer<Names extends string = never> {
 
   private constructor(
     model: Model,
-    options: TrainerOptions<Names>,
+    options: TrainerOptions<M>,
     training: Training,
-    onDispose: (trainer: Trainer<Names>) => void,
+    onDispose: (trainer: Trainer<M>) => void,
   ) {
     this.batchSize = options.batchSize;
     this.#gpu = model.gpu;
@@ -128,11 +134,11 @@ export class Trainer<Names extends string = never> {
   }
 
   /** @internal */
-  static async create<Names extends string>(
+  static async create<M extends AnyMetric>(
     model: Model,
-    options: TrainerOptions<Names>,
-    onDispose: (trainer: Trainer<Names>) => void,
-  ): Promise<Trainer<Names>> {
+    options: TrainerOptions<M>,
+    onDispose: (trainer: Trainer<M>) => void,
+  ): Promise<Trainer<M>> {
     const { batchSize: batch, stepsPerSubmit = 'auto', loss, optimizer, clip, penalties } = options;
     const { gpu } = model;
     checkBatchSize('trainer:', batch, gpu.info.limits);
@@ -149,15 +155,19 @@ export class Trainer<Names extends string = never> {
         );
       }
     }
+    checkTask(model, options);
     const { owners } = model;
     // Few trainers adjust gradients: what does is loaded where one does.
     const adjusting =
       clip === undefined && penalties === undefined
         ? undefined
         : (await import('./adjust.js')).adjusting(model, clip, penalties);
+    const tallies = new Set(options.metrics?.flatMap(({ tally }) => tally ?? []));
+    const task = taskOf(model, loss);
     const results = (): Results => ({
       losses: Tensor.empty(gpu, [batch, 1], 'losses'),
-      totals: Tensor.empty(gpu, [2, batch], 'totals'),
+      totals: Tensor.empty(gpu, [loss.weighsClasses === true ? 3 : 2, batch], 'totals'),
+      tallies: new Map([...tallies].map((tally) => [tally, tallyTensor(gpu, tally.shape(batch, task), tally)])),
       together: Tensor.empty(gpu, [3, batch], 'totals and losses'),
       status: Tensor.empty(gpu, [1 + model.layers.length], 'status', 'u32'),
     });
@@ -178,6 +188,7 @@ export class Trainer<Names extends string = never> {
     );
     try {
       trainer.#latest = await trainer.#feeds.prepare();
+      model.learnsWith(loss.link);
       return trainer;
     } catch (error) {
       trainer.dispose();
@@ -205,11 +216,16 @@ export class Trainer<Names extends string = never> {
   /**
    * Queues one minibatch; there is nothing to wait for.
    * @param inputs at most `batchSize` samples
-   * @param targets a class for each sample, or a row of probabilities
+   * @param targets a class for each sample, or a row of probabilities or values
+   * @param weights for each sample a number ≥ 0 that its loss is multiplied by; the mean is over the samples all the same
    * @throws {ShapeError|DataError} before anything is queued
    */
-  step(inputs: Uint8Array | Float32Array | ArrayLike<number>, targets: ArrayLike<number>): void {
-    this.#replayBatch('step', inputs, targets);
+  step(
+    inputs: Uint8Array | Float32Array | ArrayLike<number>,
+    targets: ArrayLike<number>,
+    weights?: ArrayLike<number>,
+  ): void {
+    this.#replayBatch('step', inputs, targets, weights);
   }
 
   /**
@@ -219,7 +235,7 @@ export class Trainer<Names extends string = never> {
    * @throws {NotFiniteError} that names the step and the layer
    * @throws {DeviceLostError} within one submit
    */
-  async fit(dataset: Dataset, options: FitOptions<Names>): Promise<EpochResult<Names>[]> {
+  async fit(dataset: Dataset, options: FitOptions<M>): Promise<EpochResult<M>[]> {
     this.#checkIdle('fit');
     const { epochs, validation, signal, onEpoch, schedule } = options;
     demand('fit:', { epochs }, 'an integer ≥ 0');
@@ -232,7 +248,7 @@ export class Trainer<Names extends string = never> {
       );
     }
     this.#busy = 'fit';
-    const history: EpochResult<Names>[] = [];
+    const history: EpochResult<M>[] = [];
     try {
       const feed = await this.#feeds.of(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
@@ -269,18 +285,18 @@ export class Trainer<Names extends string = never> {
   }
 
   /** Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. */
-  async evaluate(dataset: Dataset): Promise<Evaluation<Names>> {
+  async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
     const feed = await this.#feeds.of(dataset, 'evaluate');
-    const { totals } = feed.results;
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
-    totals.write(new Float32Array(totals.length));
+    clear(feed.results);
     for (let first = 0; first < steps; ) {
       first += this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
     }
-    return this.#evaluation(sums(await totals.read(), dataset.length));
+    const read = await Promise.all(counters(feed.results).map(async (tensor) => (await tensor.read()).buffer));
+    return this.#evaluation(sumsOf(feed.results, read, dataset.length));
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
@@ -294,8 +310,9 @@ export class Trainer<Names extends string = never> {
   async gradients(
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
+    weights?: ArrayLike<number>,
   ): Promise<{ loss: number; gradients: Weight[] }> {
-    const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, weights);
     const [flat, perRow] = await Promise.all([feed.gradients.read(), feed.results.losses.read()]);
     return { loss: mean(perRow, rows), gradients: this.#model.cut(flat) };
   }
@@ -309,7 +326,7 @@ export class Trainer<Names extends string = never> {
     targets: ArrayLike<number>,
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
-    const { rows, feed } = this.#replayBatch('gradients', inputs, targets);
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, undefined);
     this.#busy = 'checkGradients';
     try {
       // Few apps check: it is loaded where one does.
@@ -381,7 +398,10 @@ export class Trainer<Names extends string = never> {
     this.#disposed = true;
     this.resume();
     const { workspace, owners, results, adjusting } = this.#training;
-    const tensors = [results.training, results.evaluation].flatMap((sums) => Object.values(sums));
+    const tensors = [results.training, results.evaluation].flatMap(({ tallies, ...others }) => [
+      ...Object.values(others),
+      ...tallies.values(),
+    ]);
     for (const part of [this.#feeds, this.#records, workspace, owners, adjusting, ...tensors]) part?.dispose();
     this.#onDispose(this);
   }
@@ -395,23 +415,23 @@ export class Trainer<Names extends string = never> {
     feed: Feed,
     samples: number,
     epoch: number,
-    options: FitOptions<Names>,
-  ): Promise<EpochResult<Names> | undefined> {
+    options: FitOptions<M>,
+  ): Promise<EpochResult<M> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
-    const { totals, status } = feed.results;
+    const { status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
     feed.dataset?.check('fit');
     feed.source.order.write(shuffle ? random.shuffled(samples) : counting(samples));
-    totals.write(new Float32Array(totals.length));
+    clear(feed.results);
     status.write(new Uint32Array(status.length).fill(NONE));
     const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
-    const reports = new Reports(this.#gpu, [totals, status]);
+    const reports = new Reports(this.#gpu, [status, ...counters(feed.results)]);
     const started = performance.now();
     let frozen = 0;
-    let reported = { sums: { loss: 0, correct: 0, rows: 0 } as Sums, time: started };
+    let reported = { sums: NOTHING, time: started };
     let queued = 0;
     let pace = stepsPerSubmit === 'auto' ? 1 : stepsPerSubmit;
     let inFlight: { readonly done: Promise<unknown>; readonly steps: number } | undefined;
@@ -423,16 +443,12 @@ export class Trainer<Names extends string = never> {
       const report = reports.take().at(-1);
       if (report === undefined) return;
       const { tag: step, time, values } = report;
-      const [sumsRead, statusRead] = values as [ArrayBuffer, ArrayBuffer];
+      const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
       const before = reported;
-      const now = sums(new Float32Array(sumsRead), Math.min(step * this.batchSize, samples));
+      const now = sumsOf(feed.results, sumsRead, Math.min(step * this.batchSize, samples));
       if (onNotFinite === 'stop') this.#refuseNotFinite(new Uint32Array(statusRead), firstStep, epoch, before.sums);
       reported = { sums: now, time };
-      const since = {
-        loss: now.loss - before.sums.loss,
-        correct: now.correct - before.sums.correct,
-        rows: now.rows - before.sums.rows,
-      };
+      const since = difference(now, before.sums);
       if (since.rows === 0) return;
       const samplesPerSecond = (1000 * since.rows) / Math.max(time - before.time, 1e-3);
       await onStep?.({ ...this.#evaluation(since), epoch, step, steps, samplesPerSecond });
@@ -548,9 +564,8 @@ export class Trainer<Names extends string = never> {
   }
 
   /** Before an epoch is trained, whether it will give what the schedule looks at. */
-  #checkSchedule({ schedule, validation }: FitOptions<Names>): void {
-    const names = ['loss', ...(this.#options.metrics ?? []).map(({ spec }) => spec.type)];
-    const numbers = Object.fromEntries(names.map((name) => [name, 0]));
+  #checkSchedule({ schedule, validation }: FitOptions<M>): void {
+    const numbers = this.#evaluation(NOTHING);
     schedule?.check?.(validation === undefined ? numbers : { ...numbers, validation: numbers });
   }
 
@@ -559,18 +574,21 @@ export class Trainer<Names extends string = never> {
     what: 'step' | 'gradients',
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
+    weights: ArrayLike<number> | undefined,
   ): { readonly rows: number; readonly feed: Feed } {
     this.#checkIdle(what);
     const features = this.#model.spec.inputs;
     const rows = inputs.length / features;
-    const labelled = targets.length === rows ? { classes: targets } : { targets };
-    const samples = checkSamples(what, { inputs, features, ...labelled });
+    const { loss } = this.#options;
+    const labelled = loss.link === 'softmax' && targets.length === rows ? { classes: targets } : { targets };
+    const samples = checkSamples(what, { inputs, features, ...labelled, ...(weights && { weights }) });
     if (rows > this.batchSize) {
       throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${this.batchSize}. Pass at most that many.`);
     }
-    checkLabels(what, samples, this.#model, this.#options.loss);
+    const indices = samples.labels instanceof Uint32Array;
+    checkLabels(what, { ...samples, indices }, this.#model, loss);
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
-    const feed = this.#feeds.ofBatch(dtype, samples.words, what);
+    const feed = this.#feeds.ofBatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
     this.#gpu.write(feed.source.data.buffer, 0, samples.inputs);
     this.#gpu.write(feed.source.labels.buffer, 0, samples.labels);
     this.#replay(what, feed, rows, 0, 1);
@@ -589,10 +607,11 @@ export class Trainer<Names extends string = never> {
     return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize };
   }
 
-  #evaluation(total: Sums): Evaluation<Names> {
-    const values: Record<string, number> = { loss: total.loss / total.rows };
-    for (const metric of this.#options.metrics ?? []) values[metric.spec.type] = metric.value(total);
-    return values as Evaluation<Names>;
+  #evaluation(total: Sums): Evaluation<M> {
+    const values: Record<string, unknown> = { loss: total.loss / total.weight };
+    const task = taskOf(this.#model, this.#options.loss);
+    for (const metric of this.#options.metrics ?? []) values[metric.name] = metric.value(total, task);
+    return values as Evaluation<M>;
   }
 
   #refuseNotFinite(status: Uint32Array, firstStep: number, epoch: number, before: Sums): void {
@@ -601,7 +620,7 @@ export class Trainer<Names extends string = never> {
     const layer = status.indexOf(step) - 1;
     const what =
       layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${this.#model.layers[layer]?.layer.spec.type ?? ''})`;
-    const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.rows}.` : '';
+    const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.weight}.` : '';
     throw new NotFiniteError(
       `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${this.#latestRate}.${last} Use a smaller learning rate, normalise the inputs, or look for extreme values in the data.`,
       step,
@@ -625,13 +644,23 @@ export class Trainer<Names extends string = never> {
   }
 }
 
-/** Sums over the rows of a batch, in float64, of sums over steps. */
-function sums(totals: Float32Array, rows: number): Sums {
-  const half = totals.length / 2;
-  const add = (sum: number, value: number): number => sum + value;
-  const loss = totals.subarray(0, half).reduce(add, 0);
-  const correct = totals.subarray(half).reduce(add, 0);
-  return { loss, correct, rows };
+/** Whether a model can learn with a loss, and metrics say anything of that. @throws {MlpError} `bad-loss`, `bad-metric` */
+function checkTask(model: Model, { loss, metrics = [] }: TrainerOptions<AnyMetric>): void {
+  const { ownLink } = model;
+  // A sigmoid may be trained on values, such as 0 and 1; nothing but its own loss goes with a softmax.
+  const isOdd = ownLink !== undefined && ownLink !== loss.link && (ownLink === 'softmax' || loss.link === 'softmax');
+  if (isOdd) {
+    const [activation, remedy] =
+      ownLink === 'softmax' ? ['softmax', 'softmaxCrossEntropy()'] : ['sigmoid', 'binaryCrossEntropy()'];
+    throw new MlpError(
+      'bad-loss',
+      `trainer: the last layer has activation "${activation}", but the loss is ${loss.spec.type}. Use ${remedy}, or a last layer without it.`,
+    );
+  }
+  for (const metric of metrics) {
+    const why = metric.unfit(taskOf(model, loss));
+    if (why !== undefined) throw new MlpError('bad-metric', `trainer: ${metric.name} ${why}.`);
+  }
 }
 
 /** The mean of the first rows, in float64. */

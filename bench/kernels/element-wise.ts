@@ -5,7 +5,9 @@ import { Tensor } from '../../src/index.js';
 import { adagradUpdate } from '../../src/kernels/adagrad.js';
 import { adamUpdate } from '../../src/kernels/adam.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
+import { classCounts } from '../../src/kernels/class-counts.js';
 import { columnSum } from '../../src/kernels/column-sum.js';
+import { elementwiseLossRows } from '../../src/kernels/elementwise-loss.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { gradientNorm, normSums } from '../../src/kernels/gradient-norm.js';
 import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
@@ -14,6 +16,7 @@ import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
+import { VALUE_SUMS, valueSums } from '../../src/kernels/value-sums.js';
 import { Random } from '../../src/random.js';
 import type { Case } from '../case.js';
 import { replays } from './candidates.js';
@@ -186,6 +189,38 @@ function rowwise(rows: number, classes: number): Case[] {
           },
           at(rows),
         ),
+      false,
+    ),
+    kernelCase(
+      `elementwise-loss ${rows}×${classes} binaryCrossEntropy`,
+      4 * (3 * size + 4 * rows),
+      ({ random, zeros }) =>
+        elementwiseLossRows(
+          { name: 'binaryCrossEntropy' },
+          random([rows, classes]),
+          random([rows, classes], 0, 1),
+          {
+            losses: zeros([rows, 1], 'f32'),
+            gradient: zeros([rows, classes], 'f32'),
+            totals: zeros([2, rows], 'f32'),
+            status: zeros([4], 'u32'),
+          },
+          at(rows),
+        ),
+      false,
+    ),
+    kernelCase(
+      `class-counts ${rows}×${classes}`,
+      4 * (size + 2 * rows),
+      ({ random, zeros }) =>
+        classCounts(random([rows, classes]), zeros([rows, 1], 'u32'), zeros([classes, classes], 'u32'), at(rows)),
+      false,
+    ),
+    kernelCase(
+      `value-sums ${rows}×${classes}`,
+      8 * size,
+      ({ random, zeros }) =>
+        valueSums(random([rows, classes]), random([rows, classes]), zeros([classes, 64, VALUE_SUMS], 'f32'), at(rows)),
       false,
     ),
     kernelCase(

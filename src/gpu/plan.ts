@@ -107,6 +107,13 @@ export class PlanBuilder {
     return new Tensor(this.#workspace.state(`${label} ${number} ${bytes}`, label, bytes), 0, shape, 'f32');
   }
 
+  /** Numbers that are known when the plan is recorded. */
+  constant(label: string, values: readonly number[]): Tensor {
+    const tensor = this.state(label, [values.length]);
+    this.#workspace.fill(tensor.storage, values);
+    return tensor;
+  }
+
   /** Says that a tensor is read from outside of the plan, so that what writes it stays. */
   keep(tensor: Tensor<DType>): void {
     this.#kept.add(tensor.storage);

@@ -14,6 +14,7 @@ export interface PlanMemory {
  */
 export class Workspace {
   readonly #states: Map<string, Storage> = new Map<string, Storage>();
+  readonly #contents: Map<Storage, readonly number[]> = new Map<Storage, readonly number[]>();
   #lent: readonly Storage[] = [];
   readonly #allocated: Set<Storage> = new Set<Storage>();
 
@@ -27,6 +28,11 @@ export class Workspace {
   /** Everything that outlives a replay, by its name. */
   get states(): ReadonlyMap<string, Storage> {
     return this.#states;
+  }
+
+  /** What a state holds as soon as it has memory, instead of zeros. */
+  fill(state: Storage, values: readonly number[]): void {
+    this.#contents.set(state, values);
   }
 
   /**
@@ -54,7 +60,11 @@ export class Workspace {
   /** Gives memory to everything that has none yet, and says what that is. */
   allocate(gpu: Memory): readonly Storage[] {
     const fresh = [...this.#storages].filter((storage) => !this.#allocated.has(storage));
-    for (const storage of fresh) this.#allocated.add(storage.allocate(gpu));
+    for (const storage of fresh) {
+      this.#allocated.add(storage.allocate(gpu));
+      const values = this.#contents.get(storage);
+      if (values !== undefined) gpu.write(storage.buffer, 0, Float32Array.from(values));
+    }
     return fresh;
   }
 

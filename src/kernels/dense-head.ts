@@ -32,8 +32,8 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
  * adapter where there are more than 16 classes, is faster with the other kernels.
  * @param Y (batch, inputs): the outputs of the layer below
  * @param parameters (inputs, classes): W; or (inputs + 1, classes): W, and b in the last row
- * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices, or
- * (samples, classes): the bits of float32 probabilities
+ * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices as u32, or
+ * (samples, classes) probabilities as f32
  * @param step where the batch begins, how many rows are valid, and the number of the step; a plan fills it in at each replay
  * @param gate (batch, inputs): the activation below and what it kept; without one dX is not multiplied
  * @throws {ShapeError} if the shapes do not fit together, or there are more than 64 classes
@@ -50,7 +50,8 @@ export function denseHead(
   const { gradient, dX } = outputs;
   const [rows = 1, inputs = 1] = Y.shape;
   const [stored = 1, classes = 1] = parameters.shape;
-  const [samples = 1, width = 1] = labels.shape;
+  const [samples = 1] = labels.shape;
+  const indices = labels.dtype === 'u32';
   const bias = stored === inputs + 1;
   if (classes > MOST_CLASSES) {
     throw new ShapeError(`denseHead: there are ${classes} classes, but it computes at most ${MOST_CLASSES}.`);
@@ -58,7 +59,7 @@ export function denseHead(
   const shapes: Readonly<Record<string, readonly [Tensor | Tensor<'u32'> | undefined, ...number[]]>> = {
     Y: [Y, rows, inputs],
     parameters: [parameters, inputs + (bias ? 1 : 0), classes],
-    labels: [labels, samples, width === 1 ? 1 : classes],
+    labels: [labels, samples, indices ? 1 : classes],
     order: [order, samples],
     losses: [outputs.losses, rows, 1],
     totals: [outputs.totals, 2, rows],
@@ -82,8 +83,7 @@ export function denseHead(
     const CHUNKS = Math.ceil(quads / GROUPS);
     const BLOCKS = software ? 4 : 1;
     const overrides = {
-      // One class has one word of labels either way; an index of it says nothing, so it is taken for a probability.
-      PROBABILITIES: width === classes && classes > 1,
+      PROBABILITIES: !indices,
       BIAS: bias,
       BACKWARD: gradient !== undefined,
       BELOW: dX !== undefined,

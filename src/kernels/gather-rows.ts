@@ -8,18 +8,62 @@ import type { Tensor } from '../gpu/tensor.js';
 const COLUMNS = 4;
 const WORKGROUP = 64;
 
+/**
+ * What each row is compared with: (rows, 1) class indices as u32, or (rows, outputs) numbers as float32. With one more
+ * column the last has the float32 weight of each row.
+ */
+export type LabelTensor = Tensor<'u32'> | Tensor;
+
 /** Where a batch comes from. */
 export interface RowSource {
   /** (samples, columns): bytes or float32. */
   readonly data: Tensor<'u8'> | Tensor;
-  /** (samples, words): class indices, or float32 bits. */
-  readonly labels: Tensor<'u32'>;
+  /** (samples, words): class indices as u32 or numbers as float32, and their weights if there is one column more. */
+  readonly labels: LabelTensor;
   /** Row numbers, in the order in which batches take them. */
   readonly order: Tensor<'u32'>;
   /** (columns, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
   /** Scale and shift, if all features have the same: then a product can convert the rows where it loads them. */
   readonly common?: readonly [number, number] | undefined;
+}
+
+/** Labels of a batch's rows; or a data set's, and the order in which a batch takes them. */
+export type Labels = LabelTensor | Pick<RowSource, 'labels' | 'order'>;
+
+/** A dispatch that compares a batch with its labels, and can take them from a data set instead. */
+export interface LabelledDispatch extends Dispatch {
+  readonly labelled: {
+    readonly labels: Labels;
+    with(labels: Labels): LabelledDispatch;
+  };
+}
+
+/** How a kernel reads labels. */
+export interface LabelForm {
+  readonly labels: LabelTensor;
+  readonly order: Tensor<'u32'> | undefined;
+  /** Class indices; else a number for each output. */
+  readonly indices: boolean;
+  /** The last word is the row's weight. */
+  readonly weighted: boolean;
+  /** Of a row. */
+  readonly words: number;
+}
+
+/** The form of the labels of (rows, outputs). @throws {ShapeError} if they have another shape */
+export function labelForm(where: string, labels: Labels, rows: number, outputs: number): LabelForm {
+  const order = 'order' in labels ? labels.order : undefined;
+  const stored = 'order' in labels ? labels.labels : labels;
+  const [count = 0, words = 0] = stored.shape;
+  const indices = stored.dtype === 'u32';
+  const plain = indices ? 1 : outputs;
+  if ((order === undefined && count !== rows) || (words !== plain && words !== plain + 1)) {
+    throw new ShapeError(
+      `${where}: outputs are (${rows}, ${outputs}), but labels are ${text(stored.shape)} ${stored.dtype}; they are (${rows}, 1) indices as u32 or (${rows}, ${outputs}) numbers as f32, and one more column has weights.`,
+    );
+  }
+  return { labels: stored, order, indices, weighted: words > plain, words };
 }
 
 /** A batch that no dispatch has to write: each reader takes it from the source, as `gatherRows` would have written it. */
@@ -35,7 +79,7 @@ export interface GatherDispatch extends Dispatch {
   readonly gather: {
     readonly source: RowSource;
     readonly X: Tensor;
-    readonly Y: Tensor<'u32'>;
+    readonly Y: LabelTensor;
     readonly step: GatheredRows['step'];
   };
 }
@@ -59,7 +103,7 @@ export function asOperand({ gather: { source, X, step } }: GatherDispatch): Gath
 export function gatherRows(
   source: RowSource,
   X: Tensor,
-  Y: Tensor<'u32'>,
+  Y: LabelTensor,
   step: StepValues | typeof PER_STEP,
 ): GatherDispatch {
   const { data, labels, order, normalization } = source;

@@ -1,17 +1,20 @@
 import shader from '../../shaders/softmax-cross-entropy.wgsl';
 import { text } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
-import type { RowSource } from './gather-rows.js';
+import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
 /** What the loss kernel writes beside the gradient. */
 export interface LossOutputs {
-  /** (rows, 1): the loss of each row. */
+  /** (rows, 1): the loss of each row. Their mean over the valid rows is the batch's loss. */
   readonly losses: Tensor;
-  /** (rows, classes): ∂(mean loss)/∂logits. */
+  /** (rows, outputs): ∂(the batch's loss)/∂outputs. */
   readonly gradient: Tensor;
-  /** (2, rows): added to: the losses, and 1 for each row whose largest logit is that of its label. */
+  /**
+   * (2, rows): added to: the losses, and 1 for each row whose largest logit is that of its label. With class weights (3,
+   * rows): the last are what the sum of the losses is to be divided by.
+   */
   readonly totals: Tensor;
   /** (3, rows): totals and losses in one tensor, where a plan that is one kernel has them instead. */
   readonly together?: Tensor;
@@ -19,23 +22,31 @@ export interface LossOutputs {
   readonly status: Tensor<'u32'>;
 }
 
-/** Labels of the rows; or a data set's, and the order in which a batch takes them. */
-type Labels = Tensor<'u32'> | Pick<RowSource, 'labels' | 'order'>;
+/** What softmax-cross-entropy may do beyond the plain form. */
+export interface CrossEntropyForm {
+  /** The share of each label that is spread evenly over all classes. */
+  readonly labelSmoothing?: number;
+  /** (classes): what each class counts. */
+  readonly classWeights?: Tensor | undefined;
+}
 
 /** A `softmaxCrossEntropyRows` dispatch, and what it compares. */
-export interface LossDispatch extends Dispatch {
+export interface LossDispatch extends LabelledDispatch {
   readonly loss: {
     readonly logits: Tensor;
     readonly labels: Labels;
     readonly outputs: LossOutputs;
     readonly step: StepValues | typeof PER_STEP;
+    /** What makes it more than −log softmax(logits)[label], if anything does. */
+    readonly more: string | undefined;
   };
 }
 
 /**
  * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/softmax-cross-entropy.wgsl` tells how.
  * @param logits (rows, classes)
- * @param labels (rows, 1): class indices; or (rows, classes): the bits of float32 probabilities; or those of a data set
+ * @param labels (rows, 1): class indices as u32; or (rows, classes): probabilities as f32; one more column has the rows'
+ * weights; or those of a data set
  * @param step how many rows are valid, and the number of the step; a plan fills it in at each replay
  * @throws {ShapeError} if the shapes do not fit together
  */
@@ -44,31 +55,61 @@ export function softmaxCrossEntropyRows(
   labels: Labels,
   outputs: LossOutputs,
   step: StepValues | typeof PER_STEP,
+  { labelSmoothing = 0, classWeights }: CrossEntropyForm = {},
 ): LossDispatch {
   const [rows = 1, classes = 1] = logits.shape;
+  const where = 'softmaxCrossEntropyRows';
+  const form = labelForm(where, labels, rows, classes);
+  if (classWeights !== undefined && classWeights.length !== classes) {
+    throw new ShapeError(`${where}: there are ${classWeights.length} classWeights for ${classes} classes.`);
+  }
+  checkOutputs(where, logits, outputs, classWeights === undefined ? 2 : 3);
   const { losses, gradient, totals, status } = outputs;
-  const gathered = 'order' in labels;
-  const stored = gathered ? labels.labels : labels;
-  const width = stored.shape[1] ?? 1;
-  if ((!gathered && stored.shape[0] !== rows) || (width !== 1 && width !== classes)) {
-    throw new ShapeError(
-      `softmaxCrossEntropyRows: logits are ${text(logits.shape)}, but labels are ${text(stored.shape)}; they are (${rows}, 1) indices or (${rows}, ${classes}) probabilities.`,
-    );
-  }
-  if (losses.length !== rows || gradient.shape.join() !== logits.shape.join() || totals.length !== 2 * rows) {
-    throw new ShapeError(
-      `softmaxCrossEntropyRows: for logits (${rows}, ${classes}) the losses are (${rows}, 1), the gradient (${rows}, ${classes}) and the totals (2, ${rows}); they are ${text(losses.shape)}, ${text(gradient.shape)} and ${text(totals.shape)}.`,
-    );
-  }
+  const overrides = {
+    PROBABILITIES: !form.indices,
+    GATHERED: form.order !== undefined,
+    SMOOTHING: labelSmoothing,
+    SAMPLE_WEIGHTS: form.weighted,
+    CLASS_WEIGHTS: classWeights !== undefined,
+  };
   const described = dispatch(shader, {
     label: `softmax-cross-entropy ${rows}×${classes}`,
-    // One class has one row of labels either way; an index of it says nothing, so it is taken for a probability.
-    programs: [
-      program(shader, { PROBABILITIES: width === classes && classes > 1, GATHERED: gathered }, linearGrid(rows)),
-    ],
-    uniforms: { dims: { rows, classes }, step },
-    buffers: { logits, labels: stored, order: gathered ? labels.order : undefined, losses, gradient, totals, status },
+    programs: [program(shader, overrides, linearGrid(rows))],
+    uniforms: { dims: { rows, classes, words: form.words }, step },
+    buffers: {
+      logits,
+      labels: form.labels,
+      order: form.order,
+      losses,
+      gradient,
+      totals,
+      status,
+      weights: classWeights,
+    },
     flops: 8 * rows * classes,
   });
-  return { ...described, loss: { logits, labels, outputs, step } };
+  const more = [
+    ...(labelSmoothing > 0 ? ['label smoothing'] : []),
+    ...(classWeights === undefined ? [] : ['class weights']),
+    ...(form.weighted ? ['sample weights'] : []),
+  ].join(' and ');
+  return {
+    ...described,
+    loss: { logits, labels, outputs, step, more: more === '' ? undefined : more },
+    labelled: {
+      labels,
+      with: (others) => softmaxCrossEntropyRows(logits, others, outputs, step, { labelSmoothing, classWeights }),
+    },
+  };
+}
+
+/** Whether results are those of (rows, columns) outputs. @throws {ShapeError} */
+export function checkOutputs(where: string, outputs: Tensor, results: LossOutputs, sums: number): void {
+  const [rows = 1] = outputs.shape;
+  const { losses, gradient, totals } = results;
+  if (losses.length !== rows || gradient.shape.join() !== outputs.shape.join() || totals.length !== sums * rows) {
+    throw new ShapeError(
+      `${where}: for outputs ${text(outputs.shape)} the losses are (${rows}, 1), the gradient ${text(outputs.shape)} and the totals (${sums}, ${rows}); they are ${text(losses.shape)}, ${text(gradient.shape)} and ${text(totals.shape)}.`,
+    );
+  }
 }

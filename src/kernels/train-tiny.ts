@@ -96,7 +96,7 @@ function measure({ sizes, batch }: TinyNet): Measures {
 
 /**
  * Describes consecutive steps of training in one dispatch; `shaders/train-tiny.wgsl` tells how.
- * @param source labels are (samples, 1) class indices, or (samples, outputs) probabilities
+ * @param source labels are (samples, 1) class indices as u32, or (samples, outputs) probabilities as f32
  * @param parameters all layers' in one flat tensor, each layer's from a multiple of 64 elements on; read and written
  * @param optimizer `undefined` for an evaluation, which changes nothing but `outputs`
  * @param step all rows of the run, and the number of its first step; a plan fills it in at each replay
@@ -151,7 +151,7 @@ function describe(
     ['numbers of normalization', normalization.length, 2 * inputs],
     ['numbers of parameters', parameters.length, count],
     ['numbers of velocity', velocity?.length ?? count, count],
-    ['columns of labels', words, status === undefined || words === 1 ? words : classes],
+    ['columns of labels', words, status === undefined ? words : labels.dtype === 'u32' ? 1 : classes],
     ['columns of results', results.shape[1], status === undefined ? classes : batch],
     ['rows of results', status === undefined ? 3 : results.shape[0], 3],
     ['numbers of status', status?.length ?? layers + 1, layers + 1],
@@ -164,7 +164,7 @@ function describe(
     LOSS: status !== undefined,
     UPDATE: velocity !== undefined,
     NESTEROV: nesterov,
-    PROBABILITIES: words > 1,
+    PROBABILITIES: labels.dtype === 'f32',
     BYTES: data.dtype === 'u8',
     ACTIVATION: index,
     ALPHA: alpha,

@@ -21,10 +21,18 @@ export interface DenseOptions {
  * Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
  * A learned activation adds a parameter, `alpha` or `beta`: (units), or (1) for the layer. With maxout W and b have
  * pieces·units columns: piece p of unit u is column u·pieces + p.
+ * A last layer may have the activation `softmax`: with softmaxCrossEntropy, which contains it, as with `sigmoid` and
+ * binaryCrossEntropy, the network is trained on what comes before it, and predictions are behind it.
  * What is wrong with it is said by `Mlp.create`, which knows where the layer stands.
  */
-export function dense(units: number, activation: Activation | Maxout = 'linear', options: DenseOptions = {}): Layer {
+export function dense(
+  units: number,
+  given: Activation | Maxout | 'softmax' = 'linear',
+  options: DenseOptions = {},
+): Layer {
   const { bias = true } = options;
+  // Softmax is the link between the model's outputs and their meaning: the layer has the logits.
+  const activation = given === 'softmax' ? 'linear' : given;
   const maxout = isMaxout(activation) ? maxoutSpec(activation) : undefined;
   const resolved = isMaxout(activation) ? undefined : tryResolve(activation);
   const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
@@ -37,21 +45,22 @@ export function dense(units: number, activation: Activation | Maxout = 'linear',
   const seldom = maxout !== undefined || learned !== undefined;
   let endings: typeof import('./dense-endings.js') | undefined;
 
-  const linear = { weight: 'weight', ...(bias && { bias: 'bias' }) };
+  const product = { weight: 'weight', ...(bias && { bias: 'bias' }) };
   // PyTorch has activations in modules of their own, and calls prelu's parameter a weight.
-  const ending =
+  const after =
     learned === undefined ? {} : resolved?.name === 'prelu' ? { weight: 'alpha' } : { [learned.name]: learned.name };
   return {
     spec: {
       type: 'dense',
       units,
-      activation: maxout ?? resolved?.spec ?? activation,
+      activation: given === 'softmax' ? given : (maxout ?? resolved?.spec ?? given),
       initializer,
       bias,
       biasInitializer,
     },
-    modules: resolved?.name === 'linear' ? [linear] : [linear, ending],
+    modules: resolved?.name === 'linear' && given !== 'softmax' ? [product] : [product, after],
     outputs: () => units,
+    ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
     ...(resolved?.untrainable === true && {
       untrainable: `has the activation "${resolved.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
     }),

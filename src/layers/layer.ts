@@ -70,6 +70,8 @@ export interface Layer {
   readonly layers?: readonly Layer[];
   /** Why it cannot be trained, and what to do about that: how a sentence that begins with the layer goes on. */
   readonly untrainable?: string;
+  /** The same layer without its activation, where a link takes that over: the sigmoid before binaryCrossEntropy. */
+  readonly linear?: Layer;
   /** Loads what recording it takes and few models need; `Mlp.create` waits for it. */
   load?(): Promise<void>;
   /**

@@ -1,13 +1,27 @@
 import { at, type Bounded, TINY, U, zeros } from './bounded.js';
 import { isDecided, softmaxRow } from './softmax.js';
 
+/** What softmax-cross-entropy may do beyond the plain form. */
+export interface CrossEntropyOptions {
+  /** The share of each label that is spread evenly over all classes. */
+  readonly labelSmoothing?: number | undefined;
+  /** What each class counts. */
+  readonly classWeights?: Float32Array | undefined;
+  /** What each row counts. */
+  readonly weights?: Float32Array | undefined;
+}
+
 export interface SoftmaxCrossEntropy {
-  /** −Σₖ y[r, k]·log softmax(z[r])[k], (rows of the logits, 1). */
+  /** −Σₖ t[r, k]·log softmax(z[r])[k], (rows of the logits, 1), scaled so that their mean is the batch's loss. */
   readonly losses: Bounded;
-  /** (softmax(z)·Σy − y) / rows, like the logits: the gradient of the mean over the valid rows. */
+  /** (softmax(z)·Σt − t) / rows, like the logits: the gradient of the batch's loss. */
   readonly gradient: Bounded;
   /** 1 where the first largest logit is that of the (first) likeliest class, (rows of the logits, 1); bound 1 in doubt. */
   readonly correct: Bounded;
+  /** The losses as they are summed up over steps: with the rows' weights, and not divided by what the classes weigh. */
+  readonly summed: Bounded;
+  /** What their sum is to be divided by. */
+  readonly divisors: Bounded;
 }
 
 /**
@@ -19,57 +33,77 @@ export function softmaxCrossEntropy(
   logits: Bounded,
   labels: Uint32Array | Float32Array,
   rows: number = logits.shape[0],
+  { labelSmoothing = 0, classWeights, weights }: CrossEntropyOptions = {},
 ): SoftmaxCrossEntropy {
   const [batch, classes] = logits.shape;
   const losses = zeros([batch, 1]);
   const gradient = zeros(logits.shape);
   const correct = zeros([batch, 1]);
+  const summed = zeros([batch, 1]);
+  const divisors = zeros([batch, 1]);
+  const byIndex = labels instanceof Uint32Array;
+  for (let r = 0; r < rows; r++) {
+    divisors.values[r] = byIndex && classWeights !== undefined ? at(classWeights, at(labels, r)) : 1;
+  }
+  const divisor = divisors.values.reduce((sum, weight) => sum + weight, 0);
+  const smoothing = Math.fround(labelSmoothing);
+  // With smoothing: 1 − s and y 1 each or s/n 2.5, their sum 1; the class' weight 1.
+  const targetError = (smoothing > 0 ? 3.5 * U : 0) + (classWeights === undefined ? 0 : U);
   for (let r = 0; r < rows; r++) {
     const start = r * classes;
     const z = logits.values.subarray(start, start + classes);
     const zBound = logits.bound.subarray(start, start + classes);
-    const y = targets(labels, r, classes);
+    const y = labelRow(labels, r, classes);
+    const t = y.map((yk, k) => ((1 - smoothing) * yk + smoothing / classes) * (classWeights?.[k] ?? 1));
     const { p, bound, maximum, argmax, logSum, sumError } = softmaxRow(z, zBound);
     let mass = 0;
     let likeliest = 0;
     let moved = 0; // Σ pⱼδzⱼ, what the logits' bounds make of ln Σ exp
     for (let k = 0; k < classes; k++) {
-      mass += at(y, k);
+      mass += at(t, k);
       if (at(y, k) > at(y, likeliest)) likeliest = k;
       moved += at(p, k) * at(zBound, k);
     }
     // log is off by 2⁻²¹ in [½, 2] and 3 ulp elsewhere; the sum's relative error passes through it unchanged.
     const logError = Math.max(2 ** -21, 3 * U * logSum) + sumError;
-    // With a class index there is one term, and Σy is 1.
-    const massError = labels instanceof Float32Array ? classes * U : 0;
+    // With a class index there is one term, and Σt is its own, unless it is smoothed.
+    const massError = (byIndex && smoothing === 0 ? 0 : classes * U) + targetError;
+    // Of rows without weights the scale is 1. Their sum has as many roundings as rows, the quotient 2.5, the products 1 each.
+    const isScaled = weights !== undefined || classWeights !== undefined;
+    const weight = weights?.[r] ?? 1;
+    const scale = divisor > 0 ? (weight * rows) / divisor : 0;
+    const scaleError = isScaled ? (rows + 5) * U : 0;
     let loss = 0;
     let lossBound = 0;
     for (let k = 0; k < classes; k++) {
-      const yk = at(y, k);
+      const tk = at(t, k);
       const distance = maximum - at(z, k);
       const term = logSum + distance;
-      loss += yk * term;
+      loss += tk * term;
       const error = logError + U * distance + U * term + moved + at(zBound, k);
-      lossBound += yk * (error + (U + massError) * (term + error));
+      lossBound += tk * (error + (U + massError) * (term + error));
       const scaled = at(p, k) * mass;
-      const scaledError = at(bound, k) * mass + (scaled + at(bound, k) * mass) * (U + massError);
-      const difference = scaled - yk;
-      gradient.values[start + k] = difference / rows;
-      gradient.bound[start + k] =
+      const scaledError = at(bound, k) * mass + (scaled + at(bound, k) * mass) * (U + massError) + targetError * tk;
+      const difference = scaled - tk;
+      const slope = (scale * difference) / rows;
+      const slopeBound =
         (scaledError + U * (Math.abs(difference) + scaledError)) * ((1 + 2.5 * U) / rows) +
-        2.5 * U * (Math.abs(difference) / rows) +
-        TINY;
+        2.5 * U * (Math.abs(difference) / rows);
+      gradient.values[start + k] = slope;
+      gradient.bound[start + k] = scale * slopeBound * (1 + scaleError) + Math.abs(slope) * scaleError + TINY;
     }
-    losses.values[r] = loss;
-    losses.bound[r] = lossBound;
+    losses.values[r] = scale * loss;
+    losses.bound[r] = scale * lossBound * (1 + scaleError) + scale * loss * scaleError;
+    summed.values[r] = weight * loss;
+    summed.bound[r] = weight * (lossBound + U * (loss + lossBound));
     correct.values[r] = argmax === likeliest ? 1 : 0;
     correct.bound[r] = isDecided(z, zBound, argmax) ? 0 : 1;
   }
-  return { losses, gradient, correct };
+  return { losses, gradient, correct, summed, divisors };
 }
 
 /** A row of probabilities; of a class index, a one at its place. */
-function targets(labels: Uint32Array | Float32Array, row: number, classes: number): Float64Array {
+function labelRow(labels: Uint32Array | Float32Array, row: number, classes: number): Float64Array {
   if (labels instanceof Float32Array) return Float64Array.from(labels.subarray(row * classes, (row + 1) * classes));
   const y = new Float64Array(classes);
   const label = at(labels, row);

@@ -6,6 +6,7 @@ import {
   Dataset,
   dense,
   type Maxout,
+  type Metric,
   Mlp,
   sgd,
   softmaxCrossEntropy,
@@ -19,7 +20,7 @@ import { sharedGpu } from '../support/gpu.js';
 import { clusters, layersOf, type Network, referenceLayers } from '../support/problems.js';
 
 const rule = { learningRate: 0.05, momentum: 0.9 };
-const trainerOf = (model: Mlp, batchSize: number): Promise<Trainer<'accuracy'>> =>
+const trainerOf = (model: Mlp, batchSize: number): Promise<Trainer<Metric<'accuracy'>>> =>
   model.trainer({ loss: softmaxCrossEntropy(), optimizer: sgd(rule), metrics: [accuracy()], batchSize });
 
 /** What belongs to a layer, in the order of `weights()`. */

@@ -48,8 +48,8 @@ const all = [...lower, '2.weight', '2.bias'];
 const planted: readonly PlantedCase[] = [
   {
     what: 'loss: the label weighs too little',
-    text: '* mass - y) / f32(rows)',
-    wrong: '* mass - 0.9 * y) / f32(rows)',
+    text: '* mass - t) / f32(rows)',
+    wrong: '* mass - 0.9 * t) / f32(rows)',
     found: all,
   },
   {

@@ -10,6 +10,7 @@ import {
   Gpu,
   type Layer,
   LimitError,
+  type Metric,
   Mlp,
   MlpError,
   NotFiniteError,
@@ -24,7 +25,7 @@ import { clusters, hashOf } from '../support/problems.js';
 const loss = softmaxCrossEntropy();
 const optimizer = sgd({ learningRate: 0.1 });
 
-async function small(gpu: Gpu): Promise<{ model: Mlp; trainer: Trainer<'accuracy'>; data: Dataset }> {
+async function small(gpu: Gpu): Promise<{ model: Mlp; trainer: Trainer<Metric<'accuracy'>>; data: Dataset }> {
   const { inputs, labels } = clusters(40, 4, 3);
   const model = await Mlp.create(gpu, { inputs: 4, layers: [dense(5, 'relu'), dense(3)], seed: 1 });
   const trainer = await model.trainer({ loss, optimizer, metrics: [accuracy()], batchSize: 8 });

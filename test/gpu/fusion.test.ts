@@ -4,6 +4,7 @@ import {
   accuracy,
   Dataset,
   dense,
+  type Metric,
   Mlp,
   type Normalization,
   sgd,
@@ -20,7 +21,7 @@ const activations = (Object.keys(activationTable) as ActivationRowName[])
   .filter((row) => activationTable[row].untrainable !== true && activationTable[row].parameter?.learned !== 'always')
   .map((row): Activation => (row === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : row));
 
-function trainerOf(model: Mlp, batchSize: number): Promise<Trainer<'accuracy'>> {
+function trainerOf(model: Mlp, batchSize: number): Promise<Trainer<Metric<'accuracy'>>> {
   return model.trainer({
     loss: softmaxCrossEntropy(),
     optimizer: sgd({ learningRate: 0.05 }),

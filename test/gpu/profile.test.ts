@@ -5,6 +5,7 @@ import {
   DisposedError,
   dense,
   Gpu,
+  type Metric,
   Mlp,
   MlpError,
   type Profile,
@@ -23,7 +24,7 @@ const batch = { inputs: inputs.subarray(0, BATCH * FEATURES), labels: labels.sub
 
 interface Setting {
   readonly model: Mlp;
-  readonly trainer: Trainer<'accuracy'>;
+  readonly trainer: Trainer<Metric<'accuracy'>>;
   readonly data: Dataset;
 }
 
@@ -44,7 +45,7 @@ async function withoutTimestamps(): Promise<GPUDevice> {
 }
 
 const steps =
-  (trainer: Trainer<'accuracy'>, count: number): (() => void) =>
+  (trainer: Trainer<Metric<'accuracy'>>, count: number): (() => void) =>
   () => {
     for (let i = 0; i < count; i++) trainer.step(batch.inputs, batch.labels);
   };

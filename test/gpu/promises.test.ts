@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import { accuracy, Dataset, dense, Gpu, Mlp, sgd, softmaxCrossEntropy, type Trainer } from '../../src/index.js';
+import {
+  accuracy,
+  Dataset,
+  dense,
+  Gpu,
+  type Metric,
+  Mlp,
+  sgd,
+  softmaxCrossEntropy,
+  type Trainer,
+} from '../../src/index.js';
 import { clusters } from '../support/problems.js';
 
 /** Calls of WebGPU that cost something, counted on the prototypes. */
@@ -36,7 +46,7 @@ async function countCalls(work: () => unknown): Promise<Counts> {
 interface Setting {
   readonly gpu: Gpu;
   readonly model: Mlp;
-  readonly trainer: Trainer<'accuracy'>;
+  readonly trainer: Trainer<Metric<'accuracy'>>;
   readonly data: Dataset;
   dispose(): void;
 }

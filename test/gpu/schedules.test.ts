@@ -6,6 +6,7 @@ import {
   dense,
   type EpochResult,
   exponentialDecay,
+  type Metric,
   Mlp,
   reduceOnPlateau,
   type Schedule,
@@ -26,7 +27,7 @@ const trainerOf = (
   batchSize = 8,
   learningRate = 0.1,
   stepsPerSubmit?: number,
-): Promise<Trainer<'accuracy'>> =>
+): Promise<Trainer<Metric<'accuracy'>>> =>
   model.trainer({
     loss: softmaxCrossEntropy(),
     optimizer: sgd({ learningRate }),
@@ -72,7 +73,7 @@ test.for<{ network: Network; schedule: Schedule; because: string }>([
   expect(trainer.plan.dispatches.length === 1).toBe(network === tiny);
   const start = referenceLayers(await model.weights(), network);
   // Two fits: the second goes on where the first has ended.
-  const history: EpochResult<'accuracy'>[] = [];
+  const history: EpochResult<Metric<'accuracy'>>[] = [];
   for (let n = 0; n < 2; n++) history.push(...(await trainer.fit(data, { epochs: 1, shuffle: false, schedule })));
   const rates = [0, 1, 2, 3, 4, 5].map((n) =>
     schedule.rate(0.1, { epoch: Math.floor(n / 3), step: n % 3, steps: 3 }, undefined),

@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import { accuracy, Dataset, dense, type Gpu, Mlp, sgd, softmaxCrossEntropy, type Trainer } from '../../src/index.js';
+import {
+  accuracy,
+  Dataset,
+  dense,
+  type Gpu,
+  type Metric,
+  Mlp,
+  sgd,
+  softmaxCrossEntropy,
+  type Trainer,
+} from '../../src/index.js';
 import { exact } from '../../src/reference/bounded.js';
 import * as reference from '../../src/reference/mlp.js';
 import { outsideOfBounds } from '../support/bounds.js';
@@ -10,7 +20,7 @@ async function trainerFor(
   model: Mlp,
   batchSize: number,
   options: { learningRate?: number; momentum?: number } = {},
-): Promise<Trainer<'accuracy'>> {
+): Promise<Trainer<Metric<'accuracy'>>> {
   const { learningRate = 0.1, momentum = 0 } = options;
   return await model.trainer({
     loss: softmaxCrossEntropy(),

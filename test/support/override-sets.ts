@@ -96,6 +96,20 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     return combinations(['SWISH', 'SHARED']).flatMap((set) => [set, { ...set, BACKWARD: true }]);
   }
   if (name === 'maxout') return combinations(['BACKWARD']);
+  if (name === 'elementwise-loss') {
+    const flags = ['INDICES', 'GATHERED', 'SAMPLE_WEIGHTS', 'POSITIVE_WEIGHTS'];
+    return [0, 1, 2, 3].flatMap((LOSS) => combinations(flags).map((set) => ({ ...set, LOSS, DELTA: 0.5 })));
+  }
+  if (name === 'class-counts') {
+    return [0, 1, 5].flatMap((TOP_K) =>
+      combinations(['LOGISTIC', 'PROBABILITIES', 'GATHERED']).map((set) => ({ ...set, TOP_K })),
+    );
+  }
+  if (name === 'softmax-cross-entropy') {
+    const sets = combinations(['PROBABILITIES', 'GATHERED', 'SAMPLE_WEIGHTS', 'CLASS_WEIGHTS']);
+    return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
+  }
+  if (name === 'value-sums') return combinations(['GATHERED']);
   if (name === 'train-tiny') return [...layouts, ...rows.map((_, ACTIVATION) => ({ ACTIVATION, THREADS: 4 })), LARGEST];
   return [...layouts, ...(name === 'sgd' || name === 'gather-rows' ? [] : apart)];
 }

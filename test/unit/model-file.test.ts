@@ -13,6 +13,7 @@ const specOf = (list: readonly Layer[], inputs = 2, normalize: Normalization | n
   layers: list.map(({ spec }) => spec),
   normalize,
   seed: 7,
+  link: 'softmax',
 });
 
 /** 1, 2, 3 … in the order of `weights()`. */

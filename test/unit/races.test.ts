@@ -137,8 +137,33 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { CLASSES: true }, uniforms: { dims: [66, 2] }, workgroups: [2, 1] },
   ],
   'softmax-cross-entropy': [
-    { overrides: {}, uniforms: { dims: [66, 2], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
-    { overrides: { PROBABILITIES: true }, uniforms: { dims: [4, 3], step }, workgroups: [1, 1] },
+    { overrides: {}, uniforms: { dims: [66, 2, 1], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
+    { overrides: { PROBABILITIES: true }, uniforms: { dims: [4, 3, 3], step }, workgroups: [1, 1] },
+    {
+      overrides: { SAMPLE_WEIGHTS: true, CLASS_WEIGHTS: true, GATHERED: true },
+      uniforms: { dims: [66, 2, 2], step: [0, 65, 0, 0] },
+      workgroups: [2, 1],
+    },
+  ],
+  'elementwise-loss': [
+    { overrides: {}, uniforms: { dims: [66, 2, 2], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
+    {
+      overrides: { LOSS: 3, SAMPLE_WEIGHTS: true, GATHERED: true },
+      uniforms: { dims: [4, 3, 4], step },
+      workgroups: [1, 1],
+    },
+  ],
+  'class-counts': [
+    { overrides: {}, uniforms: { dims: [3, 1], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
+    {
+      overrides: { TOP_K: 2, PROBABILITIES: true },
+      uniforms: { dims: [3, 3], step: [0, 65, 0, 0] },
+      workgroups: [2, 1],
+    },
+  ],
+  'value-sums': [
+    { overrides: {}, uniforms: { dims: [2, 2, 64], step: [0, 70, 0, 0] }, workgroups: [1, 2] },
+    { overrides: { GATHERED: true }, uniforms: { dims: [2, 3, 3], step }, workgroups: [1, 2] },
   ],
   'train-tiny': [
     { overrides: tiny, uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] }, workgroups: [1, 1] },

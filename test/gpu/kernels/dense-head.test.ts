@@ -136,7 +136,10 @@ async function operands({ batch, inputs, classes, kind, words, order, Y, paramet
     Y: below.view(0, Y.shape, 'Y'),
     parameters: unpadded(gpu, parameters),
     source: {
-      labels: upload(words, [order.length, kind === 'indices' ? 1 : classes]),
+      labels:
+        kind === 'indices'
+          ? upload(words, [order.length, 1])
+          : Tensor.from(gpu, new Float32Array(words.buffer), [order.length, classes]),
       order: upload(order, [order.length]),
     },
     gate: gate && { activation: gate.activation, at },
@@ -177,7 +180,10 @@ async function plain(given: Problem): Promise<Result> {
     bias ? parameters.view(inputs * classes, [classes]) : undefined,
   ];
   const logits = Tensor.empty(gpu, [batch, classes]);
-  const labels = Tensor.empty(gpu, [batch, source.labels.shape[1] ?? 1], 'labels', 'u32');
+  const labels =
+    source.labels.dtype === 'u32'
+      ? Tensor.empty(gpu, [batch, 1], 'labels', 'u32')
+      : Tensor.empty(gpu, [batch, classes], 'labels');
   const data = { data: Tensor.empty(gpu, [given.order.length, 1]), normalization: Tensor.empty(gpu, [1, 2]) };
   gpu.run([
     gatherRows({ ...source, ...data }, Tensor.empty(gpu, [batch, 1]), labels, stepOf(given)),
@@ -334,7 +340,7 @@ test('what does not fit is refused, with the shapes', async () => {
   );
   expect(() => head(tensor(3, 65))).toThrow('there are 65 classes, but it computes at most 64');
   expect(() => head(tensor(3, 6), {}, { ...source, labels: words(9, 3) })).toThrow(
-    'labels is (9, 3), but must be (9, 6)',
+    'labels is (9, 3), but must be (9, 1)',
   );
   expect(() => head(tensor(3, 6), {}, { ...source, order: words(8) })).toThrow('order is (8), but must be (9)');
   expect(() => head(tensor(3, 6), { losses: tensor(3, 1) })).toThrow('losses is (3, 1), but must be (4, 1)');

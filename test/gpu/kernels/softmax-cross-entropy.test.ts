@@ -3,6 +3,7 @@ import { type LossOutputs, softmaxCrossEntropyRows, Tensor } from '../../../src/
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/softmax-cross-entropy.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
+import { labelTensor, randomNumbers } from '../../support/labels.js';
 
 const NONE = 0xffffffff;
 
@@ -14,24 +15,29 @@ interface Result {
 }
 
 /** Runs the kernel, `times` times on the same sums. */
-async function onGpu(logits: Bounded, labels: Uint32Array | Float32Array, rows: number, times = 1): Promise<Result> {
+async function onGpu(
+  logits: Bounded,
+  labels: Uint32Array | Float32Array,
+  rows: number,
+  times = 1,
+  { labelSmoothing = 0, classWeights, weights }: reference.CrossEntropyOptions = {},
+): Promise<Result> {
   const gpu = await sharedGpu();
   const [batch, classes] = logits.shape;
-  const width = labels instanceof Uint32Array ? 1 : classes;
-  const y = Tensor.empty(gpu, [batch, width], 'labels', 'u32');
-  y.write(new Uint32Array(labels.buffer as ArrayBuffer));
+  const y = labelTensor(gpu, labels, batch, weights);
+  const form = { labelSmoothing, classWeights: classWeights && Tensor.from(gpu, classWeights, [classes]) };
   const guards = { losses: new Guarded(gpu, [batch, 1]), gradient: new Guarded(gpu, [batch, classes]) };
   const status = Tensor.empty(gpu, [1], 'status', 'u32');
   status.write(Uint32Array.of(NONE));
   const outputs: LossOutputs = {
     losses: guards.losses.tensor,
     gradient: guards.gradient.tensor,
-    totals: Tensor.empty(gpu, [2, batch]),
+    totals: Tensor.empty(gpu, [classWeights === undefined ? 2 : 3, batch]),
     status,
   };
   const z = upload(gpu, logits);
   for (let i = 0; i < times; i++) {
-    gpu.run([softmaxCrossEntropyRows(z, y, outputs, { first: 0, rows, index: 7 + i, learning_rate: 0 })]);
+    gpu.run([softmaxCrossEntropyRows(z, y, outputs, { first: 0, rows, index: 7 + i, learning_rate: 0 }, form)]);
   }
   return {
     losses: await guards.losses.read(),
@@ -63,9 +69,7 @@ const shapes = [
   { batch: 9, classes: 3, rows: 9, scale: 1e4, because: 'logits of ±1e4' },
 ];
 for (const kind of ['indices', 'probabilities'] as const) {
-  // A single probability cannot be told from an index.
-  const meant = shapes.filter(({ classes }) => kind === 'indices' || classes > 1);
-  test.for(meant)(`${kind}, ($batch, $classes), $rows valid: $because`, async ({ batch, classes, rows, scale }) => {
+  test.for(shapes)(`${kind}, ($batch, $classes), $rows valid: $because`, async ({ batch, classes, rows, scale }) => {
     const logits = randomMatrix(batch, classes, 3, scale);
     const labels = kind === 'indices' ? indices(batch, classes) : probabilities(batch, classes);
     const expected = reference.softmaxCrossEntropy(logits, labels, rows);
@@ -77,6 +81,44 @@ for (const kind of ['indices', 'probabilities'] as const) {
     expect(status).toBe(NONE);
   });
 }
+
+const forms: { form: string; labelSmoothing?: number; classes?: boolean; samples?: boolean }[] = [
+  { form: 'label smoothing', labelSmoothing: 0.1 },
+  { form: 'class weights', classes: true },
+  { form: 'sample weights', samples: true },
+  { form: 'everything', labelSmoothing: 0.3, classes: true, samples: true },
+];
+for (const kind of ['indices', 'probabilities'] as const) {
+  test.for(forms.flatMap(({ form, ...more }) => shapes.map((shape) => ({ form, more, ...shape }))))(
+    `${kind} with $form, ($batch, $classes), $rows valid: $because`,
+    async ({ more, batch, classes, rows, scale }) => {
+      const logits = randomMatrix(batch, classes, 3, scale);
+      const labels = kind === 'indices' ? indices(batch, classes) : probabilities(batch, classes);
+      const options = {
+        labelSmoothing: more.labelSmoothing,
+        classWeights: more.classes === true ? randomNumbers(classes, 0.1, 3, 5) : undefined,
+        weights: more.samples === true ? randomNumbers(batch, 0, 2, 6) : undefined,
+      };
+      const expected = reference.softmaxCrossEntropy(logits, labels, rows, options);
+      const { losses, gradient, totals, status } = await onGpu(logits, labels, rows, 1, options);
+      expect(losses).toBeWithin(expected.losses, 'losses');
+      expect(gradient).toBeWithin(expected.gradient, 'gradient');
+      expect(totals.slice(0, batch)).toBeWithin(expected.summed, 'summed');
+      expect(totals.slice(batch, 2 * batch)).toBeWithin(expected.correct, 'correct');
+      if (more.classes === true) expect(totals.slice(2 * batch)).toBeWithin(expected.divisors, 'divisors');
+      expect(status).toBe(NONE);
+    },
+  );
+}
+
+test('a batch whose classes weigh nothing has no loss and no gradient', async () => {
+  const logits = randomMatrix(3, 2, 5);
+  const { losses, gradient, totals } = await onGpu(logits, Uint32Array.of(1, 1, 1), 3, 1, {
+    classWeights: Float32Array.of(1, 0),
+  });
+  expect([...losses, ...gradient].every((value) => value === 0)).toBe(true);
+  expect([...totals.slice(6)]).toEqual([0, 0, 0]);
+});
 
 test('sums go on from step to step', async () => {
   const logits = randomMatrix(6, 4, 5, 2);
@@ -117,8 +159,8 @@ test('labels of another shape are refused', async () => {
   };
   const step = { first: 0, rows: 2, index: 0, learning_rate: 0 };
   const labels = (width: number): Tensor<'u32'> => Tensor.empty(gpu, [2, width], 'labels', 'u32');
-  expect(() => softmaxCrossEntropyRows(Tensor.empty(gpu, [2, 3]), labels(2), outputs, step)).toThrow(
-    'labels are (2, 2)',
+  expect(() => softmaxCrossEntropyRows(Tensor.empty(gpu, [2, 3]), labels(3), outputs, step)).toThrow(
+    'labels are (2, 3) u32',
   );
   expect(() => softmaxCrossEntropyRows(Tensor.empty(gpu, [2, 4]), labels(1), outputs, step)).toThrow(
     'the gradient (2, 4)',
@@ -145,9 +187,9 @@ test.for([1, 6])(
     }
     const logits = randomMatrix(batch, classes, 4);
     const expected = await onGpu(logits, taken, rows);
-    const tensor = (values: Uint32Array | Float32Array, shape: readonly number[]): Tensor<'u32'> => {
+    const tensor = (values: Uint32Array<ArrayBuffer>, shape: readonly number[]): Tensor<'u32'> => {
       const made = Tensor.empty(gpu, shape, 'words', 'u32');
-      made.write(new Uint32Array(values.buffer as ArrayBuffer));
+      made.write(values);
       return made;
     };
     const outputs: LossOutputs = {
@@ -156,7 +198,7 @@ test.for([1, 6])(
       totals: Tensor.empty(gpu, [2, batch]),
       status: tensor(Uint32Array.of(NONE), [1]),
     };
-    const source = { labels: tensor(all, [samples, words]), order: tensor(order, [samples]) };
+    const source = { labels: labelTensor(gpu, all, samples), order: tensor(order, [samples]) };
     gpu.run([
       softmaxCrossEntropyRows(upload(gpu, logits), source, outputs, { first, rows, index: 7, learning_rate: 0 }),
     ]);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { softmax, Tensor } from '../../../src/kernels.js';
+import { activate } from '../../../src/reference/activations.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/softmax.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
@@ -26,6 +27,21 @@ test('classes: the first of equals', async () => {
   const output = new Guarded(gpu, [3, 1]);
   gpu.run([softmax(upload(gpu, logits), output.tensor, { classes: true })]);
   expect([...(await output.read())]).toEqual([1, 0, 1]);
+});
+
+test.for(cases)('logistic: $because', async ({ logits }) => {
+  const gpu = await sharedGpu();
+  const output = new Guarded(gpu, logits.shape);
+  gpu.run([softmax(upload(gpu, logits), output.tensor, { logistic: true })]);
+  expect(await output.read()).toBeWithin(activate(logits, 'sigmoid'));
+});
+
+test('the class of a single logistic output is whether it is ≥ 0', async () => {
+  const gpu = await sharedGpu();
+  const output = new Guarded(gpu, [4, 1]);
+  const logits = upload(gpu, exact([4, 1], [-1e-3, 0, 3, -1e30]));
+  gpu.run([softmax(logits, output.tensor, { classes: true, logistic: true })]);
+  expect([...(await output.read())]).toEqual([0, 1, 1, 0]);
 });
 
 test('an output of another shape is refused', async () => {

@@ -112,7 +112,7 @@ class Run {
     const start = flat(layers);
     this.source = {
       data: uploadData<'u8' | 'f32'>(gpu, data, [samples, features], 'data') as RowSource['data'],
-      labels: uploadData<'u32'>(gpu, new Uint32Array(labels.buffer), [samples, words], 'labels'),
+      labels: uploadData<'u32' | 'f32'>(gpu, labels, [samples, words], 'labels') as RowSource['labels'],
       order: uploadData<'u32'>(gpu, order, [samples], 'order'),
       normalization: Tensor.from(
         gpu,

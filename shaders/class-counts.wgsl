@@ -1,0 +1,65 @@
+// How a batch's rows are classified: a confusion matrix, or how many have their class among the largest outputs.
+//
+//   TOP_K 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, if the only one is ≥ 0
+//   TOP_K k   counts[0] += 1                   if fewer than k outputs come before that of the actual class: larger ones, and
+//                                              equal ones on its left
+//
+//   outputs   f32 (rows, columns)                    read
+//   labels    u32 (rows, words): the actual class; or, if PROBABILITIES, f32 of which the first largest is the actual class; if
+//             LOGISTIC, the only one says whether it is ≥ ½. Words behind those are not read    read
+//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
+//   counts    u32 (classes, classes), or (1) with TOP_K    added to; classes is columns, or 2 if LOGISTIC
+//
+// Rows from step.rows on do not count. One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
+// Integers: the atomics' order changes nothing. Exact.
+
+override TOP_K: u32 = 0;
+override LOGISTIC: bool = false;
+override PROBABILITIES: bool = false;
+override GATHERED: bool = false;
+
+struct Dims { columns: u32, words: u32 }
+struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> outputs: array<f32>;
+@group(0) @binding(3) var<storage, read> labels: array<u32>;
+@group(0) @binding(4) var<storage, read> order: array<u32>;
+@group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3u) {
+  let row = global.x;
+  if (row >= step.rows) { return; }
+  let start = row * dims.columns;
+  var sample = row;
+  if (GATHERED) { sample = order[step.first + row]; }
+  let actual = class_of(sample * dims.words);
+  if (LOGISTIC) {
+    atomicAdd(&counts[2 * actual + select(0u, 1u, outputs[start] >= 0.0)], 1u);
+    return;
+  }
+  let output = outputs[start + actual];
+  var predicted = 0u;
+  var before = 0u;
+  for (var k = 0u; k < dims.columns; k++) {
+    let other = outputs[start + k];
+    if (other > outputs[start + predicted]) { predicted = k; }
+    if (other > output || (other == output && k < actual)) { before++; }
+  }
+  if (TOP_K == 0) {
+    atomicAdd(&counts[actual * dims.columns + predicted], 1u);
+  } else if (before < TOP_K) {
+    atomicAdd(&counts[0], 1u);
+  }
+}
+
+fn class_of(label: u32) -> u32 {
+  if (!PROBABILITIES) { return labels[label]; }
+  if (LOGISTIC) { return select(0u, 1u, bitcast<f32>(labels[label]) >= 0.5); }
+  var likeliest = 0u;
+  for (var k = 1u; k < dims.columns; k++) {
+    if (bitcast<f32>(labels[label + k]) > bitcast<f32>(labels[label + likeliest])) { likeliest = k; }
+  }
+  return likeliest;
+}
