@@ -18,6 +18,9 @@ export const SNIPPETS: readonly string[] = [
   'matmul-blocks',
   'row-loss',
   'batch-loss',
+  'gate',
+  'philox',
+  'total',
 ];
 
 function snippets(): Snippets {

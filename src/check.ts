@@ -1,11 +1,21 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-type Kind = 'a positive integer' | 'an integer ≥ 0' | 'a finite number' | 'a finite number ≥ 0';
+type Kind =
+  | 'a positive integer'
+  | 'an integer ≥ 0'
+  | 'a finite number'
+  | 'a finite number ≥ 0'
+  | 'a finite number > 0'
+  | 'a number from 0 to 1'
+  | 'a number ≥ 0 and < 1';
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': Number.isFinite,
   'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
+  'a finite number > 0': (value) => Number.isFinite(value) && value > 0,
+  'a number from 0 to 1': (value) => Number.isFinite(value) && value >= 0 && value <= 1,
+  'a number ≥ 0 and < 1': (value) => Number.isFinite(value) && value >= 0 && value < 1,
 };
 
 /**
