@@ -8,8 +8,20 @@ export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
+export { type BatchNormLayerOptions, batchNorm } from './layers/batch-norm.js';
 export { type DenseOptions, dense } from './layers/dense.js';
-export type { Layer } from './layers/layer.js';
+export { dropout } from './layers/dropout.js';
+export type {
+  Layer,
+  LayerContext,
+  ParameterBlock,
+  ParameterSpec,
+  PlacedLayer,
+  Purpose,
+  RecordedLayer,
+} from './layers/layer.js';
+export { type LayerNormOptions, layerNorm } from './layers/layer-norm.js';
+export { type ResidualOptions, residual } from './layers/residual.js';
 export type { Loss } from './losses/loss.js';
 export { softmaxCrossEntropy } from './losses/softmax-cross-entropy.js';
 export { accuracy } from './metrics/accuracy.js';

@@ -66,7 +66,7 @@ export function dense(units: number, activation: Activation = 'linear', options:
 }
 
 /** A spec is plain data even for an activation that does not exist; `parameters` then says so. */
-function tryResolve(activation: Activation): ResolvedActivation | undefined {
+export function tryResolve(activation: Activation): ResolvedActivation | undefined {
   try {
     return resolveActivation(activation);
   } catch {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { dense } from '../../src/index.js';
 import { tinyNet } from '../../src/kernels/train-tiny.js';
 
-const spec = (...layers: ReturnType<typeof dense>[]) => layers.map((layer) => ({ units: layer.outputs(0), ...layer.spec }));
+const spec = (...layers: ReturnType<typeof dense>[]) =>
+  layers.map((layer) => ({ units: layer.outputs(0), ...layer.spec }));
 const xor = spec(dense(4, 'tanh'), dense(2));
 
 test('a small network is taken as it is', () => {
