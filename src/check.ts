@@ -5,17 +5,18 @@ type Kind =
   | 'an integer ≥ 0'
   | 'a finite number'
   | 'a finite number ≥ 0'
-  | 'a finite number > 0'
-  | 'a number from 0 to 1'
-  | 'a number ≥ 0 and < 1';
+  | 'a positive float32 number'
+  | 'a number in [0, 1)'
+  | 'a number in [0, 1]';
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': Number.isFinite,
   'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
-  'a finite number > 0': (value) => Number.isFinite(value) && value > 0,
-  'a number from 0 to 1': (value) => Number.isFinite(value) && value >= 0 && value <= 1,
-  'a number ≥ 0 and < 1': (value) => Number.isFinite(value) && value >= 0 && value < 1,
+  // A GPU may take a subnormal for zero.
+  'a positive float32 number': (value) => Number.isFinite(Math.fround(value)) && value >= 2 ** -126,
+  'a number in [0, 1)': (value) => value >= 0 && value < 1,
+  'a number in [0, 1]': (value) => value >= 0 && value <= 1,
 };
 
 /**

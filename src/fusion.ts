@@ -59,8 +59,7 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const odd = rest.find(({ dispatch }) => loss !== undefined || gone.some((storage) => binds(dispatch, storage)));
   if (odd !== undefined) return `${odd.dispatch.label} is not part of it`;
   if (loss !== undefined && loss.loss.logits !== last.product.C) return 'the loss is not that of the last layer';
-  const backward = update === undefined || loss === undefined ? 0 : 2 * forward.length - 1;
-  if (products.length !== forward.length + backward) return 'its products are not those of a chain of layers';
+  if (update !== undefined && !isBackpropagation(products, forward)) return 'its gradients are not those of its layers';
   const parameters = inOrder(forward);
   if (parameters === undefined) return 'its layers are not all the parameters, in their order';
   const [batch = 1, inputs = 1] = X.shape;
@@ -91,6 +90,17 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
     step,
   );
   return refusal(tiny, adapter) ?? [{ phase: 'step', dispatch: tiny }];
+}
+
+/** Whether the products beside those of the layers are Xᵀ·dZ of each, and dZ·Wᵀ of each but the first. */
+function isBackpropagation(products: readonly MatmulDispatch[], layers: readonly MatmulDispatch[]): boolean {
+  const others = products.filter((product) => !layers.includes(product));
+  const known = others.filter(({ product: { A, B, transposeA, transposeB } }) =>
+    layers.some(({ product: { A: X, B: W } }) =>
+      transposeA ? !('source' in A || 'source' in X) && same(A, X) : transposeB === true && same(B, W),
+    ),
+  );
+  return others.length === 2 * layers.length - 1 && known.length === others.length;
 }
 
 /** The flat tensor of all parameters, if layers have it for themselves: [W; b] from the first to the last, each from a block on. */

@@ -32,7 +32,7 @@ export function dropElements(
   { rate, seed, stream = 0, gate }: DropoutStream,
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
-  demand('dropElements:', { rate }, 'a number ≥ 0 and < 1');
+  demand('dropElements:', { rate }, 'a number in [0, 1)');
   demand('dropElements:', { seed, stream }, 'an integer ≥ 0');
   const count = X.length;
   if (Y.length !== count || (gate !== undefined && gate.at.length !== count)) {

@@ -26,8 +26,8 @@ export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
     spec: { type: 'batchNorm', momentum, epsilon, affine },
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
-      demand(`${where} (batchNorm) has`, { momentum }, 'a number from 0 to 1');
-      demand(`${where} (batchNorm) has`, { epsilon }, 'a finite number > 0');
+      demand(`${where} (batchNorm) has`, { momentum }, 'a number in [0, 1]');
+      demand(`${where} (batchNorm) has`, { epsilon }, 'a positive float32 number');
       const shape = [inputs];
       return [
         ...normParameters(inputs, affine),

@@ -14,7 +14,7 @@ export function dropout(rate: number): Layer {
     spec: { type: 'dropout', rate },
     outputs: (inputs) => inputs,
     parameters(_inputs, where) {
-      demand(`${where} (dropout) has`, { rate }, 'a number ≥ 0 and < 1');
+      demand(`${where} (dropout) has`, { rate }, 'a number in [0, 1)');
       return [];
     },
     record(plan, X, _block, { purpose, seed, number: stream }) {

@@ -20,7 +20,7 @@ export function layerNorm(options: LayerNormOptions = {}): Layer {
     spec: { type: 'layerNorm', epsilon, affine },
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
-      demand(`${where} (layerNorm) has`, { epsilon }, 'a finite number > 0');
+      demand(`${where} (layerNorm) has`, { epsilon }, 'a positive float32 number');
       return normParameters(inputs, affine);
     },
     record(plan, X, { values, gradients }) {

@@ -116,6 +116,49 @@ test('products that are no chain of layers are not taken for one', async () => {
   expect(trainer.plan.toString()).toContain('not fused: a small network in one dispatch (');
 });
 
+/** Y = X·W + b, whose gradient goes back by a matrix that stays as it is (Lillicrap et al. 2016), not by Wᵀ. */
+const feedback = (units: number): Layer => ({
+  ...library.dense(units),
+  parameters: (inputs, where) => [
+    ...library.dense(units).parameters(inputs, where),
+    { name: 'feedback', shape: [inputs, units], initializer: 0.5, trained: false },
+  ],
+  record(plan, X, block, context) {
+    const recorded = library.dense(units).record(plan, X, block, context);
+    const { gradients } = block;
+    if (recorded === undefined || gradients === undefined) return recorded;
+    const [batch = 1, inputs = 1] = X.shape;
+    return {
+      ...recorded,
+      backward(dZ) {
+        plan.add(matmul(X, dZ, gradients.view(0, [inputs + 1, units]), { transposeA: true, onesRow: true }));
+        const dX = plan.tensor('dX', [batch, inputs]);
+        plan.add(matmul(dZ, block.states.view(0, [inputs, units]), dX, { transposeB: true }));
+        return dX;
+      },
+    };
+  },
+});
+
+test("a layer with a backward half of its own is not trained with dense's", async () => {
+  const gpu = await sharedGpu();
+  const { inputs, labels } = clusters(5, 3, 2);
+  using model = await Mlp.create(gpu, { inputs: 3, layers: [library.dense(4), feedback(2)], seed: 1 });
+  const optimizer = sgd({ learningRate: 0.25 });
+  using trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: 5 });
+  const before = await model.weights();
+  const { gradients } = await trainer.gradients(inputs, labels);
+  trainer.step(inputs, labels);
+  const after = await model.weights();
+  // All rows of the feedback are alike, so the hidden units get equal gradients.
+  const [dW] = gradients;
+  for (const [i, g] of (dW?.data ?? []).entries()) {
+    expect(g).toBeCloseTo(dW?.data[4 * Math.floor(i / 4)] ?? Number.NaN, 6);
+    expect(after[0]?.data[i]).toBeCloseTo((before[0]?.data[i] ?? Number.NaN) - 0.25 * g, 6);
+  }
+  expect(after.at(-1)).toEqual(before.at(-1));
+});
+
 const text = `
   override FLAG: bool = true; // override NOT: bool = false;
   override SIZE: f32 = 2.50;

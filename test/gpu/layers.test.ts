@@ -41,6 +41,8 @@ const networks: Readonly<Record<string, () => Layer[]>> = {
   'batchNorm above an activation from z': () => [dense(9, 'gelu'), batchNorm({ epsilon: 0.1 }), dense(CLASSES)],
   'layerNorm between': () => [dense(9, 'tanh'), layerNorm(), dense(CLASSES)],
   'layerNorm on the inputs, without parameters': () => [layerNorm({ affine: false }), dense(9, 'gelu'), dense(CLASSES)],
+  'layerNorm between, without parameters': () => [dense(9, 'tanh'), layerNorm({ affine: false }), dense(CLASSES)],
+  'a residual block alone': () => [residual([dense(INPUTS)])],
   'layerNorm last': () => [dense(9, 'swish'), dense(CLASSES), layerNorm()],
   'a residual block first': () => [block(INPUTS), dense(CLASSES)],
   'a residual block between, with gates around it': () => [
@@ -257,15 +259,10 @@ test('names, order, counts and the summary', async () => {
 });
 
 test.for<[string, () => Layer[], string, string]>([
-  [
-    'a rate of 1',
-    () => [dropout(1)],
-    'bad-option',
-    'layer 0 (dropout) has rate = 1; rate must be a number ≥ 0 and < 1.',
-  ],
+  ['a rate of 1', () => [dropout(1)], 'bad-option', 'layer 0 (dropout) has rate = 1; rate must be a number in [0, 1).'],
   ['a negative rate', () => [dense(2), dropout(-1)], 'bad-option', 'layer 1 (dropout) has rate = -1'],
-  ['a momentum', () => [batchNorm({ momentum: 2 })], 'bad-option', 'momentum must be a number from 0 to 1.'],
-  ['an epsilon', () => [batchNorm({ epsilon: 0 })], 'bad-option', 'epsilon must be a finite number > 0.'],
+  ['a momentum', () => [batchNorm({ momentum: 2 })], 'bad-option', 'momentum must be a number in [0, 1].'],
+  ['an epsilon', () => [batchNorm({ epsilon: 0 })], 'bad-option', 'epsilon must be a positive float32 number.'],
   ['an epsilon', () => [layerNorm({ epsilon: -1 })], 'bad-option', 'layer 0 (layerNorm) has epsilon = -1'],
   ['an empty block', () => [residual([])], 'shape', 'layer 0 (residual) has no layers'],
   [
@@ -314,7 +311,7 @@ test.for<[string, () => Layer[], readonly string[], readonly string[]]>([
   for (const what of apart) expect(plan).toContain(`\nnot fused: ${what} (`);
 });
 
-test('evaluation records no dropout, and a small network is one dispatch again', async () => {
+test('an evaluation with dropout has the bits of one without', async () => {
   const gpu = await sharedGpu();
   const make = (layers: Layer[]): Promise<Mlp> => Mlp.create(gpu, { inputs: INPUTS, layers, seed: 3 });
   using plain = await make([dense(4, 'tanh'), dense(CLASSES)]);

@@ -149,7 +149,7 @@ test('a rate out of its range and shapes that do not fit are refused', async () 
   const [X, Y] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [2, 4])];
   for (const rate of [1, -0.1, Number.NaN]) {
     expect(() => dropElements(X, Tensor.empty(gpu, [2, 3]), { rate, seed: 1 }, step(0))).toThrow(
-      `dropElements: rate = ${rate}; rate must be a number ≥ 0 and < 1.`,
+      `dropElements: rate = ${rate}; rate must be a number in [0, 1).`,
     );
   }
   expect(() => dropElements(X, Y, { rate: 0.5, seed: 1 }, step(0))).toThrow('X is (2, 3), Y is (2, 4)');
