@@ -20,6 +20,9 @@ export const SNIPPETS: readonly string[] = [
   'batch-loss',
   'update',
   'penalties',
+  'gate',
+  'philox',
+  'total',
 ];
 
 function snippets(): Snippets {

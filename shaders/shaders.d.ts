@@ -58,6 +58,85 @@ declare module '*/shaders/adam.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/add.wgsl' {
+  const shader: {
+    readonly name: 'add';
+    readonly code: string;
+    readonly overrides: {
+      readonly ADD: boolean;
+      readonly KEEP: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly GATE: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly gate_offset: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly A: Binding<'read', 'array<f32>'>;
+      readonly B: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/batch-norm-backward.wgsl' {
+  const shader: {
+    readonly name: 'batch-norm-backward';
+    readonly code: string;
+    readonly overrides: {
+      readonly AFFINE: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly GATE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly statistics: Binding<'read', 'array<f32>'>;
+      readonly dY: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly gradients: Binding<'read_write', 'array<f32>'>;
+      readonly dX: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/batch-norm.wgsl' {
+  const shader: {
+    readonly name: 'batch-norm';
+    readonly code: string;
+    readonly overrides: {
+      readonly RUNNING: boolean;
+      readonly UPDATE: boolean;
+      readonly AFFINE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly running: Binding<'read_write', 'array<f32>'>;
+      readonly statistics: Binding<'read_write', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/bias-activation.wgsl' {
   const shader: {
     readonly name: 'bias-activation';
@@ -158,6 +237,28 @@ declare module '*/shaders/dense-head.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/dropout.wgsl' {
+  const shader: {
+    readonly name: 'dropout';
+    readonly code: string;
+    readonly overrides: {
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly GATE: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly gate_offset: 'u32'; readonly threshold: 'u32'; readonly scale: 'f32'; readonly key_low: 'u32'; readonly key_high: 'u32'; readonly stream: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/elementwise-loss.wgsl' {
   const shader: {
     readonly name: 'elementwise-loss';
@@ -232,6 +333,76 @@ declare module '*/shaders/gradient-norm.wgsl' {
       readonly kinds: Binding<'read', 'array<vec2u>'>;
       readonly sums: Binding<'read_write', 'array<vec2f>'>;
       readonly scale: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/layer-norm-backward.wgsl' {
+  const shader: {
+    readonly name: 'layer-norm-backward';
+    readonly code: string;
+    readonly overrides: {
+      readonly AFFINE: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly GATE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly gate_offset: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly statistics: Binding<'read', 'array<f32>'>;
+      readonly dY: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly dX: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/layer-norm-parameters.wgsl' {
+  const shader: {
+    readonly name: 'layer-norm-parameters';
+    readonly code: string;
+    readonly overrides: {
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly statistics: Binding<'read', 'array<f32>'>;
+      readonly dY: Binding<'read', 'array<f32>'>;
+      readonly gradients: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/layer-norm.wgsl' {
+  const shader: {
+    readonly name: 'layer-norm';
+    readonly code: string;
+    readonly overrides: {
+      readonly AFFINE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly statistics: Binding<'read_write', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;

@@ -7,7 +7,8 @@ export type Kind =
   | 'a finite number'
   | 'a finite number ≥ 0'
   | 'a positive float32 number'
-  | 'a number in [0, 1)';
+  | 'a number in [0, 1)'
+  | 'a number in [0, 1]';
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
@@ -16,6 +17,7 @@ const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   // A GPU may take a subnormal for zero.
   'a positive float32 number': (value) => Number.isFinite(Math.fround(value)) && value >= 2 ** -126,
   'a number in [0, 1)': (value) => value >= 0 && value < 1,
+  'a number in [0, 1]': (value) => value >= 0 && value <= 1,
 };
 
 /**

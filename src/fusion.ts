@@ -6,7 +6,7 @@ import { asOperand, type GatherDispatch, type LabelledDispatch } from './kernels
 import { type MatmulDispatch, matmul } from './kernels/matmul.js';
 import type { SgdDispatch } from './kernels/sgd.js';
 import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
-import { predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
+import { LAYER_ALIGNMENT, predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
 const PREDICTED_AT_ONCE = 16;
@@ -46,20 +46,24 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const forward: MatmulDispatch[] = [];
   for (let input = X; ; ) {
     const next = products.find(
-      ({ product: { A, transposeA } }) => !('source' in A) && A.storage === input.storage && !transposeA,
+      ({ product: { A, transposeA, transposeB } }) => !('source' in A) && same(A, input) && !transposeA && !transposeB,
     );
     if (next === undefined || forward.includes(next)) break;
     forward.push(next);
     input = next.product.C;
   }
-  const [first] = forward;
   const last = forward.at(-1);
-  if (first === undefined || last === undefined) return undefined;
+  if (last === undefined) return products.length === 0 ? undefined : 'no product takes the batch as it is';
   // What else the step does, the one kernel would leave out.
   const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : products)]);
-  const odd = dispatches.find((dispatch) => !known.has(dispatch));
-  if (loss !== undefined && odd !== undefined) return `${odd.label} is not part of it`;
+  const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
+  const gone = [X.storage, gather.gather.Y.storage, ...forward.slice(0, -1).map(({ product: { C } }) => C.storage)];
+  const odd = rest.find(({ dispatch }) => loss !== undefined || gone.some((storage) => binds(dispatch, storage)));
+  if (odd !== undefined) return `${odd.dispatch.label} is not part of it`;
   if (loss !== undefined && loss.loss.logits !== last.product.C) return 'the loss is not that of the last layer';
+  if (update !== undefined && !isBackpropagation(products, forward)) return 'its gradients are not those of its layers';
+  const parameters = inOrder(forward);
+  if (parameters === undefined) return 'its layers are not all the parameters, in their order';
   const [batch = 1, inputs = 1] = X.shape;
   const layers = forward.map(({ product: { B, bias, activation = 'linear' } }) => ({
     type: 'dense',
@@ -70,17 +74,14 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const rows = loss === undefined ? Math.min(batch, PREDICTED_AT_ONCE) : batch;
   const net = tinyNet(inputs, layers, rows, adapter.software);
   if (typeof net === 'string') return net;
-  const { storage } = first.product.B;
-  const reader = dispatches.find((dispatch) => !known.has(dispatch) && binds(dispatch, storage));
-  if (reader !== undefined) return `${reader.label} has parameters too`;
-  const parameters = new Tensor(storage, 0, [storage.byteLength / 4], 'f32');
   if (loss === undefined) {
     const tiny = predictTiny(net, source, parameters, last.product.C, gather.gather.step);
-    const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
     return [{ phase: 'main', dispatch: tiny }, ...rest];
   }
   const { outputs, step } = loss.loss;
   if (outputs.together === undefined) return undefined;
+  // A step notes the layer whose parameters are not finite, by a number of its own.
+  if (update !== undefined && outputs.status.length !== forward.length + 1) return 'it has layers that do nothing';
   const optimizer = update && { ...update.update.hyper, velocity: update.update.velocity };
   const tiny = trainTiny(
     net,
@@ -91,6 +92,31 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
     step,
   );
   return refusal(tiny, adapter) ?? [{ phase: 'step', dispatch: tiny }];
+}
+
+/** Whether the products beside those of the layers are Xᵀ·dZ of each, and dZ·Wᵀ of each but the first. */
+function isBackpropagation(products: readonly MatmulDispatch[], layers: readonly MatmulDispatch[]): boolean {
+  const others = products.filter((product) => !layers.includes(product));
+  const known = others.filter(({ product: { A, B, transposeA, transposeB } }) =>
+    layers.some(({ product: { A: X, B: W } }) =>
+      transposeA ? !('source' in A || 'source' in X) && same(A, X) : transposeB === true && same(B, W),
+    ),
+  );
+  return others.length === 2 * layers.length - 1 && known.length === others.length;
+}
+
+/** The flat tensor of all parameters, if layers have it for themselves: [W; b] from the first to the last, each from a block on. */
+function inOrder(layers: readonly MatmulDispatch[]): Tensor | undefined {
+  let start = 0;
+  for (const { product } of layers) {
+    const { B: W, bias: b } = product;
+    const isNext = W.start === start && W.storage === layers[0]?.product.B.storage;
+    if (!isNext || (b !== undefined && (b.storage !== W.storage || b.start !== W.start + W.length))) return undefined;
+    start = Math.ceil((start + W.length + (b?.length ?? 0)) / LAYER_ALIGNMENT) * LAYER_ALIGNMENT;
+  }
+  const storage = layers[0]?.product.B.storage;
+  if (storage === undefined || storage.byteLength !== 4 * start) return undefined;
+  return new Tensor(storage, 0, [start], 'f32');
 }
 
 /** Logits stay in the workgroup that compares them with the labels, and that goes back through the last layer. */
@@ -155,7 +181,7 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
     if (isLabelled(dispatch) && dispatch.labelled.labels === Y) {
       return { phase, dispatch: dispatch.labelled.with(rows.source) };
     }
-    if (!isProduct(dispatch) || dispatch.product.A !== X) return other;
+    if (!isProduct(dispatch) || dispatch.product.A !== X || dispatch.product.gate !== undefined) return other;
     const { A: _, B, C, ...options } = dispatch.product;
     return { phase, dispatch: matmul(rows, B, C, options) };
   });

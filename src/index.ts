@@ -12,8 +12,20 @@ export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export { Tensor } from './gpu/tensor.js';
 export type { Initializer } from './initializers.js';
 export type { Penalties } from './kernels/update.js';
+export { type BatchNormLayerOptions, batchNorm } from './layers/batch-norm.js';
 export { type DenseOptions, dense, type Maxout } from './layers/dense.js';
-export type { Layer } from './layers/layer.js';
+export { dropout } from './layers/dropout.js';
+export type {
+  Layer,
+  LayerContext,
+  ParameterBlock,
+  ParameterSpec,
+  PlacedLayer,
+  Purpose,
+  RecordedLayer,
+} from './layers/layer.js';
+export { type LayerNormOptions, layerNorm } from './layers/layer-norm.js';
+export { type ResidualOptions, residual } from './layers/residual.js';
 export type { Link } from './link.js';
 export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from './losses/binary-cross-entropy.js';
 export { type HuberOptions, huber } from './losses/huber.js';

@@ -1,15 +1,34 @@
 // The kernels alone: pure functions from tensors to a Dispatch, which `gpu.run` compiles and queues.
 export type { Activation } from './activations.js';
 export * from './errors.js';
-export type { Dispatch, StepValues } from './gpu/dispatch.js';
+export {
+  type AdapterTraits,
+  type Dispatch,
+  dispatch,
+  linearGrid,
+  PER_STEP,
+  type Program,
+  program,
+  type StepValues,
+} from './gpu/dispatch.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
-export { Tensor } from './gpu/tensor.js';
+export type { PlanBuilder } from './gpu/plan.js';
+export { type Access, defineShader, type Shader, type ShaderDeclaration, type Word } from './gpu/shader.js';
+export { Tensor, unaligned } from './gpu/tensor.js';
 export { type AdagradHyperparameters, adagradUpdate } from './kernels/adagrad.js';
 export { type AdamHyperparameters, adamCorrections, adamUpdate } from './kernels/adam.js';
+export { type AddOptions, add } from './kernels/add.js';
+export {
+  type BatchNormOptions,
+  batchNormRows,
+  batchNormRowsBackward,
+  type NormGradients,
+} from './kernels/batch-norm.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
 export { type ClassCountsForm, classCounts } from './kernels/class-counts.js';
 export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
+export { type DropoutStream, dropElements } from './kernels/dropout.js';
 export { type ElementwiseLoss, elementwiseLossRows } from './kernels/elementwise-loss.js';
 export {
   gatherRows,
@@ -19,6 +38,7 @@ export {
   type RowSource,
 } from './kernels/gather-rows.js';
 export { gradientNorm, normSums } from './kernels/gradient-norm.js';
+export { layerNormParameters, layerNormRows, layerNormRowsBackward } from './kernels/layer-norm.js';
 export {
   type LearnedActivation,
   learnedActivation,

@@ -1,8 +1,12 @@
 import type { Activation } from './activations.js';
 import { demand, elements, text } from './check.js';
 import { FormatError, MlpError } from './errors.js';
+import { type BatchNormLayerOptions, batchNorm } from './layers/batch-norm.js';
 import { type DenseOptions, dense } from './layers/dense.js';
+import { dropout } from './layers/dropout.js';
 import type { Layer } from './layers/layer.js';
+import { type LayerNormOptions, layerNorm } from './layers/layer-norm.js';
+import { type ResidualOptions, residual } from './layers/residual.js';
 import { checkLink } from './link.js';
 import {
   everyLayer,
@@ -26,6 +30,10 @@ export type LayerMakers = Readonly<
 /** The library's own layers. What a spec from a file says is not checked here: the layers do that, as they do for `Mlp.create`. */
 const ownLayers: LayerMakers = {
   dense: (spec) => dense(spec.units as number, spec.activation as Activation, spec as DenseOptions),
+  dropout: (spec) => dropout(spec.rate as number),
+  batchNorm: (spec) => batchNorm(spec as BatchNormLayerOptions),
+  layerNorm: (spec) => layerNorm(spec as LayerNormOptions),
+  residual: (spec, make) => residual((spec.layers as readonly LayerSpec[]).map(make), spec as ResidualOptions),
 };
 
 /** Of our part of the metadata. */

@@ -4,12 +4,16 @@ import type { DType } from '../../src/gpu/tensor.js';
 import { Tensor } from '../../src/index.js';
 import { adagradUpdate } from '../../src/kernels/adagrad.js';
 import { adamUpdate } from '../../src/kernels/adam.js';
+import { add } from '../../src/kernels/add.js';
+import { batchNormRows, batchNormRowsBackward } from '../../src/kernels/batch-norm.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
 import { classCounts } from '../../src/kernels/class-counts.js';
 import { columnSum } from '../../src/kernels/column-sum.js';
+import { dropElements } from '../../src/kernels/dropout.js';
 import { elementwiseLossRows } from '../../src/kernels/elementwise-loss.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { gradientNorm, normSums } from '../../src/kernels/gradient-norm.js';
+import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../../src/kernels/layer-norm.js';
 import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
 import { maxout, maxoutBackward } from '../../src/kernels/maxout.js';
 import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
@@ -240,6 +244,70 @@ const sums = (rows: number, columns: number, large = false): Case =>
     large,
   );
 
+/** Normalisation by column and by row, forward and back. */
+function norms(rows: number, columns: number, large = false): Case[] {
+  const shape = [rows, columns];
+  const bytes = 4 * rows * columns;
+  const epsilon = 1e-5;
+  const name = `${rows}×${columns}`;
+  return [
+    kernelCase(
+      `batch-norm ${name}`,
+      2 * bytes,
+      ({ random, zeros }) =>
+        batchNormRows(random(shape), zeros(shape, 'f32'), random([2, columns]), { epsilon }, at(rows)),
+      large,
+    ),
+    kernelCase(
+      `batch-norm ${name} backward`,
+      3 * bytes,
+      ({ random, zeros }) =>
+        batchNormRowsBackward(random(shape), random(shape), zeros(shape, 'f32'), random([2, columns]), {}, at(rows)),
+      large,
+    ),
+    kernelCase(
+      `layer-norm ${name}`,
+      2 * bytes,
+      ({ random, zeros }) => layerNormRows(random(shape), zeros(shape, 'f32'), random([2, rows]), { epsilon }),
+      large,
+    ),
+    kernelCase(
+      `layer-norm ${name} backward`,
+      3 * bytes,
+      ({ random, zeros }) =>
+        layerNormRowsBackward(random(shape), random(shape), zeros(shape, 'f32'), random([2, rows])),
+      large,
+    ),
+    kernelCase(
+      `layer-norm ${name} dweight, dbias`,
+      2 * bytes,
+      ({ random, zeros }) =>
+        layerNormParameters(random(shape), random(shape), zeros([2, columns], 'f32'), random([2, rows])),
+      large,
+    ),
+  ];
+}
+
+/** What is done to each element alone. */
+function single(rows: number, columns: number, large = false): Case[] {
+  const shape = [rows, columns];
+  const bytes = 4 * rows * columns;
+  return [
+    kernelCase(
+      `dropout ${rows}×${columns}`,
+      2 * bytes,
+      ({ random, zeros }) => dropElements(random(shape), zeros(shape, 'f32'), { rate: 0.2, seed: 1 }, at(rows)),
+      large,
+    ),
+    kernelCase(
+      `add ${rows}×${columns}`,
+      3 * bytes,
+      ({ random, zeros }) => add(random(shape), random(shape), zeros(shape, 'f32')),
+      large,
+    ),
+  ];
+}
+
 /** Every kernel but the products: over the shapes of 784-400-200-10 at batch 128, and over those of wide layers. */
 export const elementWise: readonly Case[] = [
   gather(128, 784, 8192),
@@ -257,4 +325,8 @@ export const elementWise: readonly Case[] = [
   ...rowwise(1024, 10),
   sums(128, 400),
   sums(1024, 4096, true),
+  ...norms(128, 400),
+  ...norms(1024, 4096, true),
+  ...single(128, 400),
+  ...single(1024, 4096, true),
 ];

@@ -133,7 +133,7 @@ function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces:
 }
 
 /** A spec is plain data even for an activation that does not exist; `parameters` then says so. */
-function tryResolve(activation: Activation): ResolvedActivation | undefined {
+export function tryResolve(activation: Activation): ResolvedActivation | undefined {
   try {
     return resolveActivation(activation);
   } catch {

@@ -5,10 +5,17 @@ import {
   adagrad,
   adam,
   adamw,
+  batchNorm,
+  binaryCrossEntropy,
   dense,
+  huber,
   type Layer,
   type Loss,
+  layerNorm,
+  meanAbsoluteError,
+  meanSquaredError,
   type Optimizer,
+  residual,
   rmsprop,
   sgd,
   softmaxCrossEntropy,
@@ -42,7 +49,18 @@ const activations: readonly Activation[] = [
 const losses: readonly { readonly loss: () => Loss; readonly targets: TargetKind }[] = [
   { loss: softmaxCrossEntropy, targets: 'classes' },
   { loss: softmaxCrossEntropy, targets: 'probabilities' },
+  { loss: () => softmaxCrossEntropy({ labelSmoothing: 0.1 }), targets: 'classes' },
+  { loss: () => binaryCrossEntropy({ positiveWeight: 2 }), targets: 'bits' },
+  { loss: meanSquaredError, targets: 'numbers' },
+  { loss: meanAbsoluteError, targets: 'numbers' },
+  { loss: () => huber({ delta: 0.5 }), targets: 'numbers' },
 ];
+
+/** For networks of four outputs. */
+const weighted = {
+  loss: () => softmaxCrossEntropy({ labelSmoothing: 0.1, classWeights: [1, 0.5, 2, 3] }),
+  targets: 'classes',
+} as const;
 
 const optimizers: readonly (() => Optimizer)[] = [
   () => sgd({ learningRate: 0.1 }),
@@ -65,6 +83,18 @@ const stacks: readonly { readonly what: string; readonly layers: () => readonly 
   {
     what: 'five of every kind of derivative',
     layers: () => [dense(12, 'tanh'), dense(11, 'gelu'), dense(10, 'softplus'), dense(9, 'elu'), dense(8, 'swish')],
+  },
+  {
+    what: 'batchNorm',
+    layers: () => [dense(9, 'tanh'), batchNorm(), dense(7), batchNorm({ momentum: 0.3, affine: false })],
+  },
+  { what: 'layerNorm', layers: () => [layerNorm({ epsilon: 1e-3 }), dense(9, 'gelu'), layerNorm({ affine: false })] },
+  {
+    what: 'residual',
+    layers: () => [
+      residual([dense(9, 'tanh'), layerNorm(), dense(12)], { activation: 'swish' }),
+      residual([residual([dense(12, 'sigmoid')]), dense(12)]),
+    ],
   },
   { what: 'maxout', layers: () => [dense(9, 'maxout'), dense(6, { type: 'maxout', pieces: 5 }, { bias: false })] },
 ];
@@ -101,8 +131,8 @@ test('every activation of the table is here, but step, which is not trained', ()
   expect(activationNames.filter((name) => !here.has(name))).toEqual([]);
 });
 
-test.for(activations.flatMap((activation) => losses.map((entry) => ({ activation, ...entry }))))(
-  'activations × losses: $activation, $targets',
+test.for(activations.flatMap((activation) => [...losses, weighted].map((entry) => ({ activation, ...entry }))))(
+  'activations × losses: $activation, $loss.name $targets',
   async ({ activation, loss, targets }) => {
     const layers = [dense(9, activation), dense(6, activation), dense(4)];
     const training = {
@@ -115,7 +145,7 @@ test.for(activations.flatMap((activation) => losses.map((entry) => ({ activation
       rows: [7, 5],
       steps: 3,
     };
-    const name = `${nameOf(activation)}, ${targets}`;
+    const name = `${nameOf(activation)}, ${training.loss.spec.type} of ${targets}`;
     await expectParity(await sharedGpu(), training, report, 'activations × losses', name);
   },
 );

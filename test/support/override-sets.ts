@@ -110,6 +110,20 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
   }
   if (name === 'value-sums') return combinations(['GATHERED']);
+  if (overrides.GATE !== undefined || overrides.SLICES !== undefined) {
+    // Every layout, every gate or activation, and the slices that a GPU takes.
+    const gates = rows.map((_, ACTIVATION) => ({
+      ACTIVATION,
+      ...(overrides.GATE === undefined ? {} : { GATE: true }),
+    }));
+    const sliced = layouts.map((set) => ({ ...set, SUMS: 16, SLICES: 16 }));
+    return [
+      ...layouts,
+      ...(name === 'add' ? rows.map((_, ACTIVATION) => ({ ACTIVATION, KEEP: true })) : []),
+      ...(overrides.ACTIVATION === undefined ? [] : gates),
+      ...(overrides.SLICES === undefined ? [] : sliced),
+    ];
+  }
   if (name === 'train-tiny') return [...layouts, ...rows.map((_, ACTIVATION) => ({ ACTIVATION, THREADS: 4 })), LARGEST];
   return [...layouts, ...(name === 'sgd' || name === 'gather-rows' ? [] : apart)];
 }

@@ -93,11 +93,11 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
-/** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs. */
+/** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */
 const shaders = filesIn('shaders')
   .filter((path) => path.endsWith('.wgsl') && !SNIPPETS.includes(basename(path, '.wgsl')))
   .map((path) => basename(path, '.wgsl'));
-const VARIANTS = /^(matmul)-(?:direct|gemv|quad|tiled)$/;
+const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|backward|parameters)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {
   const stem = VARIANTS.exec(shader)?.[1] ?? shader;

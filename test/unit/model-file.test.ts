@@ -174,7 +174,7 @@ describe('layers of a user', () => {
     const load = (): unknown => readModelFile(fileOf([mine(3)]));
     expect(load).toThrow(expect.objectContaining({ code: 'unknown-layer' }));
     expect(load).toThrow(
-      'Mlp.load: layer 0 (mine) of the file is of a type that is not known. Known: dense. Pass { layers: { mine: (spec) => … } } for your own.',
+      'Mlp.load: layer 0 (mine) of the file is of a type that is not known. Known: dense, dropout, batchNorm, layerNorm, residual. Pass { layers: { mine: (spec) => … } } for your own.',
     );
   });
 

@@ -43,9 +43,44 @@ const updates = (own: number, overrides: Overrides): Run[] => {
     { overrides: { ...overrides, CLIP_VALUE: true }, uniforms: hyper(50), workgroups: [1, 1] },
   ];
 };
+/** Two workgroups of two sums, each in four slices. */
+const sliced = { SUMS: 2, SLICES: 4 };
 
 /** Small shapes that cross an edge, and the options that change who writes what; with one workgroup and with several. */
 const runs: Record<string, readonly Run[]> = {
+  add: [
+    { overrides: { KEEP: true, ACTIVATION: 1 }, uniforms: { dims: [15, 0] }, workgroups: [1, 1] },
+    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0] }, workgroups: [2, 2] },
+  ],
+  'batch-norm': [
+    { overrides: { UPDATE: true }, uniforms: { dims: [4, 65, 0, 0], step }, workgroups: [2, 1] },
+    {
+      overrides: { ...sliced, UPDATE: true },
+      uniforms: { dims: [7, 3, 0, 0], step: [0, 6, 0, 0] },
+      workgroups: [2, 1],
+    },
+    { overrides: { ...sliced, RUNNING: true }, uniforms: { dims: [7, 3, 0, 0], step }, workgroups: [2, 1] },
+  ],
+  'batch-norm-backward': [
+    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [4, 65, 0], step }, workgroups: [2, 1] },
+    { overrides: sliced, uniforms: { dims: [7, 3, 0], step: [0, 6, 0, 0] }, workgroups: [2, 1] },
+  ],
+  'layer-norm': [
+    { overrides: {}, uniforms: { dims: [65, 4, 0] }, workgroups: [2, 1] },
+    { overrides: sliced, uniforms: { dims: [3, 7, 0] }, workgroups: [2, 1] },
+  ],
+  'layer-norm-backward': [
+    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [65, 4, 0] }, workgroups: [2, 1] },
+    { overrides: sliced, uniforms: { dims: [3, 7, 0] }, workgroups: [2, 1] },
+  ],
+  'layer-norm-parameters': [
+    { overrides: {}, uniforms: { dims: [4, 65] }, workgroups: [2, 1] },
+    { overrides: sliced, uniforms: { dims: [7, 3] }, workgroups: [2, 1] },
+  ],
+  dropout: [
+    { overrides: {}, uniforms: { dims: [15, 0, 9], step }, workgroups: [1, 1] },
+    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0, 9], step }, workgroups: [2, 2] },
+  ],
   'matmul-direct': [
     { overrides: {}, uniforms: product(3, 2, 5), workgroups: [1, 1] },
     { overrides: { TRANSPOSE_A: true, ONES_ROW: true, VEC4_A: true }, uniforms: product(17, 3, 2), workgroups: [1, 1] },
@@ -323,6 +358,15 @@ test.each([
   ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'local.y * 4'],
   ['dense-head', 'row = first + local.x; row', 'row = first; row'],
   ['dense-head', 'let to = at + d;', 'let to = at + d / 2;'],
+  ['add', '+ global.x);', '+ global.x / 2);'],
+  ['dropout', '+ global.x;', '+ global.x % 64;'],
+  ['batch-norm', 'group.x * SUMS + local.x', 'local.x'],
+  ['batch-norm', 'wanted == column && local.y == 0', 'wanted == column'],
+  ['batch-norm-backward', 'if (local.y == 0) {', 'if (local.y <= 1) {'],
+  ['batch-norm-backward', 'if (wanted != column) { return; }', ''],
+  ['layer-norm', 'if (local.x == 0) {', 'if (local.x <= 1) {'],
+  ['layer-norm-backward', 'if (wanted != row) { return; }', ''],
+  ['layer-norm-parameters', 'wanted == column && local.y == 0', 'local.y == 0'],
   ['sgd', '+ global.x;', '+ global.x / 2;'],
   ['sgd', '+ global.x;', '+ global.x % 64;'],
   ['adagrad', '+ global.x;', '+ global.x / 2;'],

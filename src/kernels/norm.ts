@@ -1,0 +1,22 @@
+import { elements, text } from '../check.js';
+import { ShapeError } from '../errors.js';
+import type { Tensor } from '../gpu/tensor.js';
+
+/** Whether tensors are as large as X, a matrix, and others as large as a pair. @throws {ShapeError} */
+export function checkNorm(
+  kernel: string,
+  X: Tensor,
+  likeX: Readonly<Record<string, Tensor | undefined>>,
+  pairs: Readonly<Record<string, Tensor | undefined>>,
+  pair: readonly number[],
+): void {
+  if (X.shape.length !== 2) throw new ShapeError(`${kernel}: X is ${text(X.shape)}; a matrix has two sizes.`);
+  for (const [tensors, shape] of [[likeX, X.shape] as const, [pairs, pair] as const]) {
+    for (const [name, tensor] of Object.entries(tensors)) {
+      if (tensor === undefined || tensor.length === elements(shape)) continue;
+      throw new ShapeError(
+        `${kernel}: X is ${text(X.shape)} and ${name} is ${text(tensor.shape)}; ${name} must be ${text(shape)}.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,12 @@
+import type { ParameterSpec } from './layer.js';
+
+/** Weight and bias of a normalisation over so many features. */
+export function normParameters(features: number, affine: boolean): ParameterSpec[] {
+  const shape = [features];
+  return affine
+    ? [
+        { name: 'weight', shape, initializer: 1 },
+        { name: 'bias', shape, initializer: 0 },
+      ]
+    : [];
+}
