@@ -1,8 +1,8 @@
 import { checkFinite, demand, elements } from './check.js';
+import type { CsvOptions } from './csv.js';
 import { DataError, DisposedError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type ArrayOf, type Tensor, upload } from './gpu/tensor.js';
-import { readIdx } from './idx.js';
 
 export interface DatasetOptions {
   /** Samples one after the other; bytes stay bytes on the GPU, all else becomes float32. */
@@ -13,6 +13,8 @@ export interface DatasetOptions {
   readonly classes?: ArrayLike<number>;
   /** For each sample, a row of numbers, such as the probability of each class. */
   readonly targets?: ArrayLike<number>;
+  /** What the classes are called, for `dataset.classNames`. */
+  readonly classNames?: readonly string[];
 }
 
 /** Raw inputs on the GPU: bytes or float32. */
@@ -29,6 +31,8 @@ export class Dataset {
   readonly features: number;
   /** One more than the largest class, or the numbers in a row of targets. */
   readonly classCount: number;
+  /** What the classes are called, if that is known: in a CSV file they have names. */
+  readonly classNames: readonly string[] | undefined;
   /** @internal (length, features) */
   readonly inputs: RawTensor;
   /** @internal (length, 1) class indices, or (length, classCount) float32 bits */
@@ -43,6 +47,7 @@ export class Dataset {
     this.length = inputs.length / features;
     this.features = features;
     this.classCount = samples.classCount;
+    this.classNames = samples.classNames;
     this.notProbabilities = samples.notProbabilities;
     this.inputs = upload<'u8' | 'f32'>(gpu, inputs, [this.length, features], 'dataset inputs') as RawTensor;
     this.labels = upload<'u32'>(gpu, labels, [this.length, words], 'dataset labels');
@@ -68,6 +73,7 @@ export class Dataset {
     imageBytes: ArrayBuffer | Uint8Array,
     labelBytes: ArrayBuffer | Uint8Array,
   ): Promise<Dataset> {
+    const { readIdx } = await import('./idx.js');
     const images = await readIdx(imageBytes, { name: 'Dataset.fromIdx: the IDX file of images' });
     const labels = await readIdx(labelBytes, { name: 'Dataset.fromIdx: the IDX file of labels', rank: 1 });
     const [count = 0, ...sizes] = images.shape;
@@ -76,6 +82,16 @@ export class Dataset {
     }
     const features = elements(sizes);
     return Dataset.create(gpu, { inputs: images.data, features, classes: labels.data });
+  }
+
+  /**
+   * Reads samples from CSV, text or bytes, gzip or plain: numbers, and a column of labels. A column of texts becomes classes
+   * in order of first appearance, which `classNames` tells.
+   * @throws {DataError} that says in which line and column the file does not hold together
+   */
+  static async fromCsv(gpu: Gpu, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
+    const { readCsv } = await import('./csv.js');
+    return Dataset.create(gpu, await readCsv(file, options, 'Dataset.fromCsv: the file'));
   }
 
   /** @internal @throws {DisposedError} */
@@ -103,6 +119,7 @@ export interface Samples {
   /** Words of a label: 1 for a class, or the numbers in a row of targets. */
   readonly words: number;
   readonly classCount: number;
+  readonly classNames?: readonly string[] | undefined;
   readonly notProbabilities?: string | undefined;
 }
 
@@ -119,7 +136,13 @@ export function checkSamples(where: string, options: DatasetOptions): Samples {
     );
   }
   const labels = classes === undefined ? rows(where, targets ?? [], count) : indices(where, classes, count);
-  return { inputs, features, ...labels };
+  const { classNames } = options;
+  if (classNames !== undefined && classNames.length < labels.classCount) {
+    throw new DataError(
+      `${where}: classNames has ${classNames.length} names, but the largest class is ${labels.classCount - 1}.`,
+    );
+  }
+  return { inputs, features, classNames, ...labels };
 }
 
 /** Inputs as they go to the GPU. @throws {ShapeError|DataError} */

@@ -1,6 +1,7 @@
 // The public API.
 export type { Activation, ActivationName } from './activations.js';
 export type { PredictionOutput } from './compile.js';
+export type { CsvOptions } from './csv.js';
 export { Dataset, type DatasetOptions } from './dataset.js';
 export * from './errors.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';

@@ -36,6 +36,7 @@ const ORDER = [
   'gpu/tensor.ts',
   'gpu/shader.ts',
   'reference/',
+  'csv.ts',
   'idx.ts',
   'activation-formulas.ts',
   'activations.ts',
