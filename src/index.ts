@@ -4,6 +4,7 @@ export type { PredictionOutput } from './compile.js';
 export type { CsvOptions } from './csv.js';
 export { Dataset, type DatasetOptions } from './dataset.js';
 export * from './errors.js';
+export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
 export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';

@@ -36,6 +36,7 @@ const ORDER = [
   'gpu/tensor.ts',
   'gpu/shader.ts',
   'reference/',
+  'generators.ts',
   'csv.ts',
   'idx.ts',
   'activation-formulas.ts',
