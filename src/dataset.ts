@@ -3,6 +3,7 @@ import type { CsvOptions } from './csv.js';
 import { DataError, DisposedError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type ArrayOf, type Tensor, upload } from './gpu/tensor.js';
+import { Random } from './random.js';
 
 export interface DatasetOptions {
   /** Samples one after the other; bytes stay bytes on the GPU, all else becomes float32. */
@@ -17,10 +18,31 @@ export interface DatasetOptions {
   readonly classNames?: readonly string[];
 }
 
+/** Tells a split from other uses of the same seed, such as an epoch's order. */
+const SPLIT_STREAM = 0x73706c74;
+
 /** Raw inputs on the GPU: bytes or float32. */
 export type RawTensor = Tensor<'u8'> | Tensor;
 /** Raw inputs on the host. */
 export type RawArray = ArrayOf<'u8'> | ArrayOf<'f32'>;
+
+export interface SplitOptions {
+  /** Decides which samples go where. */
+  readonly seed?: number;
+  /** Whether each class has the same share in both parts, as far as whole samples allow. */
+  readonly stratify?: boolean;
+}
+
+/** What a data set and the splits of it have in common. */
+interface Store extends Pick<Samples, 'features' | 'words' | 'classCount' | 'classNames' | 'notProbabilities'> {
+  readonly gpu: Gpu;
+  readonly inputs: RawTensor;
+  readonly labels: Tensor<'u32'>;
+  /** The class of each sample, if it has one. */
+  readonly classes: Uint32Array | undefined;
+  /** How many of them are in use. */
+  users: number;
+}
 
 /** Samples with their labels, resident on the GPU in the type they came in. */
 export class Dataset {
@@ -33,24 +55,29 @@ export class Dataset {
   readonly classCount: number;
   /** What the classes are called, if that is known: in a CSV file they have names. */
   readonly classNames: readonly string[] | undefined;
-  /** @internal (length, features) */
+  /** @internal (samples, features), with those that a split leaves out */
   readonly inputs: RawTensor;
-  /** @internal (length, 1) class indices, or (length, classCount) float32 bits */
+  /** @internal (samples, 1) class indices, or (samples, classCount) float32 bits */
   readonly labels: Tensor<'u32'>;
   /** @internal Why the targets are no probabilities, if they are not. */
   readonly notProbabilities: string | undefined;
+  /** @internal Its samples: which rows of inputs and labels, in which order. */
+  readonly rows: Uint32Array<ArrayBuffer>;
+  readonly #store: Store;
   #disposed = false;
 
-  private constructor(gpu: Gpu, samples: Samples) {
-    const { inputs, features, labels, words } = samples;
-    this.gpu = gpu;
-    this.length = inputs.length / features;
-    this.features = features;
-    this.classCount = samples.classCount;
-    this.classNames = samples.classNames;
-    this.notProbabilities = samples.notProbabilities;
-    this.inputs = upload<'u8' | 'f32'>(gpu, inputs, [this.length, features], 'dataset inputs') as RawTensor;
-    this.labels = upload<'u32'>(gpu, labels, [this.length, words], 'dataset labels');
+  private constructor(store: Store, rows: Uint32Array<ArrayBuffer>) {
+    this.gpu = store.gpu;
+    this.length = rows.length;
+    this.features = store.features;
+    this.classCount = store.classCount;
+    this.classNames = store.classNames;
+    this.notProbabilities = store.notProbabilities;
+    this.inputs = store.inputs;
+    this.labels = store.labels;
+    this.rows = rows;
+    this.#store = store;
+    store.users += 1;
   }
 
   /**
@@ -61,7 +88,18 @@ export class Dataset {
    */
   static create(gpu: Gpu, options: DatasetOptions): Dataset {
     gpu.check();
-    return new Dataset(gpu, checkSamples('Dataset.create', options));
+    const { inputs, labels, ...samples } = checkSamples('Dataset.create', options);
+    const { features, words } = samples;
+    const length = inputs.length / features;
+    const store: Store = {
+      ...samples,
+      gpu,
+      inputs: upload<'u8' | 'f32'>(gpu, inputs, [length, features], 'dataset inputs') as RawTensor,
+      labels: upload<'u32'>(gpu, labels, [length, words], 'dataset labels'),
+      classes: options.classes === undefined ? undefined : labels,
+      users: 0,
+    };
+    return new Dataset(store, counting(length));
   }
 
   /**
@@ -94,14 +132,41 @@ export class Dataset {
     return Dataset.create(gpu, await readCsv(file, options, 'Dataset.fromCsv: the file'));
   }
 
+  /**
+   * Two data sets over the same buffers: a fraction of the samples, drawn by the seed, and all the others. Nothing is copied;
+   * the memory is freed when the last of the three is disposed. For three parts split one of the two again.
+   * @throws {DataError} if a part would be empty, or `stratify` finds no classes
+   */
+  split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
+    const { seed = 0, stratify = false } = options;
+    this.check('split');
+    demand('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    const { classes } = this.#store;
+    if (stratify && classes === undefined) {
+      throw new DataError('split: only classes can be stratified, and the data set has rows of targets.');
+    }
+    const wanted = Math.round(fraction * this.length);
+    if (!(wanted > 0 && wanted < this.length)) {
+      throw new DataError(
+        `split: fraction = ${fraction} of ${this.length} samples is ${wanted}, which leaves a part empty. Both parts must have samples.`,
+      );
+    }
+    const group = (row: number): number => (stratify ? (classes?.[row] ?? 0) : 0);
+    const parts = divide(new Random(seed, SPLIT_STREAM).shuffled(this.rows), group, fraction, wanted);
+    return [new Dataset(this.#store, parts[0]), new Dataset(this.#store, parts[1])];
+  }
+
   /** @internal @throws {DisposedError} */
   check(where: string): void {
     if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
   }
 
+  /** Frees the memory, unless splits of the same samples are in use. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#store.users -= 1;
+    if (this.#store.users > 0) return;
     this.inputs.dispose();
     this.labels.dispose();
   }
@@ -109,6 +174,42 @@ export class Dataset {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/**
+ * Divides rows in two, in the order they have: of each group its share of `wanted`, by largest remainder.
+ * @param groupOf a row's group
+ */
+function divide(
+  rows: Uint32Array,
+  groupOf: (row: number) => number,
+  fraction: number,
+  wanted: number,
+): [Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>] {
+  const counts = new Map<number, number>();
+  for (const row of rows) counts.set(groupOf(row), (counts.get(groupOf(row)) ?? 0) + 1);
+  const quotas = new Map([...counts].map(([group, count]) => [group, Math.floor(fraction * count)]));
+  const left = (group: number): number => fraction * (counts.get(group) ?? 0) - (quotas.get(group) ?? 0);
+  const byRemainder = [...counts.keys()].sort((a, b) => left(b) - left(a) || a - b);
+  let missing = wanted - [...quotas.values()].reduce((sum, quota) => sum + quota, 0);
+  for (const group of byRemainder) {
+    if (missing <= 0) break;
+    quotas.set(group, (quotas.get(group) ?? 0) + 1);
+    missing -= 1;
+  }
+  const parts: [number[], number[]] = [[], []];
+  for (const row of rows) {
+    const group = groupOf(row);
+    const quota = quotas.get(group) ?? 0;
+    parts[quota > 0 ? 0 : 1].push(row);
+    quotas.set(group, quota - 1);
+  }
+  return [Uint32Array.from(parts[0]), Uint32Array.from(parts[1])];
+}
+
+/** 0, 1, 2 … */
+export function counting(count: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 /** Samples that have been checked, ready to upload. */

@@ -1,5 +1,5 @@
 import { type Purpose, type Results, recordTraining, type Training } from './compile.js';
-import type { Dataset, RawTensor } from './dataset.js';
+import { counting, type Dataset, type RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
@@ -55,7 +55,7 @@ export class Feeds {
     const feeds = this.#ofDatasets[purpose];
     let feed = feeds.get(dataset);
     if (feed === undefined) {
-      const source = rowSource(this.#training.model, dataset.inputs, dataset.labels);
+      const source = rowSource(this.#training.model, dataset.inputs, dataset.labels, dataset.rows);
       feed = this.#compile('data set feed', source, purpose, [source.order], dataset);
       feeds.set(dataset, feed);
       feed.catch(() => feeds.delete(dataset));
@@ -132,16 +132,15 @@ export class Feeds {
 
 const batchKey = (dtype: 'u8' | 'f32', words: number, purpose: Purpose): string => `${dtype}/${words}/${purpose}`;
 
-/** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
-export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: Tensor<'u32'>): RowSource {
-  const [samples = 1] = data.shape;
-  const order = upload<'u32'>(gpu, counting(samples), [samples], 'order');
-  return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization, common };
-}
-
-/** 0, 1, 2 … */
-export function counting(count: number): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from({ length: count }, (_, row) => row);
+/** Rows of samples in their order, all unless told otherwise. Without labels the row numbers stand in for them. */
+export function rowSource(
+  { gpu, normalization, common }: Model,
+  data: RawTensor,
+  labels?: Tensor<'u32'>,
+  rows: Uint32Array<ArrayBuffer> = counting(data.shape[0] ?? 1),
+): RowSource {
+  const order = upload<'u32'>(gpu, rows, [rows.length], 'order');
+  return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
 }
 
 /** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */

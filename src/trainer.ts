@@ -2,7 +2,7 @@ import { checkBatchSize, demand } from './check.js';
 import type { Purpose, Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
-import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
+import { checkDataset, checkLabels, type Feed, Feeds } from './feeds.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords } from './gpu/plan.js';
@@ -205,7 +205,7 @@ export class Trainer<Names extends string = never> {
     try {
       const feed = await this.#feeds.of(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-        let entry = await this.#epoch(feed, dataset.length, epoch, options);
+        let entry = await this.#epoch(feed, dataset, epoch, options);
         if (entry === undefined) break;
         if (validation !== undefined) entry = { ...entry, validation: await this.evaluate(validation) };
         history.push(entry);
@@ -283,7 +283,7 @@ export class Trainer<Names extends string = never> {
   /** One epoch, or `undefined` if it was aborted. */
   async #epoch(
     feed: Feed,
-    samples: number,
+    { rows, length: samples }: Dataset,
     epoch: number,
     options: FitOptions<Names>,
   ): Promise<EpochResult<Names> | undefined> {
@@ -294,7 +294,7 @@ export class Trainer<Names extends string = never> {
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
     feed.dataset?.check('fit');
-    feed.source.order.write(shuffle ? random.shuffled(samples) : counting(samples));
+    feed.source.order.write(shuffle ? random.shuffled(rows) : rows);
     totals.write(new Float32Array(totals.length));
     status.write(new Uint32Array(status.length).fill(NONE));
     const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));

@@ -59,7 +59,6 @@ export function denseHead(
     Y: [Y, rows, inputs],
     parameters: [parameters, inputs + (bias ? 1 : 0), classes],
     labels: [labels, samples, width === 1 ? 1 : classes],
-    order: [order, samples],
     losses: [outputs.losses, rows, 1],
     totals: [outputs.totals, 2, rows],
     gradient: [gradient, rows, classes],
