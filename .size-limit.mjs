@@ -1,8 +1,8 @@
 // @ts-check
 // What a page downloads for the imports that it begins with; `npm run size` prints it.
 
-/** These are loaded when an app tunes, profiles or reads files. Bundlers keep them apart, which a bundle in one file would not. */
-const LOADED_LATER = ['*/tuner.js', '*/profile.js', '*/csv.js', '*/idx.js'];
+/** These are loaded when an app tunes, profiles, reads files or asks for statistics. Bundlers keep them apart, which a bundle in one file would not. */
+const LOADED_LATER = ['*/tuner.js', '*/profile.js', '*/csv.js', '*/idx.js', '*/statistics.js'];
 
 /** @param {import('esbuild').BuildOptions} config */
 const modifyEsbuildConfig = (config) => ({ ...config, external: LOADED_LATER });

@@ -21,6 +21,7 @@ export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js'
 export type { Optimizer } from './optimizers/optimizer.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
 export type { Initializer } from './random.js';
+export type { Statistics } from './statistics.js';
 export {
   type EpochResult,
   type Evaluation,

@@ -5,6 +5,7 @@ export type { Dispatch, StepValues } from './gpu/dispatch.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
 export { Tensor } from './gpu/tensor.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
+export { columnStatistics, slicesOf } from './kernels/column-statistics.js';
 export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { gatherRows, type RowSource } from './kernels/gather-rows.js';

@@ -3,6 +3,7 @@ import type { Dispatch, StepValues } from '../../src/gpu/dispatch.js';
 import type { DType } from '../../src/gpu/tensor.js';
 import { Tensor } from '../../src/index.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
+import { columnStatistics, slicesOf } from '../../src/kernels/column-statistics.js';
 import { columnSum } from '../../src/kernels/column-sum.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
@@ -124,6 +125,13 @@ const sums = (rows: number, columns: number, large = false): Case =>
     large,
   );
 
+const statistics = (rows: number, columns: number, large = false): Case => {
+  const { slices } = slicesOf(rows, columns);
+  const describe = ({ random, zeros }: Operands): Dispatch =>
+    columnStatistics(zeros([rows, columns], 'u8'), shuffled(zeros([rows], 'u32')), random([3, slices, columns]));
+  return kernelCase(`column-statistics ${rows}×${columns} bytes`, 2 * rows * columns, describe, large);
+};
+
 /** Every kernel but the products: over the shapes of 784-400-200-10 at batch 128, and over those of wide layers. */
 export const elementWise: readonly Case[] = [
   gather(128, 784, 8192),
@@ -136,4 +144,5 @@ export const elementWise: readonly Case[] = [
   ...rowwise(1024, 10),
   sums(128, 400),
   sums(1024, 4096, true),
+  statistics(8192, 784),
 ];

@@ -25,10 +25,11 @@ test('Iris from CSV: names, classes, and a model that learns them', async () => 
   expect([iris.length, iris.features, iris.classCount]).toEqual([150, 4, 3]);
   expect(iris.classNames).toEqual(['setosa', 'versicolor', 'virginica']);
   const [train, rest] = iris.split(0.8, { stratify: true });
-  using model = await Mlp.create(gpu, { inputs: 4, layers: [dense(16, 'tanh'), dense(3)], seed: 1 });
+  const normalize = await train.statistics({ per: 'feature' });
+  using model = await Mlp.create(gpu, { inputs: 4, layers: [dense(16, 'tanh'), dense(3)], normalize, seed: 1 });
   using trainer = await model.trainer({
     loss: softmaxCrossEntropy(),
-    optimizer: sgd({ learningRate: 0.02, momentum: 0.9 }),
+    optimizer: sgd({ learningRate: 0.05, momentum: 0.9 }),
     metrics: [accuracy()],
     batchSize: 16,
   });
@@ -171,4 +172,39 @@ test('generators go straight into a data set', async () => {
   const gpu = await sharedGpu();
   using data = Dataset.create(gpu, moons({ samples: 10 }));
   expect([data.length, data.features, data.classCount]).toEqual([10, 2, 2]);
+});
+
+test('statistics of the whole set and of each feature, of a split’s own rows, for normalize', async () => {
+  const gpu = await sharedGpu();
+  // Features 0, 1, 2, 3 and 10, 10, 10, 10: variances 1.25 and 0; a mean of 5.75 together.
+  const inputs = [0, 10, 1, 10, 2, 10, 3, 10];
+  for (const values of [inputs, Uint8Array.from(inputs)]) {
+    using data = Dataset.create(gpu, { inputs: values, features: 2, classes: [0, 1, 0, 1] });
+    expect(await data.statistics({ per: 'feature' })).toEqual({ mean: [1.5, 10], std: [Math.sqrt(1.25), 1] });
+    const mean = 5.75;
+    const variance = inputs.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 8;
+    const whole = await data.statistics();
+    expect(whole.mean).toBe(mean);
+    expect(Math.abs(whole.std - Math.sqrt(variance))).toBeLessThan(1e-14);
+    const [part] = data.split(0.5);
+    const own = [...part.rows].map((row) => inputs[2 * row] ?? 0);
+    const { mean: means, std } = await part.statistics({ per: 'feature' });
+    const [a = 0, b = 0] = own;
+    expect(means).toEqual([(a + b) / 2, 10]);
+    expect(std).toEqual([Math.abs(a - b) / 2, 1]);
+    using model = await Mlp.create(gpu, { inputs: 2, layers: [dense(2)], normalize: { mean: means, std } });
+    expect(model.spec.normalize).toEqual({ mean: means, std });
+  }
+});
+
+test('statistics leave no memory behind, and refuse what has none', async () => {
+  const gpu = await sharedGpu();
+  using data = Dataset.create(gpu, { inputs: [1e30, -1e30], features: 1, classes: [0, 1] });
+  const before = gpu.memory.usedBytes;
+  await expect(data.statistics()).rejects.toThrow('statistics: the squares of feature 0 are beyond float32.');
+  await expect(data.statistics()).rejects.toThrow(DataError);
+  await expect(data.statistics({ per: 'row' as 'set' })).rejects.toThrow('per = "row"; it is "set" or "feature".');
+  expect(gpu.memory.usedBytes).toBe(before);
+  data.dispose();
+  await expect(data.statistics()).rejects.toThrow(DisposedError);
 });

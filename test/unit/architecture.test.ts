@@ -18,6 +18,7 @@ const ORDER = [
   'fusion.ts',
   'model.ts',
   'dataset.ts',
+  'statistics.ts',
   'layers/',
   'losses/',
   'metrics/',
