@@ -1,10 +1,11 @@
 import { checkFinite, demand, elements } from './check.js';
+import type { Format, Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
 import { DataError, DisposedError, MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type ArrayOf, type Tensor, upload } from './gpu/tensor.js';
-import { Random } from './random.js';
-import type { Rows, Statistics } from './statistics.js';
+import { counting, Random } from './random.js';
+import type { Statistics } from './statistics.js';
 
 export interface DatasetOptions {
   /** Samples one after the other; bytes stay bytes on the GPU, all else becomes float32. */
@@ -17,6 +18,25 @@ export interface DatasetOptions {
   readonly targets?: ArrayLike<number>;
   /** What the classes are called, for `dataset.classNames`. */
   readonly classNames?: readonly string[];
+  /**
+   * Samples that are on the GPU at a time: the data then stay on the host, in the arrays that came, and are streamed while
+   * training goes on. Without it that is done with data that are larger than a buffer may be.
+   */
+  readonly chunk?: number;
+}
+
+/** Some samples of a stream. */
+export type StreamedSamples = Pick<DatasetOptions, 'inputs' | 'classes' | 'targets'>;
+
+export interface StreamOptions {
+  /** Samples in all. */
+  readonly length: number;
+  /** Numbers in a sample. */
+  readonly features: number;
+  /** Samples that are on the GPU at a time, and as many again that come next; 32 MiB of float32 by default. */
+  readonly chunk?: number;
+  /** Gives `count` samples from number `first` on. All are of one kind: bytes or numbers, classes or rows of targets. */
+  readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
 }
 
 /** Tells a split from other uses of the same seed, such as an epoch's order. */
@@ -34,73 +54,118 @@ export interface SplitOptions {
   readonly stratify?: boolean;
 }
 
-/** What a data set and the splits of it have in common. */
-interface Store extends Pick<Samples, 'features' | 'words' | 'classCount' | 'classNames' | 'notProbabilities'> {
-  readonly gpu: Gpu;
+/** Samples on the GPU. */
+interface Resident {
+  /** (samples, features), with those that a split leaves out */
   readonly inputs: RawTensor;
+  /** (samples, 1) class indices, or (samples, classCount) float32 bits */
   readonly labels: Tensor<'u32'>;
+}
+
+/** What a data set and the splits of it have in common. */
+interface Store extends Pick<Samples, 'classNames' | 'notProbabilities'> {
+  readonly gpu: Gpu;
+  readonly resident?: Resident | undefined;
   /** The class of each sample, if it has one. */
-  readonly classes: Uint32Array | undefined;
-  /** How many of them are in use. */
+  readonly classes?: Uint32Array | undefined;
+  classCount: number;
+  /** How many data sets are in use. */
   users: number;
 }
 
-/** Samples with their labels, resident on the GPU in the type they came in. */
+/** Samples with their labels, in the type they came in: resident on the GPU, or streamed to it. */
 export class Dataset {
   readonly gpu: Gpu;
   /** Samples. */
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
-  /** One more than the largest class, or the numbers in a row of targets. */
-  readonly classCount: number;
   /** What the classes are called, if that is known: in a CSV file they have names. */
   readonly classNames: readonly string[] | undefined;
-  /** @internal (samples, features), with those that a split leaves out */
-  readonly inputs: RawTensor;
-  /** @internal (samples, 1) class indices, or (samples, classCount) float32 bits */
-  readonly labels: Tensor<'u32'>;
+  /** @internal Its samples, unless they are streamed. */
+  readonly resident: Resident | undefined;
+  /** @internal Where they come from if they are; and which samples are its own. */
+  readonly source: Source<Samples>;
   /** @internal Why the targets are no probabilities, if they are not. */
   readonly notProbabilities: string | undefined;
-  /** @internal Its samples: which rows of inputs and labels, in which order. */
-  readonly rows: Uint32Array<ArrayBuffer>;
   readonly #store: Store;
   #disposed = false;
 
-  private constructor(store: Store, rows: Uint32Array<ArrayBuffer>) {
+  private constructor(store: Store, source: Source<Samples>) {
     this.gpu = store.gpu;
-    this.length = rows.length;
-    this.features = store.features;
-    this.classCount = store.classCount;
+    this.length = source.length;
+    this.features = source.features;
     this.classNames = store.classNames;
+    this.resident = store.resident;
+    this.source = source;
     this.notProbabilities = store.notProbabilities;
-    this.inputs = store.inputs;
-    this.labels = store.labels;
-    this.rows = rows;
     this.#store = store;
     store.users += 1;
   }
 
+  /** One more than the largest class, or the numbers in a row of targets; of a stream, as far as it has been read. */
+  get classCount(): number {
+    return this.#store.classCount;
+  }
+
+  /** @internal Which rows of inputs and labels are its samples, in which order; none where only `read` knows them. */
+  get rows(): Uint32Array<ArrayBuffer> {
+    return this.source.rows;
+  }
+
   /**
-   * Uploads samples and their labels.
+   * Uploads samples and their labels. What is larger than a buffer may be stays on the host, as with `chunk`.
    * @throws {ShapeError} if lengths do not fit together
    * @throws {DataError} for a class that is not an index, or a number that is not finite; it says where
-   * @throws {LimitError} if a buffer of this size is more than the GPU allows
    */
   static create(gpu: Gpu, options: DatasetOptions): Dataset {
     gpu.check();
-    const { inputs, labels, ...samples } = checkSamples('Dataset.create', options);
-    const { features, words } = samples;
+    const samples = checkSamples('Dataset.create', options);
+    const { inputs, labels, features, words } = samples;
+    const { chunk } = options;
+    if (chunk !== undefined) demand('Dataset.create:', { chunk }, 'a positive integer');
     const length = inputs.length / features;
-    const store: Store = {
-      ...samples,
-      gpu,
-      inputs: upload<'u8' | 'f32'>(gpu, inputs, [length, features], 'dataset inputs') as RawTensor,
-      labels: upload<'u32'>(gpu, labels, [length, words], 'dataset labels'),
-      classes: options.classes === undefined ? undefined : labels,
-      users: 0,
-    };
-    return new Dataset(store, counting(length));
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.info.limits;
+    const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
+    const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    const resident = isResident
+      ? {
+          inputs: upload<'u8' | 'f32'>(gpu, inputs, [length, features], 'dataset inputs') as RawTensor,
+          labels: upload<'u32'>(gpu, labels, [length, words], 'dataset labels'),
+        }
+      : undefined;
+    const { classCount, classNames, notProbabilities } = samples;
+    const classes = options.classes === undefined ? undefined : labels;
+    const format: Format = { dtype: inputs instanceof Uint8Array ? 'u8' : 'f32', words };
+    const host = isResident ? undefined : samples;
+    return new Dataset(
+      { gpu, resident, classCount, classNames, notProbabilities, classes, users: 0 },
+      { length, features, rows: counting(length), host, chunk, format },
+    );
+  }
+
+  /**
+   * Samples that are read while training goes on, two chunks at a time, whatever their number. An epoch takes the chunks in
+   * an order of its own, the last one last, and the samples of each chunk likewise: no full shuffle, so samples that are
+   * alike should not follow each other in what is read. `read` is asked for one sample first, to know of which kind they are.
+   * What it throws or gives that is no such sample rejects `fit`, `evaluate` or `statistics`.
+   */
+  static stream(gpu: Gpu, { length, features, chunk, read }: StreamOptions): Dataset {
+    gpu.check();
+    demand('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
+    const store: Store = { gpu, classCount: 0, users: 0 };
+    return new Dataset(store, {
+      length,
+      features,
+      rows: new Uint32Array(0),
+      chunk,
+      read: async (where, first, count) => {
+        const given: Partial<StreamedSamples> = await read(first, count);
+        const samples = checkSamples(where, { inputs: [], ...given, features });
+        store.classCount = Math.max(store.classCount, samples.classCount);
+        return samples;
+      },
+    });
   }
 
   /**
@@ -143,18 +208,21 @@ export class Dataset {
     this.check('split');
     demand('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
     const { classes } = this.#store;
+    if (this.source.read !== undefined) {
+      throw new MlpError('bad-option', 'split: a stream cannot be split. Make two streams.');
+    }
     if (stratify && classes === undefined) {
-      throw new DataError('split: only classes can be stratified, and the data set has rows of targets.');
+      throw new DataError('split: only classes can be stratified; these are targets.');
     }
     const wanted = Math.round(fraction * this.length);
     if (!(wanted > 0 && wanted < this.length)) {
-      throw new DataError(
-        `split: fraction = ${fraction} of ${this.length} samples is ${wanted}, which leaves a part empty. Both parts must have samples.`,
-      );
+      throw new DataError(`split: fraction = ${fraction} of ${this.length} samples leaves a part empty.`);
     }
     const group = (row: number): number => (stratify ? (classes?.[row] ?? 0) : 0);
     const parts = divide(new Random(seed, SPLIT_STREAM).shuffled(this.rows), group, fraction, wanted);
-    return [new Dataset(this.#store, parts[0]), new Dataset(this.#store, parts[1])];
+    const part = (own: Uint32Array<ArrayBuffer>): Dataset =>
+      new Dataset(this.#store, { ...this.source, rows: own, length: own.length });
+    return [part(parts[0]), part(parts[1])];
   }
 
   /**
@@ -164,14 +232,15 @@ export class Dataset {
    */
   statistics(options?: { readonly per?: 'set' }): Promise<Statistics<number>>;
   statistics(options: { readonly per: 'feature' }): Promise<Statistics<number[]>>;
-  async statistics({ per = 'set' }: { readonly per?: 'set' | 'feature' } = {}): Promise<Statistics> {
+  async statistics({ per }: { readonly per?: 'set' | 'feature' } = {}): Promise<Statistics> {
     this.check('statistics');
-    if (per !== 'set' && per !== 'feature') {
-      throw new MlpError('bad-option', `statistics: per = "${String(per)}"; it is "set" or "feature".`);
-    }
-    const { featureStatistics, setStatistics } = await import('./statistics.js');
+    const { statistics } = await import('./statistics.js');
+    const parts =
+      this.resident === undefined
+        ? (await import('./chunks.js')).uploads(this.gpu, this.source)
+        : [{ data: this.resident.inputs, rows: this.rows }];
     this.check('statistics');
-    return await (per === 'set' ? setStatistics : featureStatistics)(this.gpu, this.#parts());
+    return await statistics(this.gpu, parts, per);
   }
 
   /** @internal @throws {DisposedError} */
@@ -185,17 +254,12 @@ export class Dataset {
     this.#disposed = true;
     this.#store.users -= 1;
     if (this.#store.users > 0) return;
-    this.inputs.dispose();
-    this.labels.dispose();
+    this.resident?.inputs.dispose();
+    this.resident?.labels.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Its samples, as far as they are on the GPU at the same time. */
-  async *#parts(): AsyncGenerator<Rows> {
-    yield { data: this.inputs, rows: this.rows };
   }
 }
 
@@ -211,28 +275,21 @@ function divide(
 ): [Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>] {
   const counts = new Map<number, number>();
   for (const row of rows) counts.set(groupOf(row), (counts.get(groupOf(row)) ?? 0) + 1);
-  const quotas = new Map([...counts].map(([group, count]) => [group, Math.floor(fraction * count)]));
-  const left = (group: number): number => fraction * (counts.get(group) ?? 0) - (quotas.get(group) ?? 0);
-  const byRemainder = [...counts.keys()].sort((a, b) => left(b) - left(a) || a - b);
-  let missing = wanted - [...quotas.values()].reduce((sum, quota) => sum + quota, 0);
-  for (const group of byRemainder) {
-    if (missing <= 0) break;
-    quotas.set(group, (quotas.get(group) ?? 0) + 1);
-    missing -= 1;
-  }
+  const shares = [...counts].map(([group, count]) => ({
+    group,
+    share: fraction * count,
+    whole: Math.floor(fraction * count),
+  }));
+  const missing = shares.reduce((left, { whole }) => left - whole, wanted);
+  shares.sort((a, b) => b.share - b.whole - (a.share - a.whole) || a.group - b.group);
+  const quotas = new Map(shares.map(({ group, whole }, place) => [group, whole + (place < missing ? 1 : 0)]));
   const parts: [number[], number[]] = [[], []];
   for (const row of rows) {
-    const group = groupOf(row);
-    const quota = quotas.get(group) ?? 0;
+    const quota = quotas.get(groupOf(row)) ?? 0;
     parts[quota > 0 ? 0 : 1].push(row);
-    quotas.set(group, quota - 1);
+    quotas.set(groupOf(row), quota - 1);
   }
   return [Uint32Array.from(parts[0]), Uint32Array.from(parts[1])];
-}
-
-/** 0, 1, 2 … */
-export function counting(count: number): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 /** Samples that have been checked, ready to upload. */

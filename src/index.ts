@@ -2,7 +2,13 @@
 export type { Activation, ActivationName } from './activations.js';
 export type { PredictionOutput } from './compile.js';
 export type { CsvOptions } from './csv.js';
-export { Dataset, type DatasetOptions, type SplitOptions } from './dataset.js';
+export {
+  Dataset,
+  type DatasetOptions,
+  type SplitOptions,
+  type StreamedSamples,
+  type StreamOptions,
+} from './dataset.js';
 export * from './errors.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';

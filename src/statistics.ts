@@ -1,4 +1,4 @@
-import { DataError } from './errors.js';
+import { DataError, MlpError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { columnStatistics, slicesOf } from './kernels/column-statistics.js';
@@ -11,10 +11,13 @@ export interface Statistics<Value = number | number[]> {
 }
 
 /** Some rows of samples that are on the GPU. */
-export interface Rows {
+interface Rows {
   readonly data: Tensor<'u8'> | Tensor;
   readonly rows: Uint32Array<ArrayBuffer>;
 }
+
+/** All rows, as far as they are on the GPU at the same time. */
+type Parts = AsyncIterable<Rows> | Iterable<Rows>;
 
 /** How many values, their mean, and the sum of their squared differences from it. */
 interface Moments {
@@ -23,21 +26,23 @@ interface Moments {
   squares: number;
 }
 
-/** Mean and deviation of each feature. @throws {DataError} if they are beyond float32 */
-export async function featureStatistics(gpu: Gpu, parts: AsyncIterable<Rows>): Promise<Statistics<number[]>> {
+/**
+ * Mean and deviation of each feature, or of all together.
+ * @throws {DataError} if they are beyond float32
+ */
+export async function statistics(gpu: Gpu, parts: Parts, per: 'set' | 'feature' = 'set'): Promise<Statistics> {
+  if (per !== 'set' && per !== 'feature') {
+    throw new MlpError('bad-option', `statistics: per = "${String(per)}"; it is "set" or "feature".`);
+  }
   const moments = await momentsOf(gpu, parts);
-  return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
-}
-
-/** Mean and deviation of all features together. @throws {DataError} if they are beyond float32 */
-export async function setStatistics(gpu: Gpu, parts: AsyncIterable<Rows>): Promise<Statistics<number>> {
+  if (per === 'feature') return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
   const all = none();
-  for (const moments of await momentsOf(gpu, parts)) merge(all, moments);
+  for (const feature of moments) merge(all, feature);
   return { mean: all.mean, std: deviation(all) };
 }
 
 /** The GPU adds up slices of rows; the host adds up slices, in float64 and always in the same order. */
-async function momentsOf(gpu: Gpu, parts: AsyncIterable<Rows>): Promise<Moments[]> {
+async function momentsOf(gpu: Gpu, parts: Parts): Promise<Moments[]> {
   const moments: Moments[] = [];
   for await (const { data, rows } of parts) {
     const [, columns = 1] = data.shape;

@@ -2,7 +2,7 @@ import { checkBatchSize, demand } from './check.js';
 import type { Purpose, Results, Training } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
-import { checkDataset, checkLabels, type Feed, Feeds } from './feeds.js';
+import { type Course, checkDataset, checkLabels, type Feed, Feeds, residentCourse } from './feeds.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, StepRecords } from './gpu/plan.js';
@@ -202,16 +202,18 @@ export class Trainer<Names extends string = never> {
     }
     this.#fitting = true;
     const history: EpochResult<Names>[] = [];
+    let course: Course | undefined;
     try {
-      const feed = await this.#feeds.of(dataset, 'step');
+      course = await this.#open(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-        let entry = await this.#epoch(feed, dataset, epoch, options);
+        let entry = await this.#epoch(course, dataset.length, epoch, options);
         if (entry === undefined) break;
         if (validation !== undefined) entry = { ...entry, validation: await this.evaluate(validation) };
         history.push(entry);
         await onEpoch?.(entry);
       }
     } finally {
+      course?.dispose();
       this.#fitting = false;
       this.resume();
     }
@@ -237,15 +239,27 @@ export class Trainer<Names extends string = never> {
   async evaluate(dataset: Dataset): Promise<Evaluation<Names>> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
-    const feed = await this.#feeds.of(dataset, 'evaluate');
-    const { totals } = feed.results;
+    const course = await this.#open(dataset, 'evaluate');
+    const { totals } = course.feed.results;
     const steps = Math.ceil(dataset.length / this.batchSize);
-    this.#check();
-    totals.write(new Float32Array(totals.length));
-    for (let first = 0; first < steps; first += STEP_CAPACITY) {
-      this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
+    const all = new Float64Array(totals.length);
+    try {
+      course.begin();
+      for (let step = 0; step < steps; ) {
+        const part = await course.part(step);
+        this.#check();
+        totals.write(new Float32Array(totals.length));
+        for (let first = 0; first < part.steps; first += STEP_CAPACITY) {
+          const count = Math.min(STEP_CAPACITY, part.steps - first);
+          this.#replay('evaluate', part.feed, part.samples, first, count);
+        }
+        for (const [i, value] of (await totals.read()).entries()) all[i] = (all[i] ?? 0) + value;
+        step += part.steps;
+      }
+    } finally {
+      course.dispose();
     }
-    return this.#evaluation(sums(await totals.read(), dataset.length));
+    return this.#evaluation(sums(all, dataset.length));
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
@@ -282,22 +296,24 @@ export class Trainer<Names extends string = never> {
 
   /** One epoch, or `undefined` if it was aborted. */
   async #epoch(
-    feed: Feed,
-    { rows, length: samples }: Dataset,
+    course: Course,
+    samples: number,
     epoch: number,
     options: FitOptions<Names>,
   ): Promise<EpochResult<Names> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
+    const { feed } = course;
     const { totals, status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
     feed.dataset?.check('fit');
-    feed.source.order.write(shuffle ? random.shuffled(rows) : rows);
+    course.begin(shuffle ? random : undefined);
     totals.write(new Float32Array(totals.length));
     status.write(new Uint32Array(status.length).fill(NONE));
     const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+    const ended = Promise.race([aborted, this.#gpu.lost]).then(() => undefined);
     const reports = new Reports(this.#gpu, [totals, status]);
     const started = performance.now();
     let frozen = 0;
@@ -314,7 +330,7 @@ export class Trainer<Names extends string = never> {
       const { tag: step, time, values } = report;
       const [sumsRead, statusRead] = values as [ArrayBuffer, ArrayBuffer];
       const before = reported;
-      const now = sums(new Float32Array(sumsRead), Math.min(step * this.batchSize, samples));
+      const now = sums(Float64Array.from(new Float32Array(sumsRead)), Math.min(step * this.batchSize, samples));
       if (onNotFinite === 'stop') this.#refuseNotFinite(new Uint32Array(statusRead), firstStep, epoch, before.sums);
       reported = { sums: now, time };
       const since = {
@@ -329,21 +345,28 @@ export class Trainer<Names extends string = never> {
 
     try {
       while (queued < steps && signal?.aborted !== true) {
+        const next = course.part(queued);
+        const part = next instanceof Promise ? await Promise.race([next, ended]) : next;
+        this.#check();
+        if (part === undefined) continue;
         if (this.#paused !== undefined) {
           await reports.settled();
           await deliver();
           const from = performance.now();
           // Whatever else ends fit ends the pause too.
-          if (!signal?.aborted) await Promise.race([this.#paused?.promise, aborted, this.#gpu.lost]);
+          if (!signal?.aborted) await Promise.race([this.#paused?.promise, ended]);
           this.#check();
           const until = performance.now();
           frozen += until - from;
           reported = { ...reported, time: until };
           continue;
         }
-        const count = Math.min(pace, steps - queued);
+        const first = queued - part.first;
+        const count = Math.min(pace, part.steps - first);
         const done = queued + count;
-        this.#replay('fit', feed, samples, queued, count, (encoder) => reports.copy(encoder, done, done === steps));
+        this.#replay('fit', part.feed, part.samples, first, count, (encoder) =>
+          reports.copy(encoder, done, done === steps),
+        );
         reports.map();
         queued = done;
         const before = inFlight;
@@ -366,6 +389,16 @@ export class Trainer<Names extends string = never> {
     if (queued < steps) return undefined;
     const seconds = (performance.now() - started - frozen) / 1000;
     return { ...this.#evaluation(reported.sums), epoch, steps, seconds };
+  }
+
+  /** Few data sets are streamed: what brings their chunks is loaded where one is. */
+  async #open(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<Course> {
+    const { resident } = dataset;
+    if (resident !== undefined) {
+      return residentCourse(await this.#feeds.of(dataset, resident, purpose), dataset, this.batchSize);
+    }
+    const { StreamedCourse } = await import('./streams.js');
+    return await StreamedCourse.open(this.#training, this.#feeds, dataset, purpose);
   }
 
   /** Replays a feed's plan for `count` batches from number `first` on, in one submit. */
@@ -455,7 +488,7 @@ export class Trainer<Names extends string = never> {
 }
 
 /** Sums over the rows of a batch, in float64, of sums over steps. */
-function sums(totals: Float32Array, rows: number): Sums {
+function sums(totals: Float64Array, rows: number): Sums {
   const half = totals.length / 2;
   const add = (sum: number, value: number): number => sum + value;
   const loss = totals.subarray(0, half).reduce(add, 0);

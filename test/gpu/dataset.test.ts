@@ -119,18 +119,11 @@ test('the buffers are shared, and live as long as the last of the data sets', as
   gpu.destroy();
 });
 
-test.for<[fraction: number, message: string]>([
-  [0, 'split: fraction = 0 of 3 samples is 0, which leaves a part empty.'],
-  [1, 'fraction = 1 of 3 samples is 3, which leaves a part empty'],
-  [0.1, 'fraction = 0.1 of 3 samples is 0'],
-  [-1, 'fraction = -1 of 3 samples is -3'],
-  [1.5, 'fraction = 1.5 of 3 samples is 5'],
-  [Number.NaN, 'fraction = NaN of 3 samples is NaN'],
-])('split refuses a fraction of %f', async ([fraction, message]) => {
+test.for([0, 1, 0.1, -1, 1.5, Number.NaN])('split refuses a fraction of %f', async (fraction) => {
   const gpu = await sharedGpu();
   using data = Dataset.create(gpu, { inputs: [1, 2, 3], features: 1, classes: [0, 1, 0] });
   expect(() => data.split(fraction)).toThrow(DataError);
-  expect(() => data.split(fraction)).toThrow(message);
+  expect(() => data.split(fraction)).toThrow(`split: fraction = ${fraction} of 3 samples leaves a part empty.`);
 });
 
 test('rows of targets are split, but not stratified', async () => {

@@ -1,19 +1,20 @@
 import { expect, test } from 'vitest';
 import { columnStatistics, slicesOf, Tensor } from '../../../src/kernels.js';
+import { counting } from '../../../src/random.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import * as reference from '../../../src/reference/column-statistics.js';
-import { featureStatistics } from '../../../src/statistics.js';
+import { statistics } from '../../../src/statistics.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
 
-const counting = (count: number): Uint32Array<ArrayBuffer> => Uint32Array.from({ length: count }, (_, row) => row);
+/** What the kernel and the host make of some rows. */
+async function measuredOn(data: Tensor | Tensor<'u8'>, rows: Uint32Array<ArrayBuffer>) {
+  const { mean, std } = await statistics(await sharedGpu(), [{ data, rows }], 'feature');
+  return { mean: [mean].flat(), std: [std].flat() };
+}
 
-/** What the kernel and the host make of rows of a matrix. */
-async function measured(X: Bounded, rows = counting(X.shape[0])): Promise<{ mean: number[]; std: number[] }> {
-  const gpu = await sharedGpu();
-  async function* parts() {
-    yield { data: upload(gpu, X), rows };
-  }
-  return await featureStatistics(gpu, parts());
+/** What they make of a matrix. */
+async function measured(X: Bounded) {
+  return await measuredOn(upload(await sharedGpu(), X), counting(X.shape[0]));
 }
 
 test.for([
@@ -42,10 +43,7 @@ test.for(['u8', 'f32'] as const)('some rows of %s, in any order, and nothing bes
   const partials = new Guarded(gpu, [3, 3, 5]);
   gpu.run([columnStatistics(data, order, partials.tensor)]);
   expect((await partials.read()).every(Number.isFinite)).toBe(true);
-  async function* parts() {
-    yield { data, rows };
-  }
-  const { mean, std } = await featureStatistics(gpu, parts());
+  const { mean, std } = await measuredOn(data, rows);
   const chosen = exact(
     [41, 5],
     [...rows].flatMap((row) => [...values.subarray(5 * row, 5 * row + 5)]),
