@@ -2,9 +2,20 @@
 // What a page downloads for the imports that it begins with; `npm run size` prints it.
 
 /** These are loaded when an app asks for what they do. Bundlers keep them apart, which a bundle in one file would not. */
-const LOADED_LATER = ['tuner', 'profile', 'adjust', 'check-gradients', 'dense-endings', 'model-file', 'checkpoint'].map(
-  (name) => `*/${name}.js`,
-);
+const LOADED_LATER = [
+  'tuner',
+  'profile',
+  'adjust',
+  'check-gradients',
+  'dense-endings',
+  'model-file',
+  'checkpoint',
+  'csv',
+  'idx',
+  'statistics',
+  'streams',
+  'chunks',
+].map((name) => `*/${name}.js`);
 
 /** @param {import('esbuild').BuildOptions} config */
 const modifyEsbuildConfig = (config) => ({ ...config, external: LOADED_LATER });

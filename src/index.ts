@@ -3,8 +3,16 @@ export type { Activation, ActivationName, Sharing } from './activations.js';
 export type { Clip } from './adjust.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
 export type { PredictionOutput } from './compile.js';
-export { Dataset, type DatasetOptions } from './dataset.js';
+export type { CsvOptions } from './csv.js';
+export {
+  Dataset,
+  type DatasetOptions,
+  type SplitOptions,
+  type StreamedSamples,
+  type StreamOptions,
+} from './dataset.js';
 export * from './errors.js';
+export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
 export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
@@ -58,6 +66,7 @@ export { type ReduceOnPlateauOptions, reduceOnPlateau } from './schedules/reduce
 export type { Position, Schedule, ScheduleState } from './schedules/schedule.js';
 export { type StepDecayOptions, stepDecay } from './schedules/step-decay.js';
 export { type WarmUpOptions, warmUp } from './schedules/warm-up.js';
+export type { Statistics } from './statistics.js';
 export {
   type EpochResult,
   type Evaluation,

@@ -26,6 +26,7 @@ export {
 } from './kernels/batch-norm.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
 export { type ClassCountsForm, classCounts } from './kernels/class-counts.js';
+export { columnStatistics, slicesOf } from './kernels/column-statistics.js';
 export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { type DropoutStream, dropElements } from './kernels/dropout.js';

@@ -50,8 +50,7 @@ export class Random {
 
   /** The given rows, or 0 … count − 1, in a random order (Fisher and Yates). */
   shuffled(rows: number | Uint32Array): Uint32Array<ArrayBuffer> {
-    const order =
-      typeof rows === 'number' ? Uint32Array.from({ length: rows }, (_, row) => row) : Uint32Array.from(rows);
+    const order = typeof rows === 'number' ? counting(rows) : Uint32Array.from(rows);
     for (let i = order.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
       const held = order[i] ?? 0;
@@ -60,6 +59,11 @@ export class Random {
     }
     return order;
   }
+}
+
+/** 0, 1, 2 … */
+export function counting(count: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { type Results, type Training, taskOf } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
-import { checkDataset, checkLabels, counting, type Feed, Feeds } from './feeds.js';
+import { type Course, checkDataset, checkLabels, type Feed, Feeds, type Part, residentCourse } from './feeds.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, type StepRecord, StepRecords } from './gpu/plan.js';
@@ -109,6 +109,8 @@ export class Trainer<M extends AnyMetric = never> {
   #steps = 0;
   #epochs = 0;
   #lastRows = 0;
+  /** The last one that was asked for. */
+  #evaluations: Promise<unknown> = Promise.resolve();
   /** What has the trainer for itself, if anything has. */
   #busy: string | undefined;
   #midEpoch = false;
@@ -249,10 +251,11 @@ export class Trainer<M extends AnyMetric = never> {
     }
     this.#busy = 'fit';
     const history: EpochResult<M>[] = [];
+    let course: Course | undefined;
     try {
-      const feed = await this.#feeds.of(dataset, 'step');
+      course = await this.#open(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-        let entry = await this.#epoch(feed, dataset.length, epoch, options);
+        let entry = await this.#epoch(course, dataset.length, epoch, options);
         if (entry === undefined) break;
         if (validation !== undefined) entry = { ...entry, validation: await this.evaluate(validation) };
         if (schedule?.observe !== undefined) {
@@ -263,6 +266,7 @@ export class Trainer<M extends AnyMetric = never> {
         await onEpoch?.(entry);
       }
     } finally {
+      course?.dispose();
       this.#busy = undefined;
       this.resume();
     }
@@ -288,15 +292,36 @@ export class Trainer<M extends AnyMetric = never> {
   async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
     this.#check();
     checkDataset('evaluate', dataset, this.#model, this.#options.loss);
-    const feed = await this.#feeds.of(dataset, 'evaluate');
+    // One after the other: they add to the same sums.
+    const turn = this.#evaluations.then(async () => await this.#evaluateNow(dataset));
+    this.#evaluations = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async #evaluateNow(dataset: Dataset): Promise<Evaluation<M>> {
+    this.#check();
+    const course = await this.#open(dataset, 'evaluate');
+    const { results } = course.feed;
     const steps = Math.ceil(dataset.length / this.batchSize);
     this.#check();
-    clear(feed.results);
-    for (let first = 0; first < steps; ) {
-      first += this.#replay('evaluate', feed, dataset.length, first, Math.min(STEP_CAPACITY, steps - first));
+    try {
+      clear(results);
+      course.begin();
+      for (let step = 0; step < steps; ) {
+        const part = await course.part(step);
+        this.#check();
+        for (let first = 0; first < part.steps; ) {
+          first += this.#replay('evaluate', part, first, Math.min(STEP_CAPACITY, part.steps - first));
+        }
+        step += part.steps;
+        // No chunk comes before the one before it has been used.
+        if (step < steps) await this.#gpu.idle();
+      }
+      const read = await Promise.all(counters(results).map(async (tensor) => (await tensor.read()).buffer));
+      return this.#evaluation(sumsOf(results, read, dataset.length));
+    } finally {
+      course.dispose();
     }
-    const read = await Promise.all(counters(feed.results).map(async (tensor) => (await tensor.read()).buffer));
-    return this.#evaluation(sumsOf(feed.results, read, dataset.length));
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
@@ -333,7 +358,7 @@ export class Trainer<M extends AnyMetric = never> {
       const { checkGradients } = await import('./check-gradients.js');
       const [values, gradients] = await Promise.all([this.#model.values.read(), feed.gradients.read()]);
       const loss = async (): Promise<number> => {
-        this.#replay('gradients', feed, rows, 0, 1);
+        this.#replay('gradients', minibatch(feed, rows), 0, 1);
         return mean(await feed.results.losses.read(), rows);
       };
       return await checkGradients({ model: this.#model, values, gradients, loss }, options);
@@ -412,23 +437,29 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** One epoch, or `undefined` if it was aborted. */
   async #epoch(
-    feed: Feed,
+    course: Course,
     samples: number,
     epoch: number,
     options: FitOptions<M>,
   ): Promise<EpochResult<M> | undefined> {
     const { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule } = options;
     const { stepsPerSubmit = 'auto' } = this.#options;
+    const { feed } = course;
     const { status } = feed.results;
     const steps = Math.ceil(samples / this.batchSize);
     const firstStep = this.#steps;
     const random = new Random(this.#model.spec.seed, ++this.#epochs);
     feed.dataset?.check('fit');
-    feed.source.order.write(shuffle ? random.shuffled(samples) : counting(samples));
+    course.begin(shuffle ? random : undefined);
     clear(feed.results);
     status.write(new Uint32Array(status.length).fill(NONE));
     const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+    const ended = Promise.race([aborted, this.#gpu.lost]).then(() => undefined);
     const reports = new Reports(this.#gpu, [status, ...counters(feed.results)]);
+    const at = { epoch: this.#epochs - 1, steps };
+    const state = this.#stateOf(schedule);
+    const rateOf = (step: number): number =>
+      schedule?.rate(this.#learningRate, { ...at, step }, state) ?? this.#learningRate;
     const started = performance.now();
     let frozen = 0;
     let reported = { sums: NOTHING, time: started };
@@ -456,20 +487,26 @@ export class Trainer<M extends AnyMetric = never> {
 
     try {
       while (queued < steps && signal?.aborted !== true) {
+        const next = course.part(queued);
+        const part = next instanceof Promise ? await Promise.race([next, ended]) : next;
+        this.#check();
+        if (part === undefined) continue;
         if (this.#paused !== undefined) {
           await reports.settled();
           await deliver();
           const from = performance.now();
           // Whatever else ends fit ends the pause too.
-          if (!signal?.aborted) await Promise.race([this.#paused?.promise, aborted, this.#gpu.lost]);
+          if (!signal?.aborted) await Promise.race([this.#paused?.promise, ended]);
           this.#check();
           const until = performance.now();
           frozen += until - from;
           reported = { ...reported, time: until };
           continue;
         }
-        const copy = (encoder: GPUCommandEncoder, done: number): void => reports.copy(encoder, done, done === steps);
-        const count = this.#replay('fit', feed, samples, queued, Math.min(pace, steps - queued), copy, schedule);
+        const first = queued - part.first;
+        const copy = (encoder: GPUCommandEncoder, done: number): void =>
+          reports.copy(encoder, part.first + done, part.first + done === steps);
+        const count = this.#replay('fit', part, first, Math.min(pace, part.steps - first), copy, rateOf);
         reports.map();
         queued += count;
         const before = inFlight;
@@ -495,24 +532,35 @@ export class Trainer<M extends AnyMetric = never> {
     return { ...this.#evaluation(reported.sums), epoch, steps, learningRate: this.#latestRate, seconds };
   }
 
+  /** Few data sets are streamed: what brings their chunks is loaded where one is. */
+  async #open(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<Course> {
+    const { resident } = dataset;
+    if (resident !== undefined) {
+      return residentCourse(await this.#feeds.of(dataset, resident, purpose), dataset, this.batchSize);
+    }
+    const { StreamedCourse } = await import('./streams.js');
+    return await StreamedCourse.open(this.#training, this.#feeds, dataset, purpose);
+  }
+
   /**
-   * Replays a feed's plan for batches from number `first` on, in one submit.
+   * Replays a feed's plan for batches of a part from number `first` on, in one submit.
    * @param wanted how many; a plan that takes runs gets fewer where there are more rates among them than records
-   * @param after encodes what comes behind `done` batches
+   * @param after encodes what comes behind `done` batches of the part
+   * @param rateOf the learning rate of a step of the epoch
    * @returns how many there were
    */
   #replay(
     what: Purpose | 'fit',
-    feed: Feed,
-    samples: number,
+    part: Part,
     first: number,
     wanted: number,
     after?: (encoder: GPUCommandEncoder, done: number) => void,
-    schedule?: Schedule,
+    rateOf: (step: number) => number = () => this.#learningRate,
   ): number {
+    const { feed, samples } = part;
     this.#check();
     feed.dataset?.check(what);
-    const { records, count } = this.#stepRecords(feed, samples, first, wanted, schedule);
+    const { records, count } = this.#stepRecords(part, first, wanted, rateOf);
     this.#records.write(records);
     const encode = (pass: Pass): void => {
       for (let slot = 0; slot < records.length; slot++) feed.plan.encode(pass, this.#records.offset(slot));
@@ -529,22 +577,18 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** A record for each replay: of one step, or where the plan takes runs, of as many as have the same rate. */
   #stepRecords(
-    { plan }: Feed,
-    samples: number,
+    { feed: { plan }, samples, first: before }: Part,
     first: number,
     wanted: number,
-    schedule: Schedule | undefined,
+    rateOf: (step: number) => number,
   ): { readonly records: readonly StepRecord[]; readonly count: number } {
     const records: StepRecord[] = [];
-    const epoch = this.#epochs - 1;
-    const steps = Math.ceil(samples / this.batchSize);
-    const state = this.#stateOf(schedule);
     let count = 0;
     for (; count < wanted; count++) {
       const step = first + count;
       const begin = step * this.batchSize;
       const rows = Math.min(this.batchSize, samples - begin);
-      const learning_rate = schedule?.rate(this.#learningRate, { epoch, step, steps }, state) ?? this.#learningRate;
+      const learning_rate = rateOf(before + step);
       const last = records.at(-1);
       if (plan.takesRuns && last?.learning_rate === learning_rate) {
         records[records.length - 1] = { ...last, rows: last.rows + rows };
@@ -591,7 +635,7 @@ export class Trainer<M extends AnyMetric = never> {
     const feed = this.#feeds.ofBatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
     this.#gpu.write(feed.source.data.buffer, 0, samples.inputs);
     this.#gpu.write(feed.source.labels.buffer, 0, samples.labels);
-    this.#replay(what, feed, rows, 0, 1);
+    this.#replay(what, minibatch(feed, rows), 0, 1);
     return { rows, feed };
   }
 
@@ -667,6 +711,9 @@ function checkTask(model: Model, { loss, metrics = [] }: TrainerOptions<AnyMetri
 function mean(losses: Float32Array, rows: number): number {
   return losses.subarray(0, rows).reduce((sum, loss) => sum + loss, 0) / rows;
 }
+
+/** A part of one step. */
+const minibatch = (feed: Feed, samples: number): Part => ({ feed, samples, first: 0, steps: 1 });
 
 const mostAtOnce = ({ plan }: Feed): number => (plan.takesRuns ? RUN_CAPACITY : STEP_CAPACITY);
 

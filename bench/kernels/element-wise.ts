@@ -8,6 +8,7 @@ import { add } from '../../src/kernels/add.js';
 import { batchNormRows, batchNormRowsBackward } from '../../src/kernels/batch-norm.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
 import { classCounts } from '../../src/kernels/class-counts.js';
+import { columnStatistics, slicesOf } from '../../src/kernels/column-statistics.js';
 import { columnSum } from '../../src/kernels/column-sum.js';
 import { dropElements } from '../../src/kernels/dropout.js';
 import { elementwiseLossRows } from '../../src/kernels/elementwise-loss.js';
@@ -307,6 +308,12 @@ function single(rows: number, columns: number, large = false): Case[] {
     ),
   ];
 }
+const statistics = (rows: number, columns: number, large = false): Case => {
+  const { slices } = slicesOf(rows, columns);
+  const describe = ({ random, zeros }: Operands): Dispatch =>
+    columnStatistics(zeros([rows, columns], 'u8'), shuffled(zeros([rows], 'u32')), random([3, slices, columns]));
+  return kernelCase(`column-statistics ${rows}×${columns} bytes`, 2 * rows * columns, describe, large);
+};
 
 /** Every kernel but the products: over the shapes of 784-400-200-10 at batch 128, and over those of wide layers. */
 export const elementWise: readonly Case[] = [
@@ -329,4 +336,5 @@ export const elementWise: readonly Case[] = [
   ...norms(1024, 4096, true),
   ...single(128, 400),
   ...single(1024, 4096, true),
+  statistics(8192, 784),
 ];

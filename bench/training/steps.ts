@@ -46,7 +46,8 @@ async function fitting(
   };
 }
 
-const bytesOf = ({ inputs, labels }: Dataset): number => inputs.storage.byteLength + labels.storage.byteLength;
+const bytesOf = ({ resident }: Dataset): number =>
+  resident === undefined ? 0 : resident.inputs.storage.byteLength + resident.labels.storage.byteLength;
 
 const networks: readonly (Network & { readonly large?: boolean })[] = [
   { layers: [2, 16, 2], batch: 4 },

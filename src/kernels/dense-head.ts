@@ -60,7 +60,6 @@ export function denseHead(
     Y: [Y, rows, inputs],
     parameters: [parameters, inputs + (bias ? 1 : 0), classes],
     labels: [labels, samples, indices ? 1 : classes],
-    order: [order, samples],
     losses: [outputs.losses, rows, 1],
     totals: [outputs.totals, 2, rows],
     gradient: [gradient, rows, classes],

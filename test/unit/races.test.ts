@@ -129,6 +129,10 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { BIAS: true, ACTIVATION: 1 }, uniforms: { dims: [3, 5, 0, 0] }, workgroups: [1, 1] },
     { overrides: { BACKWARD: true, ACTIVATION: 1 }, uniforms: { dims: [27, 5, 0, 0] }, workgroups: [2, 2] },
   ],
+  'column-statistics': [
+    { overrides: { BYTES: true }, uniforms: { dims: [5, 7, 2, 3] }, workgroups: [1, 2] },
+    { overrides: {}, uniforms: { dims: [3, 70, 3, 1] }, workgroups: [2, 3] },
+  ],
   'column-sum': [
     { overrides: {}, uniforms: { dims: [4, 7, 0] }, workgroups: [1, 1] },
     { overrides: {}, uniforms: { dims: [2, 70, 3] }, workgroups: [2, 1] },

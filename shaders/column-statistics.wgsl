@@ -1,0 +1,60 @@
+// What the mean and the standard deviation of every column take, over some rows of a data set: sums for each slice of them.
+//
+//   partials[0, s, c] = p              near the mean of slice s: x₀ + Σ(x − x₀)/n, where x₀ is its first element
+//   partials[1, s, c] = Σ(x − p)       x = f32(data[order[r], c]) for each row r of the slice
+//   partials[2, s, c] = Σ(x − p)²
+//
+//   data      u8 (samples, columns) packed four to a word if BYTES, else f32 bits    read
+//   order     u32 (rows)                  row numbers                                read
+//   partials  f32 (3, slices, columns)                                               written, every element
+//
+// The slice's mean is p + partials[1]/n, and Σ(x − mean)² is partials[2] − partials[1]²/n, whatever p is: its rounding does
+// no harm, and where values are large and near each other the differences are exact.
+// One invocation reads one column of a slice twice, and adds up RUN rows at a time: fewer roundings in a row.
+// Dispatch ⌈columns/64⌉ × slices workgroups.
+// Error: |error| ≤ γ·Σ|x − p| and γ·Σ(x − p)², γ of RUN + ⌈slice_rows/RUN⌉ + 3 roundings, u = 2⁻²³.
+
+override BYTES: bool = false;
+const RUN: u32 = 16;
+
+struct Dims { rows: u32, columns: u32, slices: u32, slice_rows: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> data: array<u32>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3u) {
+  let column = global.x;
+  let slice = global.y;
+  if (column >= dims.columns) { return; }
+  let begin = slice * dims.slice_rows;
+  let end = min(begin + dims.slice_rows, dims.rows);
+  let first = element(order[begin] * dims.columns + column);
+  let near = first + deviations(begin, end, column, first).x / f32(end - begin);
+  let sums = deviations(begin, end, column, near);
+  let place = slice * dims.columns + column;
+  let size = dims.slices * dims.columns;
+  partials[place] = near;
+  partials[size + place] = sums.x;
+  partials[2 * size + place] = sums.y;
+}
+
+// Σ(x − p) and Σ(x − p)².
+fn deviations(begin: u32, end: u32, column: u32, p: f32) -> vec2f {
+  var sums = vec2f();
+  for (var start = begin; start < end; start += RUN) {
+    var run = vec2f();
+    for (var row = start; row < min(start + RUN, end); row++) {
+      let difference = element(order[row] * dims.columns + column) - p;
+      run += vec2f(difference, difference * difference);
+    }
+    sums += run;
+  }
+  return sums;
+}
+
+fn element(index: u32) -> f32 {
+  if (BYTES) { return f32((data[index / 4] >> ((index % 4) * 8)) & 0xff); }
+  return bitcast<f32>(data[index]);
+}
