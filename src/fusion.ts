@@ -63,7 +63,7 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   if (loss !== undefined && loss.loss.logits !== last.product.C) return 'the loss is not that of the last layer';
   if (update !== undefined && !isBackpropagation(products, forward)) return 'its gradients are not those of its layers';
   const parameters = inOrder(forward);
-  if (parameters === undefined) return 'its layers are not all the parameters, in their order';
+  if (parameters === undefined) return 'its parameters are not those of layers in their order';
   const [batch = 1, inputs = 1] = X.shape;
   const layers = forward.map(({ product: { B, bias, activation = 'linear' } }) => ({
     type: 'dense',
@@ -105,7 +105,7 @@ function isBackpropagation(products: readonly MatmulDispatch[], layers: readonly
   return others.length === 2 * layers.length - 1 && known.length === others.length;
 }
 
-/** The flat tensor of all parameters, if layers have it for themselves: [W; b] from the first to the last, each from a block on. */
+/** The parameters of layers, if they are [W; b] from the beginning of one tensor, each from a block on. */
 function inOrder(layers: readonly MatmulDispatch[]): Tensor | undefined {
   let start = 0;
   for (const { product } of layers) {
@@ -115,8 +115,7 @@ function inOrder(layers: readonly MatmulDispatch[]): Tensor | undefined {
     start = Math.ceil((start + W.length + (b?.length ?? 0)) / LAYER_ALIGNMENT) * LAYER_ALIGNMENT;
   }
   const storage = layers[0]?.product.B.storage;
-  if (storage === undefined || storage.byteLength !== 4 * start) return undefined;
-  return new Tensor(storage, 0, [start], 'f32');
+  return storage && new Tensor(storage, 0, [start], 'f32');
 }
 
 /** Logits stay in the workgroup that compares them with the labels, and that goes back through the last layer. */
