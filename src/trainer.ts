@@ -351,7 +351,7 @@ export class Trainer<M extends AnyMetric = never> {
     targets: ArrayLike<number>,
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
-    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, undefined);
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, options.weights);
     this.#busy = 'checkGradients';
     try {
       // Few apps check: it is loaded where one does.
