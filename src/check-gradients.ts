@@ -3,6 +3,8 @@ import { Random } from './random.js';
 import { table } from './table.js';
 
 export interface CheckGradientsOptions {
+  /** Of the samples, as `step` takes them. */
+  readonly weights?: ArrayLike<number>;
   /** Elements of each parameter tensor that are compared; half of them those of the largest gradients. */
   readonly elements?: number;
   /** Decides which elements, beside the largest. */
@@ -53,7 +55,8 @@ const WRONG = 0.01;
 
 /**
  * Compares gradients with (L(w + h) − L(w − h)) / 2h, a row for each parameter tensor. The loss is float32, so each
- * difference has an uncertainty, which is estimated from three widths h and forgiven; so is a kink within h.
+ * difference has an uncertainty, which is estimated from three widths h and forgiven; so is a kink within h: (L(w + h) − L(w))/h
+ * less (L(w) − L(w − h))/h shrinks with h where the loss is smooth, and stays what it is where its slope jumps.
  * The model has its parameters back at the end, whatever happens.
  */
 export async function checkGradients(checked: Checked, options: CheckGradientsOptions = {}): Promise<GradientChecks> {
@@ -63,6 +66,7 @@ export async function checkGradients(checked: Checked, options: CheckGradientsOp
   const checks: GradientCheck[] = [];
   try {
     const tensors = model.cut(gradients);
+    const here = await checked.loss();
     for (const [number, { start, length }] of model.parameters.filter(({ trained }) => trained).entries()) {
       const { name = '', shape = [] } = tensors[number] ?? {};
       const own = gradients.subarray(start, start + length);
@@ -73,7 +77,7 @@ export async function checkGradients(checked: Checked, options: CheckGradientsOp
       for (const { index, moves } of [...chosen.map((i) => single(i, start)), direction(start, length, random)]) {
         let analytic = 0;
         for (const [element, speed] of moves) analytic += speed * (gradients[element] ?? 0);
-        const { slope, uncertainty } = await numericSlope(checked, values, moves);
+        const { slope, uncertainty } = await numericSlope(checked, values, moves, here);
         const excess = Math.max(Math.abs(analytic - slope) - uncertainty, 0);
         const size = Math.max(index < 0 ? rootMeanSquare : scale, Math.abs(slope));
         const relative = excess === 0 ? 0 : excess / size;
@@ -94,27 +98,33 @@ export async function checkGradients(checked: Checked, options: CheckGradientsOp
 /** A row for each parameter tensor; `toString()` is a table. */
 export type GradientChecks = readonly GradientCheck[];
 
-/** The slope of the loss along a line, and how far off it may be. */
+/** The slope of the loss along a line, and how far off it may be. @param here the loss where the line begins */
 async function numericSlope(
   { model, loss }: Checked,
   values: Float32Array<ArrayBuffer>,
   moves: Probe['moves'],
+  here: number,
 ): Promise<{ slope: number; uncertainty: number }> {
   let size = 0;
   for (const [element, speed] of moves) size = Math.max(size, Math.abs((values[element] ?? 0) * speed));
   const slopes: number[] = [];
+  const bends: number[] = [];
   let rounding = 0;
   for (const width of WIDTHS) {
     const h = width * Math.max(size, 0.5);
     const ahead = await lossAt(h);
     const behind = await lossAt(-h);
     slopes.push((ahead.loss - behind.loss) / (ahead.moved - behind.moved));
+    bends.push((ahead.loss - here) / ahead.moved - (here - behind.loss) / -behind.moved);
     rounding = (Math.abs(ahead.loss) * LOSS_ROUNDING) / h;
   }
   const [wide = 0, middle = 0, narrow = 0] = slopes;
   // Both have an error in h², three quarters of which the smaller width is without.
   const slope = (4 * narrow - middle) / 3;
-  return { slope, uncertainty: 2 * Math.abs(wide - middle) + 2 * Math.abs(middle - narrow) + rounding };
+  const spread = 2 * Math.abs(wide - middle) + 2 * Math.abs(middle - narrow);
+  // Half the width, half the bend, but for a kink: half its jump is what the slope is off by.
+  const [, bend = 0, half = 0] = bends;
+  return { slope, uncertainty: spread + Math.abs(2 * half - bend) + rounding };
 
   async function lossAt(distance: number): Promise<{ loss: number; moved: number }> {
     const there = values.slice();

@@ -368,7 +368,7 @@ export class Trainer<M extends AnyMetric = never> {
     targets: ArrayLike<number>,
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
-    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, undefined);
+    const { rows, feed } = this.#replayBatch('gradients', inputs, targets, options.weights);
     return await this.#alone('checkGradients', async () => {
       const { checkGradients } = await import('./check-gradients.js');
       const [values, gradients] = await Promise.all([this.#model.values.read(), feed.gradients.read()]);

@@ -22,66 +22,6 @@ import { sharedGpu } from '../support/gpu.js';
 import { randomClasses, randomNumbers } from '../support/labels.js';
 import { clusters, hashOf } from '../support/problems.js';
 
-const zero = (units: number): Layer => dense(units, 'linear', { initializer: 'zeros' });
-
-test('worked example 3 of the vocabulary: linear regression', async () => {
-  const gpu = await sharedGpu();
-  using model = await Mlp.create(gpu, { inputs: 1, layers: [zero(1)] });
-  using trainer = await model.trainer({
-    loss: meanSquaredError(),
-    optimizer: sgd({ learningRate: 0.01 }),
-    batchSize: 1,
-  });
-  const { loss, gradients } = await trainer.gradients([6.7], [9.1]);
-  expect(loss).toBeCloseTo(82.81, 4);
-  expect(gradients.map(({ data }) => data[0])).toEqual([expect.closeTo(-121.94, 4), expect.closeTo(-18.2, 4)]);
-  trainer.step([6.7], [9.1]);
-  expect((await model.weights()).map(({ data }) => data[0])).toEqual([
-    expect.closeTo(1.2194, 6),
-    expect.closeTo(0.182, 6),
-  ]);
-  expect((await model.predict([6.7]))[0]).toBeCloseTo(8.35198, 5);
-  trainer.step([6.7], [9.1]);
-  expect(await trainer.loss()).toBeCloseTo(0.55953, 5);
-});
-
-test.for(['linear', 'sigmoid'] as const)(
-  'worked example 4 of the vocabulary: logistic regression, last layer %s',
-  async (activation) => {
-    const gpu = await sharedGpu();
-    const layers = [dense(1, activation, { initializer: 'zeros' })];
-    using model = await Mlp.create(gpu, { inputs: 2, layers });
-    using trainer = await model.trainer({
-      loss: binaryCrossEntropy(),
-      optimizer: sgd({ learningRate: 0.01 }),
-      batchSize: 1,
-    });
-    const { loss, gradients } = await trainer.gradients([1.4, 0.2], [0]);
-    expect(loss).toBeCloseTo(Math.LN2, 6);
-    const near = (values: readonly number[]): unknown[] => values.map((value) => expect.closeTo(value, 6));
-    expect(gradients.map(({ data }) => [...data])).toEqual([near([0.7, 0.1]), near([0.5])]);
-    trainer.step([1.4, 0.2], [0]);
-    expect((await model.weights()).map(({ data }) => [...data])).toEqual([near([-0.007, -0.001]), near([-0.005])]);
-  },
-);
-
-test('worked example 5 of the vocabulary, with a softmax layer: it is folded into the loss', async () => {
-  const gpu = await sharedGpu();
-  using model = await Mlp.create(gpu, { inputs: 1, layers: [dense(2, 'softmax', { initializer: 'zeros' })] });
-  using trainer = await model.trainer({
-    loss: softmaxCrossEntropy(),
-    optimizer: sgd({ learningRate: 0.01 }),
-    batchSize: 1,
-  });
-  expect((await model.spec).layers[0]?.activation).toBe('softmax');
-  trainer.step([1.4], [0]);
-  const digits = (await model.weights()).map(({ data }) => [...data].map((w) => w.toFixed(4)));
-  expect(digits).toEqual([
-    ['0.0070', '-0.0070'],
-    ['0.0050', '-0.0050'],
-  ]);
-});
-
 test.for([
   { activation: 'softmax', units: 3, loss: softmaxCrossEntropy() },
   { activation: 'sigmoid', units: 1, loss: binaryCrossEntropy() },

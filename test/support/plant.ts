@@ -6,20 +6,23 @@ export interface Plant {
 }
 
 /**
- * Runs `work` with an error in every shader module that is made meanwhile and contains the text.
- * @throws if no module contained it: then nothing was planted, and nothing can be concluded
+ * Runs `work` with errors in every shader module that is made meanwhile and contains their texts.
+ * @throws if no module contained one of them: then it was not planted, and nothing can be concluded
  */
-export async function withPlanted<T>({ text, wrong }: Plant, work: () => Promise<T>): Promise<T> {
+export async function withPlanted<T>(plants: readonly Plant[], work: () => Promise<T>): Promise<T> {
   const original = GPUDevice.prototype.createShaderModule;
-  let planted = 0;
+  const missing = new Set(plants.map(({ text }) => text));
   GPUDevice.prototype.createShaderModule = function (descriptor): GPUShaderModule {
-    const code = descriptor.code.replaceAll(text, wrong);
-    if (code !== descriptor.code) planted += 1;
+    let { code } = descriptor;
+    for (const { text, wrong } of plants) {
+      if (code.includes(text)) missing.delete(text);
+      code = code.replaceAll(text, wrong);
+    }
     return original.call(this, { ...descriptor, code });
   };
   try {
     const result = await work();
-    if (planted === 0) throw new Error(`No shader that was compiled contains "${text}".`);
+    for (const text of missing) throw new Error(`No shader that was compiled contains "${text}".`);
     return result;
   } finally {
     GPUDevice.prototype.createShaderModule = original;

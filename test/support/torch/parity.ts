@@ -1,7 +1,19 @@
 import { expect } from 'vitest';
-import { type Gpu, type Layer, type Loss, Mlp, type Optimizer, type Trainer, type Weight } from '../../../src/index.js';
+import {
+  type Clip,
+  type Gpu,
+  type Layer,
+  type Loss,
+  Mlp,
+  type Optimizer,
+  type Penalties,
+  type Trainer,
+  type Weight,
+} from '../../../src/index.js';
+import { dropElements, Tensor } from '../../../src/kernels.js';
 import { Random } from '../../../src/random.js';
 import { compareTensors, FACTOR, type Sensitivity, sensitivityOf } from './sensitivity.js';
+import { numberOf, type Spec, specsOf } from './specs.js';
 import type { Batch, Problem } from './training.js';
 
 /** What a loss is told of each sample. */
@@ -14,6 +26,10 @@ export interface ParityCase {
   readonly loss: Loss;
   readonly targets: TargetKind;
   readonly optimizer: Optimizer;
+  /** Whether each sample has a weight. */
+  readonly weighted?: boolean;
+  readonly clip?: Clip;
+  readonly penalties?: Penalties;
   readonly batch: number;
   /** Rows of the steps, in turn; all are full if there are none. */
   readonly rows?: readonly number[];
@@ -31,6 +47,9 @@ interface Worst {
   bound: number;
   where: string;
 }
+
+/** Of the model: it decides what dropout drops. */
+const SEED = 1;
 
 /** What is aimed at, relative to a tensor's largest element. */
 const AIM = 1e-5;
@@ -77,13 +96,17 @@ export async function expectParity(
   table: string,
   name: string,
 ): Promise<void> {
-  const { inputs, layers, loss, optimizer, batch } = parityCase;
-  using model = await Mlp.create(gpu, { inputs, layers, seed: 1 });
-  const { problem, sensitivity, seed } = clearProblem(parityCase, model.spec.layers, await model.weights());
+  const { inputs, layers, loss, optimizer, batch, clip, penalties, steps } = parityCase;
+  using model = await Mlp.create(gpu, { inputs, layers, seed: SEED });
+  const masks = await masksOf(gpu, droppingLayers(model.spec.layers, inputs), batch, steps);
+  const { problem, sensitivity, seed } = clearProblem(parityCase, model.spec.layers, await model.weights(), masks);
   model.setWeights(problem.parameters);
-  using trainer = await model.trainer({ loss, optimizer, batchSize: batch });
+  const adjustments = { ...(clip && { clip }), ...(penalties && { penalties }) };
+  using trainer = await model.trainer({ loss, optimizer, batchSize: batch, ...adjustments });
   for (const [index, step] of problem.batches.entries()) {
     const actual = await trainStep(model, trainer, step, index + 1);
+    // The reference's losses and gradients have the penalties in them, the library's only the data's part.
+    if (penalties !== undefined) for (const part of actual.keys()) if (/loss|: d/.test(part)) actual.delete(part);
     for (const { name: tensor, error, bound, largest } of compareTensors(sensitivity, actual)) {
       report.add(table, `${name}, ${tensor}`, error, bound, largest);
       const message = `${name}, ${tensor}: off by ${error}, bound ${bound}, largest element ${largest} (seed ${seed})`;
@@ -96,12 +119,12 @@ export async function expectParity(
 async function trainStep(
   model: Mlp,
   trainer: Trainer,
-  { inputs, targets }: Batch,
+  { inputs, targets, weights: ofSamples }: Batch,
   step: number,
 ): Promise<Map<string, ArrayLike<number>>> {
   const outputs = await model.predict(inputs, { output: 'logits' });
-  const { loss, gradients } = await trainer.gradients(inputs, targets);
-  trainer.step(inputs, targets);
+  const { loss, gradients } = await trainer.gradients(inputs, targets, ofSamples);
+  trainer.step(inputs, targets, ofSamples);
   const [lossOfStep, weights] = await Promise.all([trainer.loss(), model.weights()]);
   // `gradients` runs the plain kernels, a step the fused ones.
   expect(Math.abs(loss - lossOfStep)).toBeLessThanOrEqual(1e-5 * Math.abs(loss) + 1e-6);
@@ -121,9 +144,10 @@ function clearProblem(
   parityCase: ParityCase,
   layers: Problem['layers'],
   shapes: readonly Weight[],
+  masks: readonly Masks[],
 ): { readonly problem: Problem; readonly sensitivity: Sensitivity; readonly seed: number } {
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const problem = drawProblem(parityCase, layers, shapes, seed);
+    const problem = drawProblem(parityCase, layers, shapes, masks, seed);
     const sensitivity = sensitivityOf(problem, parityCase.samples, seed);
     if (sensitivity.nearestKink > FACTOR) return { problem, sensitivity, seed };
   }
@@ -132,9 +156,10 @@ function clearProblem(
 
 /** float32 numbers at random; parameters keep what is no weight and no bias, such as variances. */
 function drawProblem(
-  { inputs, loss, optimizer, targets, batch, rows, steps }: ParityCase,
+  { inputs, loss, optimizer, targets, batch, rows, steps, weighted = false, clip, penalties }: ParityCase,
   layers: Problem['layers'],
   shapes: readonly Weight[],
+  masks: readonly Masks[],
   seed: number,
 ): Problem {
   const random = new Random(seed);
@@ -148,9 +173,48 @@ function drawProblem(
   const outputs = shapes.findLast(({ shape }) => shape.length === 2)?.shape[1] ?? inputs;
   const batches = Array.from({ length: steps }, (_, step) => {
     const count = rows?.[step % rows.length] ?? batch;
-    return { inputs: draw(count * inputs, 1), rows: count, targets: drawTargets(targets, count, outputs, random) };
+    const samples = { inputs: draw(count * inputs, 1), targets: drawTargets(targets, count, outputs, random) };
+    const weights = weighted && { weights: Float32Array.from({ length: count }, () => random.uniform(0, 2)) };
+    return { ...samples, ...weights, rows: count, masks: masks[step] ?? {} };
   });
-  return { layers, parameters, loss: loss.spec, optimizer: optimizer.spec, batches };
+  const adjustments = { ...(clip && { clip }), ...(penalties && { penalties }) };
+  return { layers, parameters, loss: loss.spec, optimizer: optimizer.spec, batches, ...adjustments };
+}
+
+/** A dropout layer: its name, its number among all layers, and how wide it is. */
+interface Dropping {
+  readonly name: string;
+  readonly stream: number;
+  readonly rate: number;
+  readonly width: number;
+}
+
+type Masks = NonNullable<Batch['masks']>;
+
+/** The dropout layers of a model, those within others too. @param next the number of the next layer */
+function droppingLayers(specs: readonly Spec[], inputs: number, prefix = '', next = { number: 0 }): Dropping[] {
+  let width = inputs;
+  return specs.flatMap((spec, place) => {
+    const name = `${prefix}${place}`;
+    const stream = next.number++;
+    if (spec.type === 'residual') return droppingLayers(specsOf(spec, 'layers'), width, `${name}.`, next);
+    if (spec.type === 'dense') width = numberOf(spec, 'units');
+    return spec.type === 'dropout' ? [{ name, stream, rate: numberOf(spec, 'rate'), width }] : [];
+  });
+}
+
+/** For each step what its dropout layers keep, as the kernel says of ones: what is drawn is tested in its own test. */
+async function masksOf(gpu: Gpu, layers: readonly Dropping[], batch: number, steps: number): Promise<Masks[]> {
+  const maskOf = async (index: number, { name, stream, rate, width }: Dropping): Promise<[string, Float32Array]> => {
+    using ones = Tensor.from(gpu, new Float32Array(batch * width).fill(1), [batch, width]);
+    using kept = Tensor.empty(gpu, [batch, width]);
+    const step = { first: 0, rows: batch, index, learning_rate: 0 };
+    gpu.run([dropElements(ones, kept, { rate, seed: SEED, stream }, step)]);
+    return [name, (await kept.read()).map(Math.sign)];
+  };
+  const ofStep = async (index: number): Promise<Masks> =>
+    Object.fromEntries(await Promise.all(layers.map((layer) => maskOf(index, layer))));
+  return await Promise.all(Array.from({ length: steps }, (_, index) => ofStep(index)));
 }
 
 function drawTargets(kind: TargetKind, rows: number, outputs: number, random: Random): Float32Array {
