@@ -7,6 +7,8 @@ const LOADED_LATER = [
   'profile',
   'adjust',
   'check-gradients',
+  'diagnostics',
+  'early-stopping',
   'dense-endings',
   'model-file',
   'checkpoint',

@@ -310,6 +310,25 @@ declare module '*/shaders/elementwise-loss.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/extremes.wgsl' {
+  const shader: {
+    readonly name: 'extremes';
+    readonly code: string;
+    readonly overrides: {
+      readonly BATCH: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly columns: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly extremes: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/gather-rows.wgsl' {
   const shader: {
     readonly name: 'gather-rows';
@@ -352,6 +371,25 @@ declare module '*/shaders/gradient-norm.wgsl' {
       readonly kinds: Binding<'read', 'array<vec2u>'>;
       readonly sums: Binding<'read_write', 'array<vec2f>'>;
       readonly scale: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/histogram.wgsl' {
+  const shader: {
+    readonly name: 'histogram';
+    readonly code: string;
+    readonly overrides: {
+      readonly BATCH: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly columns: 'u32'; readonly bins: 'u32'; readonly low: 'f32'; readonly scale: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly counts: Binding<'read_write', 'array<atomic<u32>>'>;
     };
   };
   export default shader;
@@ -686,6 +724,26 @@ declare module '*/shaders/sgd.wgsl' {
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
       readonly kinds: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/shift-parameters.wgsl' {
+  const shader: {
+    readonly name: 'shift-parameters';
+    readonly code: string;
+    readonly overrides: Record<never, never>;
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly count: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly base: Binding<'read', 'array<f32>'>;
+      readonly U: Binding<'read', 'array<f32>'>;
+      readonly V: Binding<'read', 'array<f32>'>;
+      readonly points: Binding<'read', 'array<vec2f>'>;
+      readonly parameters: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;

@@ -39,13 +39,13 @@ export interface Training {
 
 /**
  * Records what is done with batches from a source, from the gather on.
- * @returns the gradients of all parameters in one flat tensor, kept if that is the purpose
+ * @returns the gradients of all parameters in one flat tensor, kept if that is the purpose, and each layer's output
  */
 export function recordTraining(
   training: Training,
   source: RowSource,
   purpose: Purpose,
-): { readonly builder: PlanBuilder; readonly gradients: Tensor } {
+): { readonly builder: PlanBuilder; readonly gradients: Tensor; readonly outputs: readonly Tensor[] } {
   const { model, loss, optimizer, batch, workspace, owners, results } = training;
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
@@ -55,15 +55,16 @@ export function recordTraining(
   builder.add(gatherRows(source, X, labels, PER_STEP));
   const folded = model.ownLink === loss.link;
   const network = recordChain(builder, X, model.placed(purpose, gradients, folded));
-  const outputs = network?.output ?? X;
+  const outputs = network?.outputs ?? [];
+  const last = network?.output ?? X;
   builder.phase('loss');
   const gradient = builder.tensor('dlogits', [batch, model.outputs]);
   const sums = purpose === 'step' ? results.training : results.evaluation;
-  loss.record(builder, outputs, labels, { ...sums, gradient });
+  loss.record(builder, last, labels, { ...sums, gradient });
   if (purpose !== 'gradients') {
-    for (const [tally, counts] of sums.tallies) tally.record(builder, outputs, labels, counts, taskOf(model, loss));
+    for (const [tally, counts] of sums.tallies) tally.record(builder, last, labels, counts, taskOf(model, loss));
   }
-  if (purpose === 'evaluate') return { builder, gradients };
+  if (purpose === 'evaluate') return { builder, gradients, outputs };
   builder.phase('backward');
   if (network?.gate !== undefined) {
     builder.add(biasActivationBackward(gradient, network.gate.at, network.gate.activation));
@@ -75,7 +76,7 @@ export function recordTraining(
     const adjustment = training.adjusting?.record(builder, gradients);
     optimizer.record(builder, { values: model.values, gradients, owners, status: sums.status, adjustment });
   }
-  return { builder, gradients };
+  return { builder, gradients, outputs };
 }
 
 /** What metrics measure. */

@@ -11,6 +11,15 @@ export {
   type StreamedSamples,
   type StreamOptions,
 } from './dataset.js';
+export type {
+  DiagnoseOptions,
+  Diagnosis,
+  Histogram,
+  LayerDiagnosis,
+  LossSurface,
+  LossSurfaceOptions,
+} from './diagnostics.js';
+export type { EarlyStoppingOptions } from './early-stopping.js';
 export * from './errors.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
@@ -71,6 +80,7 @@ export {
   type EpochResult,
   type Evaluation,
   type FitOptions,
+  type History,
   type StepResult,
   Trainer,
   type TrainerOptions,

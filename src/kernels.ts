@@ -31,6 +31,7 @@ export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { type DropoutStream, dropElements } from './kernels/dropout.js';
 export { type ElementwiseLoss, elementwiseLossRows } from './kernels/elementwise-loss.js';
+export { columnExtremes } from './kernels/extremes.js';
 export {
   gatherRows,
   type LabelledDispatch,
@@ -39,6 +40,7 @@ export {
   type RowSource,
 } from './kernels/gather-rows.js';
 export { gradientNorm, normSums } from './kernels/gradient-norm.js';
+export { histogram } from './kernels/histogram.js';
 export { layerNormParameters, layerNormRows, layerNormRowsBackward } from './kernels/layer-norm.js';
 export {
   type LearnedActivation,
@@ -49,6 +51,7 @@ export { type Gate, type MatmulOptions, matmul } from './kernels/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
+export { type Plane, shiftParameters } from './kernels/shift-parameters.js';
 export { type SoftmaxForm, softmax } from './kernels/softmax.js';
 export { type CrossEntropyForm, type LossOutputs, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
 export {

@@ -4,6 +4,8 @@ import type { CheckGradientsOptions, GradientChecks } from './check-gradients.js
 import type { Checkpoint } from './checkpoint.js';
 import { type Results, type Training, taskOf } from './compile.js';
 import { checkSamples, type Dataset } from './dataset.js';
+import type { DiagnoseOptions, Diagnosis, LossSurface, LossSurfaceOptions } from './diagnostics.js';
+import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { type Course, checkDataset, checkLabels, type Feed, Feeds, type Part, residentCourse } from './feeds.js';
 import type { Pass } from './gpu/command.js';
@@ -16,6 +18,7 @@ import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Metric, Sums } from './metrics/metric.js';
 import { everyLayer, type Model, type Weight } from './model.js';
+import type { Outcome } from './monitor.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import { Random } from './random.js';
 import { Reports } from './reports.js';
@@ -56,6 +59,9 @@ export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
   readonly validation?: Evaluation<M>;
 };
 
+/** What `fit` gives: one entry an epoch. */
+export type History<M extends AnyMetric = never> = EpochResult<M>[];
+
 /** Where `fit` is: mean loss and metrics of the steps since the report before. */
 export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
   readonly epoch: number;
@@ -74,6 +80,8 @@ export interface FitOptions<M extends AnyMetric = never> {
   readonly shuffle?: boolean;
   /** How the learning rate moves from the trainer's `learningRate` on; by default it does not. */
   readonly schedule?: Schedule;
+  /** Ends training when a number no longer improves; the model then has the parameters of its best epoch. */
+  readonly earlyStopping?: EarlyStoppingOptions;
   /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
   readonly signal?: AbortSignal;
   /** Called as results come back, a little behind the GPU; not for every step when several share a submit. */
@@ -237,11 +245,12 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {NotFiniteError} that names the step and the layer
    * @throws {DeviceLostError} within one submit
    */
-  async fit(dataset: Dataset, options: FitOptions<M>): Promise<EpochResult<M>[]> {
+  async fit(dataset: Dataset, options: FitOptions<M>): Promise<History<M>> {
     this.#checkIdle('fit');
-    const { epochs, validation, signal, onEpoch, schedule } = options;
+    const { epochs, validation, signal, onEpoch, schedule, earlyStopping } = options;
     demand('fit:', { epochs }, 'an integer ≥ 0');
-    this.#checkSchedule(options);
+    const outcome = this.#outcome(options);
+    schedule?.check?.(outcome);
     checkDataset('fit', dataset, this.#model, this.#options.loss);
     if (validation !== undefined) checkDataset('fit: validation', validation, this.#model, this.#options.loss);
     if (dataset.length < this.batchSize) {
@@ -250,9 +259,13 @@ export class Trainer<M extends AnyMetric = never> {
       );
     }
     this.#busy = 'fit';
-    const history: EpochResult<M>[] = [];
+    const history: History<M> = [];
     let course: Course | undefined;
+    let stopping: EarlyStopping | undefined;
     try {
+      if (earlyStopping !== undefined) {
+        stopping = (await import('./early-stopping.js')).earlyStopping(this.#model, earlyStopping, outcome);
+      }
       course = await this.#open(dataset, 'step');
       for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
         let entry = await this.#epoch(course, dataset.length, epoch, options);
@@ -263,9 +276,13 @@ export class Trainer<M extends AnyMetric = never> {
           this.#scheduled = { spec: schedule.spec, state: schedule.observe(entry, at, this.#stateOf(schedule)) };
         }
         history.push(entry);
+        const isOver = stopping?.observe(entry) ?? false;
         await onEpoch?.(entry);
+        if (isOver) break;
       }
+      if (signal?.aborted !== true) stopping?.restore();
     } finally {
+      stopping?.dispose();
       course?.dispose();
       this.#busy = undefined;
       this.resume();
@@ -352,9 +369,7 @@ export class Trainer<M extends AnyMetric = never> {
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     const { rows, feed } = this.#replayBatch('gradients', inputs, targets, undefined);
-    this.#busy = 'checkGradients';
-    try {
-      // Few apps check: it is loaded where one does.
+    return await this.#alone('checkGradients', async () => {
       const { checkGradients } = await import('./check-gradients.js');
       const [values, gradients] = await Promise.all([this.#model.values.read(), feed.gradients.read()]);
       const loss = async (): Promise<number> => {
@@ -362,9 +377,32 @@ export class Trainer<M extends AnyMetric = never> {
         return mean(await feed.results.losses.read(), rows);
       };
       return await checkGradients({ model: this.#model, values, gradients, loss }, options);
-    } finally {
-      this.#busy = undefined;
-    }
+    });
+  }
+
+  /**
+   * Looks into the network: dead units, histograms of activations and gradients, the gradient's norm, the samples that it
+   * gets most wrong. Computes loss and gradients of every batch as training would, and changes nothing.
+   * @throws {DataError|ShapeError} if the data set does not fit the model, or is streamed
+   */
+  async diagnose(dataset: Dataset, options: DiagnoseOptions = {}): Promise<Diagnosis> {
+    checkDataset('diagnose', dataset, this.#model, this.#options.loss);
+    return await this.#alone('diagnose', async () => {
+      const { diagnose } = await import('./diagnostics.js');
+      return await diagnose(this.#training, dataset, options);
+    });
+  }
+
+  /**
+   * The loss over a slice of the space of parameters, along two random directions that are normalised filter by filter.
+   * It evaluates the data set at each of `points`² points, and leaves the parameters as they are.
+   */
+  async lossSurface(dataset: Dataset, options: LossSurfaceOptions = {}): Promise<LossSurface> {
+    checkDataset('lossSurface', dataset, this.#model, this.#options.loss);
+    return await this.#alone('lossSurface', async () => {
+      const { lossSurface } = await import('./diagnostics.js');
+      return await lossSurface(this.#model, async () => (await this.evaluate(dataset)).loss, options);
+    });
   }
 
   /**
@@ -607,10 +645,10 @@ export class Trainer<M extends AnyMetric = never> {
     return isSame ? this.#scheduled?.state : undefined;
   }
 
-  /** Before an epoch is trained, whether it will give what the schedule looks at. */
-  #checkSchedule({ schedule, validation }: FitOptions<M>): void {
+  /** What an epoch will give, for those who want to know before. */
+  #outcome({ validation }: FitOptions<M>): Outcome {
     const numbers = this.#evaluation(NOTHING);
-    schedule?.check?.(validation === undefined ? numbers : { ...numbers, validation: numbers });
+    return validation === undefined ? numbers : { ...numbers, validation: numbers };
   }
 
   /** Checks a minibatch, uploads it and replays the plan for its kind. @returns its samples, and where they went */
@@ -670,6 +708,17 @@ export class Trainer<M extends AnyMetric = never> {
       step,
       layer < 0 ? 'loss' : `${layer}`,
     );
+  }
+
+  /** Has the trainer for itself while it works. What few apps need is loaded in `work`. */
+  async #alone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#checkIdle(what);
+    this.#busy = what;
+    try {
+      return await work();
+    } finally {
+      this.#busy = undefined;
+    }
   }
 
   #check(): void {

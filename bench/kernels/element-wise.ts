@@ -12,13 +12,16 @@ import { columnStatistics, slicesOf } from '../../src/kernels/column-statistics.
 import { columnSum } from '../../src/kernels/column-sum.js';
 import { dropElements } from '../../src/kernels/dropout.js';
 import { elementwiseLossRows } from '../../src/kernels/elementwise-loss.js';
+import { columnExtremes } from '../../src/kernels/extremes.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
 import { gradientNorm, normSums } from '../../src/kernels/gradient-norm.js';
+import { histogram } from '../../src/kernels/histogram.js';
 import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../../src/kernels/layer-norm.js';
 import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
 import { maxout, maxoutBackward } from '../../src/kernels/maxout.js';
 import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
+import { shiftParameters } from '../../src/kernels/shift-parameters.js';
 import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
 import { VALUE_SUMS, valueSums } from '../../src/kernels/value-sums.js';
@@ -315,6 +318,38 @@ const statistics = (rows: number, columns: number, large = false): Case => {
   return kernelCase(`column-statistics ${rows}×${columns} bytes`, 2 * rows * columns, describe, large);
 };
 
+/** What diagnostics read: of a layer's outputs, and of all parameters. */
+const diagnostics = (rows: number, columns: number, parameters: number): readonly Case[] => [
+  kernelCase(
+    `extremes ${rows}×${columns}`,
+    4 * (rows + 4) * columns,
+    ({ random, zeros }) => columnExtremes(random([rows, columns]), zeros([2, columns], 'f32')),
+    false,
+  ),
+  kernelCase(
+    `histogram ${rows}×${columns}`,
+    4 * rows * columns,
+    ({ random, zeros }) => histogram(random([rows, columns]), zeros([32], 'u32'), [-1, 1]),
+    false,
+  ),
+  kernelCase(
+    `shift-parameters ${parameters}`,
+    16 * parameters,
+    ({ random, zeros }) =>
+      shiftParameters(
+        zeros([parameters], 'f32'),
+        {
+          base: random([parameters]),
+          U: random([parameters]),
+          V: random([parameters]),
+          points: zeros([1, 2], 'f32'),
+        },
+        at(1),
+      ),
+    false,
+  ),
+];
+
 /** Every kernel but the products: over the shapes of 784-400-200-10 at batch 128, and over those of wide layers. */
 export const elementWise: readonly Case[] = [
   gather(128, 784, 8192),
@@ -337,4 +372,5 @@ export const elementWise: readonly Case[] = [
   ...single(128, 400),
   ...single(1024, 4096, true),
   statistics(8192, 784),
+  ...diagnostics(128, 400, 396_224),
 ];

@@ -5,7 +5,7 @@ import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Profile, Profiler } from './profile.js';
-import type { Memory } from './tensor.js';
+import type { DType, Memory, Tensor } from './tensor.js';
 
 /** What `Gpu.request` may be told. */
 export interface GpuOptions {
@@ -199,6 +199,14 @@ export class Gpu implements Memory, Binder {
     record(pass);
     pass.end();
     after?.(encoder);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** @internal Copies a tensor into another one of the same size, in queue order. */
+  copy(from: Tensor<DType>, to: Tensor<DType>): void {
+    this.check();
+    const encoder = this.device.createCommandEncoder({ label: 'copy' });
+    encoder.copyBufferToBuffer(from.buffer, from.byteOffset, to.buffer, to.byteOffset, from.byteLength);
     this.device.queue.submit([encoder.finish()]);
   }
 

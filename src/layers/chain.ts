@@ -2,19 +2,27 @@ import type { PlanBuilder } from '../gpu/plan.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { PlacedLayer, RecordedLayer } from './layer.js';
 
-/** Records layers, each fed by the one before; what comes of it is as of one layer, or nothing if none recorded any. */
-export function recordChain(plan: PlanBuilder, X: Tensor, layers: readonly PlacedLayer[]): RecordedLayer | undefined {
+/** Layers that have been recorded, as if they were one. */
+export interface RecordedChain extends RecordedLayer {
+  /** Each layer's; that of one which recorded nothing is its input. */
+  readonly outputs: readonly Tensor[];
+}
+
+/** Records layers, each fed by the one before. @returns nothing if none recorded anything */
+export function recordChain(plan: PlanBuilder, X: Tensor, layers: readonly PlacedLayer[]): RecordedChain | undefined {
   const recorded: RecordedLayer[] = [];
+  const outputs: Tensor[] = [];
   let output = X;
   for (const { layer, block, context } of layers) {
     const result = layer.record(plan, output, block, context);
-    if (result === undefined) continue;
-    recorded.push(result);
-    output = result.output;
+    if (result !== undefined) recorded.push(result);
+    output = result?.output ?? output;
+    outputs.push(output);
   }
   if (recorded.length === 0) return undefined;
   return {
     output,
+    outputs,
     gate: recorded.at(-1)?.gate,
     backward(gradient, below) {
       let d = gradient;

@@ -1,12 +1,8 @@
 import { demand } from '../check.js';
-import { MlpError } from '../errors.js';
-import type { Outcome, Schedule } from './schedule.js';
+import { checkMode, type Monitor, monitored } from '../monitor.js';
+import type { Schedule } from './schedule.js';
 
-export interface ReduceOnPlateauOptions {
-  /** `loss`, a metric's name, or one of these behind `validation.` */
-  readonly monitor?: string;
-  /** Whether less is better, or more. */
-  readonly mode?: 'min' | 'max';
+export interface ReduceOnPlateauOptions extends Monitor {
   readonly factor?: number;
   /** Epochs without an improvement that change nothing. */
   readonly patience?: number;
@@ -36,20 +32,18 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
   demand('reduceOnPlateau:', { factor }, 'a number in [0, 1)', 'bad-schedule');
   demand('reduceOnPlateau:', { patience, cooldown }, 'an integer ≥ 0', 'bad-schedule');
   demand('reduceOnPlateau:', { threshold, minimum }, 'a finite number ≥ 0', 'bad-schedule');
-  if (mode !== 'min' && mode !== 'max') {
-    throw new MlpError('bad-schedule', `reduceOnPlateau: mode = "${String(mode)}"; mode must be "min" or "max".`);
-  }
+  checkMode('reduceOnPlateau:', mode, 'bad-schedule');
   const isBetter = (value: number, best: number): boolean =>
     mode === 'min' ? value < best * (1 - threshold) : value > best * (1 + threshold);
   return {
     spec: { type: 'reduceOnPlateau', monitor, mode, factor, patience, threshold, cooldown, minimum },
-    check: (outcome) => void monitored(outcome, monitor),
+    check: (outcome) => void monitored('reduceOnPlateau:', outcome, monitor, 'bad-schedule'),
     rate: (base, _at, state) => {
       const { reductions = 0 } = state ?? {};
       return reductions === 0 ? base : Math.max(minimum, base * factor ** reductions);
     },
     observe(outcome, _at, state) {
-      const value = monitored(outcome, monitor);
+      const value = monitored('reduceOnPlateau:', outcome, monitor, 'bad-schedule');
       const { reductions = 0, bad = 0, wait = 0 } = state ?? {};
       // Before the first epoch there is no best, which JSON has no infinity for. A NaN is never an improvement.
       const isFirst = state?.best === undefined && !Number.isNaN(value);
@@ -63,16 +57,4 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
       return best === undefined ? next : { ...next, best };
     },
   };
-}
-
-/** A number that an epoch gave, by its name. @throws {MlpError} `bad-schedule` that names those that there are */
-function monitored(outcome: Outcome, monitor: string): number {
-  const { validation = {} } = outcome;
-  const inner = Object.entries(validation as object).map(([name, value]) => [`validation.${name}`, value] as const);
-  const numbers = [...Object.entries(outcome), ...inner].filter(([, value]) => typeof value === 'number');
-  for (const [name, value] of numbers) if (name === monitor) return value as number;
-  throw new MlpError(
-    'bad-schedule',
-    `reduceOnPlateau: monitor = "${monitor}", which an epoch does not give. It gives ${numbers.map(([name]) => name).join(', ')}.`,
-  );
 }

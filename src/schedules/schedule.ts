@@ -1,3 +1,5 @@
+import type { Outcome } from '../monitor.js';
+
 /** Where training is, when a step begins. */
 export interface Position {
   /** Epochs that the trainer has done before, in this `fit` and in others. */
@@ -10,9 +12,6 @@ export interface Position {
 
 /** What a schedule remembers of the epochs before: plain data. */
 export type ScheduleState = Readonly<Record<string, number>>;
-
-/** What an epoch gave, as `fit` reports it. */
-export type Outcome = Readonly<Record<string, unknown>>;
 
 /** How the learning rate moves. A value: its spec, plain data, and pure functions. */
 export interface Schedule {

@@ -149,6 +149,10 @@ const runs: Record<string, readonly Run[]> = {
       workgroups: [2, 1],
     },
   ],
+  extremes: [
+    { overrides: {}, uniforms: { dims: [28, 7], step }, workgroups: [1, 1] },
+    { overrides: { BATCH: true }, uniforms: { dims: [280, 70], step }, workgroups: [2, 1] },
+  ],
   'gather-rows': [
     { overrides: { BYTES: true }, uniforms: { dims: [5, 2], step }, workgroups: [1, 4] },
     { overrides: {}, uniforms: { dims: [9, 1], step }, workgroups: [1, 4] },
@@ -170,7 +174,15 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: {}, uniforms: { dims: [130, 3] }, workgroups: [2, 2] },
     { overrides: { BACKWARD: true }, uniforms: { dims: [130, 3] }, workgroups: [2, 2] },
   ],
+  histogram: [
+    { overrides: {}, uniforms: { dims: [28, 7, 3, 0, 0], step }, workgroups: [1, 1] },
+    { overrides: { BATCH: true }, uniforms: { dims: [280, 70, 3, 0, 0], step }, workgroups: [2, 1] },
+  ],
   sgd: [...updates(3, {})],
+  'shift-parameters': [
+    { overrides: {}, uniforms: { dims: [5], step }, workgroups: [1, 1] },
+    { overrides: {}, uniforms: { dims: [130], step }, workgroups: [2, 2] },
+  ],
   softmax: [
     { overrides: {}, uniforms: { dims: [5, 3] }, workgroups: [1, 1] },
     { overrides: { CLASSES: true }, uniforms: { dims: [66, 2] }, workgroups: [2, 1] },

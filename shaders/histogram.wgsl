@@ -1,0 +1,30 @@
+// How many values are in each of `bins` equal parts of a range; added to what is there.
+//
+//   counts[b] ← counts[b] + |{ i : ⌊(X[i] − low)·scale⌋ = b }|
+//
+//   X       f32 (count / columns, columns)   read
+//   counts  u32 (bins)                       read and written
+//
+// Values outside of the range count in the bin at its end, those that are not finite nowhere. With BATCH only the step.rows
+// first rows count. One invocation takes one value. Dispatch workgroups in x, then y: a value's number is
+// y·(64·workgroups in x) + x. Integers are added atomically, which gives the same sums in any order.
+// Error: a value within 3u·|X − low| of the border between two bins may be in either, u = 2⁻²³.
+
+override BATCH: bool = false;
+
+struct Dims { count: u32, columns: u32, bins: u32, low: f32, scale: f32 }
+struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> X: array<f32>;
+@group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
+  let i = global.y * (workgroups.x * 64) + global.x;
+  if (i >= select(dims.count, min(dims.count, step.rows * dims.columns), BATCH)) { return; }
+  let x = X[i];
+  if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { return; }
+  let place = clamp((x - dims.low) * dims.scale, 0.0, f32(dims.bins - 1));
+  atomicAdd(&counts[u32(place)], 1);
+}
