@@ -1,7 +1,7 @@
 // MNIST with dropout: 784-800-10, where each step drops a fifth of the pixels and half of the hidden units, so that no
 // unit can rely on another. The learning rate falls from 0.1 to 0 along a cosine.
-// Expect 98.4 %, give or take a tenth, on the test digits after 15 epochs, and a training accuracy below that for most of the way: it is
-// counted with dropout, the test without.
+// Expect 98.4 %, give or take a tenth, on the test digits after 15 epochs, and a training accuracy below that: it is counted
+// with dropout, the test without.
 
 import { accuracy, cosine, type Dataset, dense, dropout, type Gpu, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
 import { type Report, silent } from './report.ts';
