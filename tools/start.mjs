@@ -4,32 +4,14 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureDependencies, root } from './install.mjs';
+import { Interruption, interruptible } from './interrupt.mjs';
+import { serve } from './serve.mjs';
 import { HELP, readOptions, UsageError } from './start-options.mjs';
-
-/** Ctrl-C. */
-class Interruption extends Error {}
 
 function hasDisplay() {
   const { CI, DISPLAY, WAYLAND_DISPLAY } = process.env;
   if (CI && CI !== 'false' && CI !== '0') return false;
   return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY);
-}
-
-/**
- * @param {number} port
- * @param {boolean} live whether the page follows changes of its files; one that is being timed must not
- */
-async function serve(port, live) {
-  const { createServer } = await import('vite');
-  const server = await createServer({
-    configFile: join(root, 'demo/vite.config.ts'),
-    logLevel: 'warn',
-    server: { host: '127.0.0.1', port, strictPort: port !== 0, ...(live ? {} : { hmr: false, watch: null }) },
-  });
-  await server.listen();
-  const url = server.resolvedUrls?.local[0];
-  if (url === undefined) throw new Error('The demo is not served: vite names no address.');
-  return { url, close: () => server.close() };
 }
 
 /** @param {string} url */
@@ -45,19 +27,6 @@ function openInBrowser(url) {
     .unref();
 }
 
-/** A signal that Ctrl-C aborts; if the end takes long, a second Ctrl-C does not wait for it. */
-function interruptible() {
-  const controller = new AbortController();
-  let first = 0;
-  process.on('SIGINT', () => {
-    // npm hands on the SIGINT that the terminal has already sent: two at once are one.
-    if (first > 0 && performance.now() - first > 1000) process.exit(130);
-    first ||= performance.now();
-    controller.abort(new Interruption('Interrupted.'));
-  });
-  return controller.signal;
-}
-
 async function main() {
   const { help, json, port, training, ...options } = readOptions(process.argv.slice(2));
   if (help) {
@@ -67,7 +36,7 @@ async function main() {
   ensureDependencies();
   const headless = options.headless || !hasDisplay();
   const signal = interruptible();
-  const { url, close } = await serve(port, !headless);
+  const { url, close } = await serve(join(root, 'demo/vite.config.ts'), { port, live: !headless });
   const query = new URLSearchParams({ ...(headless ? { headless: '1' } : {}), ...training });
   const address = new URL(query.size > 0 ? `?${query}`.replaceAll('%2C', ',') : '', url).href;
   try {

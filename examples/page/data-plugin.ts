@@ -1,0 +1,13 @@
+import type { Connect, Plugin } from 'vite';
+import { FASHION_MNIST_FILES, fashionMnistFolder } from '../../tools/fashion-mnist-files.ts';
+import { MNIST_FILES, mnistFolder } from '../../tools/mnist-files.ts';
+import { serveFiles } from '../../tools/serve-files.ts';
+
+/** Serves the IDX files that examples learn from, under `/mnist/` and `/fashion-mnist/`. */
+export function exampleData(): Plugin {
+  const use = ({ middlewares }: { readonly middlewares: Connect.Server }): void => {
+    middlewares.use('/mnist', serveFiles(MNIST_FILES, mnistFolder));
+    middlewares.use('/fashion-mnist', serveFiles(FASHION_MNIST_FILES, fashionMnistFolder));
+  };
+  return { name: 'examples:data', configureServer: use };
+}

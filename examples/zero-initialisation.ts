@@ -1,0 +1,62 @@
+// Zero initialisation: where all units of a hidden layer start alike, they stay alike. The gradient of W₁ is W₂'s doing,
+// so it is 0 in the first step; from then on every unit gets the same, and the layer is as good as one unit.
+// Expect a first gradient of 0, units that are equal to the last bit after training, and moons divided by a line.
+// From random values the same network tells them apart.
+
+import { accuracy, Dataset, dense, type Gpu, Mlp, moons, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
+import { type Report, silent } from './report.ts';
+
+export interface ZeroInitialisationOptions {
+  readonly gpu: Gpu;
+  readonly epochs?: number;
+  readonly seed?: number;
+  readonly report?: Report;
+}
+
+export interface ZeroInitialisationResult {
+  readonly initializer: 'zeros' | 'xavierUniform';
+  /** The largest |∂loss/∂W₁| of the first step. */
+  readonly firstGradient: number;
+  /** How far weights of two hidden units, of the same input, are apart at most after training. */
+  readonly spread: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+const UNITS = 8;
+
+export async function zeroInitialisation(options: ZeroInitialisationOptions): Promise<ZeroInitialisationResult[]> {
+  const { gpu, epochs = 60, seed = 1, report = silent } = options;
+  const points = moons({ samples: 256, noise: 0.1, seed });
+  using data = Dataset.create(gpu, points);
+  const results: ZeroInitialisationResult[] = [];
+  for (const initializer of ['zeros', 'xavierUniform'] as const) {
+    using model = await Mlp.create(gpu, {
+      inputs: 2,
+      layers: [dense(UNITS, 'sigmoid', { initializer }), dense(2, 'linear', { initializer })],
+      seed,
+    });
+    using trainer = await model.trainer({
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd({ learningRate: 0.5, momentum: 0.9 }),
+      metrics: [accuracy()],
+      batchSize: 32,
+    });
+    const first = await trainer.gradients(points.inputs.subarray(0, 2 * 32), points.classes.subarray(0, 32));
+    await trainer.fit(data, { epochs, onEpoch: (epoch) => report(epoch, initializer) });
+    const evaluation = await trainer.evaluate(data);
+    const [W] = await model.weights();
+    results.push({
+      initializer,
+      firstGradient: Math.max(...(first.gradients[0]?.data ?? []).map(Math.abs)),
+      spread: Math.max(...rowsOf(W?.data ?? new Float32Array(0)).map((row) => Math.max(...row) - Math.min(...row))),
+      ...evaluation,
+    });
+  }
+  return results;
+}
+
+/** The weights of each input, one a hidden unit. */
+function rowsOf(weights: Float32Array): Float32Array[] {
+  return Array.from({ length: weights.length / UNITS }, (_, row) => weights.subarray(row * UNITS, (row + 1) * UNITS));
+}

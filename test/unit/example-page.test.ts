@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { parseHTML } from 'linkedom';
+import { describe, expect, test } from 'vitest';
+import { EXAMPLES } from '../../tools/example-options.mjs';
+import { type ExampleRecord, pictureOf, withOutputs } from '../../tools/example-page.js';
+
+const textOf = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const names = Object.keys(EXAMPLES);
+const records = names.map((name): ExampleRecord => JSON.parse(textOf(`examples/${name}.json`)));
+const recordOf = <Result>(name: string): ExampleRecord<Result> => records[names.indexOf(name)] as ExampleRecord<Result>;
+
+describe('docs/examples', () => {
+  test('has the outputs that were recorded; `npm run docs` writes them', () => {
+    const page = textOf('examples.md');
+    expect(page).toBe(withOutputs(page, records));
+    for (const name of names) expect(page).toContain(`\n## ${name}\n`);
+  });
+
+  test.each(records.filter((record) => pictureOf(record) !== undefined))(
+    'has the picture of $example that was recorded; `npm run docs` writes it',
+    (record) => {
+      expect(textOf(`examples/${record.example}.svg`) === pictureOf(record)).toBe(true);
+      expect(textOf('examples.md')).toContain(`](examples/${record.example}.svg)`);
+    },
+  );
+
+  test('what was recorded keeps the promises', () => {
+    const fashion = recordOf<{ testAccuracy: number[] }[]>('fashion-mnist').result;
+    expect(fashion.map(({ testAccuracy }) => testAccuracy.length)).toEqual([5, 5, 5]);
+    for (const { testAccuracy } of fashion) expect(testAccuracy[4]).toBeGreaterThanOrEqual(0.87);
+    const { testAccuracy } = recordOf<{ testAccuracy: number[] }>('mnist-dropout').result;
+    expect(testAccuracy.length).toBe(15);
+    // Seeds differ by about a tenth of a percent: 98.4 is what to expect, not what each gives.
+    expect(testAccuracy[14]).toBeGreaterThanOrEqual(0.983);
+  });
+
+  test('a page without a place for an output is refused', () => {
+    expect(() => withOutputs('# Examples\n', records)).toThrow('no place between');
+  });
+});
+
+test('every line of a picture is drawn, within its plot', () => {
+  const expected = { sine: 8, 'dying-relu': 2, 'fashion-mnist': 3, 'mnist-dropout': 2 };
+  for (const [name, count] of Object.entries(expected)) {
+    const { document } = parseHTML(pictureOf(recordOf(name)) ?? '');
+    const paths = [...document.querySelectorAll('path')].map((path) => path.getAttribute('d') ?? '');
+    const drawn = paths.filter((d) => d.split('L').length > 3);
+    expect(drawn.length, name).toBe(count);
+    for (const d of drawn) expect(d, name).not.toContain('NaN');
+  }
+});

@@ -1,0 +1,94 @@
+// @ts-check
+// What `npm run example` can be told. Built-in modules only.
+import { existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** Every file examples/NAME.ts, in the order to read them; a test compares. */
+export const EXAMPLES = /** @type {const} */ ({
+  xor: 'exclusive or: solved with tanh, at chance without activations',
+  iris: 'three species by four lengths, the mean over ten seeds',
+  sine: 'regression: more relu units come closer to a sine',
+  'dying-relu': 'units that have died at too large a learning rate; leakyRelu revives them',
+  'zero-initialisation': 'hidden units that start alike stay alike',
+  'fashion-mnist': 'three normalisations side by side, 5 epochs each',
+  'mnist-dropout': '784-800-10 with dropout and a cosine schedule, 15 epochs',
+});
+
+const width = Math.max(...Object.keys(EXAMPLES).map((name) => name.length));
+const LIST = Object.entries(EXAMPLES)
+  .map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)
+  .join('\n');
+
+export const HELP = `npm run example -- NAME [options]
+
+Installs what is missing and runs examples/NAME.ts in headless Chrome. Its table goes to standard output, all else to
+standard error. The examples:
+
+${LIST}
+
+  --epochs N   how often to go through the samples, in place of the example's own number
+  --json FILE  writes what the example returned, curves included
+  --help       this text`;
+
+/** A mistake of the caller's, told in whole sentences. */
+export class UsageError extends Error {}
+
+/**
+ * @typedef {object} ExampleOptions
+ * @property {boolean} help without a name too
+ * @property {string} name '' with `help`
+ * @property {string | undefined} epochs
+ * @property {string | undefined} json
+ */
+
+/** @param {string[]} args */
+function parse(args) {
+  const string = /** @type {const} */ ({ type: 'string' });
+  const boolean = /** @type {const} */ ({ type: 'boolean' });
+  try {
+    return parseArgs({ args, allowPositionals: true, options: { epochs: string, json: string, help: boolean } });
+  } catch (error) {
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new UsageError(
+      `${sentence?.replace(/\.?$/, '.')} Options come after \`--\`; \`npm run example -- --help\` lists them.`,
+    );
+  }
+}
+
+/**
+ * @param {string[]} args
+ * @returns {ExampleOptions}
+ * @throws {UsageError} an option or the name is unknown, or a value is not what it must be
+ */
+export function readOptions(args) {
+  const { values, positionals } = parse(args);
+  const { epochs, json, help = false } = values;
+  const [name, ...more] = positionals;
+  if (help || name === undefined) return { help: true, name: '', epochs, json };
+  if (more.length > 0) {
+    throw new UsageError(`One example runs at a time, but there are ${positionals.length}: ${positionals.join(', ')}.`);
+  }
+  if (!Object.hasOwn(EXAMPLES, name)) {
+    throw new UsageError(`There is no example "${name}". There are:\n\n${LIST}`);
+  }
+  if (epochs !== undefined && !(/^\d+$/.test(epochs) && Number(epochs) >= 1 && Number(epochs) <= 10_000)) {
+    throw new UsageError(`--epochs is "${epochs}"; it must be a whole number from 1 to 10000.`);
+  }
+  checkWritable(json);
+  return { help: false, name, epochs, json };
+}
+
+/**
+ * Found out before minutes of training.
+ * @param {string | undefined} path
+ */
+function checkWritable(path) {
+  if (path === undefined) return;
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder))
+    throw new UsageError(`--json is "${path}", but there is no folder ${folder}. Make it first.`);
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    throw new UsageError(`--json is "${path}", which is a folder. Name a file.`);
+  }
+}
