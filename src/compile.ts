@@ -1,7 +1,6 @@
 import type { Adjusting } from './adjust.js';
-import { fuse } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
-import { PlanBuilder } from './gpu/plan.js';
+import { PlanBuilder, type Rewrite } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
 import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
@@ -28,6 +27,8 @@ export interface Training {
   readonly adjusting: Adjusting | undefined;
   /** Rows of a step. */
   readonly batch: number;
+  /** Finds fewer dispatches for a step. */
+  readonly fuse: Rewrite;
   /** What training steps share, whatever their data come from. */
   readonly workspace: Workspace;
   /** For each block of 64 parameters, the number of its layer. */
@@ -45,7 +46,7 @@ export function recordTraining(
   source: RowSource,
   purpose: Purpose,
 ): { readonly builder: PlanBuilder; readonly gradients: Tensor } {
-  const { model, loss, optimizer, batch, workspace, owners, results } = training;
+  const { model, loss, optimizer, batch, fuse, workspace, owners, results } = training;
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const labels = labelsLike(builder, source.labels, batch);

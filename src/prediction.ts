@@ -1,9 +1,9 @@
 import { checkBatchSize } from './check.js';
 import { checkInputs, type RawArray, type RawTensor } from './dataset.js';
 import { MlpError, ShapeError } from './errors.js';
-import { fuse } from './fusion.js';
+import { loadFusions, PREDICTED_AT_ONCE } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
-import { type Plan, PlanBuilder, StepRecords } from './gpu/plan.js';
+import { type Plan, PlanBuilder, type Rewrite, StepRecords } from './gpu/plan.js';
 import { Tensor } from './gpu/tensor.js';
 import { gatherRows, type RowSource } from './kernels/gather-rows.js';
 import { softmax } from './kernels/softmax.js';
@@ -173,7 +173,9 @@ export class Predictions {
     };
     const predictor = { dispose };
     try {
-      const { builder, result } = recordPrediction(this.#model, batch, output, source);
+      const fuse = await loadFusions(this.#model.parameterCount, Math.min(batch, PREDICTED_AT_ONCE));
+      this.#check();
+      const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
       const plan = await builder.compile(this.#model.gpu, 'predict', this.#stepRecords);
       parts.push(plan);
       this.#parts.add(predictor);
@@ -209,6 +211,7 @@ function recordPrediction(
   batch: number,
   output: PredictionOutput,
   source: RowSource,
+  fuse: Rewrite,
 ): { readonly builder: PlanBuilder; readonly result: Tensor } {
   const builder = new PlanBuilder(fuse);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
