@@ -8,7 +8,7 @@ import type { Shader } from '../src/gpu/shader.ts';
 import { minify, type ShortNames, shortNames } from './minify.ts';
 import { declarations, reflectShader, type Snippets, uses } from './reflect.ts';
 
-export { minify, type ShortNames, shortNames } from './minify.ts';
+export { minify, shortNames } from './minify.ts';
 export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));

@@ -3,7 +3,7 @@ import type { Recorded, Rewrite, Rewritten } from './gpu/plan.js';
 import { type DType, type Storage, Tensor } from './gpu/tensor.js';
 import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
 import { asOperand, type GatherDispatch, type LabelledDispatch } from './kernels/gather-rows.js';
-import { type MatmulDispatch, matmul } from './kernels/matmul.js';
+import { product as describeProduct, type MatmulDispatch } from './kernels/product.js';
 import type { SgdDispatch } from './kernels/sgd.js';
 import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
 import { LAYER_ALIGNMENT, mayBeTiny, tinyNet } from './kernels/tiny-net.js';
@@ -195,7 +195,7 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
     }
     if (!isProduct(dispatch) || dispatch.product.A !== X || dispatch.product.gate !== undefined) return other;
     const { A: _, B, C, ...options } = dispatch.product;
-    return { phase, dispatch: matmul(rows, B, C, options) };
+    return { phase, dispatch: describeProduct(rows, B, C, options) };
   });
   const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
   return odd === undefined ? taken : `${odd.dispatch.label} reads the batch too`;
