@@ -1,7 +1,10 @@
 import { defineConfig } from 'vite';
 import { wgsl } from './shaders/plugin.ts';
 
-/** The library: two ES modules that a page can load as they are, without a bundler. */
+/**
+ * The library: ES modules that a page can load as they are, without a bundler. One for each file, as a bundler keeps or drops,
+ * and puts into what is loaded later, whole files.
+ */
 export default defineConfig({
   plugins: [wgsl()],
   publicDir: false,
@@ -14,7 +17,7 @@ export default defineConfig({
       formats: ['es'],
     },
     rolldownOptions: {
-      output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js' },
+      output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
     },
   },
 });

@@ -5,8 +5,10 @@ import type { Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin } from 'vite';
 import { activationsWgsl } from '../src/activation-formulas.ts';
 import type { Shader } from '../src/gpu/shader.ts';
-import { declarations, reflectShader, type Snippets, stripComments, uses } from './reflect.ts';
+import { minify, type ShortNames, shortNames } from './minify.ts';
+import { declarations, reflectShader, type Snippets, uses } from './reflect.ts';
 
+export { minify, shortNames } from './minify.ts';
 export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -52,9 +54,10 @@ export function shaderDeclarations(): string {
 /**
  * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, so that a bundle has
  * each once. The buffers' types are for shaders.d.ts alone.
+ * @param names makes the text short, in these names
  */
-function moduleText(path: string, strip: boolean): string {
-  const text = (code: string): string => JSON.stringify(strip ? stripComments(code) : code);
+function moduleText(path: string, names?: ShortNames): string {
+  const text = (code: string): string => JSON.stringify(names === undefined ? code : minify(code, names));
   const snippet = snippets()[basename(path, '.wgsl')];
   if (snippet !== undefined) return `export default ${text(snippet)};`;
   const { code: _, buffers, ...shader } = loadShader(path);
@@ -69,6 +72,11 @@ function moduleText(path: string, strip: boolean): string {
   return `${imports.join('')}export default {code: ${code}, ${fields};`;
 }
 
+/** The short names of all shaders, which they must have in common with what is appended to them. */
+function namesOfAll(): ShortNames {
+  return shortNames(loadShaders().map(({ code }) => code));
+}
+
 /** Writes shaders.d.ts if it is not what it must be, and says whether. */
 function updateDeclarations(): boolean {
   const path = join(folder, 'shaders.d.ts');
@@ -79,18 +87,18 @@ function updateDeclarations(): boolean {
 }
 
 /**
- * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; comments are stripped in a build.
+ * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; a build makes the code short.
  * The development server keeps shaders.d.ts up to date. So does a build of the library, which then fails once: it runs in
  * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale.
  */
 export function wgsl(): Plugin {
-  let strip = false;
+  let names: ShortNames | undefined;
   let role: 'server' | 'library' | undefined;
   return {
     name: 'wgsl',
     enforce: 'pre',
     configResolved({ command, build }) {
-      strip = command === 'build';
+      if (command === 'build') names = namesOfAll();
       if (process.env.VITEST !== undefined) return;
       if (command === 'serve') role = 'server';
       else if (build.lib !== false) role = 'library';
@@ -111,7 +119,7 @@ export function wgsl(): Plugin {
       const [path = '', query = ''] = id.split('?');
       if (!path.endsWith('.wgsl') || /^(?:raw|url)\b/.test(query)) return null;
       for (const name of SNIPPETS) this.addWatchFile(join(folder, `${name}.wgsl`));
-      return { code: moduleText(path, strip), map: null };
+      return { code: moduleText(path, names), map: null };
     },
   };
 }
@@ -121,7 +129,8 @@ export function wgslEsbuild(): EsbuildPlugin {
   return {
     name: 'wgsl',
     setup(build) {
-      build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: moduleText(path, true), loader: 'js' }));
+      const names = namesOfAll();
+      build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: moduleText(path, names), loader: 'js' }));
     },
   };
 }

@@ -1,12 +1,10 @@
 import type { Adjusting } from './adjust.js';
-import { fuse } from './fusion.js';
 import { PER_STEP } from './gpu/dispatch.js';
-import { PlanBuilder } from './gpu/plan.js';
+import { PlanBuilder, type Rewrite } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
 import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
 import { gatherRows, type LabelTensor, type RowSource } from './kernels/gather-rows.js';
-import { softmax } from './kernels/softmax.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
 import { recordChain } from './layers/chain.js';
 import type { Purpose } from './layers/layer.js';
@@ -29,6 +27,8 @@ export interface Training {
   readonly adjusting: Adjusting | undefined;
   /** Rows of a step. */
   readonly batch: number;
+  /** Finds fewer dispatches for a step. */
+  readonly fuse: Rewrite;
   /** What training steps share, whatever their data come from. */
   readonly workspace: Workspace;
   /** For each block of 64 parameters, the number of its layer. */
@@ -46,7 +46,7 @@ export function recordTraining(
   source: RowSource,
   purpose: Purpose,
 ): { readonly builder: PlanBuilder; readonly gradients: Tensor; readonly outputs: readonly Tensor[] } {
-  const { model, loss, optimizer, batch, workspace, owners, results } = training;
+  const { model, loss, optimizer, batch, fuse, workspace, owners, results } = training;
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const labels = labelsLike(builder, source.labels, batch);
@@ -87,32 +87,4 @@ export function taskOf({ outputs }: Model, { link }: Loss): Task {
 /** Labels of a batch, like those of a source. */
 function labelsLike(builder: PlanBuilder, { dtype, shape: [, words = 1] }: LabelTensor, batch: number): LabelTensor {
   return dtype === 'u32' ? builder.tensor('labels', [batch, words], dtype) : builder.tensor('labels', [batch, words]);
-}
-
-/**
- * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
- * likeliest class, or the outputs as the last layer with its activation gives them.
- */
-export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
-
-/** Records the prediction of a batch from a source. */
-export function recordPrediction(
-  model: Model,
-  batch: number,
-  output: PredictionOutput,
-  source: RowSource,
-): { readonly builder: PlanBuilder; readonly result: Tensor } {
-  const builder = new PlanBuilder(fuse);
-  const X = builder.tensor('X', [batch, model.spec.inputs]);
-  const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
-  builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
-  let result = recordChain(builder, X, model.placed('evaluate', undefined, true))?.output ?? X;
-  if (output !== 'logits' && (output !== 'values' || model.ownLink !== undefined)) {
-    const logits = result;
-    const classes = output === 'classes';
-    result = builder.tensor('result', [batch, classes ? 1 : model.outputs]);
-    builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
-  }
-  builder.keep(result);
-  return { builder, result };
 }

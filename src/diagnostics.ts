@@ -3,7 +3,6 @@ import { demand } from './check.js';
 import { recordTraining, type Training } from './compile.js';
 import type { Dataset } from './dataset.js';
 import { DataError } from './errors.js';
-import { rowSource } from './feeds.js';
 import { type Dispatch, PER_STEP } from './gpu/dispatch.js';
 import { PlanBuilder, StepRecords } from './gpu/plan.js';
 import { Tensor, upload } from './gpu/tensor.js';
@@ -12,6 +11,7 @@ import { histogram } from './kernels/histogram.js';
 import { shiftParameters } from './kernels/shift-parameters.js';
 import { everyLayer, type Model } from './model.js';
 import { Random } from './random.js';
+import { rowSource } from './row-source.js';
 import { table } from './table.js';
 
 export interface DiagnoseOptions {

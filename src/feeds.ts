@@ -3,12 +3,13 @@ import { type Results, recordTraining, type Training } from './compile.js';
 import type { Dataset, Flaws, RawTensor } from './dataset.js';
 import { DataError, MlpError, ShapeError } from './errors.js';
 import type { Plan, StepRecords } from './gpu/plan.js';
-import { Tensor, upload } from './gpu/tensor.js';
+import { Tensor } from './gpu/tensor.js';
 import type { LabelTensor, RowSource } from './kernels/gather-rows.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
 import type { Model } from './model.js';
-import { counting, type Random } from './random.js';
+import type { Random } from './random.js';
+import { rowSource } from './row-source.js';
 
 /** Data as a training step reads them: where batches come from, and the plan that is replayed for each. */
 export interface Feed {
@@ -181,17 +182,6 @@ type LabelKind = Format['labels'];
 
 const batchKey = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
   [dtype, ...labels, purpose].join('/');
-
-/** Rows of samples in their order, all unless told otherwise. Without labels the row numbers stand in for them. */
-export function rowSource(
-  { gpu, normalization, common }: Model,
-  data: RawTensor,
-  labels?: LabelTensor,
-  rows: Uint32Array<ArrayBuffer> = counting(data.shape[0] ?? 1),
-): RowSource {
-  const order = upload<'u32'>(gpu, rows, [rows.length], 'order');
-  return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
-}
 
 /** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {

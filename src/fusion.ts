@@ -1,31 +1,43 @@
 import type { AdapterTraits, Dispatch } from './gpu/dispatch.js';
-import type { Recorded, Rewritten } from './gpu/plan.js';
+import type { Recorded, Rewrite, Rewritten } from './gpu/plan.js';
 import { type DType, type Storage, Tensor } from './gpu/tensor.js';
 import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
 import { asOperand, type GatherDispatch, type LabelledDispatch } from './kernels/gather-rows.js';
-import { type MatmulDispatch, matmul } from './kernels/matmul.js';
+import { product as describeProduct, type MatmulDispatch } from './kernels/product.js';
 import type { SgdDispatch } from './kernels/sgd.js';
 import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
-import { LAYER_ALIGNMENT, predictTiny, tinyNet, trainTiny } from './kernels/train-tiny.js';
+import { LAYER_ALIGNMENT, mayBeTiny, tinyNet } from './kernels/tiny-net.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
-const PREDICTED_AT_ONCE = 16;
+export const PREDICTED_AT_ONCE = 16;
 
 /** What a fusion makes of a step; or why it leaves it as it is, or nothing where there is nothing to fuse. */
 type Fused = readonly Recorded[] | string | undefined;
 type Fusion = (recorded: readonly Recorded[], adapter: AdapterTraits) => Fused;
 
-const fusions: Readonly<Record<string, Fusion>> = {
-  'a small network in one dispatch': fuseTiny,
+/** Describes what trains a small network, or predicts with it. */
+type TinyKernel = typeof import('./kernels/train-tiny.js');
+
+const fusions = (tiny: TinyKernel | undefined): Readonly<Record<string, Fusion>> => ({
+  'a small network in one dispatch': (recorded, adapter) => fuseTiny(recorded, adapter, tiny),
   'last layer, loss and first dX': fuseHead,
   'gather into its readers': fuseGather,
-};
+});
 
-/** Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are. */
-export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rewritten {
+/**
+ * Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are.
+ * The kernel of small networks is loaded where a model is so small.
+ */
+export async function loadFusions(parameterCount: number, batch: number): Promise<Rewrite> {
+  const isSmall = mayBeTiny(parameterCount, batch);
+  const tiny = isSmall ? await import('./kernels/train-tiny.js') : undefined;
+  return (recorded, adapter) => fuse(recorded, adapter, fusions(tiny));
+}
+
+function fuse(recorded: readonly Recorded[], adapter: AdapterTraits, all: Readonly<Record<string, Fusion>>): Rewritten {
   let step = recorded;
   const notes: string[] = [];
-  for (const [name, fusion] of Object.entries(fusions)) {
+  for (const [name, fusion] of Object.entries(all)) {
     const fused = fusion(step, adapter);
     if (fused === undefined) continue;
     if (typeof fused !== 'string') step = fused;
@@ -35,7 +47,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Rew
 }
 
 /** A small network needs no memory but a workgroup's, and one dispatch for many steps. */
-function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
+function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits, kernel: TinyKernel | undefined): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const [gather, loss, update] = [dispatches.find(isGather), dispatches.find(isLoss), dispatches.find(isUpdate)];
   if (gather === undefined) return undefined;
@@ -74,8 +86,9 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const rows = loss === undefined ? Math.min(batch, PREDICTED_AT_ONCE) : batch;
   const net = tinyNet(inputs, layers, rows, adapter.software);
   if (typeof net === 'string') return net;
+  if (kernel === undefined) return 'its kernel has not been loaded';
   if (loss === undefined) {
-    const tiny = predictTiny(net, source, parameters, last.product.C, gather.gather.step);
+    const tiny = kernel.predictTiny(net, source, parameters, last.product.C, gather.gather.step);
     return [{ phase: 'main', dispatch: tiny }, ...rest];
   }
   const { outputs, step } = loss.loss;
@@ -83,7 +96,7 @@ function fuseTiny(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   // A step notes the layer whose parameters are not finite, by a number of its own.
   if (update !== undefined && outputs.status.length !== forward.length + 1) return 'it has layers that do nothing';
   const optimizer = update && { ...update.update.hyper, velocity: update.update.velocity };
-  const tiny = trainTiny(
+  const tiny = kernel.trainTiny(
     net,
     source,
     parameters,
@@ -182,7 +195,7 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
     }
     if (!isProduct(dispatch) || dispatch.product.A !== X || dispatch.product.gate !== undefined) return other;
     const { A: _, B, C, ...options } = dispatch.product;
-    return { phase, dispatch: matmul(rows, B, C, options) };
+    return { phase, dispatch: describeProduct(rows, B, C, options) };
   });
   const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
   return odd === undefined ? taken : `${odd.dispatch.label} reads the batch too`;

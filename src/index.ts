@@ -2,7 +2,6 @@
 export type { Activation, ActivationName, Sharing } from './activations.js';
 export type { Clip } from './adjust.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
-export type { PredictionOutput } from './compile.js';
 export type { CsvOptions } from './csv.js';
 export {
   Dataset,
@@ -60,7 +59,7 @@ export { precision } from './metrics/precision.js';
 export { r2 } from './metrics/r2.js';
 export { recall } from './metrics/recall.js';
 export { topK } from './metrics/top-k.js';
-export { type LoadOptions, Mlp, type PredictInputs, type PredictOptions, type SaveOptions } from './mlp.js';
+export { type LoadOptions, Mlp, type SaveOptions } from './mlp.js';
 export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js';
 export type { LayerMakers } from './model-file.js';
 export { type AdagradOptions, adagrad } from './optimizers/adagrad.js';
@@ -68,6 +67,7 @@ export { type AdamOptions, adam, adamw } from './optimizers/adam.js';
 export type { Optimizer } from './optimizers/optimizer.js';
 export { type RmspropOptions, rmsprop } from './optimizers/rmsprop.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
+export type { PredictInputs, PredictionOutput, PredictOptions } from './prediction.js';
 export { constant } from './schedules/constant.js';
 export { type CosineOptions, cosine } from './schedules/cosine.js';
 export { exponentialDecay } from './schedules/exponential-decay.js';

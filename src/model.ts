@@ -3,6 +3,7 @@ import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor, upload } from './gpu/tensor.js';
 import { initialValues } from './initializers.js';
+import { loadProducts } from './kernels/product.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
 import { checkLink, type Link, linkOf } from './link.js';
 import { Random } from './random.js';
@@ -114,7 +115,7 @@ export class Model {
     if (options.layers.length === 0)
       throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
     const layers = placeLayers(inputs, options.layers);
-    await Promise.all(everyLayer(layers).map(({ layer }) => layer.load?.()));
+    await Promise.all([loadProducts(gpu), ...everyLayer(layers).map(({ layer }) => layer.load?.())]);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const { values, states } = initialParameters(layers, seed);
     const specs = layers.map(({ layer }) => layer.spec);

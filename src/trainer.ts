@@ -8,6 +8,7 @@ import type { DiagnoseOptions, Diagnosis, LossSurface, LossSurfaceOptions } from
 import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js';
 import { DataError, DisposedError, MlpError, NotFiniteError, ShapeError } from './errors.js';
 import { type Course, checkDataset, checkLabels, type Feed, Feeds, type Part, residentCourse } from './feeds.js';
+import { loadFusions } from './fusion.js';
 import type { Pass } from './gpu/command.js';
 import type { Gpu } from './gpu/gpu.js';
 import { type Plan, type StepRecord, StepRecords } from './gpu/plan.js';
@@ -168,10 +169,12 @@ export class Trainer<M extends AnyMetric = never> {
     checkTask(model, options);
     const { owners } = model;
     // Few trainers adjust gradients: what does is loaded where one does.
-    const adjusting =
-      clip === undefined && penalties === undefined
-        ? undefined
-        : (await import('./adjust.js')).adjusting(model, clip, penalties);
+    const adjusts = clip !== undefined || penalties !== undefined;
+    const [fuse, adjust] = await Promise.all([
+      loadFusions(model.parameterCount, batch),
+      adjusts ? import('./adjust.js') : undefined,
+    ]);
+    const adjusting = adjust?.adjusting(model, clip, penalties);
     const tallies = new Set(options.metrics?.flatMap(({ tally }) => tally ?? []));
     const task = taskOf(model, loss);
     const results = (): Results => ({
@@ -190,6 +193,7 @@ export class Trainer<M extends AnyMetric = never> {
         optimizer,
         adjusting,
         batch,
+        fuse,
         workspace: new Workspace(),
         owners: upload<'u32'>(gpu, owners, [owners.length], 'owners'),
         results: { training: results(), evaluation: results() },

@@ -1,6 +1,4 @@
-import direct from '../../shaders/matmul-direct.wgsl';
 import gemv from '../../shaders/matmul-gemv.wgsl';
-import quad from '../../shaders/matmul-quad.wgsl';
 import tiled from '../../shaders/matmul-tiled.wgsl';
 import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
 
@@ -44,10 +42,6 @@ export type MatmulVariant =
   | 'matmul-4x4-32x32-split'
   | 'matmul-4x4-32x32';
 
-/** Multiply-adds from which on large quads are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
-const WORTH_COMPILING = 2 ** 22;
-/** Rows and columns that one invocation of `matmul-direct` computes. */
-const DIRECT_TILE = 16;
 /** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */
 const GEMV_ROWS = 8;
 /** Columns that an invocation of `matmul-gemv` computes. */
@@ -55,7 +49,7 @@ const GEMV_COLUMNS = 4;
 /** Where K is shorter, to split it saves less than the tree of sums costs. */
 const LEAST_SPLIT_K = 256;
 /** The least part of a large tile's elements, edges included, that must be elements of C. */
-const LEAST_USE = 0.85;
+export const LEAST_USE = 0.85;
 /** Elements of C from which on it pays that workgroups which run at the same time share operands. */
 const BANDS_FROM = 2048 * 2048;
 /** Whose adapters have registers for 8 × 8 sums; on others they spill, or leave too few invocations running. */
@@ -87,8 +81,7 @@ const SMALLEST_TILE: Tile = {
 };
 const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
 
-const onSoftware = ({ software }: AdapterTraits): boolean => software;
-const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
+export const onSoftware = ({ software }: AdapterTraits): boolean => software;
 const onHardware = ({ software }: AdapterTraits): boolean => !software;
 
 /**
@@ -97,8 +90,9 @@ const onHardware = ({ software }: AdapterTraits): boolean => !software;
  *
  * A CPU adapter wants register tiles straight from storage. A GPU reads B once if there are few rows; else it takes the
  * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
+ * @param software those of `matmul-software.ts`, if they are there: few pages have such an adapter
  */
-export function matmulPrograms(product: Product): readonly Program<MatmulVariant>[] {
+export function matmulPrograms(product: Product, software?: SoftwarePrograms): readonly Program<MatmulVariant>[] {
   const { M, N, K, epilogue } = product;
   const layout = {
     TRANSPOSE_A: product.transposeA,
@@ -113,13 +107,7 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
   const smallest = tileGrid(product, SMALLEST_TILE);
   return [
     ...(M <= GEMV_ROWS ? gemvPrograms(product, layout) : []),
-    ...quadPrograms(product, layout),
-    program(
-      direct,
-      { ...layout, K_TAIL: K % 4 !== 0 },
-      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
-      { prefers: onSoftware },
-    ),
+    ...(software?.(product, layout) ?? []),
     ...LARGE_TILES.map((tile) =>
       tileProgram(product, layout, tile, (adapter) => {
         const { workgroups, rows, columns } = tileGrid(product, tile);
@@ -132,30 +120,14 @@ export function matmulPrograms(product: Product): readonly Program<MatmulVariant
   ];
 }
 
-type Layout = Readonly<
+/** What computes products on CPU adapters, where they are there. */
+export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Program<MatmulVariant>[];
+
+/** The overrides that all programs have. */
+export type Layout = Readonly<
   Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'GATHERED' | 'BYTES', boolean>
 > &
   Product['epilogue'];
-
-/** Small quads, and the large ones that take over where they do not lie beyond the edges. */
-function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  const { M, N, K } = product;
-  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> =>
-    program(
-      quad,
-      { ...layout, K_TAIL: K % 4 !== 0, LARGE: columns > 8, TALL: rows > 16 },
-      grid(stored(product), 2 * rows, 2 * columns),
-      { variant, suits: withSubgroups, prefers: onSoftware, later },
-    );
-  const tall = one('matmul-quad-32x16', 32, 16);
-  const large = one('matmul-quad-16x16', 16, 16);
-  const [x, y] = tall.workgroups;
-  const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
-  return [one('matmul-quad-8x8', 8, 8, M * N * K < WORTH_COMPILING ? undefined : later), large, tall];
-}
-
-/** The rows of a product without the row of ones, which some shaders compute beside their tiles. */
-const stored = ({ M, N, onesRow }: Product): Pick<Product, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });
 
 function gemvPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
   const { M, K, vec4C } = product;
@@ -232,6 +204,6 @@ function tileGrid(
 }
 
 /** Workgroups that compute `rows` × `columns` elements of C each. */
-function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number): readonly [number, number] {
+export function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number): readonly [number, number] {
   return [Math.ceil(N / columns), Math.ceil(M / rows)];
 }

@@ -2,7 +2,7 @@ import { type Activation, type ResolvedActivation, resolveActivation } from '../
 import { demand } from '../check.js';
 import { MlpError } from '../errors.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
-import { matmul } from '../kernels/matmul.js';
+import { product } from '../kernels/product.js';
 import type { Layer, ParameterSpec } from './layer.js';
 
 /** The largest of several linear pieces, 2 by default: only a dense layer has the columns for them. */
@@ -45,7 +45,7 @@ export function dense(
   const seldom = maxout !== undefined || learned !== undefined;
   let endings: typeof import('./dense-endings.js') | undefined;
 
-  const product = { weight: 'weight', ...(bias && { bias: 'bias' }) };
+  const own = { weight: 'weight', ...(bias && { bias: 'bias' }) };
   // PyTorch has activations in modules of their own, and calls prelu's parameter a weight.
   const after =
     learned === undefined ? {} : resolved?.name === 'prelu' ? { weight: 'alpha' } : { [learned.name]: learned.name };
@@ -58,7 +58,7 @@ export function dense(
       bias,
       biasInitializer,
     },
-    modules: resolved?.name === 'linear' && given !== 'softmax' ? [product] : [product, after],
+    modules: resolved?.name === 'linear' && given !== 'softmax' ? [own] : [own, after],
     outputs: () => units,
     ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
     ...(resolved?.untrainable === true && {
@@ -97,7 +97,7 @@ export function dense(
       // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
       const keep = gradients !== undefined && from === 'z';
       const written = plan.tensor(seldom ? 'Z' : 'Y', keep ? [2, batch, columns] : [batch, columns]);
-      plan.add(matmul(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
+      plan.add(product(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
       const at = keep ? written.view(batch * columns, [batch, columns], 'Z') : Y;
       const ending =
@@ -113,9 +113,9 @@ export function dense(
           const dZ = ending?.backward(gradient) ?? gradient;
           // [dW; db] = [X 1]ᵀ·dZ: the bias' gradient is the product of a row of ones.
           const dW = gradients.view(0, [rows, columns], 'dW');
-          plan.add(matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
+          plan.add(product(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
-          plan.add(matmul(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
+          plan.add(product(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
           return dX;
         },
       };

@@ -1,7 +1,7 @@
 import { demand } from '../check.js';
 import { PER_STEP } from '../gpu/dispatch.js';
 import { dropElements } from '../kernels/dropout.js';
-import type { Gate } from '../kernels/matmul.js';
+import type { Gate } from '../kernels/product.js';
 import type { Layer } from './layer.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { PlanBuilder } from '../gpu/plan.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { Initializer } from '../initializers.js';
-import type { Gate } from '../kernels/matmul.js';
+import type { Gate } from '../kernels/product.js';
 
 /** A parameter that a layer wants: (fanIn, fanOut) for a weight matrix, (units) for a bias. */
 export interface ParameterSpec {

@@ -1,5 +1,6 @@
 import { type ActivationRowName, activationTable } from '../../src/activations.js';
 import type { Shader } from '../../src/gpu/shader.js';
+import { softwarePrograms } from '../../src/kernels/matmul-software.js';
 import { matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
 
 type Overrides = Readonly<Record<string, number | boolean>>;
@@ -51,7 +52,7 @@ export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {
   return [1, 4, 8, 4096]
-    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProduct }))
+    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProduct }, softwarePrograms))
     .filter(({ shader }) => shader.name === name)
     .map((program) => program.overrides);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type AdapterTraits, candidates, choose, type Dispatch } from '../../src/gpu/dispatch.js';
+import { softwarePrograms } from '../../src/kernels/matmul-software.js';
 import { type MatmulVariant, matmulPrograms } from '../../src/kernels/matmul-variants.js';
 import { plainProduct } from '../support/override-sets.js';
 
@@ -18,7 +19,7 @@ const quads: AdapterTraits = { ...software, features: new Set(['subgroups']) };
 const modest: AdapterTraits = { ...unknown, limits: { ...limits, maxComputeInvocationsPerWorkgroup: 128 } };
 
 function product(M: number, N: number, K: number): Dispatch {
-  const programs = matmulPrograms({ M, N, K, ...plainProduct });
+  const programs = matmulPrograms({ M, N, K, ...plainProduct }, softwarePrograms);
   return { kernel: 'matmul', label: 'matmul', programs, uniforms: {}, buffers: {}, flops: 0 };
 }
 

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
-import { loadShaders, SNIPPETS, shaderDeclarations, stripComments } from '../../shaders/plugin.ts';
+import { loadShaders, minify, SNIPPETS, shaderDeclarations, shortNames } from '../../shaders/plugin.ts';
 import type { Shader } from '../../src/gpu/shader.js';
 import { overrideSets } from '../support/override-sets.js';
 
 const shaders = loadShaders();
+const short = shortNames(shaders.map(({ code }) => code));
 /** WebGPU's default maxStorageBuffersPerShaderStage. */
 const STORAGE_BUFFERS = 8;
 
@@ -25,13 +26,12 @@ afterAll(() => {
   gpu = undefined;
 });
 
-test.each(shaders)('$name compiles without a message, in every override set', async (shader) => {
-  for (const code of [shader.code, stripComments(shader.code)]) {
-    const module = device.createShaderModule({ code });
-    const { messages } = await module.getCompilationInfo();
-    expect(messages.map(({ type, lineNum, message }) => `${type} ${lineNum}: ${message}`)).toEqual([]);
-  }
-  const module = device.createShaderModule({ code: withinLimits(shader) });
+const forms = { 'as written': (code: string) => code, minified: (code: string) => minify(code, short) };
+const cases = Object.entries(forms).flatMap(([form, write]) => shaders.map((shader) => ({ ...shader, form, write })));
+test.each(cases)('$name, $form, compiles without a message, in every override set', async ({ write, ...shader }) => {
+  const { messages } = await device.createShaderModule({ code: write(shader.code) }).getCompilationInfo();
+  expect(messages.map(({ type, lineNum, message }) => `${type} ${lineNum}: ${message}`)).toEqual([]);
+  const module = device.createShaderModule({ code: write(withinLimits(shader)) });
   const sets = overrideSets(shader);
   expect(sets.length).toBeGreaterThan(0);
   for (const overrides of sets) {

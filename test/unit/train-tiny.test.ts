@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { dense } from '../../src/index.js';
-import { tinyNet } from '../../src/kernels/train-tiny.js';
+import { mayBeTiny, tinyNet } from '../../src/kernels/tiny-net.js';
+import { Random } from '../../src/random.js';
 
 const spec = (...layers: ReturnType<typeof dense>[]) =>
   layers.map((layer) => ({ units: layer.outputs(0), ...layer.spec }));
@@ -40,4 +41,21 @@ test('so is what needs more memory than the adapter should give, and what is too
   const wide = spec(dense(60, 'relu'), dense(10));
   expect(tinyNet(100, wide, 2, true)).toBeTypeOf('object');
   expect(tinyNet(100, wide, 3, true)).toBe('41400 multiply-adds a step are more than 32768');
+});
+
+test('whatever is taken may be one: by the count of parameters alone, before any layer has been looked at', () => {
+  const random = new Random(3);
+  const upTo = (most: number): number => 1 + Math.floor(random.uniform(0, most));
+  let taken = 0;
+  for (let i = 0; i < 2000; i++) {
+    const [inputs, batch, depth] = [upTo(40), upTo(32), upTo(4)];
+    const units = Array.from({ length: depth }, () => upTo(40));
+    const layers = spec(...units.map((each, n) => dense(each, n < depth - 1 ? 'tanh' : 'linear')));
+    const parameters = units.reduce((sum, each, n) => sum + ((units[n - 1] ?? inputs) + 1) * each, 0);
+    if (typeof tinyNet(inputs, layers, batch, false) === 'string') continue;
+    taken += 1;
+    expect(mayBeTiny(parameters, batch), `${inputs}-${units.join('-')} at batch ${batch}`).toBe(true);
+  }
+  expect(taken).toBeGreaterThan(200);
+  expect(mayBeTiny(784 * 200 + 200, 1)).toBe(false);
 });

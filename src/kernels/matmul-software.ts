@@ -1,0 +1,44 @@
+import direct from '../../shaders/matmul-direct.wgsl';
+import quad from '../../shaders/matmul-quad.wgsl';
+import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
+import { grid, type Layout, LEAST_USE, type MatmulVariant, onSoftware, type Product } from './matmul-variants.js';
+
+/** Multiply-adds from which on large quads are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
+const WORTH_COMPILING = 2 ** 22;
+/** Rows and columns that one invocation of `matmul-direct` computes. */
+const DIRECT_TILE = 16;
+
+const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
+
+/** The programs that CPU adapters want: register tiles straight from storage. */
+export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+  return [
+    ...quadPrograms(product, layout),
+    program(
+      direct,
+      { ...layout, K_TAIL: product.K % 4 !== 0 },
+      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
+      { prefers: onSoftware },
+    ),
+  ];
+}
+
+/** Small quads, and the large ones that take over where they do not lie beyond the edges. */
+function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+  const { M, N, K } = product;
+  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> =>
+    program(
+      quad,
+      { ...layout, K_TAIL: K % 4 !== 0, LARGE: columns > 8, TALL: rows > 16 },
+      grid(stored(product), 2 * rows, 2 * columns),
+      { variant, suits: withSubgroups, prefers: onSoftware, later },
+    );
+  const tall = one('matmul-quad-32x16', 32, 16);
+  const large = one('matmul-quad-16x16', 16, 16);
+  const [x, y] = tall.workgroups;
+  const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
+  return [one('matmul-quad-8x8', 8, 8, M * N * K < WORTH_COMPILING ? undefined : later), large, tall];
+}
+
+/** The rows of a product without the row of ones, which some shaders compute beside their tiles. */
+const stored = ({ M, N, onesRow }: Product): Pick<Product, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });

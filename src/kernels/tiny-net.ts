@@ -1,0 +1,83 @@
+import { type Activation, resolveActivation } from '../activations.js';
+
+/**
+ * Bytes of workgroup memory: WebGPU's default limit, and what a CPU adapter compiles in the time that it takes for the
+ * kernels of a plan, since it compiles a store of zero for each element.
+ */
+const MOST_BYTES = { gpu: 16384, software: 4096 };
+/** As many as the shader has sizes for. */
+const MOST_LAYERS = 8;
+/** Multiply-adds of a step, from which on one workgroup has too much to do. */
+const MOST_PRODUCTS = 32768;
+/** Layers begin at multiples of so many elements. */
+export const LAYER_ALIGNMENT = 64;
+
+/** A network of dense layers that fits workgroup memory, and the rows of a step. `tinyNet` makes one. */
+export interface TinyNet {
+  /** Inputs, then the units of each layer. */
+  readonly sizes: readonly number[];
+  /** Of every layer but the last, which is linear. */
+  readonly activation: Activation;
+  readonly batch: number;
+}
+
+/**
+ * The network as the kernel takes it, or why the plan's kernels are the better choice.
+ * @param layers as their specs say
+ * @param software whether the adapter is a CPU
+ */
+export function tinyNet(
+  inputs: number,
+  layers: readonly { readonly type: string; readonly units: number; readonly [option: string]: unknown }[],
+  batch: number,
+  software: boolean,
+): TinyNet | string {
+  const last = layers.length - 1;
+  if (last >= MOST_LAYERS) return `${last + 1} layers are more than ${MOST_LAYERS}`;
+  const activation = last > 0 ? (layers[0]?.activation as Activation) : 'linear';
+  for (const [number, { type, bias, activation: own }] of layers.entries()) {
+    if (type !== 'dense' || bias !== true) return `layer ${number} is not dense with a bias`;
+    const { index, alpha } = resolveActivation(own as Activation);
+    const wanted = resolveActivation(number < last ? activation : 'linear');
+    if (index !== wanted.index || alpha !== wanted.alpha)
+      return `layer ${number}'s activation is not ${number < last ? "layer 0's" : 'linear'}`;
+  }
+  const net = { sizes: [inputs, ...layers.map(({ units }) => units)], activation, batch };
+  const { bytes, products } = measure(net);
+  const most = MOST_BYTES[software ? 'software' : 'gpu'];
+  if (bytes > most) return `${bytes} bytes of workgroup memory are more than ${most}`;
+  return products > MOST_PRODUCTS ? `${products} multiply-adds a step are more than ${MOST_PRODUCTS}` : net;
+}
+
+/** Whether a network of so many parameters may be one: each counts at least once a row among the multiply-adds of a step. */
+export function mayBeTiny(parameterCount: number, batch: number): boolean {
+  return parameterCount * batch <= MOST_PRODUCTS;
+}
+
+/** Elements that the shader has to know of, and multiply-adds: of a forward pass, and of a step. */
+interface Measures {
+  readonly parameters: number;
+  readonly values: number;
+  readonly gradients: number;
+  readonly forward: number;
+  readonly products: number;
+  /** Of workgroup memory. */
+  readonly bytes: number;
+}
+
+export function measure({ sizes, batch }: TinyNet): Measures {
+  const [inputs = 1, firstUnits = 1] = sizes;
+  let parameters = 0;
+  let values = inputs * batch;
+  let forward = 0;
+  for (const [layer, units] of sizes.slice(1).entries()) {
+    const below = sizes[layer] ?? 1;
+    parameters += Math.ceil(((below + 1) * units) / LAYER_ALIGNMENT) * LAYER_ALIGNMENT;
+    values += (units + 1) * batch; // a feature of ones for each layer's bias
+    forward += below * units * batch;
+  }
+  const gradients = values - (inputs + 1) * batch;
+  // dW and dX are as much each; the first layer has no dX.
+  const products = 3 * forward - inputs * firstUnits * batch;
+  return { parameters, values, gradients, forward, products, bytes: 4 * (values + gradients) };
+}
