@@ -19,7 +19,8 @@ const planted = [...plantedErrors.flat(), ...fusedErrors];
 /** Shaders that compute no gradient: checkGradients would have nothing to say of them. */
 const withoutGradients = {
   'forward alone': ['batch-norm', 'gather-rows', 'layer-norm', 'softmax'],
-  'counts and statistics': ['batch-loss', 'class-counts', 'column-statistics', 'value-sums'],
+  'counts and statistics': ['batch-loss', 'class-counts', 'column-statistics', 'extremes', 'histogram', 'value-sums'],
+  'places to look from': ['shift-parameters'],
   'what is done with gradients': ['adagrad', 'adam', 'gradient-norm', 'penalties', 'rmsprop', 'sgd', 'update'],
   // An error there is in both directions, or in a product that has an error of its own planted.
   'parts of others': ['matmul-operands', 'philox', 'total'],
