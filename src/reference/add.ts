@@ -2,7 +2,7 @@ import type { Activation } from '../activations.js';
 import { activate } from './activations.js';
 import { biasActivationBackward } from './bias-activation.js';
 import { type Bounded, elementwise, sameShape } from './bounded.js';
-import { element, plus } from './rounding.js';
+import { element, plus } from './scalar.js';
 
 /** f(A + B), or f(A) without B; in float64, with one rounding for the sum. */
 export function add(A: Bounded, B: Bounded | undefined, activation: Activation = 'linear'): Bounded {

@@ -2,7 +2,7 @@ import type { Activation } from '../activations.js';
 import { biasActivationBackward } from './bias-activation.js';
 import { type Bounded, U, zeros } from './bounded.js';
 import { affine, normalised, normalisedBackward, statisticsOf, weightOf } from './norm.js';
-import { element, exactly, inverseSqrt, over, plus, put, rounded, type Scalar, sum, times } from './rounding.js';
+import { element, inverseSqrt, option, over, plus, product, put, type Scalar, scalar, sum } from './scalar.js';
 
 export interface BatchNormOptions {
   readonly epsilon: number;
@@ -28,7 +28,7 @@ export function batchNorm(
   const [Y, statistics, unbiased] = [zeros(X.shape), zeros([2, columns]), zeros([2, columns])];
   for (let c = 0; c < columns; c++) {
     const { mean, scale: found, squares } = statisticsOf(columnOf(X, c, rows), epsilon);
-    const scale = rows === 1 ? exactly(0) : found;
+    const scale = rows === 1 ? scalar(0) : found;
     put(statistics, c, mean);
     put(statistics, columns + c, scale);
     put(unbiased, c, mean);
@@ -47,7 +47,7 @@ export function batchNormRunning(X: Bounded, running: Bounded, { epsilon, parame
   const Y = zeros(X.shape);
   for (let i = 0; i < Y.values.length; i++) {
     const c = i % columns;
-    const scale = inverseSqrt(plus(element(running, columns + c), rounded(epsilon)));
+    const scale = inverseSqrt(plus(element(running, columns + c), option(epsilon)));
     put(Y, i, affine(normalised(element(X, i), { mean: element(running, c), scale }), parameters, c));
   }
   return Y;
@@ -58,8 +58,8 @@ export function updateRunning(running: Bounded, unbiased: Bounded, momentum: num
   const updated = zeros(running.shape);
   for (let i = 0; i < updated.values.length; i++) {
     // momentum is rounded, and the difference: by momentum·U and (1 − momentum)·U.
-    const kept = times({ value: 1 - momentum, bound: U }, element(running, i));
-    put(updated, i, plus(kept, times(rounded(momentum), element(unbiased, i))));
+    const kept = product({ value: 1 - momentum, bound: U }, element(running, i));
+    put(updated, i, plus(kept, product(option(momentum), element(unbiased, i))));
   }
   return updated;
 }
@@ -84,10 +84,10 @@ export function batchNormBackward(
     const [mean, scale] = [element(statistics, c), element(statistics, columns + c)];
     const hats = columnOf(X, c, rows).map((x) => normalised(x, { mean, scale }));
     const g = columnOf(dY, c, rows);
-    put(gradients, c, sum(g.map((value, r) => times(value, hats[r] ?? exactly(Number.NaN)))));
+    put(gradients, c, sum(g.map((value, r) => product(value, hats[r] ?? scalar(Number.NaN)))));
     put(gradients, columns + c, sum(g));
     for (const [r, d] of normalisedBackward(hats, g, scale).entries()) {
-      put(dX, r * columns + c, times(weightOf(parameters, c), d));
+      put(dX, r * columns + c, product(weightOf(parameters, c), d));
     }
   }
   return { dX: gate === undefined ? dX : biasActivationBackward(dX, gate.at, gate.activation), gradients };

@@ -1,5 +1,5 @@
 import { type Bounded, elementwise } from './bounded.js';
-import { element, rounded, times } from './rounding.js';
+import { element, option, product } from './scalar.js';
 
 /** Four random words from a counter and a key: Philox-4×32-10 (Salmon et al. 2011). */
 export function philox(counter: readonly number[], key: readonly number[]): number[] {
@@ -40,10 +40,10 @@ export function keptElements(count: number, { rate, seed, stream, index }: Dropo
 /** X/(1 − rate) where an element is kept, else 0; the scale and the product are rounded. */
 export function dropout(X: Bounded, stream: DropoutStream): Bounded {
   const kept = keptElements(X.values.length, stream);
-  const scale = rounded(1 / (1 - stream.rate));
+  const scale = option(1 / (1 - stream.rate));
   return elementwise(X.shape, (i) => {
     if (kept[i] !== true) return [0, 0];
-    const { value, bound } = times(element(X, i), scale);
+    const { value, bound } = product(element(X, i), scale);
     return [value, bound];
   });
 }

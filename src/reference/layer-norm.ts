@@ -2,7 +2,7 @@ import type { Activation } from '../activations.js';
 import { biasActivationBackward } from './bias-activation.js';
 import { type Bounded, zeros } from './bounded.js';
 import { affine, normalised, normalisedBackward, statisticsOf, weightOf } from './norm.js';
-import { element, exactly, put, type Scalar, sum, times } from './rounding.js';
+import { element, product, put, type Scalar, scalar, sum } from './scalar.js';
 
 const rowOf = (X: Bounded, r: number): Scalar[] =>
   Array.from({ length: X.shape[1] }, (_, c) => element(X, r * X.shape[1] + c));
@@ -45,13 +45,13 @@ export function layerNormBackward(
     const row = rowOf(X, r).map((x) => normalised(x, { mean, scale }));
     hats.push(...row);
     const g = rowOf(dY, r).map((value, c) =>
-      parameters === undefined ? value : times(value, weightOf(parameters, c)),
+      parameters === undefined ? value : product(value, weightOf(parameters, c)),
     );
     for (const [c, d] of normalisedBackward(row, g, scale).entries()) put(dX, r * columns + c, d);
   }
   for (let c = 0; c < columns; c++) {
     const g = Array.from({ length: rows }, (_, r) => element(dY, r * columns + c));
-    const products = g.map((value, r) => times(value, hats[r * columns + c] ?? exactly(Number.NaN)));
+    const products = g.map((value, r) => product(value, hats[r * columns + c] ?? scalar(Number.NaN)));
     put(gradients, c, sum(products));
     put(gradients, columns + c, sum(g));
   }

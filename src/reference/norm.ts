@@ -1,5 +1,5 @@
 import type { Bounded } from './bounded.js';
-import { element, exactly, inverseSqrt, minus, over, plus, rounded, type Scalar, sum, times } from './rounding.js';
+import { element, inverseSqrt, minus, option, over, plus, product, type Scalar, scalar, sum } from './scalar.js';
 
 /** Mean μ and ρ = 1/√(v + ε) of a group of numbers, and the sum of their deviations' squares, v·count. */
 export interface Statistics {
@@ -14,33 +14,33 @@ export function statisticsOf(group: readonly Scalar[], epsilon: number): Statist
   const squares = sum(
     group.map((x) => {
       const deviation = minus(x, mean);
-      return times(deviation, deviation);
+      return product(deviation, deviation);
     }),
   );
-  const scale = inverseSqrt(plus(over(squares, group.length), rounded(epsilon)));
+  const scale = inverseSqrt(plus(over(squares, group.length), option(epsilon)));
   return { mean, scale, squares };
 }
 
 /** x̂ = (x − μ)·ρ. */
 export const normalised = (x: Scalar, { mean, scale }: Pick<Statistics, 'mean' | 'scale'>): Scalar =>
-  times(minus(x, mean), scale);
+  product(minus(x, mean), scale);
 
 /** x̂·weight + bias, with column c of the parameters (2, columns), or x̂ without. */
 export function affine(x: Scalar, parameters: Bounded | undefined, c: number): Scalar {
   if (parameters === undefined) return x;
-  return plus(times(x, weightOf(parameters, c)), element(parameters, parameters.shape[1] + c));
+  return plus(product(x, weightOf(parameters, c)), element(parameters, parameters.shape[1] + c));
 }
 
 /** The weight of column c, 1 without parameters. */
 export const weightOf = (parameters: Bounded | undefined, c: number): Scalar =>
-  parameters === undefined ? exactly(1) : element(parameters, c);
+  parameters === undefined ? scalar(1) : element(parameters, c);
 
 /** ∂loss/∂x of a group from g = ∂loss/∂x̂: ρ·(g − (Σg + x̂·Σg·x̂)/count). */
 export function normalisedBackward(hats: readonly Scalar[], g: readonly Scalar[], scale: Scalar): readonly Scalar[] {
   const total = sum(g);
-  const products = sum(g.map((value, i) => times(value, hats[i] ?? exactly(Number.NaN))));
+  const products = sum(g.map((value, i) => product(value, hats[i] ?? scalar(Number.NaN))));
   return g.map((value, i) => {
-    const removed = over(plus(total, times(hats[i] ?? exactly(Number.NaN), products)), g.length);
-    return times(scale, minus(value, removed));
+    const removed = over(plus(total, product(hats[i] ?? scalar(Number.NaN), products)), g.length);
+    return product(scale, minus(value, removed));
   });
 }

@@ -1,4 +1,4 @@
-import { at, type Bounded, TINY, U } from './bounded.js';
+import { at, type Bounded, gamma, TINY, U } from './bounded.js';
 
 /** A number and how far a GPU's may be from it. */
 export interface Scalar {
@@ -54,4 +54,26 @@ export function root(a: Scalar): Scalar {
   const high = Math.sqrt(Math.max(0, a.value + a.bound)) - value;
   const low = value - Math.sqrt(Math.max(0, a.value - a.bound));
   return rounded(value, Math.max(high, low), 5);
+}
+
+/** a / b for an exact b. */
+export const over = (a: Scalar, b: number): Scalar => quotient(a, scalar(b));
+
+/** 1/√a for a > 0, within 2 ulp; it changes most at the lower end. */
+export function inverseSqrt({ value, bound }: Scalar): Scalar {
+  const inverse = 1 / Math.sqrt(value);
+  return rounded(inverse, 1 / Math.sqrt(value - bound) - inverse, 2);
+}
+
+/** Σ of numbers in any order: γ for as many roundings as there are numbers. */
+export function sum(numbers: readonly Scalar[]): Scalar {
+  let value = 0;
+  let inherited = 0;
+  let magnitude = 0;
+  for (const number of numbers) {
+    value += number.value;
+    inherited += number.bound;
+    magnitude += Math.abs(number.value) + number.bound;
+  }
+  return { value, bound: inherited + gamma(numbers.length) * magnitude + numbers.length * TINY };
 }

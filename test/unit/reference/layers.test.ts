@@ -4,7 +4,7 @@ import { batchNorm, batchNormBackward, batchNormRunning, updateRunning } from '.
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
 import { keptElements } from '../../../src/reference/dropout.js';
 import { layerNorm, layerNormBackward } from '../../../src/reference/layer-norm.js';
-import { inverseSqrt, minus, over, plus, type Scalar, sum, times } from '../../../src/reference/rounding.js';
+import { inverseSqrt, minus, over, plus, product, type Scalar, sum } from '../../../src/reference/scalar.js';
 
 const epsilon = 1e-5;
 /** Numbers that are not rounded to float32. */
@@ -92,7 +92,7 @@ test('the bounds of rounding hold for float32', () => {
       expect(Math.abs(actual - value)).toBeLessThanOrEqual(bound);
     within(f(inside(a) + inside(b)), plus(doubt(a), doubt(b)));
     within(f(inside(a) - inside(b)), minus(doubt(a), doubt(b)));
-    within(f(inside(a) * inside(b)), times(doubt(a), doubt(b)));
+    within(f(inside(a) * inside(b)), product(doubt(a), doubt(b)));
     within(f(inside(a) / 7), over(doubt(a), 7));
     within(f(f(inside(a) + inside(b)) + inside(c)), sum([doubt(a), doubt(b), doubt(c)]));
     within(f(1 / Math.sqrt(inside(Math.abs(a) + 0.01))), inverseSqrt(doubt(Math.abs(a) + 0.01)));
