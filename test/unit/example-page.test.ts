@@ -30,8 +30,8 @@ describe('docs/examples', () => {
     for (const { testAccuracy } of fashion) expect(testAccuracy[4]).toBeGreaterThanOrEqual(0.87);
     const { testAccuracy } = recordOf<{ testAccuracy: number[] }>('mnist-dropout').result;
     expect(testAccuracy.length).toBe(15);
-    // Seeds differ by about a tenth of a percent: 98.4 is what to expect, not what each gives.
-    expect(testAccuracy[14]).toBeGreaterThanOrEqual(0.983);
+    // 98.4 % is what to expect; of 10,000 digits a share has a standard deviation of √(0.984 · 0.016 / 10,000), 0.13 %.
+    expect(testAccuracy[14]).toBeGreaterThanOrEqual(0.984 - Math.sqrt((0.984 * 0.016) / 10_000));
   });
 
   test('a page without a place for an output is refused', () => {
