@@ -24,18 +24,37 @@ export function adjusting(model: Model, clip: Clip | undefined, penalties: Penal
   const { l1 = 0, l2 = 0 } = penalties;
   demand('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
   if (clip !== undefined) checkClip(clip);
-  const kinds = upload<'u32'>(model.gpu, kindsOf(model), [model.values.length / 32, 2], 'kinds');
+  const kinds = kindsTensor(model);
   const common = { penalties: { l1, l2 }, kinds };
   return {
     record(plan, gradients) {
       if (clip === undefined || 'value' in clip) return { ...common, clip };
-      const sums = plan.tensor('sums of squares', [normSums(gradients.length), 2]);
-      const scale = plan.tensor('scale', [2]);
-      for (const dispatch of gradientNorm(gradients, model.values, sums, scale, clip.norm, common)) plan.add(dispatch);
-      return { ...common, clip: { scale } };
+      return { ...common, clip: { scale: recordScale(plan, model, gradients, clip.norm, common) } };
     },
     dispose: () => kinds.dispose(),
   };
+}
+
+/**
+ * Records what gradients must be multiplied by for their norm to be at most `maximum`.
+ * @returns (2): two factors, whose product it is
+ */
+export function recordScale(
+  plan: PlanBuilder,
+  { values }: Model,
+  gradients: Tensor,
+  maximum: number,
+  adjustment: Pick<Adjustment, 'penalties' | 'kinds'>,
+): Tensor {
+  const sums = plan.tensor('sums of squares', [normSums(gradients.length), 2]);
+  const scale = plan.tensor('scale', [2]);
+  for (const dispatch of gradientNorm(gradients, values, sums, scale, maximum, adjustment)) plan.add(dispatch);
+  return scale;
+}
+
+/** What each element of the flat tensor is, as `recordScale` and updates take it. */
+export function kindsTensor(model: Model): Tensor<'u32'> {
+  return upload<'u32'>(model.gpu, kindsOf(model), [model.values.length / 32, 2], 'kinds');
 }
 
 function checkClip(clip: Clip): void {

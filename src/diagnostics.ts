@@ -1,4 +1,4 @@
-import { adjusting } from './adjust.js';
+import { kindsTensor, recordScale } from './adjust.js';
 import { demand } from './check.js';
 import { recordTraining, type Training } from './compile.js';
 import type { Dataset } from './dataset.js';
@@ -160,9 +160,9 @@ async function sweep(
   const steps = Math.ceil(dataset.length / batch);
   const losses = Tensor.empty(gpu, [dataset.length], 'losses');
   const scales = Tensor.empty(gpu, [steps, 2], 'scales');
-  const norm = adjusting(model, { norm: LITTLE }, undefined);
+  const kinds = kindsTensor(model);
   const records = new StepRecords(gpu, ONE_STEP);
-  const parts: { dispose(): void }[] = [source.order, losses, scales, records, norm];
+  const parts: { dispose(): void }[] = [source.order, losses, scales, records, kinds];
   try {
     const { builder, gradients, outputs } = recordTraining(training, source, 'gradients');
     builder.phase('diagnose');
@@ -181,8 +181,7 @@ async function sweep(
         if (subject.values.length > 0) for (const dispatch of look(subject)) builder.add(dispatch);
       }
     }
-    const { clip } = norm.record(builder, gradients);
-    const scale = clip !== undefined && 'scale' in clip ? clip.scale : scales;
+    const scale = recordScale(builder, model, gradients, LITTLE, { kinds });
     builder.keep(scale);
     const plan = await builder.compile(gpu, 'diagnose', records);
     parts.push(plan);
