@@ -3,24 +3,29 @@
  * floating-point operations that IEEE 754 rounds in one way (+ − × ÷ √).
  */
 export class Random {
-  readonly #state: Uint32Array = new Uint32Array(4);
+  // Four words, as signed integers: engines keep those in registers.
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter: number = 1;
 
   /** @param seed any integer; the stream also depends on `stream`, for independent sequences of one seed */
   constructor(seed: number, stream = 0) {
-    this.#state.set([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, stream >>> 0, 1]);
+    this.#a = seed | 0;
+    this.#b = Math.floor(seed / 2 ** 32) | 0;
+    this.#c = stream | 0;
     // The first outputs still resemble the seed.
     for (let i = 0; i < 20; i++) this.bits();
   }
 
   /** 32 random bits. */
   bits(): number {
-    const [a = 0, b = 0, c = 0, counter = 0] = this.#state;
-    const result = (a + b + counter) >>> 0;
-    this.#state[0] = b ^ (b >>> 9);
-    this.#state[1] = c + (c << 3);
-    this.#state[2] = ((c << 21) | (c >>> 11)) + result;
-    this.#state[3] = counter + 1;
-    return result;
+    const result = (this.#a + this.#b + this.#counter) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + result) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    return result >>> 0;
   }
 
   /** Uniform in [low, high), in steps of 2⁻⁵³ of the width. */
