@@ -1,8 +1,8 @@
 import { checkFinite, demand, elements, text } from './check.js';
 import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
-import { Tensor, upload } from './gpu/tensor.js';
-import { initialValues } from './initializers.js';
+import { Tensor } from './gpu/tensor.js';
+import { checkInitializer, initialValues } from './initializers.js';
 import { loadProducts } from './kernels/product.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from './layers/layer.js';
 import { checkLink, type Link, linkOf } from './link.js';
@@ -74,6 +74,12 @@ export interface ModelLayer {
   readonly layers: readonly ModelLayer[];
 }
 
+/** What the two flat tensors hold. */
+interface FlatValues {
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly states: Float32Array<ArrayBuffer>;
+}
+
 /** Layers begin at multiples of 64 elements, 256 bytes: where a binding may begin, and a block that has one owner. */
 const BLOCK = 64;
 
@@ -90,6 +96,8 @@ export class Model {
   readonly normalization: Tensor;
   /** Scale and shift, if all features have the same. */
   readonly common: readonly [number, number] | undefined;
+  /** Leaves the initial values undrawn, if they still are. */
+  readonly #skipInitial: () => void;
 
   private constructor(
     gpu: Gpu,
@@ -106,6 +114,8 @@ export class Model {
     this.states = states;
     this.normalization = normalization;
     this.common = common;
+    // To draw them takes as long as to compile a kernel: both can be done at a time.
+    this.#skipInitial = gpu.defer(() => this.#write(initialParameters(layers, spec.seed)));
   }
 
   static async create(gpu: Gpu, options: ModelOptions): Promise<Model> {
@@ -117,7 +127,6 @@ export class Model {
     const layers = placeLayers(inputs, options.layers);
     await Promise.all([loadProducts(gpu), ...everyLayer(layers).map(({ layer }) => layer.load?.())]);
     const scaleAndShift = normalizationOf(inputs, normalize);
-    const { values, states } = initialParameters(layers, seed);
     const specs = layers.map(({ layer }) => layer.spec);
     const outputs = layers.at(-1)?.outputs;
     const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
@@ -125,8 +134,8 @@ export class Model {
     const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
     return await gpu.guarded('Mlp.create', () => {
       const tensors = {
-        values: upload<'f32'>(gpu, values, [values.length], 'parameters'),
-        states: upload<'f32'>(gpu, states, [states.length], 'states'),
+        values: Tensor.empty(gpu, [flatLength(layers, 'values')], 'parameters'),
+        states: Tensor.empty(gpu, [flatLength(layers, 'states')], 'states'),
       };
       const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
       const [scale = 1, shift = 0] = scaleAndShift;
@@ -229,11 +238,17 @@ export class Model {
       checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
       (trained ? values : states).set(data, start);
     }
+    this.#skipInitial();
+    this.#write({ values, states });
+  }
+
+  #write({ values, states }: FlatValues): void {
     this.values.write(values);
     this.states.write(states);
   }
 
   dispose(): void {
+    this.#skipInitial();
     this.values.dispose();
     this.states.dispose();
     this.normalization.dispose();
@@ -269,9 +284,12 @@ export function placeLayers(
     next.number += 1;
     const starts = { values: next.values, states: next.states };
     const parameters = layer.parameters(width, `Mlp.create: layer ${name}`).map((wanted): PlacedParameter => {
-      const { trained = true, shape } = wanted;
+      const { trained = true, shape, initializer } = wanted;
       const kind = trained ? 'values' : 'states';
       const length = elements(shape);
+      if (typeof initializer !== 'number') {
+        checkInitializer(`Mlp.create: ${name}.${wanted.name} has initializer`, initializer, shape.length > 1);
+      }
       next[kind] += length;
       return { ...wanted, trained, fullName: `${name}.${wanted.name}`, start: next[kind] - length, length };
     });
@@ -291,19 +309,17 @@ export function everyLayer(layers: readonly ModelLayer[]): readonly ModelLayer[]
   return layers.flatMap((layer) => [layer, ...everyLayer(layer.layers)]);
 }
 
-function initialParameters(
-  layers: readonly ModelLayer[],
-  seed: number,
-): { readonly values: Float32Array<ArrayBuffer>; readonly states: Float32Array<ArrayBuffer> } {
-  const all = everyLayer(layers);
-  // No tensor is empty, be there no parameters at all.
-  const flat = (ranges: readonly Range[]): Float32Array<ArrayBuffer> =>
-    new Float32Array(Math.max(BLOCK, ...ranges.map(({ start, length }) => aligned(start + length))));
-  const [values, states] = [flat(all.map((layer) => layer.values)), flat(all.map((layer) => layer.states))];
+/** Elements of a flat tensor: whole blocks, and never none, be there no parameters at all. */
+function flatLength(layers: readonly ModelLayer[], kind: 'values' | 'states'): number {
+  return Math.max(BLOCK, ...everyLayer(layers).map(({ [kind]: { start, length } }) => aligned(start + length)));
+}
+
+function initialParameters(layers: readonly ModelLayer[], seed: number): FlatValues {
+  const values = new Float32Array(flatLength(layers, 'values'));
+  const states = new Float32Array(flatLength(layers, 'states'));
   const random = new Random(seed);
-  for (const { initializer, shape, start, length, trained, pieces = 1 } of all.flatMap(
-    ({ parameters }) => parameters,
-  )) {
+  const all = everyLayer(layers).flatMap(({ parameters }) => parameters);
+  for (const { initializer, shape, start, length, trained, pieces = 1 } of all) {
     const flatTensor = trained ? values : states;
     if (typeof initializer === 'number') {
       flatTensor.fill(initializer, start, start + length);
@@ -312,7 +328,8 @@ function initialParameters(
     const [fanIn = 1, columns = 1] = shape;
     for (let piece = 0; piece < pieces; piece++) {
       const drawn = initialValues(initializer, fanIn, columns / pieces, random);
-      for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
+      if (pieces === 1) flatTensor.set(drawn, start);
+      else for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
     }
   }
   return { values, states };

@@ -73,6 +73,7 @@ export class Gpu implements Memory, Binder {
   profiler: Profiler | undefined;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
+  readonly #deferred: Set<() => void> = new Set<() => void>();
   #unused: Binder['unused'] | undefined;
   #loss: GpuLoss | undefined;
   #fault: MlpError | undefined;
@@ -192,8 +193,27 @@ export class Gpu implements Memory, Binder {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
+  /**
+   * Puts off writes that have time until a plan is being compiled, or a kernel or a copy next reads a buffer. Whoever writes
+   * to the same buffer before takes them back.
+   * @internal @returns what takes it back
+   */
+  defer(work: () => void): () => void {
+    this.#deferred.add(work);
+    return () => this.#deferred.delete(work);
+  }
+
+  /** @internal Does now what was put off. */
+  catchUp(): void {
+    for (const work of this.#deferred) {
+      this.#deferred.delete(work);
+      work();
+    }
+  }
+
   /** @internal One compute pass in one submit; `after` may add copies behind it. */
   submit(label: string, record: (pass: Pass) => void, after?: (encoder: GPUCommandEncoder) => void): void {
+    this.catchUp();
     const encoder = this.device.createCommandEncoder({ label });
     const pass = this.profiler?.begin(encoder) ?? encoder.beginComputePass({ label });
     record(pass);
@@ -205,6 +225,7 @@ export class Gpu implements Memory, Binder {
   /** @internal Copies a tensor into another one of the same size, in queue order. */
   copy(from: Tensor<DType>, to: Tensor<DType>): void {
     this.check();
+    this.catchUp();
     const encoder = this.device.createCommandEncoder({ label: 'copy' });
     encoder.copyBufferToBuffer(from.buffer, from.byteOffset, to.buffer, to.byteOffset, from.byteLength);
     this.device.queue.submit([encoder.finish()]);
@@ -288,6 +309,7 @@ export class Gpu implements Memory, Binder {
   /** @internal */
   async read(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
     this.check();
+    this.catchUp();
     const first = byteOffset - (byteOffset % 4);
     const size = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
     const staging = this.allocateStaging(size, 'read');

@@ -2,26 +2,25 @@ import { MlpError } from '../errors.js';
 import type { Program } from './dispatch.js';
 import type { Shader } from './shader.js';
 
+let specialized: typeof import('./specialize.js').specialized | undefined;
+
+/** Loads what pipelines are compiled with. Once it is there, `ready` begins at once. */
+export async function loadCompiler(): Promise<void> {
+  specialized = (await import('./specialize.js')).specialized;
+}
+
 /** A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. */
 export class Pipeline {
   readonly layout: GPUBindGroupLayout;
   #finished: GPUComputePipeline | undefined;
   #ready: Promise<void> | undefined;
   readonly #device: GPUDevice;
-  readonly #module: GPUShaderModule;
-  readonly #descriptor: GPUComputePipelineDescriptor;
+  readonly #program: Program;
 
-  constructor(device: GPUDevice, module: GPUShaderModule, layout: GPUBindGroupLayout, program: Program) {
+  constructor(device: GPUDevice, layout: GPUBindGroupLayout, program: Program) {
     this.#device = device;
-    this.#module = module;
     this.layout = layout;
-    const constants: Record<string, number> = {};
-    for (const [name, value] of Object.entries(program.overrides)) constants[name] = Number(value);
-    this.#descriptor = {
-      label: describe(program),
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, constants },
-    };
+    this.#program = program;
   }
 
   /** Compiles without blocking. @throws {MlpError} `shader`, with the shader's name and the compiler's words */
@@ -36,21 +35,35 @@ export class Pipeline {
 
   /** The pipeline; compiled here and now if `ready` was not awaited. */
   get compiled(): GPUComputePipeline {
-    this.#finished ??= this.#device.createComputePipeline(this.#descriptor);
+    this.#finished ??= this.#device.createComputePipeline(this.#describe(this.#program.shader.code));
     return this.#finished;
   }
 
+  /** The module is made no sooner than it is compiled, for already to read its text takes milliseconds. */
+  #describe(code: string): GPUComputePipelineDescriptor & { readonly label: string } {
+    const { shader, overrides } = this.#program;
+    const constants: Record<string, number> = {};
+    for (const [name, value] of Object.entries(overrides)) constants[name] = Number(value);
+    return {
+      label: describe(this.#program),
+      layout: this.#device.createPipelineLayout({ bindGroupLayouts: [this.layout] }),
+      compute: { module: this.#device.createShaderModule({ label: shader.name, code }), constants },
+    };
+  }
+
   async #compile(): Promise<void> {
+    const { shader, overrides } = this.#program;
+    if (specialized === undefined) await loadCompiler();
+    const values = { ...shader.overrides, ...overrides };
+    const descriptor = this.#describe(specialized?.(shader.code, values) ?? shader.code);
     try {
-      const compiled = await this.#device.createComputePipelineAsync(this.#descriptor);
+      const compiled = await this.#device.createComputePipelineAsync(descriptor);
       this.#finished ??= compiled;
     } catch (cause) {
-      const { messages } = await this.#module.getCompilationInfo().catch(() => ({ messages: [] }));
+      const { messages } = await descriptor.compute.module.getCompilationInfo().catch(() => ({ messages: [] }));
       const lines = messages.map(({ type, lineNum, linePos, message }) => `${type} ${lineNum}:${linePos} ${message}`);
       const text = lines.join('\n') || String(cause);
-      throw new MlpError('shader', `The shader ${this.#descriptor.label} does not compile on this GPU: ${text}`, {
-        cause,
-      });
+      throw new MlpError('shader', `The shader ${descriptor.label} does not compile on this GPU: ${text}`, { cause });
     }
   }
 }
@@ -58,7 +71,6 @@ export class Pipeline {
 /** Pipelines by shader and overrides, each compiled once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
-  readonly #modules: Map<Shader, GPUShaderModule> = new Map<Shader, GPUShaderModule>();
   readonly #layouts: Map<Shader, GPUBindGroupLayout> = new Map<Shader, GPUBindGroupLayout>();
   readonly #pipelines: Map<string, Pipeline> = new Map<string, Pipeline>();
 
@@ -67,13 +79,9 @@ export class PipelineCache {
   }
 
   get(program: Program): Pipeline {
-    const { shader } = program;
     return once(this.#pipelines, describe(program), () => {
-      const module = once(this.#modules, shader, ({ name: label, code }) =>
-        this.#device.createShaderModule({ label, code }),
-      );
-      const layout = once(this.#layouts, shader, () => bindGroupLayout(this.#device, shader));
-      return new Pipeline(this.#device, module, layout, program);
+      const layout = once(this.#layouts, program.shader, () => bindGroupLayout(this.#device, program.shader));
+      return new Pipeline(this.#device, layout, program);
     });
   }
 }

@@ -4,6 +4,7 @@ import { table } from '../table.js';
 import { bind, type Command, current, encode, type Pass, uploadUniforms } from './command.js';
 import { type AdapterTraits, choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import type { Gpu } from './gpu.js';
+import { loadCompiler } from './pipeline.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 import { type PlanMemory, Workspace } from './workspace.js';
 
@@ -271,7 +272,9 @@ export class Plan {
   /** Resolves when every pipeline is compiled; all are compiled at once. */
   async ready(): Promise<void> {
     const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
+    await loadCompiler();
     const all = Promise.all([...pipelines].map((pipeline) => pipeline.ready()));
+    this.#gpu.catchUp();
     await all.catch((cause: unknown) => this.#gpu.explain(this.label, cause));
     this.#gpu.check();
   }

@@ -84,13 +84,27 @@ const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', 
 export const onSoftware = ({ software }: AdapterTraits): boolean => software;
 const onHardware = ({ software }: AdapterTraits): boolean => !software;
 
+/** Every binding and number that a product's programs have, of which the others leave some out. */
+export type MatmulShader = typeof tiled;
+
+/** The programs for a product, once they are loaded. */
+export interface MatmulPrograms {
+  readonly shader: MatmulShader;
+  programsFor(product: Product): readonly Program<MatmulVariant>[];
+}
+
+/** @param software `softwarePrograms`, if it is there: few pages have such an adapter */
+export function allPrograms(software?: SoftwarePrograms): MatmulPrograms {
+  return { shader: tiled, programsFor: (product) => matmulPrograms(product, software) };
+}
+
 /**
  * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
  * that it can run an adapter takes the first that it prefers; a tuner may time them all.
  *
  * A CPU adapter wants register tiles straight from storage. A GPU reads B once if there are few rows; else it takes the
  * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
- * @param software those of `matmul-software.ts`, if they are there: few pages have such an adapter
+ * @param software those of `matmul-software.ts`, if they are there
  */
 export function matmulPrograms(product: Product, software?: SoftwarePrograms): readonly Program<MatmulVariant>[] {
   const { M, N, K, epilogue } = product;

@@ -1,11 +1,10 @@
-import shader from '../../shaders/matmul-tiled.wgsl';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
-import { ShapeError } from '../errors.js';
+import { MlpError, ShapeError } from '../errors.js';
 import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import type { Gpu } from '../gpu/gpu.js';
 import { type DType, type Tensor, unaligned } from '../gpu/tensor.js';
 import type { GatheredRows } from './gather-rows.js';
-import { type MatmulVariant, matmulPrograms, type SoftwarePrograms } from './matmul-variants.js';
+import type { MatmulPrograms, MatmulVariant } from './matmul-variants.js';
 
 /** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
 export interface Gate {
@@ -36,12 +35,17 @@ export interface MatmulDispatch extends Dispatch {
   readonly product: { readonly A: Tensor | GatheredRows; readonly B: Tensor; readonly C: Tensor } & MatmulOptions;
 }
 
-let loaded: SoftwarePrograms | undefined;
+let loaded: MatmulPrograms | undefined;
 
-/** Loads what products want that are recorded for a GPU; `product` then finds it. A tuner may try everything. */
+/** Loads the programs of products that are recorded for a GPU; `product` then finds them. A tuner may try everything. */
 export async function loadProducts({ info, tuning }: Pick<Gpu, 'info' | 'tuning'>): Promise<void> {
-  if (!info.software && (tuning.tuning ?? 'off') === 'off') return;
-  loaded = (await import('./matmul-software.js')).softwarePrograms;
+  const all = info.software || (tuning.tuning ?? 'off') !== 'off';
+  const [{ allPrograms }, software] = await Promise.all([
+    import('./matmul-variants.js'),
+    all ? import('./matmul-software.js') : undefined,
+  ]);
+  // What a page has loaded for one adapter stays for the next.
+  if (software !== undefined || loaded === undefined) loaded = allPrograms(software?.softwarePrograms);
 }
 
 /**
@@ -50,16 +54,18 @@ export async function loadProducts({ info, tuning }: Pick<Gpu, 'info' | 'tuning'
  * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, as `gatherRows` would have written it
  * @param B (K, N), or (N, K) with `transposeB`
  * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
- * @param software the programs of CPU adapters, if there is one
+ * @param programs what can compute it
  * @throws {ShapeError} if sizes do not fit together
+ * @throws {MlpError} `not-loaded` before `loadProducts`
  */
 export function product(
   A: Tensor | GatheredRows,
   B: Tensor,
   C: Tensor,
   options: MatmulOptions = {},
-  software: SoftwarePrograms | undefined = loaded,
+  programs: MatmulPrograms | undefined = loaded,
 ): MatmulDispatch {
+  if (programs === undefined) throw new MlpError('not-loaded', 'matmul: a product is recorded after loadProducts().');
   const { transposeA = false, transposeB = false, onesRow = false, keepPreActivation = false, bias, gate } = options;
   const gathered = 'source' in A ? A : undefined;
   const stored: Pick<Tensor<DType>, 'shape' | 'label'> = 'source' in A
@@ -118,20 +124,20 @@ export function product(
       ALPHA: activation.alpha,
     },
   };
-  const possible = matmulPrograms(form, software);
+  const possible = programs.programsFor(form);
   const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
-  const programs = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
-  if (programs.length === 0) {
+  const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
+  if (wanted.length === 0) {
     throw new ShapeError(
       `${name}: the variant "${options.variant}" cannot compute it. Those that can: ${possible.map(({ variant }) => variant).join(', ')}.`,
     );
   }
   const [scale, shift] = gathered?.source.common ?? [1, 0];
   const data = 'source' in A ? A.source.data : A;
-  const described = dispatch(shader, {
+  const described = dispatch(programs.shader, {
     kernel: 'matmul',
     label: name,
-    programs,
+    programs: wanted,
     uniforms: {
       dims: {
         M,

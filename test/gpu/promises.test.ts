@@ -43,6 +43,28 @@ async function countCalls(work: () => unknown): Promise<Counts> {
   return counts;
 }
 
+/** Notes when pipelines are asked for, and when how many bytes are written. */
+function listen(): { readonly events: string[]; undo(): void } {
+  const events: string[] = [];
+  const { createComputePipelineAsync } = GPUDevice.prototype;
+  const { writeBuffer } = GPUQueue.prototype;
+  GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+    events.push('createComputePipelineAsync');
+    return createComputePipelineAsync.call(this, descriptor);
+  };
+  GPUQueue.prototype.writeBuffer = function (...args: Parameters<typeof writeBuffer>) {
+    events.push(`writeBuffer ${args[4] ?? args[2].byteLength}`);
+    return Reflect.apply(writeBuffer, this, args);
+  };
+  return {
+    events,
+    undo() {
+      Object.assign(GPUDevice.prototype, { createComputePipelineAsync });
+      Object.assign(GPUQueue.prototype, { writeBuffer });
+    },
+  };
+}
+
 interface Setting {
   readonly gpu: Gpu;
   readonly model: Mlp;
@@ -148,6 +170,35 @@ test('predict on host bytes, floats, a Tensor and a GPUBuffer; probabilities, lo
   const bytes = Uint8Array.from({ length: 12 }, (_, i) => 20 * i);
   expect(await model.predict(bytes)).toEqual(await model.predict(Float32Array.from(bytes)));
   dispose();
+});
+
+test('initial values are drawn while the first kernels compile, and not at all if others are set', async () => {
+  using gpu = await Gpu.request();
+  const layers = [dense(300, 'tanh'), dense(2)];
+  const { events, undo } = listen();
+  try {
+    using model = await Mlp.create(gpu, { inputs: 40, layers, seed: 3 });
+    using _trainer = await model.trainer({
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd({ learningRate: 0.1 }),
+      batchSize: 8,
+    });
+    // Two layers, each in whole blocks of 64: 40·300 + 300 and 300·2 + 2 elements.
+    const all = `writeBuffer ${4 * (12352 + 640)}`;
+    const drawn = events.indexOf(all);
+    expect(drawn).toBeGreaterThan(events.lastIndexOf('createComputePipelineAsync'));
+    const weights = await model.weights();
+    events.length = 0;
+    using other = await Mlp.create(gpu, { inputs: 40, layers, seed: 4 });
+    other.setWeights(weights);
+    expect(await other.weights()).toEqual(weights);
+    expect(events.filter((event) => event === all)).toHaveLength(1);
+    // One that nobody uses owes nothing.
+    (await Mlp.create(gpu, { inputs: 40, layers })).dispose();
+    gpu.run([]);
+  } finally {
+    undo();
+  }
 });
 
 test('weights come and go bit for bit', async () => {

@@ -149,8 +149,9 @@ const dense0 = ['0.weight', '0.bias'];
 /** One part of a row of the table of activations, as `activationsWgsl` prints it. */
 function derivative(name: (typeof activationNames)[number]): Omit<PlantedError, 'network' | 'found'> {
   const [, slope] = activationFormulas[name].wgsl;
-  const text = `case ${activationNames.indexOf(name)}: { return ${slope}; } // ${name}`;
-  const wrong = `case ${activationNames.indexOf(name)}: { return 0.8 * (${slope}); }`;
+  // Of the cases of its switch a program has the one that it takes.
+  const text = `return ${slope};`;
+  const wrong = `return 0.8 * (${slope});`;
   return { shader: 'activations', what: `the derivative of ${name}`, text, wrong };
 }
 
@@ -381,8 +382,8 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'add',
       what: 'dX without what comes through the layers',
-      text: 'if (ADD) { sum += B[i]; }',
-      wrong: 'if (ADD && !GATE) { sum += B[i]; }',
+      text: 'sum += B[i];',
+      wrong: 'if (!GATE) { sum += B[i]; }',
       network: 'residual',
       found: dense0,
     },

@@ -43,6 +43,7 @@ const ORDER = [
   'gpu/profile.ts',
   'gpu/command.ts',
   'gpu/pipeline.ts',
+  'gpu/specialize.ts',
   'gpu/pool.ts',
   'gpu/choices.ts',
   'gpu/dispatch.ts',

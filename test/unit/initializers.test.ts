@@ -9,6 +9,8 @@ import {
   initializerSpec,
   initialValues,
 } from '../../src/initializers.js';
+import type { Layer } from '../../src/layers/layer.js';
+import { placeLayers } from '../../src/model.js';
 import { Random } from '../../src/random.js';
 
 const fanIn = 200;
@@ -225,4 +227,18 @@ test('default: He for the relu family, LeCun for selu, Xavier else', () => {
     sine: 'xavierUniform',
     step: 'xavierUniform',
   });
+});
+
+test('what a layer of your own asks for is checked as well, before anything is made', () => {
+  const asking = (initializer: unknown, shape: readonly number[]): Layer => ({
+    spec: { type: 'own' },
+    outputs: (inputs) => inputs,
+    parameters: () => [{ name: 'scale', shape, initializer: initializer as Initializer }],
+    record: () => undefined,
+  });
+  expect(() => placeLayers(3, [asking('gaussian', [3, 3])])).toThrow(
+    'Mlp.create: 0.scale has initializer "gaussian", which is not known. Known: zeros,',
+  );
+  expect(() => placeLayers(3, [asking('heNormal', [3])])).toThrow('"heNormal", which is for weights.');
+  expect(placeLayers(3, [asking('heNormal', [3, 3])])).toHaveLength(1);
 });
