@@ -4,7 +4,7 @@ import type { Shader } from './shader.js';
 
 let specialized: typeof import('./specialize.js').specialized | undefined;
 
-/** Loads what pipelines are compiled with. Once it is there, `ready` begins at once. */
+/** Loads what makes texts shorter. Once it is there, `ready` begins at once; `compiled` does without. */
 export async function loadCompiler(): Promise<void> {
   specialized = (await import('./specialize.js')).specialized;
 }
@@ -35,13 +35,14 @@ export class Pipeline {
 
   /** The pipeline; compiled here and now if `ready` was not awaited. */
   get compiled(): GPUComputePipeline {
-    this.#finished ??= this.#device.createComputePipeline(this.#describe(this.#program.shader.code));
+    this.#finished ??= this.#device.createComputePipeline(this.#describe());
     return this.#finished;
   }
 
   /** The module is made no sooner than it is compiled, for already to read its text takes milliseconds. */
-  #describe(code: string): GPUComputePipelineDescriptor & { readonly label: string } {
+  #describe(): GPUComputePipelineDescriptor & { readonly label: string } {
     const { shader, overrides } = this.#program;
+    const code = specialized?.(shader.code, { ...shader.overrides, ...overrides }) ?? shader.code;
     const constants: Record<string, number> = {};
     for (const [name, value] of Object.entries(overrides)) constants[name] = Number(value);
     return {
@@ -52,10 +53,8 @@ export class Pipeline {
   }
 
   async #compile(): Promise<void> {
-    const { shader, overrides } = this.#program;
     if (specialized === undefined) await loadCompiler();
-    const values = { ...shader.overrides, ...overrides };
-    const descriptor = this.#describe(specialized?.(shader.code, values) ?? shader.code);
+    const descriptor = this.#describe();
     try {
       const compiled = await this.#device.createComputePipelineAsync(descriptor);
       this.#finished ??= compiled;

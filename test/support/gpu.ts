@@ -1,3 +1,4 @@
+import { loadCompiler } from '../../src/gpu/pipeline.js';
 import { Gpu, Tensor } from '../../src/kernels.js';
 import { Random } from '../../src/random.js';
 import { type Bounded, exact } from '../../src/reference/bounded.js';
@@ -7,7 +8,8 @@ let shared: Promise<Gpu> | undefined;
 
 /** The device of this test file. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= Gpu.request();
+  // What `gpu.run` compiles is then the text that plans run.
+  shared ??= loadCompiler().then(() => Gpu.request());
   return shared;
 }
 
