@@ -12,7 +12,7 @@ export interface IrisOptions {
   /** The species of each: 0, 1 or 2. */
   readonly species: ArrayLike<number>;
   readonly epochs?: number;
-  /** One training each. */
+  /** One training each, ten unless others are given. */
   readonly seeds?: readonly number[];
   readonly report?: Report;
 }
@@ -23,8 +23,10 @@ export interface IrisResult {
   readonly mean: number;
 }
 
+export const irisSeeds: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+
 export async function iris(options: IrisOptions): Promise<IrisResult> {
-  const { gpu, lengths, species, epochs = 60, seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], report = silent } = options;
+  const { gpu, lengths, species, epochs = 60, seeds = irisSeeds, report = silent } = options;
   using flowers = Dataset.create(gpu, { inputs: lengths, features: 4, classes: species });
   const testAccuracy: number[] = [];
   for (const seed of seeds) {

@@ -28,6 +28,7 @@ standard error. The examples:
 ${LIST}
 
   --epochs N   how often to go through the samples, in place of the example's own number
+  --seed N     other initial values, order and data, in place of the example's own seed or seeds
   --json FILE  writes what the example returned, curves included
   --help       this text`;
 
@@ -39,6 +40,7 @@ export class UsageError extends Error {}
  * @property {boolean} help without a name too
  * @property {string} name '' with `help`
  * @property {string | undefined} epochs
+ * @property {string | undefined} seed
  * @property {string | undefined} json
  */
 
@@ -47,7 +49,8 @@ function parse(args) {
   const string = /** @type {const} */ ({ type: 'string' });
   const boolean = /** @type {const} */ ({ type: 'boolean' });
   try {
-    return parseArgs({ args, allowPositionals: true, options: { epochs: string, json: string, help: boolean } });
+    const options = { epochs: string, seed: string, json: string, help: boolean };
+    return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new UsageError(
@@ -63,9 +66,9 @@ function parse(args) {
  */
 export function readOptions(args) {
   const { values, positionals } = parse(args);
-  const { epochs, json, help = false } = values;
+  const { epochs, seed, json, help = false } = values;
   const [name, ...more] = positionals;
-  if (help || name === undefined) return { help: true, name: '', epochs, json };
+  if (help || name === undefined) return { help: true, name: '', epochs, seed, json };
   if (more.length > 0) {
     throw new UsageError(`One example runs at a time, but there are ${positionals.length}: ${positionals.join(', ')}.`);
   }
@@ -75,8 +78,11 @@ export function readOptions(args) {
   if (epochs !== undefined && !(/^\d+$/.test(epochs) && Number(epochs) >= 1 && Number(epochs) <= 10_000)) {
     throw new UsageError(`--epochs is "${epochs}"; it must be a whole number from 1 to 10000.`);
   }
+  if (seed !== undefined && !(/^\d+$/.test(seed) && Number.isSafeInteger(Number(seed)))) {
+    throw new UsageError(`--seed is "${seed}"; it must be a whole number, 0 or more.`);
+  }
   checkWritable(json);
-  return { help: false, name, epochs, json };
+  return { help: false, name, epochs, seed, json };
 }
 
 /**

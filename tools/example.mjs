@@ -62,7 +62,7 @@ function rounded(value) {
 }
 
 async function main() {
-  const { help, name, epochs, json } = readOptions(process.argv.slice(2));
+  const { help, name, epochs, seed, json } = readOptions(process.argv.slice(2));
   if (help) {
     console.log(HELP);
     return;
@@ -71,7 +71,11 @@ async function main() {
   const signal = interruptible();
   const { url, close } = await serve(join(root, 'examples/page/vite.config.ts'));
   try {
-    const query = new URLSearchParams({ name, ...(epochs !== undefined && { epochs }) });
+    const query = new URLSearchParams({
+      name,
+      ...(epochs !== undefined && { epochs }),
+      ...(seed !== undefined && { seed }),
+    });
     const { table, result, seconds, adapter, browser } = await runInChrome(`${url}?${query}`, signal);
     console.log(table);
     console.error(`${seconds.toFixed(1)} s on ${adapter}, ${browser}`);

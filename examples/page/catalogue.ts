@@ -8,6 +8,7 @@ export interface Wanted {
   readonly gpu: Gpu;
   readonly report: Report;
   readonly epochs?: number;
+  readonly seed?: number;
 }
 
 /** What an example gave: plain data, and a table of it. */
@@ -40,9 +41,10 @@ export const catalogue: Readonly<Record<string, (wanted: Wanted) => Promise<Outc
   },
 
   iris: async (wanted) => {
-    const { iris } = await import('../iris.ts');
-    const result = await iris({ ...wanted, ...flowers() });
-    const rows = result.testAccuracy.map((share, i) => [`${i + 1}`, percent(share)]);
+    const { iris, irisSeeds } = await import('../iris.ts');
+    const seeds = wanted.seed === undefined ? irisSeeds : [wanted.seed];
+    const result = await iris({ ...wanted, ...flowers(), seeds });
+    const rows = result.testAccuracy.map((share, i) => [`${seeds[i]}`, percent(share)]);
     return { result, table: table(['seed', 'test accuracy'], [...rows, ['mean', percent(result.mean)]]) };
   },
 

@@ -20,6 +20,7 @@ const tell = (event: ExampleEvent): void => globalThis.reportExample?.(event);
 async function run(query: URLSearchParams): Promise<void> {
   const name = query.get('name') ?? '';
   const epochs = query.get('epochs');
+  const seed = query.get('seed');
   const example = catalogue[name];
   if (example === undefined) throw new Error(`There is no example "${name}".`);
   const gpu = await Gpu.request();
@@ -31,6 +32,7 @@ async function run(query: URLSearchParams): Promise<void> {
     gpu,
     report: (progress, what = '') => tell({ type: 'progress', what, ...progress }),
     ...(epochs !== null && { epochs: Number(epochs) }),
+    ...(seed !== null && { seed: Number(seed) }),
   });
   tell({ type: 'done', seconds: (performance.now() - began) / 1000, ...outcome });
 }

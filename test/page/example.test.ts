@@ -44,6 +44,14 @@ test('npm run example -- xor: a table, and with --json what the example returned
   expect(stdout).toMatch(/^activation +loss +accuracy .*\n─.*\ntanh +[\d.]+ .*\nlinear +[\d.]+ .*\n$/);
 });
 
+test('with --seed another run', async () => {
+  const rows = await Promise.all(['3', '3', '4'].map((seed) => run('iris', '--epochs', '1', '--seed', seed)));
+  const [first, again, other] = rows.map(({ stdout }) => stdout);
+  expect(first).toMatch(/^seed +test accuracy\n─.*\n3 +[\d.]+ %\nmean +[\d.]+ %\n$/);
+  expect(again).toBe(first);
+  expect(other).toMatch(/\n4 +[\d.]+ %\n/);
+});
+
 test('without a name it lists the examples; an unknown one is a mistake of the caller', async () => {
   expect(await run()).toEqual({ status: 0, stdout: `${HELP}\n`, stderr: '' });
   const { status, stdout, stderr } = await run('xro');

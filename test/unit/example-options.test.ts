@@ -11,14 +11,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('options of npm run example', () => {
   test('a name, and every option that --help names', () => {
     const json = join(folder, 'out.json');
-    expect(readOptions(['xor'])).toEqual({ help: false, name: 'xor', epochs: undefined, json: undefined });
-    expect(readOptions(['sine', '--epochs', '3', '--json', json])).toEqual({
+    const none = { epochs: undefined, seed: undefined, json: undefined };
+    expect(readOptions(['xor'])).toEqual({ ...none, help: false, name: 'xor' });
+    expect(readOptions(['sine', '--epochs', '3', '--seed', '0', '--json', json])).toEqual({
       help: false,
       name: 'sine',
       epochs: '3',
+      seed: '0',
       json,
     });
-    expect([...HELP.matchAll(/^ {2}--([a-z]+)/gm)].map(([, name]) => name)).toEqual(['epochs', 'json', 'help']);
+    expect([...HELP.matchAll(/^ {2}--([a-z]+)/gm)].map(([, name]) => name)).toEqual(['epochs', 'seed', 'json', 'help']);
   });
 
   test('without a name, and with --help, it lists the examples', () => {
@@ -35,6 +37,8 @@ describe('options of npm run example', () => {
     [['xor', '--epoch', '3'], /^Unknown option '--epoch'\..* `npm run example -- --help` lists them\.$/],
     [['xor', '--epochs', '0'], /^--epochs is "0"; it must be a whole number from 1 to 10000\.$/],
     [['xor', '--epochs', '2.5'], /^--epochs is "2\.5"; /],
+    [['xor', '--seed', 'x'], /^--seed is "x"; it must be a whole number, 0 or more\.$/],
+    [['xor', '--seed', '9007199254740993'], /^--seed is "9007199254740993"; /],
     [
       ['xor', '--json', join(folder, 'nowhere', 'x.json')],
       /^--json is ".*x\.json", but there is no folder .*nowhere\. /,
