@@ -61,9 +61,7 @@ export function dense(
     modules: resolved?.name === 'linear' && given !== 'softmax' ? [own] : [own, after],
     outputs: () => units,
     ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
-    ...(resolved?.untrainable === true && {
-      untrainable: `has the activation "${resolved.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
-    }),
+    ...untrainableBy(resolved),
     ...(seldom && {
       async load() {
         endings = await import('./dense-endings.js');
@@ -123,13 +121,21 @@ export function dense(
   };
 }
 
-function isMaxout(activation: Activation | Maxout): activation is Maxout {
+export function isMaxout(activation: Activation | Maxout): activation is Maxout {
   return (typeof activation === 'string' ? activation : activation.type) === 'maxout';
 }
 
 function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces: number } {
   const { pieces = 2 } = typeof maxout === 'string' ? {} : maxout;
   return { type: 'maxout', pieces };
+}
+
+/** Why a layer that ends in it cannot be trained, if that is so. */
+export function untrainableBy(activation: ResolvedActivation | undefined): Pick<Layer, 'untrainable'> {
+  if (activation?.untrainable !== true) return {};
+  return {
+    untrainable: `has the activation "${activation.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
+  };
 }
 
 /** A spec is plain data even for an activation that does not exist; `parameters` then says so. */

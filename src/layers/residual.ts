@@ -1,12 +1,12 @@
 import { type Activation, resolveActivation } from '../activations.js';
-import { ShapeError } from '../errors.js';
+import { MlpError, ShapeError } from '../errors.js';
 import { add } from '../kernels/add.js';
 import { recordChain } from './chain.js';
-import { tryResolve } from './dense.js';
+import { isMaxout, tryResolve, untrainableBy } from './dense.js';
 import type { Layer } from './layer.js';
 
 export interface ResidualOptions {
-  /** f, of the sum; linear by default. */
+  /** f, of the sum; linear by default. None that is learned: that takes a dense layer, and so does maxout. */
   readonly activation?: Activation;
 }
 
@@ -16,16 +16,23 @@ export interface ResidualOptions {
  */
 export function residual(layers: readonly Layer[], options: ResidualOptions = {}): Layer {
   const { activation = 'linear' } = options;
+  const resolved = tryResolve(activation);
   return {
     spec: {
       type: 'residual',
-      activation: tryResolve(activation)?.spec ?? activation,
+      activation: resolved?.spec ?? activation,
       layers: layers.map(({ spec }) => spec),
     },
     layers,
+    ...untrainableBy(resolved),
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
-      resolveActivation(activation);
+      if (isMaxout(activation) || resolveActivation(activation).learned !== undefined) {
+        throw new MlpError(
+          'bad-activation',
+          `${where} (residual) has activation ${JSON.stringify(activation)}, which only dense layers have. Use another, such as "leakyRelu" or "swish".`,
+        );
+      }
       const outputs = layers.reduce((width, layer) => layer.outputs(width), inputs);
       if (layers.length === 0 || outputs !== inputs) {
         throw new ShapeError(

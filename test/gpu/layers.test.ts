@@ -274,10 +274,29 @@ test.for<[string, () => Layer[], string, string]>([
   ],
   ['a layer in a block', () => [residual([dropout(2), dense(5)])], 'bad-option', 'layer 0.0 (dropout) has rate = 2'],
   ['an activation', () => [residual([dense(5)], { activation: 'rleu' as 'relu' })], 'unknown-activation', '"rleu"'],
+  ...(['prelu', { type: 'swish', learned: true }, 'maxout' as 'relu'] as const).map(
+    (activation): [string, () => Layer[], string, string] => [
+      `a block’s ${JSON.stringify(activation)}`,
+      () => [residual([dense(5)], { activation })],
+      'bad-activation',
+      `layer 0 (residual) has activation ${JSON.stringify(activation)}, which only dense layers have.`,
+    ],
+  ),
 ])('%s is refused', async ([, layers, code, message]) => {
   const gpu = await sharedGpu();
   const failure = Mlp.create(gpu, { inputs: INPUTS, layers: layers() });
   await expect(failure).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+});
+
+test('a block that ends in a step cannot be trained, and predicts', async () => {
+  const gpu = await sharedGpu();
+  const layers = [residual([dense(INPUTS, 'linear', { initializer: 'zeros' })], { activation: 'step' })];
+  using model = await Mlp.create(gpu, { inputs: INPUTS, layers });
+  await expect(trainerOf(model)).rejects.toMatchObject({
+    code: 'not-trainable',
+    message: expect.stringContaining('layer 0 (residual) has the activation "step", whose derivative is 0'),
+  });
+  expect(await model.predict([-2, -1, 0, 1, 2], { output: 'values' })).toEqual(new Float32Array([0, 0, 1, 1, 1]));
 });
 
 test('batchNorm cannot be trained row by row', async () => {

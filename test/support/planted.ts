@@ -132,7 +132,6 @@ export const networks: Readonly<Record<string, CheckedNetwork>> = {
   batchNorm: between(batchNorm),
   layerNorm: between(layerNorm),
   residual: between(() => residual([dense(4, 'tanh'), dense(6, 'softplus')])),
-  'residual with prelu': between(() => residual([dense(6)], { activation: 'prelu' })),
   'matmul-gemv, gated': { layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'matmul-gemv')], loss: meanSquaredError },
   ...Object.fromEntries(gates.map((name) => [name, ending(activationOf(name))])),
   ...Object.fromEntries(
@@ -184,7 +183,6 @@ function product(variant: MatmulVariant): PlantedError {
  */
 export const plantedErrors: readonly (readonly PlantedError[])[] = [
   gates.map((name) => ({ ...derivative(name), network: name, found: dense0 })),
-  [{ ...derivative('prelu'), network: 'residual with prelu', found: [...dense0, '1.0.weight', '1.0.bias'] }],
   variants.map(product),
   [
     {
