@@ -21,6 +21,10 @@ export interface Adjusting {
  * @throws {MlpError} `bad-option` for a number outside of its range, before anything is allocated
  */
 export function adjusting(model: Model, clip: Clip | undefined, penalties: Penalties = {}): Adjusting {
+  const names = Object.keys(Object(penalties));
+  if (typeof penalties !== 'object' || penalties === null || names.some((name) => name !== 'l1' && name !== 'l2')) {
+    throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');
+  }
   const { l1 = 0, l2 = 0 } = penalties;
   demand('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
   if (clip !== undefined) checkClip(clip);
@@ -58,7 +62,7 @@ export function kindsTensor(model: Model): Tensor<'u32'> {
 }
 
 function checkClip(clip: Clip): void {
-  const entries = Object.entries(clip);
+  const entries = Object.entries(Object(clip));
   const [name] = entries.map(([key]) => key);
   if (entries.length !== 1 || (name !== 'norm' && name !== 'value')) {
     throw new MlpError('bad-option', 'trainer: clip must be { norm } or { value }, one of them.');

@@ -9,13 +9,15 @@ export type Kind =
   | 'a positive float32 number'
   | 'a number in [0, 1)'
   | 'a number in [0, 1]';
+/** On the GPU, where all numbers go. */
+const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
 const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
-  'a finite number': Number.isFinite,
-  'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
+  'a finite number': isFloat32,
+  'a finite number ≥ 0': (value) => isFloat32(value) && value >= 0,
   // A GPU may take a subnormal for zero.
-  'a positive float32 number': (value) => Number.isFinite(Math.fround(value)) && value >= 2 ** -126,
+  'a positive float32 number': (value) => isFloat32(value) && value >= 2 ** -126,
   'a number in [0, 1)': (value) => value >= 0 && value < 1,
   'a number in [0, 1]': (value) => value >= 0 && value <= 1,
 };
@@ -31,7 +33,7 @@ export function demand(
   code = 'bad-option',
 ): void {
   for (const [name, value] of Object.entries(numbers)) {
-    if (kinds[kind](value as number)) continue;
+    if (typeof value === 'number' && kinds[kind](value)) continue;
     const message = `${where} ${name} = ${String(value)}; ${name} must be ${kind}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
@@ -64,12 +66,14 @@ export function checkFinite(
   }
 }
 
-/** Checks a list of weights by its name: finite, ≥ 0, and not all 0. @throws {MlpError} `bad-loss` that says which is not */
+/** Checks a list of weights by its name: finite in float32, ≥ 0, and not all 0. @throws {MlpError} `bad-loss` that says which is not */
 export function checkWeights(where: string, lists: Readonly<Record<string, readonly number[]>>): void {
   for (const [name, weights] of Object.entries(lists)) {
-    const bad = weights.findIndex((weight) => !(weight >= 0 && Number.isFinite(weight)));
-    if (bad < 0 && weights.some((weight) => weight > 0)) continue;
-    const what = bad < 0 ? 'has no weight above 0' : `has ${String(weights[bad])} at ${bad}`;
+    // What is no list has no weights.
+    const all = Array.from(weights);
+    const bad = all.findIndex((weight) => typeof weight !== 'number' || !(weight >= 0 && isFloat32(weight)));
+    if (bad < 0 && all.some((weight) => weight > 0)) continue;
+    const what = bad < 0 ? 'has no weight above 0' : `has ${String(all[bad])} at ${bad}`;
     throw new MlpError('bad-loss', `${where}: ${name} ${what}; weights must be finite, ≥ 0, and not all 0.`);
   }
 }

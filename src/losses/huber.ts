@@ -1,4 +1,4 @@
-import { MlpError } from '../errors.js';
+import { demand } from '../check.js';
 import { PER_STEP } from '../gpu/dispatch.js';
 import { elementwiseLossRows } from '../kernels/elementwise-loss.js';
 import type { Loss } from './loss.js';
@@ -14,9 +14,7 @@ export interface HuberOptions {
  * @throws {MlpError} `bad-loss` if delta is not positive
  */
 export function huber({ delta = 1 }: HuberOptions = {}): Loss {
-  if (!(delta > 0 && Number.isFinite(delta))) {
-    throw new MlpError('bad-loss', `huber: delta = ${delta}; it must be a finite number > 0.`);
-  }
+  demand('huber:', { delta }, 'a positive float32 number', 'bad-loss');
   return {
     spec: { type: 'huber', delta },
     link: 'identity',

@@ -1,5 +1,4 @@
-import { checkWeights } from '../check.js';
-import { MlpError } from '../errors.js';
+import { checkWeights, demand } from '../check.js';
 import { PER_STEP } from '../gpu/dispatch.js';
 import { softmaxCrossEntropyRows } from '../kernels/softmax-cross-entropy.js';
 import type { Loss } from './loss.js';
@@ -22,12 +21,7 @@ export interface SoftmaxCrossEntropyOptions {
  */
 export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): Loss {
   const { labelSmoothing = 0, classWeights } = options;
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-    throw new MlpError(
-      'bad-loss',
-      `softmaxCrossEntropy: labelSmoothing = ${labelSmoothing}; it must be a number from 0 to 1.`,
-    );
-  }
+  demand('softmaxCrossEntropy:', { labelSmoothing }, 'a number in [0, 1]', 'bad-loss');
   if (classWeights !== undefined) checkWeights('softmaxCrossEntropy', { classWeights });
   return {
     spec: { type: 'softmaxCrossEntropy', labelSmoothing, classWeights: classWeights ?? null },

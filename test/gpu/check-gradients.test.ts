@@ -115,5 +115,9 @@ test('a trainer that is checked does nothing else meanwhile', async () => {
   expect(() => trainer.step(inputs, labels)).toThrow(/checkGradients is running/);
   await expect(trainer.checkGradients(inputs, labels)).rejects.toMatchObject({ code: 'busy' });
   await checking;
+  await expect(trainer.checkGradients(inputs, labels, { elements: 0 })).rejects.toThrow(
+    'elements = 0; elements must be',
+  );
+  await expect(trainer.checkGradients(inputs, labels, { seed: -1 })).rejects.toThrow('seed = -1; seed must be');
   await expect(trainer.checkGradients(inputs.subarray(1), labels)).rejects.toMatchObject({ code: 'shape' });
 });

@@ -258,6 +258,10 @@ test.for<readonly [options: object, message: string]>([
   [{ clip: { value: Number.NaN } }, 'trainer: clip with value = NaN; value must be a positive float32 number.'],
   [{ clip: { norm: 1, value: 1 } }, 'trainer: clip must be { norm } or { value }, one of them.'],
   [{ clip: {} }, 'trainer: clip must be { norm } or { value }, one of them.'],
+  [{ clip: null }, 'trainer: clip must be { norm } or { value }, one of them.'],
+  [{ penalties: { L2: 1 } }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
+  [{ penalties: 1e-4 }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
+  [{ penalties: null }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
   [{ penalties: { l1: -1 } }, 'trainer: penalties with l1 = -1; l1 must be a finite number ≥ 0.'],
   [{ penalties: { l2: Infinity } }, 'trainer: penalties with l2 = Infinity; l2 must be a finite number ≥ 0.'],
 ])('%j is refused, and nothing is left behind', async ([options, message]) => {

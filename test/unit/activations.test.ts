@@ -191,6 +191,7 @@ describe('resolveActivation', () => {
     [{ type: 'elu', alpha: -1 }, 'bad-activation', /elu has alpha = -1; alpha must be a finite number ≥ 0/],
     [{ type: 'leakyRelu', alpha: NaN }, 'bad-activation', /alpha = NaN/],
     [{ type: 'leakyRelu', alpha: '1' }, 'bad-activation', /alpha = 1/],
+    [{ type: 'leakyRelu', alpha: 1e39 }, 'bad-activation', /alpha = 1e\+39/],
     [{ type: 'swish', beta: Infinity }, 'bad-activation', /beta = Infinity/],
     [{ type: 'prelu', alpha: NaN }, 'bad-activation', /prelu has alpha = NaN; alpha must be a finite number\./],
     [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = row; .* per is "unit" or "layer"/],

@@ -176,6 +176,7 @@ const bad: readonly [string, unknown, message: string][] = [
   ['nothing', null, '"null", which is not known.'],
   ['no type', {}, '"undefined", which is not known.'],
   ['no value', 'constant', 'constant with value = undefined; value must be a finite number.'],
+  ['a value that is infinite in float32', { type: 'constant', value: 1e39 }, 'constant with value = 1e+39'],
   ['no deviation', { type: 'normal' }, 'normal with deviation = undefined; deviation must be a finite number ≥ 0.'],
   ['a negative deviation', { type: 'normal', deviation: -1 }, 'normal with deviation = -1'],
   ['a mean that is NaN', { type: 'normal', deviation: 1, mean: Number.NaN }, 'normal with mean = NaN'],
