@@ -97,7 +97,10 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
   const index = activationNames.indexOf(name);
   if (index < 0) {
     const known = activationNames.filter((row) => row !== 'geluTanh').join(', ');
-    throw new MlpError('unknown-activation', `Activation "${name}" is not known. Known: ${known}.`);
+    throw new MlpError(
+      'unknown-activation',
+      `Activation "${name}" is not known. Known: ${known}; of dense also maxout and softmax.`,
+    );
   }
   const { from, parameter, untrainable } = activationTable[name];
   if (name.startsWith('gelu')) {

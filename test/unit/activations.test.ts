@@ -184,7 +184,7 @@ describe('resolveActivation', () => {
     [
       'rleu',
       'unknown-activation',
-      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step\.$/,
+      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step; of dense also maxout and softmax\.$/,
     ],
     [{ type: 'toString' }, 'unknown-activation', /"toString" is not known/],
     ['', 'unknown-activation', /"" is not known/],
