@@ -204,6 +204,14 @@ test.for(bad)('%s is refused', ([, initializer, message]) => {
   expect(check).toThrow(message);
 });
 
+test('what a layer of one’s own asks for is checked too', () => {
+  for (const initializer of ['He', undefined] as unknown as Initializer[]) {
+    const draw = (): unknown => initialValues(initializer, 2, 2, new Random(1));
+    expect(draw).toThrow(MlpError);
+    expect(draw).toThrow(`Mlp.create: a parameter has initializer "${initializer}", which is not known. Known: zeros,`);
+  }
+});
+
 test.for(['heNormal', 'orthogonal'] as const)('%s is refused for a bias, which has no fans', (initializer) => {
   expect(() => checkInitializer('x', initializer, false)).toThrow(
     `x "${initializer}", which is for weights. Known: zeros, constant, normal, uniform.`,
