@@ -1,6 +1,15 @@
 import gemv from '../../shaders/matmul-gemv.wgsl';
 import tiled from '../../shaders/matmul-tiled.wgsl';
-import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
+import {
+  type AdapterTraits,
+  type Dispatch,
+  dispatch,
+  type PER_STEP,
+  type Program,
+  program,
+  type StepValues,
+} from '../gpu/dispatch.js';
+import type { DType, Tensor } from '../gpu/tensor.js';
 
 /** A product as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
 export interface Product {
@@ -84,18 +93,33 @@ const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', 
 export const onSoftware = ({ software }: AdapterTraits): boolean => software;
 const onHardware = ({ software }: AdapterTraits): boolean => !software;
 
-/** Every binding and number that a product's programs have, of which the others leave some out. */
-export type MatmulShader = typeof tiled;
+/** A call of a product's programs; `shaders/matmul-operands.wgsl` tells what they bind. */
+export interface MatmulCall {
+  readonly label: string;
+  readonly programs: readonly Program<MatmulVariant>[];
+  readonly uniforms: {
+    readonly dims: Readonly<
+      Record<'M' | 'N' | 'K' | 'bias_offset' | 'gate_offset' | 'keep_offset' | 'scale' | 'shift', number>
+    >;
+    readonly step: StepValues | typeof PER_STEP;
+  };
+  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'gate' | 'C' | 'C4', Tensor<DType> | undefined>>;
+  readonly flops: number;
+}
 
-/** The programs for a product, once they are loaded. */
+/** The programs for products, once they are loaded. */
 export interface MatmulPrograms {
-  readonly shader: MatmulShader;
   programsFor(product: Product): readonly Program<MatmulVariant>[];
+  describe(call: MatmulCall): Dispatch;
 }
 
 /** @param software `softwarePrograms`, if it is there: few pages have such an adapter */
 export function allPrograms(software?: SoftwarePrograms): MatmulPrograms {
-  return { shader: tiled, programsFor: (product) => matmulPrograms(product, software) };
+  return {
+    programsFor: (product) => matmulPrograms(product, software),
+    // Every program has the bindings of this one, or fewer.
+    describe: (call) => dispatch(tiled, { kernel: 'matmul', ...call }),
+  };
 }
 
 /**

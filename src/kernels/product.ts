@@ -1,6 +1,6 @@
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import { MlpError, ShapeError } from '../errors.js';
-import { type Dispatch, dispatch } from '../gpu/dispatch.js';
+import type { Dispatch } from '../gpu/dispatch.js';
 import type { Gpu } from '../gpu/gpu.js';
 import { type DType, type Tensor, unaligned } from '../gpu/tensor.js';
 import type { GatheredRows } from './gather-rows.js';
@@ -134,8 +134,7 @@ export function product(
   }
   const [scale, shift] = gathered?.source.common ?? [1, 0];
   const data = 'source' in A ? A.source.data : A;
-  const described = dispatch(programs.shader, {
-    kernel: 'matmul',
+  const described = programs.describe({
     label: name,
     programs: wanted,
     uniforms: {
