@@ -6,6 +6,7 @@ export type Kind =
   | 'an integer ≥ 0'
   | 'a finite number'
   | 'a finite number ≥ 0'
+  | 'a float32 number ≥ 0'
   | 'a positive float32 number'
   | 'a number in [0, 1)'
   | 'a number in [0, 1]';
@@ -14,6 +15,7 @@ const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': Number.isFinite,
   'a finite number ≥ 0': (value) => Number.isFinite(value) && value >= 0,
+  'a float32 number ≥ 0': (value) => Number.isFinite(Math.fround(value)) && value >= 0,
   // A GPU may take a subnormal for zero.
   'a positive float32 number': (value) => Number.isFinite(Math.fround(value)) && value >= 2 ** -126,
   'a number in [0, 1)': (value) => value >= 0 && value < 1,
