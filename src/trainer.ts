@@ -439,7 +439,7 @@ export class Trainer<M extends AnyMetric = never> {
   /**
    * Goes back to a checkpoint of this trainer, or of one made in the same way, on this page or another.
    * @throws {FormatError} if it is truncated or has changed, and changes nothing
-   * @throws {MlpError} `other-training` if model, loss, optimizer or batch size were others; `busy` while `fit` runs
+   * @throws {MlpError} `other-training` if model, loss, optimizer, batch size, clip or penalties were others; `busy` while `fit` runs
    */
   async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
     this.#checkIdle('restore');
@@ -689,8 +689,9 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** What decides the bits of training, apart from the data: plain data. */
   get #specs(): Checkpoint['training'] {
-    const { loss, optimizer, batchSize } = this.#options;
-    return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize };
+    const { loss, optimizer, batchSize, clip, penalties } = this.#options;
+    const all = penalties && { l1: 0, l2: 0, ...penalties };
+    return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize, clip, penalties: all };
   }
 
   #evaluation(total: Sums): Evaluation<M> {
