@@ -269,7 +269,8 @@ export async function lossSurface(
   { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
 ): Promise<LossSurface> {
   demand('lossSurface:', { points }, 'a positive integer');
-  demand('lossSurface:', { radius }, 'a finite number ≥ 0');
+  demand('lossSurface:', { radius }, 'a float32 number ≥ 0');
+  demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { gpu, values } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),

@@ -143,6 +143,8 @@ test('options out of range are refused', async () => {
   const { model, trainer, dataset } = await start();
   await expect(trainer.diagnose(dataset, { bins: 0 })).rejects.toThrow('bins = 0');
   await expect(trainer.lossSurface(dataset, { points: 1.5 })).rejects.toThrow('points = 1.5');
+  await expect(trainer.lossSurface(dataset, { radius: 1e39 })).rejects.toThrow('radius = 1e+39');
+  await expect(trainer.lossSurface(dataset, { seed: -1 })).rejects.toMatchObject({ code: 'bad-seed' });
   dataset.dispose();
   model.dispose();
 });
