@@ -1,7 +1,7 @@
 import { WebGpuUnavailableError } from 'webgpu-mlp';
 import { Controls } from './controls.ts';
 import { Curves } from './curves.ts';
-import { PIXELS } from './data.ts';
+import { type Digits, PIXELS } from './data.ts';
 import { DrawPad } from './draw-pad.ts';
 import { byId } from './element.ts';
 import * as format from './format.ts';
@@ -146,13 +146,16 @@ function showEpoch(event: Extract<SessionEvent, { type: 'epoch' }>): void {
   history.addTest(event.validation.loss, event.validation.accuracy);
   readout.showEpoch(event);
   draw();
-  if (!options.headless) void showGallery();
 }
 
-async function showGallery(): Promise<void> {
+/** Training waits for what the weights make of the test digits, but not for the page to show it. */
+async function readTestDigits(): Promise<void> {
   const test = session.mnist?.test;
   const probabilities = test === undefined ? null : await session.predict(test.images);
-  if (test === undefined || probabilities === null) return;
+  if (test !== undefined && probabilities !== null) void showGallery(test, probabilities);
+}
+
+async function showGallery(test: Digits, probabilities: Float32Array): Promise<void> {
   const { Gallery } = await import('./gallery.ts');
   gallery ??= new Gallery(placeTestDigit);
   gallery.show(test, probabilities);
@@ -178,6 +181,7 @@ function withSettings(action: (settings: Settings) => Promise<void>): void {
 }
 
 session.listen(show);
+if (!options.headless) session.afterEpoch = readTestDigits;
 
 notice.onAgain = () =>
   withSettings(async (settings) => {

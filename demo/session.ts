@@ -90,6 +90,8 @@ const stepsDone = ({ epoch, step, steps, singleSteps }: Position): number => (ep
 
 /** Owns the GPU, the data sets on it, and the one model being trained. */
 export class Session {
+  /** Called when an epoch has been tested; training goes on when it resolves, so that until then the weights are those. */
+  afterEpoch: () => Promise<void> = async () => {};
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   readonly #limit: number;
   readonly #speedometer = new Speedometer();
@@ -296,7 +298,7 @@ export class Session {
           const samples = stepsDone(run.position) * settings.batch;
           this.#sayProgress(run, { loss, accuracy }, this.#speedometer.read(performance.now(), samples));
         },
-        onEpoch: ({ epoch, loss, accuracy, validation, seconds }) => {
+        onEpoch: async ({ epoch, loss, accuracy, validation, seconds }) => {
           if (!current() || validation === undefined) return;
           this.#say({
             type: 'epoch',
@@ -307,6 +309,7 @@ export class Session {
             seconds,
             stepsDone: stepsDone(run.position),
           });
+          await this.afterEpoch();
           this.#speedometer.restart();
         },
       });

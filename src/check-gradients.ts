@@ -63,7 +63,7 @@ const WRONG = 0.01;
 export async function checkGradients(checked: Checked, options: CheckGradientsOptions = {}): Promise<GradientChecks> {
   const { elements = 16, seed = 0 } = options;
   demand('checkGradients:', { elements }, 'a positive integer');
-  demand('checkGradients:', { seed }, 'an integer ≥ 0');
+  demand('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { model, values, gradients } = checked;
   const random = new Random(seed);
   const checks: GradientCheck[] = [];

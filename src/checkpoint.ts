@@ -98,9 +98,8 @@ function contents(bytes: Uint8Array | ArrayBuffer): Uint8Array {
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   const length = blob.length < HEAD_BYTES ? 'more' : view.getBigUint64(MAGIC.length, true);
   if (length !== BigInt(blob.length)) {
-    throw new FormatError(
-      `restore: the checkpoint has ${blob.length} bytes, but should have ${length}: it is truncated.`,
-    );
+    const why = Number(length) < blob.length ? 'something follows it' : 'it is truncated';
+    throw new FormatError(`restore: the checkpoint has ${blob.length} bytes, but should have ${length}: ${why}.`);
   }
   const end = blob.length - CRC_BYTES;
   if (end < HEAD_BYTES || view.getUint32(end, true) !== crc32(blob.subarray(0, end))) {

@@ -33,8 +33,8 @@ const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 /**
  * Reads samples from CSV (RFC 4180), plain or gzip, in UTF-8: a record a line, LF or CRLF, cells in quotes where they hold
  * a delimiter, a quote (doubled) or a line break. Empty lines are skipped, and
- * spaces around names and numbers do not count. Labels of type `class` are the indices themselves
- * where all are integers ≥ 0; else they are names, and get indices in order of first appearance. All else is numbers.
+ * spaces around names and numbers do not count. Labels of type `class` are the indices themselves where all are
+ * integers ≥ 0 and below 2³¹; else they are names, and get indices in order of first appearance. All else is numbers.
  * @throws {DataError} that says in which line and column the file does not hold together
  * @throws {MlpError} `bad-option` if a column is not there, or the delimiter is none
  */
@@ -209,10 +209,15 @@ function numberIn(cell: Cell, columns: Columns): number {
   throw wrong(cell, columns, `; it must be a finite float32 number.${hint}`);
 }
 
+/** Larger integers are no indices: what 32 bits leave of them would be another class. */
+const MOST_CLASSES = 2 ** 31;
+
 /** Indices as they are, or names by number. @throws {DataError} for numbers that are none of both */
 function asClasses(cells: readonly Cell[], columns: Columns): Pick<CsvSamples, 'classes' | 'classNames'> {
   const values = cells.map(({ text }) => (NUMBER.test(text) ? Number(text) : Number.NaN));
-  if (values.every((value) => Number.isInteger(value) && value >= 0)) return { classes: Uint32Array.from(values) };
+  if (values.every((value) => Number.isInteger(value) && value >= 0 && value < MOST_CLASSES)) {
+    return { classes: Uint32Array.from(values) };
+  }
   const fraction = cells[values.findIndex((value) => value % 1 !== 0)];
   if (fraction !== undefined && !values.some(Number.isNaN)) {
     throw wrong(fraction, columns, `, which is no class. To regress on it, pass { type: 'value' }.`);

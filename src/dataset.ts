@@ -188,6 +188,9 @@ export class Dataset {
     const images = await readIdx(imageBytes, { name: 'Dataset.fromIdx: the IDX file of images' });
     const labels = await readIdx(labelBytes, { name: 'Dataset.fromIdx: the IDX file of labels', rank: 1 });
     const [count = 0, ...sizes] = images.shape;
+    if (sizes.length === 0) {
+      throw new DataError('Dataset.fromIdx: the IDX file of images has 1 dimension, as labels have; images have 3.');
+    }
     if (labels.data.length !== count) {
       throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
     }

@@ -270,6 +270,7 @@ export async function lossSurface(
 ): Promise<LossSurface> {
   demand('lossSurface:', { points }, 'a positive integer');
   demand('lossSurface:', { radius }, 'a finite number ≥ 0');
+  demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { gpu, values } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),

@@ -8,7 +8,7 @@ export interface EarlyStoppingOptions extends Monitor {
   readonly patience?: number;
   /** What counts as an improvement: more than this. */
   readonly minimumDelta?: number;
-  /** Whether the model has the parameters of its best epoch at the end; true by default. */
+  /** Whether the model has the parameters of its best epoch at the end, if no signal stopped `fit`; true by default. */
   readonly restoreBest?: boolean;
 }
 

@@ -16,11 +16,17 @@ export interface LoadOptions {
   readonly layers?: LayerMakers;
 }
 
+interface Part {
+  /** What of it has the parameters elsewhere for the moment. */
+  readonly moving?: string | undefined;
+  dispose(): void;
+}
+
 /** A multi-layer perceptron on a GPU. */
 export class Mlp {
   readonly #model: Model;
   /** What lives no longer than the model: trainers, and predictions. */
-  readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
+  readonly #parts: Set<Part> = new Set<Part>();
   #predictions: Promise<Predictions> | undefined;
   #disposed = false;
 
@@ -91,26 +97,27 @@ export class Mlp {
    * equals); of a single logistic output, whether its probability is ≥ ½.
    * @param inputs raw, as in training: the model normalises them itself. (samples, inputs) numbers
    * @throws {ShapeError|DataError} before any GPU work
+   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` has the parameters elsewhere
    * @throws {DeviceLostError} never a made-up result
    */
   predict(inputs: PredictInputs, options?: PredictOptions<Exclude<PredictionOutput, 'classes'>>): Promise<Float32Array>;
   async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array> {
-    this.#check();
+    this.#checkParameters();
     this.#predictions ??= this.#loadPredictions();
     const predictions = await this.#predictions;
-    this.#check();
+    this.#checkParameters();
     return await predictions.predict(inputs, options);
   }
 
   /** A copy of every parameter, after everything that has been queued. */
   async weights(): Promise<Weight[]> {
-    this.#check();
+    this.#checkParameters();
     return await this.#model.weights();
   }
 
   /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
-    this.#check();
+    this.#checkParameters();
     this.#model.setWeights(list);
   }
 
@@ -154,12 +161,20 @@ export class Mlp {
   async #loadPredictions(): Promise<Predictions> {
     try {
       const { Predictions } = await import('./prediction.js');
-      const predictions = new Predictions(this.#model, () => this.#check());
+      const predictions = new Predictions(this.#model, () => this.#checkParameters());
       this.#parts.add(predictions);
       return predictions;
     } catch (error) {
       this.#predictions = undefined;
       throw error;
+    }
+  }
+
+  /** @throws {MlpError} `busy` while they are not where training has brought them */
+  #checkParameters(): void {
+    this.#check();
+    for (const { moving } of this.#parts) {
+      if (moving) throw new MlpError('busy', `${moving} is running, and moves the parameters. Await it.`);
     }
   }
 

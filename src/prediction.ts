@@ -51,7 +51,7 @@ export class Predictions {
   #records: StepRecords | undefined;
   #disposed = false;
 
-  /** @param check throws if the model or its GPU is gone */
+  /** @param check throws if the model or its GPU is gone, or its parameters are elsewhere */
   constructor(model: Model, check: () => void) {
     this.#model = model;
     this.#check = check;

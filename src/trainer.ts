@@ -81,7 +81,7 @@ export interface FitOptions<M extends AnyMetric = never> {
   readonly shuffle?: boolean;
   /** How the learning rate moves from the trainer's `learningRate` on; by default it does not. */
   readonly schedule?: Schedule;
-  /** Ends training when a number no longer improves; the model then has the parameters of its best epoch. */
+  /** Ends training when a number no longer improves; the model then has the parameters of its best epoch, unless `signal` stopped it. */
   readonly earlyStopping?: EarlyStoppingOptions;
   /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
   readonly signal?: AbortSignal;
@@ -227,6 +227,11 @@ export class Trainer<M extends AnyMetric = never> {
     return this.#latest!.plan;
   }
 
+  /** @internal What has the model's parameters elsewhere for the moment, if anything has. */
+  get moving(): string | undefined {
+    return this.#busy === 'fit' || this.#busy === 'diagnose' ? undefined : this.#busy;
+  }
+
   /**
    * Queues one minibatch; there is nothing to wait for.
    * @param inputs at most `batchSize` samples
@@ -365,7 +370,8 @@ export class Trainer<M extends AnyMetric = never> {
 
   /**
    * Compares gradients with centred differences of the loss, to see whether a kernel or a layer of one's own is right.
-   * @returns a row for each parameter tensor; `toString()` is a table. The parameters are what they were
+   * @returns a row for each parameter tensor; `toString()` is a table. The parameters are what they were; meanwhile they are
+   * elsewhere, and reading or writing them is `busy`
    */
   async checkGradients(
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
@@ -399,7 +405,8 @@ export class Trainer<M extends AnyMetric = never> {
 
   /**
    * The loss over a slice of the space of parameters, along two random directions that are normalised filter by filter.
-   * It evaluates the data set at each of `points`² points, and leaves the parameters as they are.
+   * It evaluates the data set at each of `points`² points, and leaves the parameters as they are; meanwhile they are elsewhere,
+   * and reading or writing them is `busy`.
    */
   async lossSurface(dataset: Dataset, options: LossSurfaceOptions = {}): Promise<LossSurface> {
     checkDataset('lossSurface', dataset, this.#model, this.#options.loss);
@@ -439,7 +446,7 @@ export class Trainer<M extends AnyMetric = never> {
   /**
    * Goes back to a checkpoint of this trainer, or of one made in the same way, on this page or another.
    * @throws {FormatError} if it is truncated or has changed, and changes nothing
-   * @throws {MlpError} `other-training` if model, loss, optimizer or batch size were others; `busy` while `fit` runs
+   * @throws {MlpError} `other-training` if model, loss, optimizer, batch size, clip or penalties were others; `busy` while `fit` runs
    */
   async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
     this.#checkIdle('restore');
@@ -689,8 +696,9 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** What decides the bits of training, apart from the data: plain data. */
   get #specs(): Checkpoint['training'] {
-    const { loss, optimizer, batchSize } = this.#options;
-    return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize };
+    const { loss, optimizer, batchSize, clip, penalties } = this.#options;
+    const all = penalties && { l1: 0, l2: 0, ...penalties };
+    return { ...this.#model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize, clip, penalties: all };
   }
 
   #evaluation(total: Sums): Evaluation<M> {

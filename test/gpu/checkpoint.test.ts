@@ -2,12 +2,14 @@ import { expect, test } from 'vitest';
 import {
   adagrad,
   adam,
+  type Clip,
   Dataset,
   dense,
   FormatError,
   Gpu,
   type Layer,
   Mlp,
+  type Penalties,
   reduceOnPlateau,
   rmsprop,
   type Schedule,
@@ -29,6 +31,8 @@ interface Recipe {
   readonly learningRate?: number;
   readonly batchSize?: number;
   readonly seed?: number;
+  readonly clip?: Clip;
+  readonly penalties?: Penalties;
 }
 
 const tiny: Recipe = { layers: () => [dense(7, 'relu'), dense(3)] };
@@ -37,10 +41,14 @@ const recipes: readonly [string, Recipe][] = [
   ['a dispatch for each product', { layers: () => [dense(90, 'gelu'), dense(70, 'relu'), dense(3)] }],
 ];
 
-async function start(gpu: Gpu, { layers, learningRate = 0.1, batchSize = 16, seed = 5 }: Recipe): Promise<Training> {
+async function start(
+  gpu: Gpu,
+  { layers, learningRate = 0.1, batchSize = 16, seed = 5, ...adjustments }: Recipe,
+): Promise<Training> {
   const model = await Mlp.create(gpu, { inputs: 6, layers: layers(), seed });
   const optimizer = sgd({ learningRate, momentum: 0.9, dampening: 0.5, weightDecay: 1e-3 });
-  return { model, trainer: await model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize }) };
+  const options = { loss: softmaxCrossEntropy(), optimizer, batchSize, ...adjustments };
+  return { model, trainer: await model.trainer(options) };
 }
 
 const { inputs, labels } = clusters(100, 6, 3);
@@ -229,6 +237,11 @@ test('a checkpoint that is truncated or of something else is refused, and traini
     [{ layers: () => [dense(7, 'tanh'), dense(3)] }, 'the checkpoint is of layers = '],
     [{ ...tiny, learningRate: 0.2 }, 'the checkpoint is of optimizer = {"type":"sgd","learningRate":0.2'],
     [{ ...tiny, batchSize: 8 }, 'the checkpoint is of batchSize = 8, but here it is 16.'],
+    [{ ...tiny, clip: { norm: 1 } }, 'the checkpoint is of clip = {"norm":1}, but here it is nothing.'],
+    [
+      { ...tiny, penalties: { l2: 0.1 } },
+      'the checkpoint is of penalties = {"l1":0,"l2":0.1}, but here it is nothing.',
+    ],
     [
       { ...tiny, seed: 6 },
       'the checkpoint is of seed = 6, but here it is 5. Make the model and the trainer as they were.',

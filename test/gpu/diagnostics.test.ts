@@ -139,10 +139,41 @@ test('an aborted slice leaves the parameters as they were', async () => {
   model.dispose();
 });
 
+test('while the parameters are elsewhere, nobody reads or writes them', async () => {
+  const { model, trainer, data, dataset } = await start();
+  const before = await hashOf(model);
+  const [weights, file] = await Promise.all([model.weights(), model.save()]);
+  const controller = new AbortController();
+  const surface = trainer.lossSurface(dataset, { points: 101, signal: controller.signal });
+  const uses: readonly (() => Promise<unknown>)[] = [
+    async () => await model.weights(),
+    async () => await model.save(),
+    async () => await model.predict(data.inputs),
+    async () => model.setWeights(weights),
+    async () => await model.loadWeights(file),
+  ];
+  const refused = { code: 'busy', message: expect.stringContaining('lossSurface is running') };
+  await Promise.all(uses.map(async (use) => await expect(use()).rejects.toMatchObject(refused)));
+  controller.abort();
+  await expect(surface).rejects.toMatchObject({ name: 'AbortError' });
+  expect(await hashOf(model)).toBe(before);
+  const check = trainer.checkGradients(data.inputs.subarray(0, network.inputs), data.labels.subarray(0, 1));
+  await expect(model.save()).rejects.toThrow('checkGradients is running');
+  await check;
+  // A diagnosis leaves them where they are.
+  const diagnosis = trainer.diagnose(dataset);
+  expect(await model.save()).toEqual(file);
+  await diagnosis;
+  dataset.dispose();
+  model.dispose();
+});
+
 test('options out of range are refused', async () => {
   const { model, trainer, dataset } = await start();
   await expect(trainer.diagnose(dataset, { bins: 0 })).rejects.toThrow('bins = 0');
   await expect(trainer.lossSurface(dataset, { points: 1.5 })).rejects.toThrow('points = 1.5');
+  await expect(trainer.lossSurface(dataset, { radius: 1e39 })).rejects.toThrow('radius = 1e+39');
+  await expect(trainer.lossSurface(dataset, { seed: -1 })).rejects.toMatchObject({ code: 'bad-seed' });
   dataset.dispose();
   model.dispose();
 });

@@ -141,6 +141,9 @@ test('Dataset.fromIdx reads images and labels, and refuses a truncated file', as
   expect([data.length, data.features, data.classCount]).toEqual([2, 3, 10]);
   await expect(Dataset.fromIdx(gpu, images.subarray(0, 20), labels)).rejects.toThrow(DataError);
   await expect(Dataset.fromIdx(gpu, labels, images)).rejects.toThrow(DataError);
+  await expect(Dataset.fromIdx(gpu, labels, labels)).rejects.toThrow(
+    'Dataset.fromIdx: the IDX file of images has 1 dimension, as labels have; images have 3.',
+  );
   await expect(Dataset.fromIdx(gpu, images, Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 4))).rejects.toThrow(
     '2 images but 1 labels',
   );

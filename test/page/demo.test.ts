@@ -16,6 +16,11 @@ afterAll(() => browser?.close());
 
 const number = (text: string): number => Number.parseInt(text.replaceAll(',', ''), 10);
 
+/** What two elements of the page have said, one after the other. */
+interface Said {
+  readonly said: Readonly<Record<'figure-test' | 'gallery-summary', readonly string[]>>;
+}
+
 async function waitForStep({ page }: Demo, beyond: number): Promise<void> {
   await page.waitForFunction(
     (least) => Number.parseInt(document.querySelector('#figure-step')?.textContent ?? '', 10) > least,
@@ -90,6 +95,26 @@ test('one click trains: curves, figures, table, announcement and misread digits'
   const [, read, actual] = /read as (\d).*, is (\d)/.exec(label) ?? [];
   expect(await demo.text('#pad-verdict')).toBe(`Read as ${read}; it is ${actual}.`);
   expect(demo.problems).toEqual([]);
+});
+
+test('the misread digits are as many as the test accuracy says, also while training goes on', async () => {
+  await using demo = await openDemo(browser, { query: `${SMALL}&epochs=4&batch=32` });
+  await demo.state('ready');
+  await demo.page.evaluate(() => {
+    const said: Record<string, string[]> = { 'figure-test': [], 'gallery-summary': [] };
+    Object.assign(globalThis, { said });
+    for (const [id, texts] of Object.entries(said)) {
+      const element = document.querySelector(`#${id}`);
+      if (element === null) continue;
+      new MutationObserver(() => texts.push(element.textContent ?? '')).observe(element, { childList: true });
+    }
+  });
+  await demo.click('#start');
+  await demo.state('done');
+  await demo.page.waitForFunction(() => (globalThis as unknown as Said).said['gallery-summary'].length === 4);
+  const said = await demo.page.evaluate(() => (globalThis as unknown as Said).said);
+  const wrong = said['figure-test'].map((text) => Math.round(2000 - 20 * Number.parseFloat(text)));
+  expect(said['gallery-summary'].map(number)).toEqual(wrong);
 });
 
 test('pause holds, a single step adds one, resume goes on, reset begins anew', async () => {

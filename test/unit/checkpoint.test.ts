@@ -95,6 +95,7 @@ test('any bytes changed, and pieces swapped', () => {
 const wrong: readonly [what: string, bytes: Uint8Array, message: string][] = [
   ['a model file', writeSafetensors({ tensors: new Map(), metadata: new Map() }), 'Models are read by Mlp.load().'],
   ['nothing', new Uint8Array(0), 'has 0 bytes, but should have more: it is truncated.'],
+  ['a byte too many', Uint8Array.of(...blob, 0), `bytes, but should have ${blob.length}: something follows it.`],
   ['one byte changed', blob.map((byte, i) => (i === 40 ? byte ^ 1 : byte)), 'its CRC-32 is another.'],
   ['a file within that is none', around(new Uint8Array(3)), 'restore: the file has 3 bytes'],
   ['no metadata', around(writeSafetensors({ tensors: new Map(), metadata: new Map() })), 'does not say what it is of.'],

@@ -57,6 +57,13 @@ describe('reads', () => {
     expect(await readCsv('1,1\n2,-1', { target: 1 })).toMatchObject({ classNames: ['1', '-1'] });
   });
 
+  test('integers that no class can be as names, not as what is left of them in 32 bits', async () => {
+    expect(await readCsv('1,4294967296\n2,0\n3,4294967296', { target: 1 })).toMatchObject({
+      classes: Uint32Array.of(0, 1, 0),
+      classNames: ['4294967296', '0'],
+    });
+  });
+
   test('values to regress on', async () => {
     const text = 'a,b,c\n1,2,3\n4,5,6';
     const two = { inputs: Float32Array.of(2, 5), features: 1, targets: Float32Array.of(3, 1, 6, 4) };
