@@ -274,6 +274,12 @@ export function placeLayers(
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
     const name = `${prefix}${index}`;
+    if (typeof layer?.record !== 'function') {
+      throw new MlpError(
+        'bad-layer',
+        `Mlp.create: layer ${name} is ${typeof layer === 'function' ? 'a function' : String(layer)}; it must be a layer, such as dense(10).`,
+      );
+    }
     if (layer.spec.activation === 'softmax' && (prefix !== '' || index < layers.length - 1)) {
       throw new MlpError(
         'bad-activation',
@@ -299,6 +305,7 @@ export function placeLayers(
     next.states = aligned(next.states);
     const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next);
     const outputs = layer.outputs(width);
+    demand(`Mlp.create: layer ${name} (${layer.spec.type}) has`, { outputs }, 'a positive integer', 'shape');
     width = outputs;
     return { ...place, outputs, values, states, parameters, layers: inner };
   });
@@ -340,18 +347,25 @@ export function normalizationOf(
   inputs: number,
   normalize: Normalization = { mean: 0, std: 1 },
 ): Float32Array<ArrayBuffer> {
+  if (typeof normalize === 'string' && normalize !== 'unit' && normalize !== 'signed') {
+    throw new MlpError(
+      'bad-normalization',
+      `Mlp.create: normalize = "${String(normalize)}"; it is "unit", "signed" or { mean, std }.`,
+    );
+  }
   const { mean, std } =
     normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
   const scaleAndShift = new Float32Array(2 * inputs);
   for (let feature = 0; feature < inputs; feature++) {
     const [m = NaN, s = NaN] = [mean, std].map((value) => (typeof value === 'object' ? value[feature] : value));
-    if (!Number.isFinite(m) || !Number.isFinite(s) || s <= 0) {
+    const pair = Float32Array.of(1 / s, -m / s);
+    if (!(s > 0) || !pair.every(Number.isFinite)) {
       throw new MlpError(
         'bad-normalization',
-        `Mlp.create: normalize of feature ${feature} has mean = ${m} and std = ${s}; they must be finite, std positive, one for all or one for each of the ${inputs} inputs.`,
+        `Mlp.create: normalize of feature ${feature} has mean = ${m} and std = ${s}; mean/std and 1/std must be finite in float32, std positive, one for all or one for each of the ${inputs} inputs.`,
       );
     }
-    scaleAndShift.set([1 / s, -m / s], 2 * feature);
+    scaleAndShift.set(pair, 2 * feature);
   }
   return scaleAndShift;
 }

@@ -13,6 +13,7 @@ import {
   type Metric,
   Mlp,
   MlpError,
+  type Normalization,
   NotFiniteError,
   ShapeError,
   sgd,
@@ -33,11 +34,7 @@ async function small(gpu: Gpu): Promise<{ model: Mlp; trainer: Trainer<Metric<'a
 }
 
 const relu = 'rleu' as 'relu';
-const badModels: [
-  string,
-  { inputs: number; layers: Layer[]; seed?: number; normalize?: { mean: number; std: number } },
-  string,
-][] = [
+const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; normalize?: Normalization }, string][] = [
   [
     'units = 0',
     { inputs: 4, layers: [dense(5), dense(3), dense(0)] },
@@ -67,7 +64,37 @@ const badModels: [
   [
     'std = 0',
     { inputs: 4, layers: [dense(3)], normalize: { mean: 0, std: 0 } },
-    'normalize of feature 0 has mean = 0 and std = 0; they must be finite, std positive',
+    'normalize of feature 0 has mean = 0 and std = 0; mean/std and 1/std must be finite in float32, std positive',
+  ],
+  [
+    'a mean beyond float32',
+    { inputs: 4, layers: [dense(3)], normalize: { mean: 1e39, std: 1 } },
+    'normalize of feature 0 has mean = 1e+39 and std = 1; mean/std and 1/std must be finite in float32',
+  ],
+  [
+    'a deviation whose inverse is beyond float32',
+    { inputs: 2, layers: [dense(3)], normalize: { mean: [0, 0], std: [1, 1e-40] } },
+    'normalize of feature 1 has mean = 0 and std = 1e-40; ',
+  ],
+  [
+    'an unknown normalisation',
+    { inputs: 4, layers: [dense(3)], normalize: 'none' as 'unit' },
+    'normalize = "none"; it is "unit", "signed" or { mean, std }.',
+  ],
+  [
+    'a name in the place of a layer',
+    { inputs: 4, layers: [dense(3), 'relu' as unknown as Layer] },
+    'layer 1 is relu; it must be a layer, such as dense(10).',
+  ],
+  [
+    'a layer that was not called',
+    { inputs: 4, layers: [dense as unknown as Layer] },
+    'layer 0 is a function; it must be a layer, such as dense(10).',
+  ],
+  [
+    'a layer of your own without a width',
+    { inputs: 4, layers: [{ ...dense(3), outputs: () => Number.NaN }] },
+    'layer 0 (dense) has outputs = NaN; outputs must be a positive integer.',
   ],
 ];
 test.for(badModels)('Mlp.create refuses %s', async ([, options, message]) => {
