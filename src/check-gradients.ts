@@ -1,6 +1,9 @@
 import { demand } from './check.js';
+import type { Part } from './feeds.js';
 import type { Model } from './model.js';
 import { Random } from './random.js';
+import type { Stepper } from './stepper.js';
+import { mean } from './sums.js';
 import { table } from './table.js';
 
 export interface CheckGradientsOptions {
@@ -32,7 +35,7 @@ export interface GradientCheck {
 }
 
 /** What is checked: a loss that can be computed again and again, and gradients that claim to be its own. */
-export interface Checked {
+interface Checked {
   readonly model: Model;
   /** Parameters and gradients, both in the layout of the model's flat tensor. */
   readonly values: Float32Array<ArrayBuffer>;
@@ -54,16 +57,32 @@ const WIDTHS = [2 ** -4, 2 ** -5, 2 ** -6];
 const LOSS_ROUNDING = 2 ** -21;
 const WRONG = 0.01;
 
+/** Checks the gradients that a minibatch has just given. @param part the minibatch */
+export async function checkGradients(
+  stepper: Stepper,
+  part: Part,
+  options: CheckGradientsOptions,
+): Promise<GradientChecks> {
+  const { elements = 16, seed = 0 } = options;
+  demand('checkGradients:', { elements }, 'a positive integer');
+  demand('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  const { model } = stepper.training;
+  const { gradients: analytic, results } = part.feed;
+  const [values, gradients] = await Promise.all([model.values.read(), analytic.read()]);
+  const loss = async (): Promise<number> => {
+    stepper.replay('gradients', part, 0, 1);
+    return mean(await results.losses.read(), part.samples);
+  };
+  return await compare({ model, values, gradients, loss }, elements, seed);
+}
+
 /**
  * Compares gradients with (L(w + h) − L(w − h)) / 2h, a row for each parameter tensor. The loss is float32, so each
  * difference has an uncertainty, which is estimated from three widths h and forgiven; so is a kink within h: (L(w + h) − L(w))/h
  * less (L(w) − L(w − h))/h shrinks with h where the loss is smooth, and stays what it is where its slope jumps.
  * The model has its parameters back at the end, whatever happens.
  */
-export async function checkGradients(checked: Checked, options: CheckGradientsOptions = {}): Promise<GradientChecks> {
-  const { elements = 16, seed = 0 } = options;
-  demand('checkGradients:', { elements }, 'a positive integer');
-  demand('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
+async function compare(checked: Checked, elements: number, seed: number): Promise<GradientChecks> {
   const { model, values, gradients } = checked;
   const random = new Random(seed);
   const checks: GradientCheck[] = [];

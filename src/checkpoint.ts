@@ -1,5 +1,7 @@
 import { demand } from './check.js';
+import type { Training } from './compile.js';
 import { FormatError, MlpError } from './errors.js';
+import type { Storage } from './gpu/tensor.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from './safetensors.js';
 import type { Scheduled } from './schedules/schedule.js';
 
@@ -85,6 +87,36 @@ export function readCheckpoint(
     );
   }
   return { progress, state };
+}
+
+/** A checkpoint of a training. @param state what the GPU kept at that point of the progress, by name */
+export function checkpoint(
+  training: Training,
+  progress: Progress,
+  state: Checkpoint['state'],
+): Uint8Array<ArrayBuffer> {
+  return writeCheckpoint({ training: specsOf(training), progress, state });
+}
+
+/** Puts what a checkpoint has back on the GPU, where it is kept by these names. @throws as `readCheckpoint` */
+export function restore(
+  bytes: Uint8Array | ArrayBuffer,
+  training: Training,
+  kept: ReadonlyMap<string, Storage>,
+): Progress {
+  const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
+  const { progress, state } = readCheckpoint(bytes, specsOf(training), sizes);
+  for (const [name, values] of state) {
+    const storage = kept.get(name);
+    if (storage !== undefined) training.model.gpu.write(storage.buffer, 0, values);
+  }
+  return progress;
+}
+
+/** What decides the bits of training, apart from the data: plain data. */
+function specsOf({ model, loss, optimizer, batch, clip, penalties }: Training): Checkpoint['training'] {
+  const all = penalties && { l1: 0, l2: 0, ...penalties };
+  return { ...model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize: batch, clip, penalties: all };
 }
 
 /** The file within a blob that is whole. */

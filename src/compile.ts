@@ -1,4 +1,4 @@
-import type { Adjusting } from './adjust.js';
+import type { Adjusting, Clip } from './adjust.js';
 import { PER_STEP } from './gpu/dispatch.js';
 import { PlanBuilder, type Rewrite } from './gpu/plan.js';
 import type { Tensor } from './gpu/tensor.js';
@@ -6,6 +6,7 @@ import type { Workspace } from './gpu/workspace.js';
 import { biasActivationBackward } from './kernels/bias-activation.js';
 import { gatherRows, type LabelTensor, type RowSource } from './kernels/gather-rows.js';
 import type { LossOutputs } from './kernels/softmax-cross-entropy.js';
+import type { Penalties } from './kernels/update.js';
 import { recordChain } from './layers/chain.js';
 import type { Purpose } from './layers/layer.js';
 import type { Loss } from './losses/loss.js';
@@ -25,6 +26,8 @@ export interface Training {
   readonly optimizer: Optimizer;
   /** What is done to gradients before the optimizer takes them, if anything. */
   readonly adjusting: Adjusting | undefined;
+  readonly clip: Clip | undefined;
+  readonly penalties: Penalties | undefined;
   /** Rows of a step. */
   readonly batch: number;
   /** Finds fewer dispatches for a step. */

@@ -20,6 +20,8 @@ export type {
 } from './diagnostics.js';
 export type { EarlyStoppingOptions } from './early-stopping.js';
 export * from './errors.js';
+export type { Evaluation } from './evaluation.js';
+export type { EpochResult, FitOptions, History, StepResult } from './fit-options.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
 export type { PlannedDispatch } from './gpu/plan.js';
@@ -76,12 +78,5 @@ export type { Position, Schedule, ScheduleState } from './schedules/schedule.js'
 export { type StepDecayOptions, stepDecay } from './schedules/step-decay.js';
 export { type WarmUpOptions, warmUp } from './schedules/warm-up.js';
 export type { Statistics } from './statistics.js';
-export {
-  type EpochResult,
-  type Evaluation,
-  type FitOptions,
-  type History,
-  type StepResult,
-  Trainer,
-  type TrainerOptions,
-} from './trainer.js';
+export { Trainer } from './trainer.js';
+export type { TrainerOptions } from './training.js';

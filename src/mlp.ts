@@ -1,10 +1,12 @@
 import { DisposedError, MlpError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
+import type { AnyMetric } from './metrics/metric.js';
 import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
 import type { LayerMakers } from './model-file.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './prediction.js';
 import { table } from './table.js';
-import type { AnyMetric, Trainer, TrainerOptions } from './trainer.js';
+import type { Trainer } from './trainer.js';
+import type { TrainerOptions } from './training.js';
 
 export interface SaveOptions {
   /** What PyTorch and others read; the only one so far. */

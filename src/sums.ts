@@ -62,3 +62,8 @@ export function difference(now: Sums, before: Sums): Sums {
     tallies: new Map(tallies),
   };
 }
+
+/** The mean of the first rows, in float64. */
+export function mean(losses: Float32Array, rows: number): number {
+  return losses.subarray(0, rows).reduce((sum, loss) => sum + loss, 0) / rows;
+}

@@ -45,6 +45,9 @@ export interface Metric<Name extends string = string, Value = number> {
   value(sums: Sums, task: Task): Value;
 }
 
+/** A metric of any name and value. */
+export type AnyMetric = Metric<string, unknown>;
+
 /** For metrics of decisions: of any loss but regression's. */
 export function wantsDecisions({ link }: Task): string | undefined {
   return link === 'identity'

@@ -16,8 +16,8 @@ import {
   type Trainer,
   type TrainerOptions,
 } from '../../src/index.js';
+import type { AnyMetric } from '../../src/metrics/metric.js';
 import type { Normalization } from '../../src/model.js';
-import type { AnyMetric } from '../../src/trainer.js';
 import { sharedGpu } from '../support/gpu.js';
 
 /** A row of a table of the page: its example, as JavaScript, and the dispatches that it says it adds. */
