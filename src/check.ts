@@ -39,6 +39,23 @@ export function demand(
   }
 }
 
+/**
+ * Checks that a value can do what it is wanted for: JavaScript lets a name pass, or a function that was not called.
+ * @param like what to write instead
+ * @throws {MlpError}
+ */
+export function demandMethod<Method extends string>(
+  where: string,
+  value: Readonly<Partial<Record<Method, unknown>>> | undefined,
+  method: Method,
+  like: string,
+  code = 'bad-option',
+): void {
+  if (typeof value?.[method] === 'function') return;
+  const what = typeof value === 'function' ? 'a function' : String(value);
+  throw new MlpError(code, `${where} is ${what}; it must be a value like ${like}.`);
+}
+
 /** A kernel takes a workgroup a row in some dimension. @throws {ShapeError|LimitError} */
 export function checkBatchSize(where: string, batchSize: number, limits: GPUSupportedLimits): void {
   demand(where, { batchSize }, 'a positive integer', 'shape');

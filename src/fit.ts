@@ -1,4 +1,4 @@
-import { demand } from './check.js';
+import { demand, demandMethod } from './check.js';
 import type { Dataset } from './dataset.js';
 import type { EarlyStopping } from './early-stopping.js';
 import { DataError, NotFiniteError } from './errors.js';
@@ -32,6 +32,7 @@ export function prepareFit<M extends AnyMetric>(
   const numbers = evaluator.of(NOTHING);
   /** What an epoch will give, for those who want to know before. */
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
+  if (schedule !== undefined) demandMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
   checkDataset('fit', dataset, model, loss);
   if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);

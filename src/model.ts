@@ -1,4 +1,4 @@
-import { checkFinite, demand, elements, text } from './check.js';
+import { checkFinite, demand, demandMethod, elements, text } from './check.js';
 import { MlpError, ShapeError } from './errors.js';
 import type { Gpu } from './gpu/gpu.js';
 import { Tensor } from './gpu/tensor.js';
@@ -274,12 +274,7 @@ export function placeLayers(
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
     const name = `${prefix}${index}`;
-    if (typeof layer?.record !== 'function') {
-      throw new MlpError(
-        'bad-layer',
-        `Mlp.create: layer ${name} is ${typeof layer === 'function' ? 'a function' : String(layer)}; it must be a layer, such as dense(10).`,
-      );
-    }
+    demandMethod(`Mlp.create: layer ${name}`, layer, 'record', 'dense(10)', 'bad-layer');
     if (layer.spec.activation === 'softmax' && (prefix !== '' || index < layers.length - 1)) {
       throw new MlpError(
         'bad-activation',

@@ -1,11 +1,12 @@
 import type { Clip } from './adjust.js';
-import { checkBatchSize, demand } from './check.js';
+import { checkBatchSize, demand, demandMethod } from './check.js';
 import { type Results, type Training, taskOf } from './compile.js';
 import { MlpError } from './errors.js';
 import { loadFusions } from './fusion.js';
 import { type Storage, Tensor, upload } from './gpu/tensor.js';
 import { Workspace } from './gpu/workspace.js';
 import type { Penalties } from './kernels/update.js';
+import { checkLink } from './link.js';
 import type { Loss } from './losses/loss.js';
 import type { AnyMetric } from './metrics/metric.js';
 import { everyLayer, type Model } from './model.js';
@@ -74,9 +75,15 @@ export function keptBy({ model: { values, states }, workspace }: Training): Read
 /** Whether a model can be trained like that. @throws {ShapeError|LimitError|MlpError} also `bad-loss` and `bad-metric` */
 function checkOptions(
   model: Model,
-  { batchSize, loss, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
+  { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
 ): void {
   const { ownLink, layers, gpu } = model;
+  demandMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
+  checkLink('trainer: the loss has', loss.link);
+  demandMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
+  const { learningRate } = optimizer.spec;
+  demand('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
+  for (const metric of metrics) demandMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, gpu.info.limits);
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;

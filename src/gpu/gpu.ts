@@ -6,6 +6,7 @@ import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Profile, Profiler } from './profile.js';
 import type { DType, Memory, Tensor } from './tensor.js';
+import type { Missing } from './unavailable.js';
 
 /** What `Gpu.request` may be told. */
 export interface GpuOptions {
@@ -374,19 +375,9 @@ export class Gpu implements Memory, Binder {
 }
 
 async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
-  if (globalThis.isSecureContext === false) {
-    throw new WebGpuUnavailableError(
-      'insecure-context',
-      `WebGPU needs a secure page, but this one is ${globalThis.location?.origin}. Use https or localhost.`,
-    );
-  }
+  if (globalThis.isSecureContext === false) return await missing('insecure-context');
   const api = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
-  if (api === undefined) {
-    throw new WebGpuUnavailableError(
-      'no-webgpu',
-      'This browser has no WebGPU. Chrome and Edge have it from version 113 (Android 121, Linux 144), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
-    );
-  }
+  if (api === undefined) return await missing('no-webgpu');
   let timer: ReturnType<typeof setTimeout> | undefined;
   const patience = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, ADAPTER_PATIENCE_MS, undefined);
@@ -394,13 +385,12 @@ async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
   // Of the options it takes powerPreference alone.
   const adapter = await Promise.race([api.requestAdapter(options as GPURequestAdapterOptions), patience]);
   clearTimeout(timer);
-  if (adapter) return adapter;
-  throw new WebGpuUnavailableError(
-    'no-adapter',
-    adapter === null
-      ? 'WebGPU found no adapter: the GPU or its driver is not supported, or the page was blocked after GPU crashes. Reload the page; on Linux try chrome --enable-unsafe-webgpu --enable-features=Vulkan.'
-      : 'The GPU did not answer in 10 s. Reload the page, or restart the browser.',
-  );
+  return adapter ?? (await missing(adapter === null ? 'no-adapter' : 'no-answer'));
+}
+
+/** What there is to say is loaded where it is said. @throws {WebGpuUnavailableError} always */
+async function missing(what: Missing): Promise<never> {
+  throw (await import('./unavailable.js')).unavailable(what);
 }
 
 async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<GPUDevice> {

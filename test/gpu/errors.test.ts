@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import {
   accuracy,
+  cosine,
   DataError,
   Dataset,
   DeviceLostError,
@@ -84,12 +85,12 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   [
     'a name in the place of a layer',
     { inputs: 4, layers: [dense(3), 'relu' as unknown as Layer] },
-    'layer 1 is relu; it must be a layer, such as dense(10).',
+    'layer 1 is relu; it must be a value like dense(10).',
   ],
   [
     'a layer that was not called',
     { inputs: 4, layers: [dense as unknown as Layer] },
-    'layer 0 is a function; it must be a layer, such as dense(10).',
+    'layer 0 is a function; it must be a value like dense(10).',
   ],
   [
     'a layer of your own without a width',
@@ -174,6 +175,30 @@ test('Dataset.fromIdx reads images and labels, and refuses a truncated file', as
   await expect(Dataset.fromIdx(gpu, images, Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 4))).rejects.toThrow(
     '2 images but 1 labels',
   );
+});
+
+test('JavaScript may pass names, functions that were not called, and nothing: each is said in words', async () => {
+  const { model, trainer, data } = await small(await sharedGpu());
+  const not = <T>(value: unknown): T => value as T;
+  const options = { loss, optimizer, batchSize: 8 };
+  const wrong: [Partial<Parameters<typeof model.trainer>[0]>, string][] = [
+    [{ loss: not('mse') }, 'trainer: loss is mse; it must be a value like softmaxCrossEntropy().'],
+    [{ loss: not(softmaxCrossEntropy) }, 'trainer: loss is a function; it must be'],
+    [{ loss: not(undefined) }, 'trainer: loss is undefined; it must be'],
+    [{ loss: { ...loss, link: not('linear') } }, 'trainer: the loss has link = "linear"; link must be "softmax"'],
+    [{ optimizer: not('adam') }, 'trainer: optimizer is adam; it must be a value like sgd({ learningRate: 0.1 }).'],
+    [{ optimizer: not(sgd) }, 'trainer: optimizer is a function'],
+    [{ optimizer: { ...optimizer, spec: not({ type: 'own' }) } }, 'the optimizer has learningRate = undefined'],
+    [{ metrics: [not(accuracy)] }, 'trainer: a metric is a function; it must be a value like accuracy().'],
+    [{ metrics: [not('accuracy')] }, 'trainer: a metric is accuracy; it must be'],
+  ];
+  for (const [changes, message] of wrong) {
+    await expect(model.trainer({ ...options, ...changes })).rejects.toThrow(message);
+  }
+  await expect(trainer.fit(data, { epochs: 1, schedule: not(cosine) })).rejects.toThrow(
+    'fit: schedule is a function; it must be a value like cosine({ epochs: 1 }).',
+  );
+  expect((await trainer.fit(data, { epochs: 1 })).length).toBe(1);
 });
 
 test('bad calls of a trainer are refused and lose nothing', async () => {

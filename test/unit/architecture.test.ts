@@ -47,6 +47,7 @@ const ORDER = [
   'gpu/tuner.ts',
   'gpu/gpu.ts',
   'gpu/profile.ts',
+  'gpu/unavailable.ts',
   'gpu/command.ts',
   'gpu/pipeline.ts',
   'gpu/specialize.ts',
