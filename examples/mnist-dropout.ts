@@ -23,7 +23,7 @@ export interface MnistDropoutResult {
 }
 
 export async function mnistDropout(options: MnistDropoutOptions): Promise<MnistDropoutResult> {
-  const { gpu, train, test, epochs = 15, seed = 1, report = silent } = options;
+  const { gpu, train, test, epochs = 15, seed = 2, report = silent } = options;
   using model = await Mlp.create(gpu, {
     inputs: 784,
     normalize: 'unit',
