@@ -99,7 +99,9 @@ async function runEpoch<M extends AnyMetric>(
   course.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
   clear(feed.results);
   status.write(new Uint32Array(status.length).fill(NONE));
-  const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+  // A signal may outlive many epochs: what listens to it goes with this one.
+  const over = new AbortController();
+  const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { signal: over.signal }));
   const ended = Promise.race([aborted, model.gpu.lost]).then(() => undefined);
   const reports = new Reports(model.gpu, [status, ...counters(feed.results)]);
   const rateOf = (step: number): number => {
@@ -163,6 +165,7 @@ async function runEpoch<M extends AnyMetric>(
     await deliver();
   } finally {
     stepper.midEpoch = false;
+    over.abort();
     reports.dispose();
   }
   if (queued < steps) return undefined;

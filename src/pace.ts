@@ -55,6 +55,8 @@ export class Pace {
   release(): void {
     this.#resume?.();
     this.pause = undefined;
+    // How long it took says nothing of the steps.
+    this.#lastDone = performance.now();
   }
 }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   accuracy,
   Dataset,
@@ -227,6 +227,7 @@ test('a signal stops fit, which resolves with the epochs that were completed; we
   using data = Dataset.create(gpu, { inputs, features: 6, classes: labels });
   using trainer = await trainerFor(model, 5);
   const controller = new AbortController();
+  const listening = vi.spyOn(controller.signal, 'addEventListener');
   const history = await trainer.fit(data, {
     epochs: 100,
     signal: controller.signal,
@@ -235,6 +236,9 @@ test('a signal stops fit, which resolves with the epochs that were completed; we
     },
   });
   expect(history.length).toBe(1);
+  // One listener an epoch, none of them left.
+  const options = listening.mock.calls.map(([, , given]) => given as AddEventListenerOptions);
+  expect(options.map(({ signal }) => signal?.aborted)).toEqual([true, true]);
   expect((await model.weights()).every(({ data: values }) => [...values].every(Number.isFinite))).toBe(true);
   expect((await trainer.fit(data, { epochs: 1 })).length).toBe(1);
 });
