@@ -114,9 +114,13 @@ export class Trainer<M extends AnyMetric = never> {
     this.#stepper.pace.release();
   }
 
-  /** Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. */
-  evaluate(dataset: Dataset): Promise<Evaluation<M>> {
-    return this.#evaluator.evaluate(dataset);
+  /**
+   * Mean loss and metrics over every sample of a data set; the last partial batch counts as it is.
+   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` has the parameters elsewhere
+   */
+  async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
+    if (this.moving !== undefined) this.#checkIdle('evaluate');
+    return await this.#evaluator.evaluate(dataset);
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
@@ -176,7 +180,11 @@ export class Trainer<M extends AnyMetric = never> {
     checkDataset('lossSurface', dataset, this.#training.model, this.#training.loss);
     return await this.#alone('lossSurface', async () => {
       const { lossSurface } = await import('./diagnostics.js');
-      return await lossSurface(this.#training.model, async () => (await this.evaluate(dataset)).loss, options);
+      return await lossSurface(
+        this.#training.model,
+        async () => (await this.#evaluator.evaluate(dataset)).loss,
+        options,
+      );
     });
   }
 

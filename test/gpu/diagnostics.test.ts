@@ -151,6 +151,7 @@ test('while the parameters are elsewhere, nobody reads or writes them', async ()
     async () => await model.predict(data.inputs),
     async () => model.setWeights(weights),
     async () => await model.loadWeights(file),
+    async () => await trainer.evaluate(dataset),
   ];
   const refused = { code: 'busy', message: expect.stringContaining('lossSurface is running') };
   await Promise.all(uses.map(async (use) => await expect(use()).rejects.toMatchObject(refused)));

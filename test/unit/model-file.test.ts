@@ -307,7 +307,7 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
     { saved: saved({ ...spec, normalize: { mean: 'a', std: 1 } }) },
     'mean = a and std = 1',
   ],
-  ['a normalisation of no such name', { saved: saved({ ...spec, normalize: 'unti' }) }, 'normalize of feature 0'],
+  ['a normalisation of no such name', { saved: saved({ ...spec, normalize: 'unti' }) }, 'normalize = "unti"; it is'],
 ];
 test.for(wrong)('a file with %s is refused', ([, change, message]) => {
   const load = (): unknown => readModelFile(changed(change));
