@@ -1,9 +1,9 @@
 // @ts-check
 // What `npm run bench` can be told. Built-in modules only: the script for Node without node_modules contains this too.
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ReportError, readReport } from '../bench/report/read.mjs';
+import { checkWritable, parsed, UsageError } from './usage.mjs';
 
 export const HELP = `npm run bench -- [options]
 
@@ -22,9 +22,6 @@ The table goes to standard output, all else to standard error.
   --html FILE     writes the report as a page with plots
   --compare FILE  compares with an earlier report's JSON
   --help          this text`;
-
-/** A mistake of the caller's, told in whole sentences. */
-export class UsageError extends Error {}
 
 /**
  * @typedef {object} BenchOptions
@@ -56,21 +53,6 @@ function readEarlier(path) {
   }
 }
 
-/**
- * Found out before hours of measuring.
- * @param {string} option
- * @param {string | undefined} path
- */
-function checkWritable(option, path) {
-  if (path === undefined) return;
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder))
-    throw new UsageError(`--${option} is "${path}", but there is no folder ${folder}. Make it first.`);
-  if (existsSync(path) && statSync(path).isDirectory()) {
-    throw new UsageError(`--${option} is "${path}", which is a folder. Name a file.`);
-  }
-}
-
 /** @param {string[]} args */
 function parse(args) {
   const string = /** @type {const} */ ({ type: 'string' });
@@ -85,14 +67,7 @@ function parse(args) {
     cold: string,
     contender: string,
   };
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new UsageError(
-      `${sentence?.replace(/\.?$/, '.')} Options come after \`--\`; \`npm run bench -- --help\` lists them.`,
-    );
-  }
+  return parsed('npm run bench', () => parseArgs({ args, options }).values);
 }
 
 /**

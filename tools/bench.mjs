@@ -5,8 +5,9 @@ import { realpathSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { HELP, readOptions, UsageError } from './bench-options.mjs';
+import { HELP, readOptions } from './bench-options.mjs';
 import { ensureDependencies, root } from './install.mjs';
+import { failWith, UsageError } from './usage.mjs';
 
 /** @typedef {import('./bench-options.mjs').BenchOptions} BenchOptions */
 /** @typedef {import('../bench/case.ts').Report} Report */
@@ -174,8 +175,5 @@ async function main() {
 }
 
 if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '')).href) {
-  main().catch((/** @type {unknown} */ error) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
-  });
+  main().catch(failWith);
 }

@@ -1,8 +1,7 @@
 // @ts-check
 // What `npm run example` can be told. Built-in modules only.
-import { existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checkWritable, parsed, UsageError } from './usage.mjs';
 
 /** Every file examples/NAME.ts, in the order to read them; a test compares. */
 export const EXAMPLES = /** @type {const} */ ({
@@ -32,9 +31,6 @@ ${LIST}
   --json FILE  writes what the example returned, curves included
   --help       this text`;
 
-/** A mistake of the caller's, told in whole sentences. */
-export class UsageError extends Error {}
-
 /**
  * @typedef {object} ExampleOptions
  * @property {boolean} help without a name too
@@ -48,15 +44,8 @@ export class UsageError extends Error {}
 function parse(args) {
   const string = /** @type {const} */ ({ type: 'string' });
   const boolean = /** @type {const} */ ({ type: 'boolean' });
-  try {
-    const options = { epochs: string, seed: string, json: string, help: boolean };
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new UsageError(
-      `${sentence?.replace(/\.?$/, '.')} Options come after \`--\`; \`npm run example -- --help\` lists them.`,
-    );
-  }
+  const options = { epochs: string, seed: string, json: string, help: boolean };
+  return parsed('npm run example', () => parseArgs({ args, allowPositionals: true, options }));
 }
 
 /**
@@ -81,20 +70,6 @@ export function readOptions(args) {
   if (seed !== undefined && !(/^\d+$/.test(seed) && Number.isSafeInteger(Number(seed)))) {
     throw new UsageError(`--seed is "${seed}"; it must be a whole number, 0 or more.`);
   }
-  checkWritable(json);
+  checkWritable('json', json);
   return { help: false, name, epochs, seed, json };
-}
-
-/**
- * Found out before minutes of training.
- * @param {string | undefined} path
- */
-function checkWritable(path) {
-  if (path === undefined) return;
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder))
-    throw new UsageError(`--json is "${path}", but there is no folder ${folder}. Make it first.`);
-  if (existsSync(path) && statSync(path).isDirectory()) {
-    throw new UsageError(`--json is "${path}", which is a folder. Name a file.`);
-  }
 }

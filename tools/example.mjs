@@ -3,10 +3,11 @@
 // Until the dependencies are there: built-in modules only.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HELP, readOptions, UsageError } from './example-options.mjs';
+import { HELP, readOptions } from './example-options.mjs';
 import { ensureDependencies, root } from './install.mjs';
-import { Interruption, interruptible } from './interrupt.mjs';
+import { interruptible } from './interrupt.mjs';
 import { serve } from './serve.mjs';
+import { failWith } from './usage.mjs';
 
 /** @typedef {import('../examples/page/main.ts').ExampleEvent} ExampleEvent */
 
@@ -91,6 +92,5 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : error instanceof Interruption ? 130 : 1;
+  failWith(error);
 }

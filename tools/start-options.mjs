@@ -1,6 +1,7 @@
 // @ts-check
 // What `npm start` can be told. Built-in modules only.
 import { parseArgs } from 'node:util';
+import { parsed, UsageError } from './usage.mjs';
 
 export const HELP = `npm start -- [options]
 
@@ -19,9 +20,6 @@ Installs what is missing, serves the demo and opens it in your browser, until Ct
   --json          write one JSON object to standard output, and all else to standard error; implies --headless.
                   npm writes there too unless told not to: npm start --silent -- --json
   --help          this text`;
-
-/** A mistake of the caller's, told in whole sentences. */
-export class UsageError extends Error {}
 
 /**
  * @typedef {object} StartOptions
@@ -98,15 +96,7 @@ function parse(args) {
     .join('\0')
     .replace(/(?<=--[a-z]+)\0(?=-[\d.])/g, '=')
     .split('\0');
-  try {
-    return parseArgs({ args: args.length === 0 ? [] : joined, options }).values;
-  } catch (error) {
-    // npm keeps an option that stands before `--` for itself, and hands over its value alone.
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new UsageError(
-      `${sentence?.replace(/\.?$/, '.')} Options come after \`--\`; \`npm start -- --help\` lists them.`,
-    );
-  }
+  return parsed('npm start', () => parseArgs({ args: args.length === 0 ? [] : joined, options }).values);
 }
 
 /**

@@ -4,9 +4,10 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureDependencies, root } from './install.mjs';
-import { Interruption, interruptible } from './interrupt.mjs';
+import { interruptible } from './interrupt.mjs';
 import { serve } from './serve.mjs';
-import { HELP, readOptions, UsageError } from './start-options.mjs';
+import { HELP, readOptions } from './start-options.mjs';
+import { failWith } from './usage.mjs';
 
 function hasDisplay() {
   const { CI, DISPLAY, WAYLAND_DISPLAY } = process.env;
@@ -59,6 +60,5 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : error instanceof Interruption ? 130 : 1;
+  failWith(error);
 }

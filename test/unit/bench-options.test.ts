@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { HELP, readOptions, UsageError } from '../../tools/bench-options.mjs';
+import { HELP, readOptions } from '../../tools/bench-options.mjs';
+import { UsageError } from '../../tools/usage.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'webgpu-mlp-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -83,14 +84,8 @@ describe('options of npm run bench', () => {
     [['--json', join(folder, 'nowhere', 'x.json')], /^--json is ".*x\.json", but there is no folder .*nowhere\. /],
     [['--html', folder], /^--html is ".*", which is a folder\. Name a file\.$/],
   ])('%j: one sentence', (args, message) => {
-    let failure: unknown;
-    try {
-      readOptions(args);
-    } catch (error) {
-      failure = error;
-    }
-    expect(failure).toBeInstanceOf(UsageError);
-    expect((failure as Error).message).toMatch(message);
+    expect(() => readOptions(args)).toThrow(UsageError);
+    expect(() => readOptions(args)).toThrow(message);
   });
 
   test.each(['', '[]', '{"schema":2}', '{"schema":1}'])('%j is no report', (text) => {

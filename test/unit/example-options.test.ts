@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { catalogue } from '../../examples/page/catalogue.js';
-import { EXAMPLES, HELP, readOptions, UsageError } from '../../tools/example-options.mjs';
+import { EXAMPLES, HELP, readOptions } from '../../tools/example-options.mjs';
+import { UsageError } from '../../tools/usage.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'webgpu-mlp-example-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -45,14 +46,8 @@ describe('options of npm run example', () => {
     ],
     [['xor', '--json', folder], /^--json is ".*", which is a folder\. Name a file\.$/],
   ])('%j: what is wrong', (args, message) => {
-    let failure: unknown;
-    try {
-      readOptions(args);
-    } catch (error) {
-      failure = error;
-    }
-    expect(failure).toBeInstanceOf(UsageError);
-    expect((failure as Error).message).toMatch(message);
+    expect(() => readOptions(args)).toThrow(UsageError);
+    expect(() => readOptions(args)).toThrow(message);
   });
 });
 
