@@ -93,17 +93,13 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
 
 const isKnown = (type: string): type is InitializerName => Object.hasOwn(table, type);
 
-/**
- * Initial values of a (fanIn, fanOut) matrix, or of (units) numbers with `fanOut` 1.
- * @throws {MlpError} if the initializer cannot be: a layer of one's own may not have checked it
- */
+/** Initial values of a (fanIn, fanOut) matrix, or of (units) numbers with `fanOut` 1. The initializer has been checked. */
 export function initialValues(
   initializer: Initializer,
   fanIn: number,
   fanOut: number,
   random: Random,
 ): Float32Array<ArrayBuffer> {
-  checkInitializer('Mlp.create: a parameter has initializer', initializer, true);
   const { type, ...given } = asObject(initializer);
   const { options, sampler } = table[type as InitializerName];
   const draw = sampler(random, { ...defaults(options), ...given }, fanIn, fanOut);
