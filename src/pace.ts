@@ -25,7 +25,7 @@ export class Pace {
   }
 
   /** Begins an epoch. */
-  begin({ takesRuns }: Plan): void {
+  begin({ takesRuns }: Pick<Plan, 'takesRuns'>): void {
     this.steps = this.#stepsPerSubmit === 'auto' ? 1 : this.#stepsPerSubmit;
     this.#most = takesRuns ? RUN_CAPACITY : STEP_CAPACITY;
     this.#inFlight = undefined;

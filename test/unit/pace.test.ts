@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Plan } from '../../src/gpu/plan.js';
 import { Pace, STEP_CAPACITY } from '../../src/pace.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-const plan = { takesRuns: false } as Plan;
+const plan = { takesRuns: false };
 
 /** A function that submits: by then the GPU is done with the submit before, so many milliseconds a step. */
 function gpuFor(pace: Pace): (milliseconds: number) => Promise<void> {
