@@ -3,26 +3,8 @@
 // Expect 16 dead units of 16 with relu, and two moons that are told apart by nothing; with leakyRelu no dead unit, ever
 // fewer that are below 0 for every sample, and the moons told apart.
 
-import {
-  accuracy,
-  Dataset,
-  dense,
-  type Gpu,
-  Mlp,
-  moons,
-  type Points,
-  sgd,
-  softmaxCrossEntropy,
-  type Weight,
-} from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
-
-export interface DyingReluOptions {
-  readonly gpu: Gpu;
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
-}
+import { accuracy, Dataset, dense, Mlp, moons, type Points, sgd, softmaxCrossEntropy, type Weight } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
 export interface DyingReluResult {
   readonly activation: 'relu' | 'leakyRelu';
@@ -38,7 +20,7 @@ export interface DyingReluResult {
 const UNITS = 16;
 const ACTIVATIONS = { relu: 'relu', leakyRelu: { type: 'leakyRelu', alpha: 0.1 } } as const;
 
-export async function dyingRelu(options: DyingReluOptions): Promise<DyingReluResult[]> {
+export async function dyingRelu(options: RunOptions): Promise<DyingReluResult[]> {
   const { gpu, epochs = 60, seed = 1, report = silent } = options;
   const points = moons({ samples: 256, noise: 0.1, seed });
   using data = Dataset.create(gpu, points);

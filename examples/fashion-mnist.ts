@@ -2,25 +2,12 @@
 // with the mean and deviation of the training set. All else is the same: the initial weights, and the order of samples.
 // Expect ≥ 87 % on the test samples after 5 epochs with each: adam makes up for most of the difference.
 
-import {
-  accuracy,
-  adam,
-  type Dataset,
-  dense,
-  type Gpu,
-  Mlp,
-  type Normalization,
-  softmaxCrossEntropy,
-} from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
+import { accuracy, adam, type Dataset, dense, Mlp, type Normalization, softmaxCrossEntropy } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
-export interface FashionMnistOptions {
-  readonly gpu: Gpu;
+export interface FashionMnistOptions extends RunOptions {
   readonly train: Dataset;
   readonly test: Dataset;
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
 }
 
 /** What became of one normalisation: one entry an epoch. */

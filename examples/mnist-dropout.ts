@@ -3,16 +3,12 @@
 // Expect 98.4 %, give or take a tenth, on the test digits after 15 epochs, and a training accuracy below that: it is counted
 // with dropout, the test without.
 
-import { accuracy, cosine, type Dataset, dense, dropout, type Gpu, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
+import { accuracy, cosine, type Dataset, dense, dropout, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
-export interface MnistDropoutOptions {
-  readonly gpu: Gpu;
+export interface MnistDropoutOptions extends RunOptions {
   readonly train: Dataset;
   readonly test: Dataset;
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
 }
 
 /** One entry an epoch. */

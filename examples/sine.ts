@@ -3,16 +3,12 @@
 // Expect three straight pieces with 2 units, the sine's shape from 8 units on, and an error that falls by more than a
 // hundred times from 2 units to 32.
 
-import { adam, cosine, Dataset, dense, type Gpu, Mlp, meanSquaredError } from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
+import { adam, cosine, Dataset, dense, Mlp, meanSquaredError } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
-export interface SineOptions {
-  readonly gpu: Gpu;
+export interface SineOptions extends RunOptions {
   /** Hidden units of each network. */
   readonly units?: readonly number[];
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
 }
 
 export interface SineResult {

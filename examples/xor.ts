@@ -3,15 +3,8 @@
 // Expect all four corners right with tanh. Without, each corner ends at a probability of ½ and the loss at ln 2 = 0.6931,
 // that of a coin: no line does better.
 
-import { accuracy, xor as corners, Dataset, dense, type Gpu, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
-
-export interface XorOptions {
-  readonly gpu: Gpu;
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
-}
+import { accuracy, xor as corners, Dataset, dense, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
 export interface XorResult {
   readonly activation: 'tanh' | 'linear';
@@ -21,7 +14,7 @@ export interface XorResult {
   readonly probabilities: readonly number[];
 }
 
-export async function xor({ gpu, epochs = 200, seed = 1, report = silent }: XorOptions): Promise<XorResult[]> {
+export async function xor({ gpu, epochs = 200, seed = 1, report = silent }: RunOptions): Promise<XorResult[]> {
   const points = corners();
   using data = Dataset.create(gpu, points);
   const results: XorResult[] = [];

@@ -3,15 +3,8 @@
 // Expect a first gradient of 0, units that are equal to the last bit after training, and moons divided by a line.
 // From random values the same network tells them apart.
 
-import { accuracy, Dataset, dense, type Gpu, Mlp, moons, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
-import { type Report, silent } from './report.ts';
-
-export interface ZeroInitialisationOptions {
-  readonly gpu: Gpu;
-  readonly epochs?: number;
-  readonly seed?: number;
-  readonly report?: Report;
-}
+import { accuracy, Dataset, dense, Mlp, moons, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
+import { type RunOptions, silent } from './report.ts';
 
 export interface ZeroInitialisationResult {
   readonly initializer: 'zeros' | 'xavierUniform';
@@ -25,7 +18,7 @@ export interface ZeroInitialisationResult {
 
 const UNITS = 8;
 
-export async function zeroInitialisation(options: ZeroInitialisationOptions): Promise<ZeroInitialisationResult[]> {
+export async function zeroInitialisation(options: RunOptions): Promise<ZeroInitialisationResult[]> {
   const { gpu, epochs = 60, seed = 1, report = silent } = options;
   const points = moons({ samples: 256, noise: 0.1, seed });
   using data = Dataset.create(gpu, points);

