@@ -18,8 +18,18 @@
 enable subgroups;
 
 override K_TAIL: bool = true;
+override DEEP: bool = false; // K is a multiple of eight, and an iteration takes that many
 override LARGE: bool = false;
 override TALL: bool = false; // only with LARGE
+
+var<private> c00 = mat4x4f(); var<private> c01 = mat4x4f(); var<private> c02 = mat4x4f(); var<private> c03 = mat4x4f();
+var<private> c10 = mat4x4f(); var<private> c11 = mat4x4f(); var<private> c12 = mat4x4f(); var<private> c13 = mat4x4f();
+var<private> c20 = mat4x4f(); var<private> c21 = mat4x4f(); var<private> c22 = mat4x4f(); var<private> c23 = mat4x4f();
+var<private> c30 = mat4x4f(); var<private> c31 = mat4x4f(); var<private> c32 = mat4x4f(); var<private> c33 = mat4x4f();
+var<private> c40 = mat4x4f(); var<private> c41 = mat4x4f(); var<private> c42 = mat4x4f(); var<private> c43 = mat4x4f();
+var<private> c50 = mat4x4f(); var<private> c51 = mat4x4f(); var<private> c52 = mat4x4f(); var<private> c53 = mat4x4f();
+var<private> c60 = mat4x4f(); var<private> c61 = mat4x4f(); var<private> c62 = mat4x4f(); var<private> c63 = mat4x4f();
+var<private> c70 = mat4x4f(); var<private> c71 = mat4x4f(); var<private> c72 = mat4x4f(); var<private> c73 = mat4x4f();
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) subgroup_lane: u32) {
@@ -35,62 +45,62 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) su
   let a6 = start_A(m + 24);
   let b0 = start_B(n);
   let b2 = start_B(n + 8);
-
-  var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
-  var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
-  var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
-  var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
-  var c40 = mat4x4f(); var c41 = mat4x4f(); var c42 = mat4x4f(); var c43 = mat4x4f();
-  var c50 = mat4x4f(); var c51 = mat4x4f(); var c52 = mat4x4f(); var c53 = mat4x4f();
-  var c60 = mat4x4f(); var c61 = mat4x4f(); var c62 = mat4x4f(); var c63 = mat4x4f();
-  var c70 = mat4x4f(); var c71 = mat4x4f(); var c72 = mat4x4f(); var c73 = mat4x4f();
-  for (var k = 0u; k < dims.K; k += 4) {
-    let places = places_in_A(k);
-    let A0 = four_k_of_A(a0, k, places);
-    let A1 = from_beside(A0);
-    let B0 = four_k_of_B(b0, k);
-    let B1 = from_above(B0);
-    c00 += B0 * A0; c01 += B1 * A0;
-    c10 += B0 * A1; c11 += B1 * A1;
-    if (LARGE) {
-      let A2 = four_k_of_A(a2, k, places);
-      let A3 = from_beside(A2);
-      let B2 = four_k_of_B(b2, k);
-      let B3 = from_above(B2);
-      c02 += B2 * A0; c03 += B3 * A0;
-      c12 += B2 * A1; c13 += B3 * A1;
-      c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
-      c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
-      if (TALL) {
-        let A4 = four_k_of_A(a4, k, places);
-        let A5 = from_beside(A4);
-        let A6 = four_k_of_A(a6, k, places);
-        let A7 = from_beside(A6);
-        c40 += B0 * A4; c41 += B1 * A4; c42 += B2 * A4; c43 += B3 * A4;
-        c50 += B0 * A5; c51 += B1 * A5; c52 += B2 * A5; c53 += B3 * A5;
-        c60 += B0 * A6; c61 += B1 * A6; c62 += B2 * A6; c63 += B3 * A6;
-        c70 += B0 * A7; c71 += B1 * A7; c72 += B2 * A7; c73 += B3 * A7;
-      }
-    }
+  for (var k = 0u; k < dims.K; k += select(4u, 8u, DEEP)) {
+    add_four_k(k, a0, a2, a4, a6, b0, b2);
+    if (DEEP) { add_four_k(k + 4, a0, a2, a4, a6, b0, b2); }
   }
 
-  store_tile(first, lane, array(c00, c01, c10, c11));
-  if (LARGE) {
-    store_tile(first + vec2u(8, 0), lane, array(c02, c03, c12, c13));
-    store_tile(first + vec2u(0, 8), lane, array(c20, c21, c30, c31));
-    store_tile(first + vec2u(8, 8), lane, array(c22, c23, c32, c33));
+  if (!LARGE) {
+    var c = array<mat4x4f, 4>(c00, c01, c10, c11);
+    for (var row = 0u; row < 16; row++) { store_row(first, lane, 2, row, c[row / 4][row % 4]); }
+  }
+  if (LARGE && !TALL) {
+    var c = array<mat4x4f, 16>(c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+    for (var row = 0u; row < 64; row++) { store_row(first, lane, 4, row, c[row / 4][row % 4]); }
   }
   if (TALL) {
-    store_tile(first + vec2u(0, 16), lane, array(c40, c41, c50, c51));
-    store_tile(first + vec2u(8, 16), lane, array(c42, c43, c52, c53));
-    store_tile(first + vec2u(0, 24), lane, array(c60, c61, c70, c71));
-    store_tile(first + vec2u(8, 24), lane, array(c62, c63, c72, c73));
+    var c = array<mat4x4f, 32>(
+      c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33,
+      c40, c41, c42, c43, c50, c51, c52, c53, c60, c61, c62, c63, c70, c71, c72, c73
+    );
+    for (var row = 0u; row < 128; row++) { store_row(first, lane, 4, row, c[row / 4][row % 4]); }
   }
   // The last workgroups down the rows add the row of ones.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
     for (var column = lane.x + 2 * lane.y; column < 2 * tile.x; column += 4) {
       let at_n = 2 * group.x * tile.x + column;
       if (at_n < dims.N) { store(dims.M - 1, at_n, column_sum(at_n)); }
+    }
+  }
+}
+
+// Adds op(A)'s columns k … k + 3 times op(B)'s rows to the sums.
+fn add_four_k(k: u32, a0: vec4u, a2: vec4u, a4: vec4u, a6: vec4u, b0: vec4u, b2: vec4u) {
+  let places = places_in_A(k);
+  let A0 = four_k_of_A(a0, k, places);
+  let A1 = from_beside(A0);
+  let B0 = four_k_of_B(b0, k);
+  let B1 = from_above(B0);
+  c00 += B0 * A0; c01 += B1 * A0;
+  c10 += B0 * A1; c11 += B1 * A1;
+  if (LARGE) {
+    let A2 = four_k_of_A(a2, k, places);
+    let A3 = from_beside(A2);
+    let B2 = four_k_of_B(b2, k);
+    let B3 = from_above(B2);
+    c02 += B2 * A0; c03 += B3 * A0;
+    c12 += B2 * A1; c13 += B3 * A1;
+    c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
+    c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
+    if (TALL) {
+      let A4 = four_k_of_A(a4, k, places);
+      let A5 = from_beside(A4);
+      let A6 = four_k_of_A(a6, k, places);
+      let A7 = from_beside(A6);
+      c40 += B0 * A4; c41 += B1 * A4; c42 += B2 * A4; c43 += B3 * A4;
+      c50 += B0 * A5; c51 += B1 * A5; c52 += B2 * A5; c53 += B3 * A5;
+      c60 += B0 * A6; c61 += B1 * A6; c62 += B2 * A6; c63 += B3 * A6;
+      c70 += B0 * A7; c71 += B1 * A7; c72 += B2 * A7; c73 += B3 * A7;
     }
   }
 }
@@ -105,13 +115,10 @@ fn from_above(m: mat4x4f) -> mat4x4f {
   return mat4x4f(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3]));
 }
 
-// Stores 8 × 8 elements of C from `first` on, all blocks but the lane's own changed places.
-fn store_tile(first: vec2u, lane: vec2u, blocks: array<mat4x4f, 4>) {
-  var c = blocks;
-  for (var row = 0u; row < 8; row++) {
-    let m = first.y + (row ^ (4 * lane.x));
-    for (var column = 0u; column < 8 && m < stored_rows(); column += 4) {
-      store_four(m, first.x + (column ^ (4 * lane.y)), c[row / 4 * 2 + column / 4][row % 4]);
-    }
-  }
+// Stores a row of a block of C. Blocks are counted along the rows of the tile; all but the lane's own changed places.
+fn store_row(first: vec2u, lane: vec2u, blocks_across: u32, row: u32, sums: vec4f) {
+  let down = row / 4 / blocks_across;
+  let across = row / 4 % blocks_across;
+  let m = first.y + 4 * (down ^ lane.x) + row % 4;
+  if (m < stored_rows()) { store_four(m, first.x + 4 * (across ^ lane.y), sums); }
 }

@@ -575,6 +575,7 @@ declare module '*/shaders/matmul-quad.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly K_TAIL: boolean;
+      readonly DEEP: boolean;
       readonly LARGE: boolean;
       readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;

@@ -3,7 +3,7 @@ import quad from '../../shaders/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
 import { grid, type Layout, LEAST_USE, type MatmulVariant, onSoftware, type Product } from './matmul-variants.js';
 
-/** Multiply-adds from which on large quads are worth their compilation, 0.2 to 0.3 s on SwiftShader. */
+/** Multiply-adds from which on large quads are worth their compilation, 0.3 to 0.6 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
@@ -26,13 +26,12 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
 /** Small quads, and the large ones that take over where they do not lie beyond the edges. */
 function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
   const { M, N, K } = product;
-  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> =>
-    program(
-      quad,
-      { ...layout, K_TAIL: K % 4 !== 0, LARGE: columns > 8, TALL: rows > 16 },
-      grid(stored(product), 2 * rows, 2 * columns),
-      { variant, suits: withSubgroups, prefers: onSoftware, later },
-    );
+  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> => {
+    const LARGE = columns > 8;
+    const overrides = { ...layout, K_TAIL: K % 4 !== 0, DEEP: LARGE && K % 8 === 0, LARGE, TALL: rows > 16 };
+    const workgroups = grid(stored(product), 2 * rows, 2 * columns);
+    return program(quad, overrides, workgroups, { variant, suits: withSubgroups, prefers: onSoftware, later });
+  };
   const tall = one('matmul-quad-32x16', 32, 16);
   const large = one('matmul-quad-16x16', 16, 16);
   const [x, y] = tall.workgroups;

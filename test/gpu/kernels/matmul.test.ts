@@ -129,6 +129,8 @@ test.for(
       { M: 1, N: 64, K: 257, because: 'a row' },
       { M: 130, N: 1, K: 4, because: 'a column' },
       { M: 36, N: 20, K: 44, because: 'whole vec4s, no whole tiles' },
+      { M: 36, N: 20, K: 24, because: 'whole vec4s, and eights of k' },
+      { M: 35, N: 17, K: 8, because: 'one short, one past, one eight of k' },
       { M: 12, N: 20, K: 130, because: 'a batch that is no whole vec4' },
     ].flatMap((shape) => fromStorage.map((form) => ({ ...shape, layout, form, as: nameOf(layout) }))),
   ),
