@@ -1,5 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-storage
+//! uses matmul-epilogue
 //! uses activations
 // A product from register tiles that are filled straight from storage, for CPU adapters without subgroups. Operands and
 // options: matmul-operands.wgsl.
@@ -62,13 +63,14 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     c30, c31, c32, c33,
   );
   let rows = min(TILE, stored_rows() - m);
+  let columns = min(TILE, dims.N - n);
   for (var row = 0u; row < rows; row++) {
-    for (var column = 0u; column < TILE; column += 4) {
+    for (var column = 0u; column < columns; column += 4) {
       store_four(m + row, n + column, c[row / 4 * 4 + column / 4][row % 4]);
     }
   }
   // Whoever has the last rows adds the row of ones.
   if (ONES_ROW && m + TILE >= stored_rows()) {
-    for (var column = n; column < min(n + TILE, dims.N); column++) { store(dims.M - 1, column, column_sum(column)); }
+    for (var column = 0u; column < columns; column += 4) { store_four(dims.M - 1, n + column, column_sums(n + column)); }
   }
 }

@@ -1,5 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-storage
+//! uses matmul-epilogue
 //! uses activations
 // A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Operands and options:
 // matmul-operands.wgsl; error: matmul-direct.wgsl.
@@ -67,9 +68,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) su
   }
   // The last workgroups down the rows add the row of ones.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
-    for (var column = lane.x + 2 * lane.y; column < 2 * tile.x; column += 4) {
+    for (var column = 4 * (lane.x + 2 * lane.y); column < 2 * tile.x; column += 16) {
       let at_n = 2 * group.x * tile.x + column;
-      if (at_n < dims.N) { store(dims.M - 1, at_n, column_sum(at_n)); }
+      if (at_n < dims.N) { store_four(dims.M - 1, at_n, column_sums(at_n)); }
     }
   }
 }
@@ -120,5 +121,6 @@ fn store_row(first: vec2u, lane: vec2u, blocks_across: u32, row: u32, sums: vec4
   let down = row / 4 / blocks_across;
   let across = row / 4 % blocks_across;
   let m = first.y + 4 * (down ^ lane.x) + row % 4;
-  if (m < stored_rows()) { store_four(m, first.x + 4 * (across ^ lane.y), sums); }
+  let n = first.x + 4 * (across ^ lane.y);
+  if (m < stored_rows() && n < dims.N) { store_four(m, n, sums); }
 }

@@ -1,5 +1,5 @@
-// What the products that read operands straight from storage have in common: loads in fours, the row of ones, the epilogue.
-// It is appended to files whose header says so, together with matmul-operands.wgsl.
+// What the products that read operands straight from storage have in common: loads in fours, the row of ones. It is appended
+// to files whose header says so, together with matmul-operands.wgsl.
 
 // Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
 fn start_A(m: u32) -> vec4u {
@@ -70,27 +70,15 @@ fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
   return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
-fn column_sum(n: u32) -> f32 {
-  var sum = 0.0;
-  for (var k = 0u; k < dims.K; k++) { sum += B[select(k * dims.N + n, n * dims.K + k, TRANSPOSE_B)]; }
-  return sum;
-}
-
-// Stores C[m, n … n + 3], as far as they lie inside.
-fn store_four(m: u32, n: u32, sums: vec4f) {
-  for (var i = 0u; i < 4; i++) {
-    if (n + i < dims.N) { store(m, n + i, sums[i]); }
-  }
-}
-
-fn store(m: u32, n: u32, sum: f32) {
-  let at = m * dims.N + n;
-  var z = sum;
-  if (BIAS) { z += bias[dims.bias_offset + n]; }
-  if (KEEP) { C[dims.keep_offset + at] = z; }
-  if (GATE) {
-    C[at] = z * activate_derivative(gate_at(at));
+// The sums of op(B)'s columns n … n + 3.
+fn column_sums(n: u32) -> vec4f {
+  var sums = vec4f();
+  if (TRANSPOSE_B) {
+    let first = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1)) * dims.K;
+    for (var k = 0u; k < dims.K; k++) { sums += vec4f(B[first.x + k], B[first.y + k], B[first.z + k], B[first.w + k]); }
   } else {
-    C[at] = activate(z);
+    let start = start_B(n);
+    for (var k = 0u; k < dims.K; k++) { sums += one_k_of_B(start, k); }
   }
+  return sums;
 }

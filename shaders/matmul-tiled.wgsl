@@ -1,5 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
+//! uses matmul-epilogue
 //! uses activations
 // A product from register tiles that are filled through workgroup memory, for GPUs. Operands and options:
 // matmul-operands.wgsl.

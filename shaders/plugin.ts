@@ -18,6 +18,7 @@ export const SNIPPETS: readonly string[] = [
   'matmul-operands',
   'matmul-storage',
   'matmul-blocks',
+  'matmul-epilogue',
   'row-loss',
   'batch-loss',
   'update',

@@ -507,6 +507,7 @@ declare module '*/shaders/matmul-direct.wgsl' {
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
+      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -522,6 +523,7 @@ declare module '*/shaders/matmul-direct.wgsl' {
       readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -545,9 +547,9 @@ declare module '*/shaders/matmul-gemv.wgsl' {
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly VEC4_C: boolean;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -588,6 +590,7 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
+      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -603,6 +606,7 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -630,9 +634,9 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly VEC4_C: boolean;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };

@@ -1,7 +1,15 @@
 import direct from '../../shaders/matmul-direct.wgsl';
 import quad from '../../shaders/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
-import { grid, type Layout, LEAST_USE, type MatmulVariant, onSoftware, type Product } from './matmul-variants.js';
+import {
+  grid,
+  type Layout,
+  LEAST_USE,
+  type MatmulVariant,
+  onSoftware,
+  type Product,
+  unusedC,
+} from './matmul-variants.js';
 
 /** Multiply-adds from which on large quads are worth their compilation, 0.3 to 0.6 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
@@ -18,7 +26,7 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
       direct,
       { ...layout, K_TAIL: product.K % 4 !== 0 },
       grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
-      { prefers: onSoftware },
+      { prefers: onSoftware, unused: unusedC(product) },
     ),
   ];
 }
@@ -28,9 +36,11 @@ function quadPrograms(product: Product, layout: Layout): readonly Program<Matmul
   const { M, N, K } = product;
   const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> => {
     const LARGE = columns > 8;
-    const overrides = { ...layout, K_TAIL: K % 4 !== 0, DEEP: LARGE && K % 8 === 0, LARGE, TALL: rows > 16 };
+    const DEEP = LARGE && K % 8 === 0;
+    const overrides = { ...layout, K_TAIL: K % 4 !== 0, DEEP, LARGE, TALL: rows > 16 };
     const workgroups = grid(stored(product), 2 * rows, 2 * columns);
-    return program(quad, overrides, workgroups, { variant, suits: withSubgroups, prefers: onSoftware, later });
+    const unused = unusedC(product);
+    return program(quad, overrides, workgroups, { variant, suits: withSubgroups, prefers: onSoftware, later, unused });
   };
   const tall = one('matmul-quad-32x16', 32, 16);
   const large = one('matmul-quad-16x16', 16, 16);

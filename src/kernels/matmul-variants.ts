@@ -138,6 +138,7 @@ export function matmulPrograms(product: Product, software?: SoftwarePrograms): r
     ONES_ROW: product.onesRow,
     VEC4_A: product.vec4A,
     VEC4_B: product.vec4B,
+    VEC4_C: product.vec4C,
     GATHERED: product.gathered,
     BYTES: product.bytes,
     ...epilogue,
@@ -163,15 +164,15 @@ export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Pr
 
 /** The overrides that all programs have. */
 export type Layout = Readonly<
-  Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'GATHERED' | 'BYTES', boolean>
+  Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES', boolean>
 > &
   Product['epilogue'];
 
 function gemvPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  const { M, K, vec4C } = product;
+  const { M, K } = product;
   const { COLUMNS } = gemv.overrides;
   const [ROWS, SLICES] = M === 1 ? [1, 64] : M <= 4 ? [4, 32] : [GEMV_ROWS, 16];
-  const overrides = { ...layout, VEC4_C: vec4C, EDGE_K: K % 4 !== 0, ROWS };
+  const overrides = { ...layout, EDGE_K: K % 4 !== 0, ROWS };
   const workgroups = grid(product, GEMV_ROWS, GEMV_COLUMNS * COLUMNS);
   const unused = unusedC(product);
   return [
@@ -196,7 +197,7 @@ function tileProgram(
   tile: Tile,
   prefers: Program['prefers'] = () => true,
 ): Program<MatmulVariant> {
-  const { M, N, K, vec4C } = product;
+  const { M, N, K } = product;
   const { variant, ...overrides } = tile;
   const { rows, columns, size } = tileGrid(product, tile);
   const { THREADS_X, THREADS_Y, TILE_K, SLICES } = tile;
@@ -205,7 +206,6 @@ function tileProgram(
     {
       ...layout,
       ...overrides,
-      VEC4_C: vec4C,
       EDGE_M: M % rows !== 0,
       EDGE_N: N % columns !== 0,
       EDGE_K: K % (TILE_K * SLICES) !== 0,
@@ -222,7 +222,7 @@ function tileProgram(
 }
 
 /** Of C's two bindings the one that its overrides leave unused; if it is C4, there is no tensor for it anyway. */
-const unusedC = ({ vec4C }: Product): readonly string[] => (vec4C ? ['C'] : []);
+export const unusedC = ({ vec4C }: Product): readonly string[] => (vec4C ? ['C'] : []);
 
 /** The adapter's limits allow so many invocations, and bytes of workgroup memory. */
 const allows =

@@ -286,10 +286,10 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       found: dense0,
     },
     {
-      shader: 'matmul-storage',
+      shader: 'matmul-epilogue',
       what: 'the derivative of the activation below is left out',
-      text: 'z * activate_derivative(gate_at(at))',
-      wrong: 'z',
+      text: 'y = z * vec4f(',
+      wrong: 'y = z + 0.0 * vec4f(',
       network: 'tanh',
       found: dense0,
     },
@@ -306,8 +306,8 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'matmul-storage',
       what: 'db without the first row',
-      text: 'for (var k = 0u; k < dims.K; k++) { sum +=',
-      wrong: 'for (var k = 1u; k < dims.K; k++) { sum +=',
+      text: 'for (var k = 0u; k < dims.K; k++) { sums += one',
+      wrong: 'for (var k = 1u; k < dims.K; k++) { sums += one',
       network: 'tanh',
       found: ['0.bias', '1.bias'],
     },
@@ -319,16 +319,16 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       network: 'matmul-4x4-32x32-split',
       found: ['1.bias'],
     },
+  ],
+  [
     {
       shader: 'matmul-blocks',
-      what: 'the derivative of the activation below is left out',
-      text: 'y = z * vec4f(',
-      wrong: 'y = z + 0.0 * vec4f(',
+      what: 'a transposed B is read as if it were not',
+      text: 'elements = transpose(loaded);',
+      wrong: '',
       network: 'matmul-gemv, gated',
       found: dense0,
     },
-  ],
-  [
     {
       shader: 'learned-activation',
       what: 'prelu: dZ',

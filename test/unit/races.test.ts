@@ -349,7 +349,7 @@ test.each([
     'let lane = vec2u(subgroup_lane % 2, 0);',
   ],
   ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
-  ['matmul-quad', 'column = lane.x + 2 * lane.y;', 'column = lane.x;'],
+  ['matmul-quad', 'column = 4 * (lane.x + 2 * lane.y);', 'column = 4 * lane.x;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = group.x * COLUMNS * 4;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = column * 4;'],
   ['matmul-gemv', 'let other = thread + half *', 'let other = thread + half / 2 *'],
