@@ -28,6 +28,6 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let g = gradient_of(i, p) + hyper.weight_decay * p;
   var v = g;
   if (step.index > 0) { v = hyper.momentum * velocity[i] + (1.0 - hyper.dampening) * g; }
-  velocity[i] = select(velocity[i], v, inside(i));
+  velocity[i] = changed(i, velocity[i], v);
   put(i, p, p - step.learning_rate * select(v, g + hyper.momentum * v, NESTEROV));
 }

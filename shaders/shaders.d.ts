@@ -8,6 +8,7 @@ declare module '*/shaders/adagrad.wgsl' {
     readonly name: 'adagrad';
     readonly code: string;
     readonly overrides: {
+      readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
@@ -36,6 +37,7 @@ declare module '*/shaders/adam.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly DECOUPLED: boolean;
+      readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
@@ -684,6 +686,7 @@ declare module '*/shaders/rmsprop.wgsl' {
     readonly overrides: {
       readonly CENTERED: boolean;
       readonly MOMENTUM: boolean;
+      readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
@@ -712,6 +715,7 @@ declare module '*/shaders/sgd.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly NESTEROV: boolean;
+      readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;

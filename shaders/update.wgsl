@@ -10,6 +10,7 @@
 // One invocation updates four elements: a CPU adapter takes longer for them one by one.
 // Dispatch workgroups in x, then y: a vec4's number is y·(64·workgroups in x) + x.
 
+override WHOLE: bool = false; // count is a multiple of four
 override CHECKED: bool = false;
 override CLIP_VALUE: bool = false;
 override CLIP_NORM: bool = false;
@@ -31,12 +32,16 @@ fn gradient_of(i: u32, p: vec4f) -> vec4f {
   return select(clamp(g, vec4f(-hyper.clip), vec4f(hyper.clip)), g, is_nan);
 }
 
-// Which of four elements there are.
-fn inside(i: u32) -> vec4<bool> { return vec4u(4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) < vec4u(hyper.count); }
+// Four numbers that become others, as far as there are elements.
+fn changed(i: u32, before: vec4f, after: vec4f) -> vec4f {
+  var four = after;
+  if (!WHOLE) { four = select(before, after, vec4u(4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) < vec4u(hyper.count)); }
+  return four;
+}
 
 // Four parameters that were p.
 fn put(i: u32, p: vec4f, next: vec4f) {
-  let updated = select(p, next, inside(i));
+  let updated = changed(i, p, next);
   parameters[i] = updated;
   // ReLU turns a NaN into a harmless 0 in the next step, so a ruined model is noticed here or not at all.
   let exponents = bitcast<vec4u>(updated) & vec4u(0x7f800000u);

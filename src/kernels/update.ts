@@ -29,6 +29,7 @@ interface UpdateParts {
   readonly label: string;
   readonly grid: readonly [number, number];
   readonly overrides: {
+    readonly WHOLE: boolean;
     readonly CHECKED: boolean;
     readonly CLIP_VALUE: boolean;
     readonly CLIP_NORM: boolean;
@@ -76,6 +77,7 @@ export function updateParts(
     label: [kernel, count, ...what].join(' '),
     grid: linearGrid(Math.ceil(count / 4)),
     overrides: {
+      WHOLE: count % 4 === 0,
       CHECKED: watch !== undefined,
       CLIP_VALUE,
       CLIP_NORM: scale !== undefined,

@@ -27,7 +27,7 @@ const epilogues: Overrides[] = [
 ];
 
 /** Each says of itself alone what the shader leaves out; with the others it has nothing to do. */
-const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|CHECKED|CLIP_VALUE|CLIP_NORM|FINISH)$/;
+const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|FINISH)$/;
 
 /** A batch that is taken from a data set, of bytes or of floats, as the first operand or the first layer's dW has it. */
 const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => ({

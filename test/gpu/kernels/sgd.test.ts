@@ -16,23 +16,29 @@ const options: SgdHyperparameters[] = [
   { momentum: 0.8, nesterov: true, weightDecay: 0.03 },
 ];
 
-test.for(options)('four steps of sgd with %j', async (hyper) => {
-  const gpu = await sharedGpu();
-  const shape = [1, 67] as const;
-  let parameters: Bounded = randomMatrix(...shape, 1);
-  let velocity: Bounded | undefined;
-  const p = new Guarded(gpu, shape, parameters.values);
-  const v = new Guarded(gpu, shape, new Float32Array(67));
-  for (let index = 0; index < 4; index++) {
-    const gradient = randomMatrix(...shape, 10 + index);
-    const next = reference.sgd(parameters, gradient, velocity, { learningRate, ...hyper });
-    [parameters, velocity] = [next.parameters, next.velocity];
-    const step = { first: 0, rows: 0, index, learning_rate: learningRate };
-    gpu.run([sgdUpdate(p.tensor, upload(gpu, gradient), v.tensor, hyper, step)]);
-    expect(await p.read()).toBeWithin(parameters, `p after step ${index}`);
-    expect(await v.read()).toBeWithin(velocity, `v after step ${index}`);
-  }
-});
+/** That end within a vec4, and with one. */
+const counts: readonly number[] = [67, 68];
+
+test.for(options.flatMap((hyper) => counts.map((count) => ({ count, hyper }))))(
+  'four steps of sgd of $count parameters with $hyper',
+  async ({ count, hyper }) => {
+    const gpu = await sharedGpu();
+    const shape = [1, count] as const;
+    let parameters: Bounded = randomMatrix(...shape, 1);
+    let velocity: Bounded | undefined;
+    const p = new Guarded(gpu, shape, parameters.values);
+    const v = new Guarded(gpu, shape, new Float32Array(count));
+    for (let index = 0; index < 4; index++) {
+      const gradient = randomMatrix(...shape, 10 + index);
+      const next = reference.sgd(parameters, gradient, velocity, { learningRate, ...hyper });
+      [parameters, velocity] = [next.parameters, next.velocity];
+      const step = { first: 0, rows: 0, index, learning_rate: learningRate };
+      gpu.run([sgdUpdate(p.tensor, upload(gpu, gradient), v.tensor, hyper, step)]);
+      expect(await p.read()).toBeWithin(parameters, `p after step ${index}`);
+      expect(await v.read()).toBeWithin(velocity, `v after step ${index}`);
+    }
+  },
+);
 
 test('PyTorch, by hand: momentum 0.9, rate 0.1, gradients 1 and 1', async () => {
   const gpu = await sharedGpu();
