@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   } else {
     g += hyper.weight_decay * p;
   }
-  let second = i + (hyper.count + 3) / 4;
+  let second = i + ((hyper.count + 3) >> 2);
   let m = state[i] + hyper.rest1 * (g - state[i]);
   let v = hyper.beta2 * state[second] + hyper.rest2 * g * g;
   state[i] = m;

@@ -69,18 +69,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
     var z = array<mat4x4f, 4>(z0, z1, z2, z3);
     if (SLICES > 1) {
-      for (var i = 0u; i < 4 * GROUPS; i++) { slices[local.x * 4 * GROUPS + i] = z[i / 4][i % 4]; }
+      for (var i = 0u; i < 4 * GROUPS; i++) { slices[local.x * 4 * GROUPS + i] = z[i >> 2][i & 3]; }
     }
     workgroupBarrier(); // all slices' sums are there before they are added
     for (var i = local.x; i < 4 * GROUPS; i += SLICES) {
-      let quad = start + i / 4;
-      var sum = z[i / 4][i % 4];
+      let quad = start + (i >> 2);
+      var sum = z[i >> 2][i & 3];
       if (SLICES > 1) {
         sum = vec4f();
         for (var slice = 0u; slice < SLICES; slice++) { sum += slices[slice * 4 * GROUPS + i]; }
       }
       if (BIAS) { sum += weights(dims.inputs, quad); }
-      logits[place(first + i % 4, quad)] = sum;
+      logits[place(first + (i & 3), quad)] = sum;
     }
     workgroupBarrier(); // the logits are complete, and the next chunk may have `slices`
   }
@@ -96,9 +96,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let start = chunk * GROUPS;
     var g = array<mat4x4f, 4>();
     for (var i = 0u; i < 4 * GROUPS; i++) {
-      let quad = start + i / 4;
+      let quad = start + (i >> 2);
       let inside = quad * 4 + vec4u(0, 1, 2, 3) < vec4u(dims.classes);
-      g[i / 4][i % 4] = select(vec4f(), logits[place(first + i % 4, quad)], inside);
+      g[i >> 2][i & 3] = select(vec4f(), logits[place(first + (i & 3), quad)], inside);
     }
     for (var d = local.x; d < dims.inputs; d += SLICES) {
       var x = weights(d, start) * g[0];
@@ -135,11 +135,11 @@ fn place(row: u32, quad: u32) -> u32 { return (row & (4 * BLOCKS - 1)) * (CHUNKS
 
 fn class_weight(k: u32) -> f32 { return 1.0; }
 
-fn logit(row: u32, k: u32) -> f32 { return logits[place(row, k / 4)][k % 4]; }
+fn logit(row: u32, k: u32) -> f32 { return logits[place(row, k >> 2)][k & 3]; }
 
 fn put_gradient(row: u32, k: u32, value: f32) {
   if (BACKWARD) {
-    logits[place(row, k / 4)][k % 4] = value;
+    logits[place(row, k >> 2)][k & 3] = value;
     gradient[row * dims.classes + k] = value;
   }
 }

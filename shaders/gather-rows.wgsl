@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   let source = row * dims.columns + column;
   let target_index = b * dims.columns + column;
   if (BYTES && ALIGNED) {
-    let word = data[source / 4];
+    let word = data[source >> 2];
     for (var lane = 0u; lane < 4; lane++) {
       X[target_index + lane] = normalized(f32((word >> (lane * 8)) & 0xff), column + lane);
     }
@@ -55,7 +55,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
 }
 
 fn element(index: u32) -> f32 {
-  if (BYTES) { return f32((data[index / 4] >> ((index % 4) * 8)) & 0xff); }
+  if (BYTES) { return f32((data[index >> 2] >> ((index & 3) * 8)) & 0xff); }
   return bitcast<f32>(data[index]);
 }
 

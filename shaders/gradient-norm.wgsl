@@ -55,7 +55,7 @@ fn squares(start: u32) -> vec2f {
     var p = vec4f(0.0);
     if (PENALTIES) { p = parameters[i]; }
     var counts = vec4u(4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) < vec4u(hyper.count);
-    if (MASKED) { counts = counts & four_bits(kinds[i / 8].x, i); }
+    if (MASKED) { counts = counts & four_bits(kinds[i >> 3].x, i); }
     let g = select(vec4f(0.0), penalised(i, gradients[i], p), counts);
     let is_large = abs(g) >= vec4f(LARGE);
     let scaled = select(vec4f(0.0), g * SMALLER, is_large);

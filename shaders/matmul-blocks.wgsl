@@ -15,7 +15,7 @@ fn block_B(n: u32, k: u32) -> mat4x4f {
   return zero_beyond(elements, k);
 }
 fn four_B(at: vec4u) -> vec4f {
-  if (VEC4_B) { return B4[at.x / 4]; }
+  if (VEC4_B) { return B4[at.x >> 2]; }
   return vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);
 }
 

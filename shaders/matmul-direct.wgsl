@@ -66,7 +66,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   let columns = min(TILE, dims.N - n);
   for (var row = 0u; row < rows; row++) {
     for (var column = 0u; column < columns; column += 4) {
-      store_four(m + row, n + column, c[row / 4 * 4 + column / 4][row % 4]);
+      store_four(m + row, n + column, c[(row >> 2) * 4 + (column >> 2)][row & 3]);
     }
   }
   // Whoever has the last rows adds the row of ones.

@@ -32,8 +32,8 @@ fn store_four(m: u32, n: u32, sums: vec4f) {
     y = vec4f(activate(z.x), activate(z.y), activate(z.z), activate(z.w));
   }
   if (VEC4_C) {
-    C4[at.x / 4] = y;
-    if (KEEP) { C4[(dims.keep_offset + at.x) / 4] = z; }
+    C4[at.x >> 2] = y;
+    if (KEEP) { C4[(dims.keep_offset + at.x) >> 2] = z; }
   } else {
     let count = min(4, dims.N - n);
     for (var lane = 0u; lane < count; lane++) {

@@ -69,7 +69,7 @@ fn row_A(start: u32, m: u32, k: u32) -> vec4f {
   if (TRANSPOSE_A) {
     elements = elements_of_A(start + rows_of_A(four(k, dims.K, EDGE_K)) * rows);
   } else if (VEC4_A) {
-    elements = vec4_of_A((start + k) / 4);
+    elements = vec4_of_A((start + k) >> 2);
   } else {
     elements = elements_of_A(start + four(k, dims.K, EDGE_K));
   }

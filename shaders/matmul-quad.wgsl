@@ -15,6 +15,8 @@
 // c21 is the third block of rows and the second of columns of a tile; a column of it is a row of C, because
 // C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
 // is beyond its end counts as zero. A sum runs in the order of k whatever the tile: all sizes give the same bits.
+// Sums are module variables, that two calls of a function may add to them; in its loop a CPU adapter carries them by masked
+// copies, which DEEP halves. The machine code is what its time goes by: for each tile, one loop stores.
 // Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
 enable subgroups;
 
@@ -53,18 +55,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) su
 
   if (!LARGE) {
     var c = array<mat4x4f, 4>(c00, c01, c10, c11);
-    for (var row = 0u; row < 16; row++) { store_row(first, lane, 2, row, c[row / 4][row % 4]); }
+    for (var row = 0u; row < 16; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
   }
   if (LARGE && !TALL) {
     var c = array<mat4x4f, 16>(c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
-    for (var row = 0u; row < 64; row++) { store_row(first, lane, 4, row, c[row / 4][row % 4]); }
+    for (var row = 0u; row < 64; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
   }
   if (TALL) {
     var c = array<mat4x4f, 32>(
       c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33,
       c40, c41, c42, c43, c50, c51, c52, c53, c60, c61, c62, c63, c70, c71, c72, c73
     );
-    for (var row = 0u; row < 128; row++) { store_row(first, lane, 4, row, c[row / 4][row % 4]); }
+    for (var row = 0u; row < 128; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
   }
   // The last workgroups down the rows add the row of ones.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
@@ -117,10 +119,11 @@ fn from_above(m: mat4x4f) -> mat4x4f {
 }
 
 // Stores a row of a block of C. Blocks are counted along the rows of the tile; all but the lane's own changed places.
-fn store_row(first: vec2u, lane: vec2u, blocks_across: u32, row: u32, sums: vec4f) {
-  let down = row / 4 / blocks_across;
-  let across = row / 4 % blocks_across;
-  let m = first.y + 4 * (down ^ lane.x) + row % 4;
+fn store_row(first: vec2u, lane: vec2u, row: u32, sums: vec4f) {
+  let number = row >> 2;
+  let down = number >> select(1u, 2u, LARGE);
+  let across = number - down * select(2u, 4u, LARGE);
+  let m = first.y + 4 * (down ^ lane.x) + (row & 3);
   let n = first.x + 4 * (across ^ lane.y);
   if (m < stored_rows() && n < dims.N) { store_four(m, n, sums); }
 }

@@ -4,8 +4,8 @@
 // Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
 fn start_A(m: u32) -> vec4u {
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
-  if (TRANSPOSE_A) { return select(row, row / 4, VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
-  return rows_of_A(row) * select(dims.K, dims.K / 4, VEC4_A);
+  if (TRANSPOSE_A) { return select(row, row >> vec4u(2), VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
+  return rows_of_A(row) * select(dims.K, dims.K >> 2, VEC4_A);
 }
 
 // Where k … k + 3 are in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
@@ -19,7 +19,7 @@ fn places_in_A(k: u32) -> vec4u {
 // op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
 fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
   if (VEC4_A && !TRANSPOSE_A) {
-    let at = start + k / 4;
+    let at = start + (k >> 2);
     return mat4x4f(vec4_of_A(at.x), vec4_of_A(at.y), vec4_of_A(at.z), vec4_of_A(at.w));
   }
   return transpose(mat4x4f(
@@ -34,7 +34,7 @@ fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
 fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   var four: vec4f;
   if (VEC4_A && TRANSPOSE_A) {
-    four = vec4_of_A(start.x + place * (stored_rows() / 4));
+    four = vec4_of_A(start.x + place * (stored_rows() >> 2));
   } else {
     four = elements_of_A(start + place * select(1u, stored_rows(), TRANSPOSE_A));
   }
@@ -44,14 +44,14 @@ fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
 // Where the columns n … n + 3 of op(B) begin, as start_A.
 fn start_B(n: u32) -> vec4u {
   let column = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1));
-  if (TRANSPOSE_B) { return column * select(dims.K, dims.K / 4, VEC4_B); }
-  return select(column, column / 4, VEC4_B);
+  if (TRANSPOSE_B) { return column * select(dims.K, dims.K >> 2, VEC4_B); }
+  return select(column, column >> vec4u(2), VEC4_B);
 }
 
 // op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3.
 fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
   if (VEC4_B && TRANSPOSE_B) {
-    let at = start + k / 4;
+    let at = start + (k >> 2);
     return transpose(mat4x4f(B4[at.x], B4[at.y], B4[at.z], B4[at.w]));
   }
   return mat4x4f(one_k_of_B(start, k), one_k_of_B(start, k + 1), one_k_of_B(start, k + 2), one_k_of_B(start, k + 3));
@@ -62,7 +62,7 @@ fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
   let inside = select(k, min(k, dims.K - 1), K_TAIL);
   var four: vec4f;
   if (VEC4_B && !TRANSPOSE_B) {
-    four = B4[start.x + inside * (dims.N / 4)];
+    four = B4[start.x + inside * (dims.N >> 2)];
   } else {
     let at = start + inside * select(dims.N, 1u, TRANSPOSE_B);
     four = vec4f(B[at.x], B[at.y], B[at.z], B[at.w]);

@@ -187,6 +187,6 @@ fn block_A(m: u32, k: u32) -> mat4x4f {
   return zero_beyond(elements, k);
 }
 fn four_A(at: vec4u) -> vec4f {
-  if (VEC4_A) { return vec4_of_A(at.x / 4); }
+  if (VEC4_A) { return vec4_of_A(at.x >> 2); }
   return elements_of_A(at);
 }

@@ -9,11 +9,11 @@ override PENALTIES: bool = false;
 fn penalised(i: u32, gradient: vec4f, p: vec4f) -> vec4f {
   if (!PENALTIES) { return gradient; }
   let penalty = hyper.l1 * sign(p) + hyper.l2 * p;
-  return gradient + select(vec4f(0.0), penalty, four_bits(kinds[i / 8].y, i));
+  return gradient + select(vec4f(0.0), penalty, four_bits(kinds[i >> 3].y, i));
 }
 
 // Those of four elements, of a word that has one for each of 32.
 fn four_bits(word: u32, i: u32) -> vec4<bool> {
-  let shifts = vec4u(0, 1, 2, 3) + 4 * (i % 8);
+  let shifts = vec4u(0, 1, 2, 3) + 4 * (i & 7);
   return ((vec4u(word) >> shifts) & vec4u(1)) == vec4u(1);
 }

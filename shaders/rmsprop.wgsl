@@ -35,7 +35,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let g = gradient_of(i, p) + hyper.weight_decay * p;
   var s = hyper.decay * state[i] + hyper.rest * g * g;
   state[i] = s;
-  let row = (hyper.count + 3) / 4;
+  let row = (hyper.count + 3) >> 2;
   var at = i;
   if (CENTERED) {
     at += row;

@@ -46,6 +46,6 @@ fn put(i: u32, p: vec4f, next: vec4f) {
   // ReLU turns a NaN into a harmless 0 in the next step, so a ruined model is noticed here or not at all.
   let exponents = bitcast<vec4u>(updated) & vec4u(0x7f800000u);
   if (CHECKED && any(exponents == vec4u(0x7f800000u))) {
-    atomicMin(&status[1 + owners[i / 16]], step.index);
+    atomicMin(&status[1 + owners[i >> 4]], step.index);
   }
 }
