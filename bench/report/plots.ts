@@ -88,7 +88,7 @@ class Drawing {
       document: this.#document,
       width: WIDTH,
       height: rows.length * ROW + 44,
-      marginLeft: 8,
+      marginLeft: 14,
       marginRight: 44,
       marginTop: 6,
       marginBottom: 34,
