@@ -55,6 +55,6 @@ fn deviations(begin: u32, end: u32, column: u32, p: f32) -> vec2f {
 }
 
 fn element(index: u32) -> f32 {
-  if (BYTES) { return f32((data[index / 4] >> ((index % 4) * 8)) & 0xff); }
+  if (BYTES) { return f32((data[index >> 2] >> ((index & 3) * 8)) & 0xff); }
   return bitcast<f32>(data[index]);
 }

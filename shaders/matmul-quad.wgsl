@@ -5,8 +5,8 @@
 // A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Operands and options:
 // matmul-operands.wgsl; error: matmul-direct.wgsl.
 //
-// Nothing coalesces a CPU adapter's loads: they are what a register tile costs there. A quad of invocations computes 2 × 2
-// tiles of 8 × 8 elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:
+// Nothing coalesces a CPU adapter's loads, and each is much machine code. A quad of invocations computes 2 × 2 tiles of 8 × 8
+// elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:
 //
 //   lane 0 | lane 1     Lanes side by side need the same rows of op(A), lanes above each other the same columns of op(B).
 //   -------+-------     Each loads half of them, in blocks of four, and takes the other half from its neighbour. Its own
@@ -15,8 +15,8 @@
 // c21 is the third block of rows and the second of columns of a tile; a column of it is a row of C, because
 // C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
 // is beyond its end counts as zero. A sum runs in the order of k whatever the tile: all sizes give the same bits.
-// Sums are module variables, that two calls of a function may add to them; in its loop a CPU adapter carries them by masked
-// copies, which DEEP halves. The machine code is what its time goes by: for each tile, one loop stores.
+// Sums are module variables, so that a function can add to them twice in an iteration: a CPU adapter carries them around a
+// loop by masked copies, which DEEP halves.
 // Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
 enable subgroups;
 
@@ -36,7 +36,7 @@ var<private> c70 = mat4x4f(); var<private> c71 = mat4x4f(); var<private> c72 = m
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) subgroup_lane: u32) {
-  let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);
+  let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);
   let tile = vec2u(select(8u, 16u, LARGE), select(select(8u, 16u, LARGE), 32u, TALL));
   let first = (2 * group.xy + lane) * tile;
   // The blocks that this invocation loads itself.

@@ -74,8 +74,8 @@ fn main(
     let rows = min(BATCH, step.rows - done);
     for (var i = thread; i < SIZE_0 * BATCH; i += THREADS) {
       let source = order[first + min(i % BATCH, rows - 1)] * SIZE_0 + i / BATCH;
-      let word = data[source / select(1u, 4u, BYTES)];
-      let value = select(bitcast<f32>(word), f32((word >> ((source % 4) * 8)) & 0xff), BYTES);
+      let word = data[source >> select(0u, 2u, BYTES)];
+      let value = select(bitcast<f32>(word), f32((word >> ((source & 3) * 8)) & 0xff), BYTES);
       memory[i] = value * normalization[i / BATCH].x + normalization[i / BATCH].y;
     }
     workgroupBarrier();

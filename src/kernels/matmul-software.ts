@@ -11,7 +11,7 @@ import {
   unusedC,
 } from './matmul-variants.js';
 
-/** Multiply-adds from which on large quads are worth their compilation, 0.3 to 0.6 s on SwiftShader. */
+/** Multiply-adds from which on large quads are worth their compilation, 0.3 to 0.9 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;

@@ -346,8 +346,8 @@ test.each([
   ['matmul-direct', 'let n = global.x * TILE;', 'let n = 0u;'],
   [
     'matmul-quad',
-    'let lane = vec2u(subgroup_lane % 2, subgroup_lane / 2 % 2);',
-    'let lane = vec2u(subgroup_lane % 2, 0);',
+    'let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);',
+    'let lane = vec2u(subgroup_lane & 1, 0);',
   ],
   ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
   ['matmul-quad', 'column = 4 * (lane.x + 2 * lane.y);', 'column = 4 * lane.x;'],
