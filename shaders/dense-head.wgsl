@@ -20,9 +20,10 @@
 //
 // An invocation has four rows, and of them every SLICES-th input: first it sums 4·GROUPS logits of each row in registers,
 // CHUNKS times, until all classes are done; then it multiplies their gradients, in registers too, by the weights of one input
-// after the other. A workgroup is SLICES × BLOCKS invocations. On a CPU adapter SLICES is 1, so that nobody waits for
-// anybody; on a GPU there is one block, its slices' sums go through workgroup memory, and are added in order.
-// Dispatch ⌈rows/(4·BLOCKS)⌉ workgroups. Workgroup memory: 64·GROUPS·(BLOCKS·CHUNKS + SLICES) bytes.
+// after the other. A workgroup is SLICES × BLOCKS invocations.
+// On a CPU adapter SLICES is 1, and CHUNKS too: an invocation keeps its logits, and waits for nobody. On a GPU there is one
+// block: its slices' sums go through workgroup memory, are added in order, and the logits are the workgroup's.
+// Dispatch ⌈rows/(4·BLOCKS)⌉ workgroups. Workgroup memory, if there are slices: 64·GROUPS·(CHUNKS + SLICES) bytes.
 // Error: that of the two products, K + 2 and K + 1 roundings of sums of K products, and of row-loss.wgsl.
 
 override BIAS: bool = false;
@@ -32,7 +33,7 @@ override GATE: bool = false;
 override GROUPS: u32 = 4; // at most 4
 override CHUNKS: u32 = 1;
 override SLICES: u32 = 1;
-override BLOCKS: u32 = 4; // a power of two; 1 if there are slices
+override BLOCKS: u32 = 4; // 1 if there are slices
 
 struct Dims { rows: u32, classes: u32, inputs: u32, gate_offset: u32 }
 struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
@@ -48,8 +49,10 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(9) var<storage, read_write> status: array<atomic<u32>>;
 @group(0) @binding(10) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(11) var<storage, read_write> dX: array<f32>;
-// Four classes each: first the logits, then their gradient.
-var<workgroup> logits: array<vec4f, 4 * BLOCKS * CHUNKS * GROUPS>;
+// A group of classes and a row each: first logits, then their gradient; the invocation's own, or with slices a chunk's.
+var<private> z = array<mat4x4f, 4>();
+// With slices those of all chunks, and the slices' sums.
+var<workgroup> logits: array<vec4f, 4 * CHUNKS * GROUPS>;
 var<workgroup> slices: array<vec4f, 4 * GROUPS * SLICES>;
 
 @compute @workgroup_size(SLICES, BLOCKS)
@@ -60,56 +63,47 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var chunk = 0u; chunk < CHUNKS; chunk++) {
     let start = chunk * GROUPS;
     var z0 = mat4x4f(); var z1 = mat4x4f(); var z2 = mat4x4f(); var z3 = mat4x4f();
-    for (var d = local.x; d < dims.inputs; d += SLICES) {
-      let y = vec4f(Y[at.x + d], Y[at.y + d], Y[at.z + d], Y[at.w + d]);
+    for (var d = local.x; d < dims.inputs + select(0u, 1u, BIAS); d += SLICES) {
+      // The bias has an input of its own, which is 1.
+      let y = select(vec4f(Y[at.x + d], Y[at.y + d], Y[at.z + d], Y[at.w + d]), vec4f(1), d == dims.inputs);
       z0 += outer(weights(d, start), y);
       if (GROUPS > 1) { z1 += outer(weights(d, start + 1), y); }
       if (GROUPS > 2) { z2 += outer(weights(d, start + 2), y); }
       if (GROUPS > 3) { z3 += outer(weights(d, start + 3), y); }
     }
-    var z = array<mat4x4f, 4>(z0, z1, z2, z3);
+    z = array<mat4x4f, 4>(z0, z1, z2, z3);
     if (SLICES > 1) {
       for (var i = 0u; i < 4 * GROUPS; i++) { slices[local.x * 4 * GROUPS + i] = z[i >> 2][i & 3]; }
-    }
-    workgroupBarrier(); // all slices' sums are there before they are added
-    for (var i = local.x; i < 4 * GROUPS; i += SLICES) {
-      let quad = start + (i >> 2);
-      var sum = z[i >> 2][i & 3];
-      if (SLICES > 1) {
-        sum = vec4f();
+      workgroupBarrier(); // all slices' sums are there before they are added
+      for (var i = local.x; i < 4 * GROUPS; i += SLICES) {
+        var sum = vec4f();
         for (var slice = 0u; slice < SLICES; slice++) { sum += slices[slice * 4 * GROUPS + i]; }
+        logits[place(i, start + (i >> 2))] = sum;
       }
-      if (BIAS) { sum += weights(dims.inputs, quad); }
-      logits[place(first + (i & 3), quad)] = sum;
+      workgroupBarrier(); // the logits are complete, and the next chunk may have `slices`
     }
-    workgroupBarrier(); // the logits are complete, and the next chunk may have `slices`
   }
 
   for (var row = first + local.x; row < min(first + 4, dims.rows); row += SLICES) {
     let label = sample_of(row) * select(1u, dims.classes, PROBABILITIES);
     keep_loss(row, row_loss(row, label, step.rows, dims.classes), 1.0);
+    // Classes beyond the end have no part in dX.
+    for (var k = dims.classes; k < 4 * GROUPS * CHUNKS; k++) { put_logit(row, k, 0.0); }
   }
   if (!BELOW) { return; }
   workgroupBarrier(); // each row's gradient is there before its slices read it
 
   for (var chunk = 0u; chunk < CHUNKS; chunk++) {
     let start = chunk * GROUPS;
-    var g = array<mat4x4f, 4>();
-    for (var i = 0u; i < 4 * GROUPS; i++) {
-      let quad = start + (i >> 2);
-      let inside = quad * 4 + vec4u(0, 1, 2, 3) < vec4u(dims.classes);
-      g[i >> 2][i & 3] = select(vec4f(), logits[place(first + (i & 3), quad)], inside);
+    if (SLICES > 1) {
+      for (var i = 0u; i < 4 * GROUPS; i++) { z[i >> 2][i & 3] = logits[place(i, start + (i >> 2))]; }
     }
     for (var d = local.x; d < dims.inputs; d += SLICES) {
-      var x = weights(d, start) * g[0];
-      if (GROUPS > 1) { x += weights(d, start + 1) * g[1]; }
-      if (GROUPS > 2) { x += weights(d, start + 2) * g[2]; }
-      if (GROUPS > 3) { x += weights(d, start + 3) * g[3]; }
-      let to = at + d;
-      if (first < dims.rows) { store(to.x, x.x, chunk); }
-      if (first + 1 < dims.rows) { store(to.y, x.y, chunk); }
-      if (first + 2 < dims.rows) { store(to.z, x.z, chunk); }
-      if (first + 3 < dims.rows) { store(to.w, x.w, chunk); }
+      var x = weights(d, start) * z[0];
+      if (GROUPS > 1) { x += weights(d, start + 1) * z[1]; }
+      if (GROUPS > 2) { x += weights(d, start + 2) * z[2]; }
+      if (GROUPS > 3) { x += weights(d, start + 3) * z[3]; }
+      for (var row = first; row < min(first + 4, dims.rows); row++) { store(row * dims.inputs + d, x[row & 3], chunk); }
     }
   }
 }
@@ -130,16 +124,27 @@ fn weights(d: u32, quad: u32) -> vec4f {
 
 fn outer(w: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(w * y.x, w * y.y, w * y.z, w * y.w); }
 
-// Where in `logits` a row of the batch has a group of classes.
-fn place(row: u32, quad: u32) -> u32 { return (row & (4 * BLOCKS - 1)) * (CHUNKS * GROUPS) + quad; }
+// Where in `logits` a row of the workgroup has a group of classes.
+fn place(row: u32, quad: u32) -> u32 { return (row & 3) * (CHUNKS * GROUPS) + quad; }
 
 fn class_weight(k: u32) -> f32 { return 1.0; }
 
-fn logit(row: u32, k: u32) -> f32 { return logits[place(row, k >> 2)][k & 3]; }
+fn logit(row: u32, k: u32) -> f32 {
+  if (SLICES > 1) { return logits[place(row, k >> 2)][k & 3]; }
+  return z[k >> 2][row & 3][k & 3];
+}
+
+fn put_logit(row: u32, k: u32, value: f32) {
+  if (SLICES > 1) {
+    logits[place(row, k >> 2)][k & 3] = value;
+  } else {
+    z[k >> 2][row & 3][k & 3] = value;
+  }
+}
 
 fn put_gradient(row: u32, k: u32, value: f32) {
   if (BACKWARD) {
-    logits[place(row, k >> 2)][k & 3] = value;
+    put_logit(row, k, value);
     gradient[row * dims.classes + k] = value;
   }
 }

@@ -18,29 +18,27 @@ override SMOOTHING: f32 = 0.0;
 
 // Loss and hit of a row, whose label begins at a word.
 fn row_loss(row: u32, label: u32, rows: u32, classes: u32) -> vec2f {
-  if (row >= rows) {
-    for (var k = 0u; k < classes; k++) { put_gradient(row, k, 0.0); }
-    return vec2f();
-  }
+  let index = labels[label]; // of the one, unless PROBABILITIES
   // The running maximum and sum, the largest y's index, and Σ t.
   var largest = logit(row, 0);
   var largest_index = 0u;
   var sum = 1.0;
-  var likeliest = label_at(label, 0);
-  var likeliest_index = select(labels[label], 0u, PROBABILITIES);
+  var likeliest = label_at(label, index, 0);
+  var likeliest_index = select(index, 0u, PROBABILITIES);
   var mass = target_of(likeliest, 0, classes);
   var bad = select(0.0, largest, not_finite(largest));
   for (var k = 1u; k < classes; k++) {
     let z = logit(row, k);
     if (not_finite(z)) { bad = z; }
+    let ratio = exponential(-abs(z - largest));
     if (z > largest) {
-      sum = sum * exponential(largest - z) + 1.0;
+      sum = sum * ratio + 1.0;
       largest = z;
       largest_index = k;
     } else {
-      sum += exponential(z - largest);
+      sum += ratio;
     }
-    let y = label_at(label, k);
+    let y = label_at(label, index, k);
     mass += target_of(y, k, classes);
     if (PROBABILITIES && y > likeliest) { likeliest = y; likeliest_index = k; }
   }
@@ -48,16 +46,18 @@ fn row_loss(row: u32, label: u32, rows: u32, classes: u32) -> vec2f {
   var loss = 0.0;
   for (var k = 0u; k < classes; k++) {
     let z = logit(row, k);
-    let t = target_of(label_at(label, k), k, classes);
+    let t = target_of(label_at(label, index, k), k, classes);
     if (t != 0.0) { loss += t * (log_sum + (largest - z)); }
-    put_gradient(row, k, (exponential(z - largest) / sum * mass - t) / f32(rows));
+    let gradient = (exponential(z - largest) / sum * mass - t) / f32(rows);
+    put_gradient(row, k, select(0.0, gradient, row < rows));
   }
-  return vec2f(select(loss, bad, not_finite(bad)), select(0.0, 1.0, largest_index == likeliest_index));
+  let found = vec2f(select(loss, bad, not_finite(bad)), select(0.0, 1.0, largest_index == likeliest_index));
+  return select(vec2f(), found, row < rows);
 }
 
-fn label_at(label: u32, k: u32) -> f32 {
+fn label_at(label: u32, index: u32, k: u32) -> f32 {
   if (PROBABILITIES) { return bitcast<f32>(labels[label + k]); }
-  return select(0.0, 1.0, labels[label] == k);
+  return select(0.0, 1.0, k == index);
 }
 
 fn target_of(y: f32, k: u32, classes: u32) -> f32 {

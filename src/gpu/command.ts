@@ -4,14 +4,18 @@ import type { Pipeline, PipelineCache } from './pipeline.js';
 import type { Shader } from './shader.js';
 import { BINDING_ALIGNMENT } from './tensor.js';
 
-/** A dispatch that is ready to run: its program chosen, its numbers and tensors bound. */
-export interface Command {
-  readonly dispatch: Dispatch;
+/** A program, and the tensors that it uses. */
+interface BoundProgram {
   readonly program: Program;
   readonly pipeline: Pipeline;
-  /** What takes over when it is ready, with the same bind group. */
-  readonly later?: { readonly program: Program; readonly pipeline: Pipeline } | undefined;
   readonly bindGroup: GPUBindGroup;
+}
+
+/** A dispatch that is ready to run: its program chosen, its numbers and tensors bound. */
+export interface Command extends BoundProgram {
+  readonly dispatch: Dispatch;
+  /** What takes over when its pipeline is ready. */
+  readonly later?: BoundProgram | undefined;
   /** Whether the program reads `step`, and where: in the record of the replay, or in the dispatch's own numbers. */
   readonly step: 'none' | 'fixed' | typeof PER_STEP;
 }
@@ -78,25 +82,35 @@ export function bind(
   offsets: Readonly<Record<string, number>>,
   stepBuffer?: GPUBuffer,
 ): Command {
-  const { shader, workgroups, unused } = program;
   const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
-  if (Math.max(...workgroups) > most) {
+  if (Math.max(...program.workgroups) > most) {
     throw new LimitError(
-      `${dispatch.label} needs ${workgroups.join(' × ')} workgroups, but this GPU allows ${most} in a dimension (maxComputeWorkgroupsPerDimension). Use a smaller batch.`,
+      `${dispatch.label} needs ${program.workgroups.join(' × ')} workgroups, but this GPU allows ${most} in a dimension (maxComputeWorkgroupsPerDimension). Use a smaller batch.`,
     );
   }
-  const pipeline = binder.pipelines.get(program);
-  const entries: GPUBindGroupEntry[] = [];
+  const uniforms: GPUBindGroupEntry[] = [];
   let step: Command['step'] = 'none';
-  for (const [name, { binding, size }] of Object.entries(shader.uniforms)) {
+  for (const [name, { binding, size }] of Object.entries(program.shader.uniforms)) {
     const values = dispatch.uniforms[name];
     if (name === 'step') step = values === PER_STEP ? PER_STEP : 'fixed';
     const buffer = values === PER_STEP ? (stepBuffer ?? uniformBuffer) : uniformBuffer;
-    entries.push({ binding, resource: { buffer, offset: offsets[name] ?? 0, size } });
+    uniforms.push({ binding, resource: { buffer, offset: offsets[name] ?? 0, size } });
   }
+  const later = program.later && bindProgram(binder, dispatch, program.later, uniforms);
+  return { ...bindProgram(binder, dispatch, program, uniforms), dispatch, later, step };
+}
+
+function bindProgram(
+  binder: Binder,
+  { label, buffers }: Dispatch,
+  program: Program,
+  uniforms: readonly GPUBindGroupEntry[],
+): BoundProgram {
+  const pipeline = binder.pipelines.get(program);
+  const entries = [...uniforms];
   let written = 0;
-  for (const [name, { binding, access }] of Object.entries(shader.buffers)) {
-    const tensor = unused.includes(name) ? undefined : dispatch.buffers[name];
+  for (const [name, { binding, access }] of Object.entries(program.shader.buffers)) {
+    const tensor = program.unused.includes(name) ? undefined : buffers[name];
     if (tensor !== undefined) entries.push({ binding, resource: bindingOf(tensor) });
     else if (access === 'read') entries.push({ binding, resource: { buffer: binder.unused.read } });
     else {
@@ -110,17 +124,12 @@ export function bind(
       written += 1;
     }
   }
-  const bindGroup = binder.device.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
-  const later = program.later && { program: program.later, pipeline: binder.pipelines.get(program.later) };
-  return { dispatch, program, pipeline, later, bindGroup, step };
+  return { program, pipeline, bindGroup: binder.device.createBindGroup({ label, layout: pipeline.layout, entries }) };
 }
 
 /** What a command runs now: its program, or the later one once that is compiled. */
-export function current({ program, pipeline, later }: Command): {
-  readonly program: Program;
-  readonly pipeline: Pipeline;
-} {
-  return later?.pipeline.isReady === true ? later : { program, pipeline };
+export function current(command: Command): BoundProgram {
+  return command.later?.pipeline.isReady === true ? command.later : command;
 }
 
 /** What commands are encoded into: a compute pass, or what stands in for one while a profile is taken. */
@@ -135,8 +144,8 @@ export interface Pass {
 /** Encodes commands in order. @param stepOffset the byte offset of this replay's record in the step buffer */
 export function encode(pass: Pass, commands: readonly Command[], stepOffset = 0): void {
   for (const command of commands) {
-    const { dispatch, bindGroup, step } = command;
-    const { pipeline, program } = current(command);
+    const { dispatch, step } = command;
+    const { pipeline, program, bindGroup } = current(command);
     pass.next?.(dispatch, program);
     pass.setPipeline(pipeline.compiled);
     if (step === 'none') pass.setBindGroup(0, bindGroup);

@@ -11,6 +11,9 @@ import type { LossOutputs } from './softmax-cross-entropy.js';
 /** With more, a product of their own is better anyway. */
 export const MOST_CLASSES = 64;
 
+/** Groups of four classes whose logits an invocation keeps by itself. */
+const SERIAL_QUADS = 4;
+
 /** What the head writes: the loss's outputs, and what goes back below. */
 export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
   (
@@ -77,8 +80,8 @@ export function denseHead(
   const start = gate && unaligned(gate.at);
   const quads = Math.ceil(classes / 4);
   const form = (software: boolean): Program => {
-    // Registers: a CPU adapter spills none, and a GPU has enough for three groups.
-    const GROUPS = software ? Math.min(quads, 4) : quads > 3 ? 2 : quads;
+    // A CPU adapter spills no registers, and a GPU has enough for three groups.
+    const GROUPS = software || quads <= 3 ? quads : 2;
     const CHUNKS = Math.ceil(quads / GROUPS);
     const BLOCKS = software ? 4 : 1;
     const overrides = {
@@ -97,12 +100,12 @@ export function denseHead(
     return program(shader, overrides, [Math.ceil(rows / (4 * BLOCKS))], {
       variant: software ? 'dense-head-serial' : 'dense-head',
       suits: ({ limits }) => limits.maxStorageBuffersPerShaderStage >= 10,
-      prefers: (adapter) => adapter.software === software && !(software && CHUNKS > 1),
+      prefers: (adapter) => adapter.software === software,
     });
   };
   return dispatch(shader, {
     label: `dense-head ${rows}×${classes}×${inputs}`,
-    programs: [form(true), form(false)],
+    programs: [...(quads <= SERIAL_QUADS ? [form(true)] : []), form(false)],
     uniforms: { dims: { rows, classes, inputs, gate_offset: start?.offset ?? 0 }, step },
     buffers: { ...outputs, Y, parameters, gate: start?.base, labels, order, gradient, dX },
     flops: 2 * rows * classes * (dX === undefined ? inputs + 4 : 2 * inputs + 4),

@@ -26,27 +26,38 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
       direct,
       { ...layout, K_TAIL: product.K % 4 !== 0 },
       grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
-      { prefers: onSoftware, unused: unusedC(product) },
+      { prefers: onSoftware, unused: unusedC(layout) },
     ),
   ];
 }
 
-/** Small quads, and the large ones that take over where they do not lie beyond the edges. */
+/**
+ * Small quads, and the large ones that take over where they do not lie beyond the edges. A dW that will be taken over reads
+ * and writes single elements until then, whatever its width: the layers of a network share one pipeline at first.
+ */
 function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  const { M, N, K } = product;
-  const one = (variant: MatmulVariant, rows: number, columns: number, later?: Program): Program<MatmulVariant> => {
+  const { M, N, K, transposeA, gathered } = product;
+  const one = (
+    variant: MatmulVariant,
+    rows: number,
+    columns: number,
+    how: { readonly layout?: Layout; readonly later?: Program | undefined } = {},
+  ): Program<MatmulVariant> => {
+    const { later, layout: own = layout } = how;
     const LARGE = columns > 8;
     const DEEP = LARGE && K % 8 === 0;
-    const overrides = { ...layout, K_TAIL: K % 4 !== 0, DEEP, LARGE, TALL: rows > 16 };
+    const overrides = { ...own, K_TAIL: K % 4 !== 0, DEEP, LARGE, TALL: rows > 16 };
     const workgroups = grid(stored(product), 2 * rows, 2 * columns);
-    const unused = unusedC(product);
+    const unused = unusedC(own);
     return program(quad, overrides, workgroups, { variant, suits: withSubgroups, prefers: onSoftware, later, unused });
   };
   const tall = one('matmul-quad-32x16', 32, 16);
   const large = one('matmul-quad-16x16', 16, 16);
   const [x, y] = tall.workgroups;
+  const takesOver = M * N * K >= WORTH_COMPILING;
   const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
-  return [one('matmul-quad-8x8', 8, 8, M * N * K < WORTH_COMPILING ? undefined : later), large, tall];
+  const shared = transposeA && !gathered ? { ...layout, VEC4_B: false, VEC4_C: false } : layout;
+  return [one('matmul-quad-8x8', 8, 8, takesOver ? { layout: shared, later } : {}), large, tall];
 }
 
 /** The rows of a product without the row of ones, which some shaders compute beside their tiles. */

@@ -174,7 +174,7 @@ function gemvPrograms(product: Product, layout: Layout): readonly Program<Matmul
   const [ROWS, SLICES] = M === 1 ? [1, 64] : M <= 4 ? [4, 32] : [GEMV_ROWS, 16];
   const overrides = { ...layout, EDGE_K: K % 4 !== 0, ROWS };
   const workgroups = grid(product, GEMV_ROWS, GEMV_COLUMNS * COLUMNS);
-  const unused = unusedC(product);
+  const unused = unusedC(layout);
   return [
     program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
       variant: 'matmul-gemv-serial',
@@ -216,13 +216,13 @@ function tileProgram(
       variant,
       suits: allows(THREADS_X * THREADS_Y * SLICES, 4 * SLICES * (TILE_K * (rows + columns) + 64)),
       prefers: (adapter) => onHardware(adapter) && prefers(adapter),
-      unused: unusedC(product),
+      unused: unusedC(layout),
     },
   );
 }
 
-/** Of C's two bindings the one that its overrides leave unused; if it is C4, there is no tensor for it anyway. */
-export const unusedC = ({ vec4C }: Product): readonly string[] => (vec4C ? ['C'] : []);
+/** Of C's two bindings the one that such overrides leave unused. */
+export const unusedC = ({ VEC4_C }: Pick<Layout, 'VEC4_C'>): readonly string[] => [VEC4_C ? 'C' : 'C4'];
 
 /** The adapter's limits allow so many invocations, and bytes of workgroup memory. */
 const allows =

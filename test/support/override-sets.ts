@@ -68,7 +68,7 @@ function heads(): Overrides[] {
     ...combinations(['PROBABILITIES', 'BIAS']).flatMap((set) => [set, { ...set, BACKWARD: true }, { ...set, ...all }]),
     ...rows.map((_, ACTIVATION) => ({ ...all, GATE: true, ACTIVATION })),
     ...quads.flatMap((quad) => [
-      { ...all, GROUPS: Math.min(quad, 4), CHUNKS: Math.ceil(quad / 4) },
+      ...(quad <= 4 ? [{ ...all, GROUPS: quad }] : []),
       { ...all, GROUPS: quad <= 3 ? quad : 2, CHUNKS: quad <= 3 ? 1 : Math.ceil(quad / 2), SLICES: 64, BLOCKS: 1 },
     ]),
   ];

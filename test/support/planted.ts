@@ -231,7 +231,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       shader: 'row-loss',
       what: 'the label is not smoothed',
       text: '* mass - t) / f32(rows)',
-      wrong: '* mass - label_at(label, k)) / f32(rows)',
+      wrong: '* mass - label_at(label, index, k)) / f32(rows)',
       network: 'softmaxCrossEntropy, smoothed',
       found: dense0,
     },

@@ -51,6 +51,20 @@ test.for<[[number, number, number], MatmulVariant | undefined, string]>([
   expect(choose(product(M, N, K), quads).later?.variant).toBe(variant);
 });
 
+test('the dW of layers of any width share their first program', () => {
+  const dW = (M: number, N: number): Dispatch['programs'][number] => {
+    const fours = { vec4B: N % 4 === 0, vec4C: N % 4 === 0 };
+    const form = { ...plainProduct, ...fours, transposeA: true, onesRow: true };
+    return choose(
+      { ...product(1, 1, 1), programs: matmulPrograms({ M, N, K: 128, ...form }, softwarePrograms) },
+      quads,
+    );
+  };
+  const [wide, narrow] = [dW(401, 200), dW(201, 10)];
+  expect([wide.variant, wide.overrides]).toEqual([narrow.variant, narrow.overrides]);
+  expect([wide.later?.overrides.VEC4_C, narrow.later]).toEqual([true, undefined]);
+});
+
 test('a tuner may try everything that an adapter can run', () => {
   const order = (adapter: AdapterTraits, M: number): string[] =>
     candidates(product(M, 4096, 4096), adapter).map(({ variant }) => variant);

@@ -140,7 +140,7 @@ const runs: Record<string, readonly Run[]> = {
   ],
   'dense-head': [
     {
-      overrides: { ...backward, GROUPS: 1, CHUNKS: 2, BLOCKS: 2 },
+      overrides: { ...backward, GROUPS: 2, BLOCKS: 2 },
       uniforms: { dims: [9, 5, 3, 0], step },
       workgroups: [2, 1],
     },
@@ -312,7 +312,9 @@ function races(shader: Shader, code: string, run: Run): { races: number; errors:
   }
   visits = new Map();
   const result = detectRaces(code, 'main', [...run.workgroups, 1], { 0: bindings });
-  return { races: result.races.length + racesOfWorkgroups(shader), errors: result.errors };
+  // The interpreter has one copy of a private variable for all invocations; ours hold no indices.
+  const shared = result.races.filter(({ bufferId }) => !code.includes(`var<private> ${bufferId} `));
+  return { races: shared.length + racesOfWorkgroups(shader), errors: result.errors };
 }
 
 const shaders = loadShaders();
@@ -372,7 +374,7 @@ test.each([
   ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'group.x * BLOCKS * 4'],
   ['dense-head', '(group.x * BLOCKS + local.y) * 4', 'local.y * 4'],
   ['dense-head', 'row = first + local.x; row', 'row = first; row'],
-  ['dense-head', 'let to = at + d;', 'let to = at + d / 2;'],
+  ['dense-head', 'store(row * dims.inputs + d,', 'store(row * dims.inputs + d / 2,'],
   ['add', '+ global.x);', '+ global.x / 2);'],
   ['dropout', '+ global.x;', '+ global.x % 64;'],
   ['batch-norm', 'group.x * SUMS + local.x', 'local.x'],

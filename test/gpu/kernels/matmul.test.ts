@@ -327,6 +327,24 @@ test('quads of all sizes give the same bits, so that one can take over from anot
   }
 });
 
+test('a dW that reads single elements at first is taken over with the same bits', async () => {
+  const gpu = await sharedGpu();
+  const [K, inputs, N] = [128, 260, 132];
+  const [A, B] = [randomMatrix(K, inputs, 1), randomMatrix(K, N, 2)];
+  const C = new Guarded(gpu, [inputs + 1, N]);
+  const call = matmul(upload(gpu, A), upload(gpu, B), C.tensor, { transposeA: true, onesRow: true });
+  const first = call.programs.find(({ later }) => later !== undefined);
+  const runs: Float32Array[] = [];
+  for (const program of [first, first?.later]) {
+    if (program === undefined) throw new Error('Nothing takes over.');
+    gpu.run([{ ...call, programs: [{ ...program, later: undefined }] }]);
+    runs.push(await C.read());
+  }
+  expect([first?.overrides.VEC4_C, first?.later?.overrides.VEC4_C]).toEqual([false, true]);
+  expect(runs[0]).toEqual(runs[1]);
+  expect(await C.read()).toBeWithin(reference.matmul(A, B, { transposeA: true, onesRow: true }));
+});
+
 const sources = (['u8', 'f32'] as const).flatMap((dtype) =>
   [
     { dtype, batch: 17, rows: 17, columns: 36, N: 13 },
