@@ -19,7 +19,7 @@ export const thorough: Pace = {
   samples: 11,
   warmUpMs: 200,
   sampleMs: 20,
-  patienceMs: 20_000,
+  patienceMs: 60_000,
   fewest: 3,
   timeoutMs: 120_000,
 };

@@ -33,9 +33,6 @@ export interface Progress {
   readonly name: string;
 }
 
-/** Fresh pages are slow to come by. */
-const COLD_SAMPLES = 5;
-
 /** Measures what is wanted, case by case. @throws {SelectionError} before anything is measured */
 export async function runBench(wanted: Wanted, surroundings: Surroundings): Promise<Report> {
   let gpu = await surroundings.requestGpu();
@@ -112,7 +109,7 @@ async function measureCold(
   { cold }: Surroundings,
 ): Promise<Measurement[]> {
   const racers = contenders.map((contender) => ({ contender, samples: [] as number[], error: '' }));
-  for (let round = 0; round < Math.min(pace.samples, COLD_SAMPLES); round++) {
+  for (let round = 0; round < pace.samples; round++) {
     for (const racer of racers) {
       if (racer.error !== '') continue;
       try {
