@@ -6,6 +6,7 @@ import { heads } from './kernels/dense-head.js';
 import { elementWise } from './kernels/element-wise.js';
 import { products } from './kernels/matmul.js';
 import { tinyTraining } from './kernels/train-tiny.js';
+import { weightUpdates } from './kernels/weight-update.js';
 import { breakdowns } from './training/breakdown.js';
 import { firstSteps } from './training/first-step.js';
 import { prediction } from './training/predict.js';
@@ -21,6 +22,7 @@ export const suite: readonly Case[] = [
   ...elementWise,
   ...tinyTraining,
   ...heads,
+  ...weightUpdates,
   ...training,
   ...breakdowns,
   ...prediction,

@@ -1,15 +1,24 @@
-// What every product does with its sums. Appended to files whose header says so, together with matmul-operands.wgsl. C4 is C
-// again, as vec4f, and used if VEC4_C: if C's rows are whole.
+// What products do with their sums. Appended to files whose header says so, together with matmul-operands.wgsl.
+//
+//   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate)
+//
+//   bias  f32 (N), from element bias_offset on                                 read if BIAS
+//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
+//   C     f32 (M, N)                                                           written, every element
+//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
+//
+// C4 is C again, as vec4f, and used if VEC4_C: if C's rows are whole.
 
 override VEC4_C: bool = false;
+override BIAS: bool = false;
+override GATE: bool = false;
+override KEEP: bool = false;
 
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+@group(0) @binding(8) var<storage, read_write> C: array<f32>;
 @group(0) @binding(9) var<storage, read_write> C4: array<vec4f>;
 
-// Four from `first` on, none beyond the last.
-fn four(first: u32, count: u32, edge: bool) -> vec4u {
-  let index = first + vec4u(0, 1, 2, 3);
-  return select(index, min(index, vec4u(count - 1)), edge);
-}
+fn gate_at(at: u32) -> f32 { return bitcast<f32>(gate[dims.gate_offset + at]); }
 
 // Stores C[m, n … n + 3], as far as they lie inside; n does.
 fn store_four(m: u32, n: u32, sums: vec4f) {

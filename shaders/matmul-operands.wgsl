@@ -1,22 +1,18 @@
-// What every product declares alike: operands, options, and how op(A) is loaded. Appended to files whose header says so.
-//
-//   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate)
+// What every product op(A) · op(B) declares alike: its operands, and how op(A) is loaded. Appended to files whose header says
+// so. What becomes of the product (M, N) is told by matmul-epilogue.wgsl.
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
-//   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
-//   C     f32 (M, N)                                                           written, every element
-//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
 //
-// ONES_ROW gives op(A) a last row of ones, so that the last row of C is the column sum of op(B): with A = X and B = dZ the
-// product is [dW; db]. dims.M counts that row.
+// ONES_ROW gives op(A) a last row of ones, so that the last row of the product is the column sum of op(B): with A = X and
+// B = dZ it is [dW; db]. dims.M counts that row.
 // A4 and B4 are A and B again, four elements at a time: with VEC4_A (VEC4_B) a row of the stored matrix is a whole number of
 // fours, and the kernel reads those; else it reads single ones. The other of the two bindings is then unused.
 //
 // GATHERED: A is a data set, of which the product takes a batch as gather-rows.wgsl does, converted where it is loaded:
 // stored row r is data row order[step.first + min(r, step.rows − 1)], times dims.scale, plus dims.shift. With BYTES it has
-// four columns to a word, in A, and VEC4_A holds. `order` is at the binding of `gate`, which such a product does not have.
+// four columns to a word, in A, and VEC4_A holds. `order` is at the binding of the epilogue's `gate`, which such a product does
+// not have.
 
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
@@ -25,9 +21,6 @@ override VEC4_A: bool = false;
 override VEC4_B: bool = false;
 override GATHERED: bool = false;
 override BYTES: bool = false;
-override BIAS: bool = false;
-override GATE: bool = false;
-override KEEP: bool = false;
 
 struct Dims {
   M: u32, N: u32, K: u32,
@@ -41,9 +34,7 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(3) var<storage, read> A4: array<vec4u>;
 @group(0) @binding(4) var<storage, read> B: array<f32>;
 @group(0) @binding(5) var<storage, read> B4: array<vec4f>;
-@group(0) @binding(6) var<storage, read> bias: array<f32>;
 @group(0) @binding(7) var<storage, read> gate: array<u32>;
-@group(0) @binding(8) var<storage, read_write> C: array<f32>;
 
 // Rows of op(A) that are stored.
 fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
@@ -70,4 +61,8 @@ fn converted(x: vec4f) -> vec4f {
   return x * dims.scale + dims.shift;
 }
 
-fn gate_at(at: u32) -> f32 { return bitcast<f32>(gate[dims.gate_offset + at]); }
+// Four from `first` on, none beyond the last.
+fn four(first: u32, count: u32, edge: bool) -> vec4u {
+  let index = first + vec4u(0, 1, 2, 3);
+  return select(index, min(index, vec4u(count - 1)), edge);
+}

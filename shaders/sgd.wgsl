@@ -1,5 +1,6 @@
 //! uses update
 //! uses penalties
+//! uses sgd-rule
 // Stochastic gradient descent with momentum, in PyTorch's form and order of operations. update.wgsl has the operands that
 // every update has, penalties and clipping, and the grid.
 //
@@ -11,8 +12,6 @@
 //
 // Source: PyTorch's documentation of torch.optim.SGD (Sutskever et al. 2013).
 // Error: at most 8 roundings of u = 2⁻²³ on the magnitudes added.
-
-override NESTEROV: bool = false;
 
 struct Hyper { count: u32, clip: f32, l1: f32, l2: f32, momentum: f32, dampening: f32, weight_decay: f32 }
 struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
@@ -26,8 +25,8 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   if (4 * i >= hyper.count) { return; }
   let p = parameters[i];
   let g = gradient_of(i, p) + hyper.weight_decay * p;
-  var v = g;
-  if (step.index > 0) { v = hyper.momentum * velocity[i] + (1.0 - hyper.dampening) * g; }
-  velocity[i] = changed(i, velocity[i], v);
-  put(i, p, p - step.learning_rate * select(v, g + hyper.momentum * v, NESTEROV));
+  let before = velocity[i];
+  let v = next_velocity(g, before);
+  velocity[i] = changed(i, before, v);
+  put(i, p, next_parameters(p, g, v));
 }

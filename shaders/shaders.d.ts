@@ -506,10 +506,10 @@ declare module '*/shaders/matmul-direct.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
+      readonly VEC4_C: boolean;
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -522,8 +522,8 @@ declare module '*/shaders/matmul-direct.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
@@ -546,12 +546,12 @@ declare module '*/shaders/matmul-gemv.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -564,8 +564,8 @@ declare module '*/shaders/matmul-gemv.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
@@ -589,10 +589,10 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
+      readonly VEC4_C: boolean;
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly VEC4_C: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -605,8 +605,8 @@ declare module '*/shaders/matmul-quad.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
@@ -633,12 +633,12 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -651,8 +651,8 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
@@ -714,12 +714,12 @@ declare module '*/shaders/sgd.wgsl' {
     readonly name: 'sgd';
     readonly code: string;
     readonly overrides: {
-      readonly NESTEROV: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
       readonly PENALTIES: boolean;
+      readonly NESTEROV: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
@@ -869,6 +869,46 @@ declare module '*/shaders/value-sums.wgsl' {
       readonly labels: Binding<'read', 'array<u32>'>;
       readonly order: Binding<'read', 'array<u32>'>;
       readonly sums: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/weight-update.wgsl' {
+  const shader: {
+    readonly name: 'weight-update';
+    readonly code: string;
+    readonly overrides: {
+      readonly VEC4_C: boolean;
+      readonly CHECKED: boolean;
+      readonly K_TAIL: boolean;
+      readonly DEEP: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
+      readonly TRANSPOSE_A: boolean;
+      readonly TRANSPOSE_B: boolean;
+      readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly GATHERED: boolean;
+      readonly BYTES: boolean;
+      readonly NESTEROV: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly start: 'u32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly parameters: Binding<'read_write', 'array<f32>'>;
+      readonly velocity: Binding<'read_write', 'array<f32>'>;
+      readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
+      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly A: Binding<'read', 'array<u32>'>;
+      readonly A4: Binding<'read', 'array<vec4u>'>;
+      readonly B: Binding<'read', 'array<f32>'>;
+      readonly B4: Binding<'read', 'array<vec4f>'>;
+      readonly gate: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;

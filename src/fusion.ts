@@ -17,21 +17,32 @@ type Fusion = (recorded: readonly Recorded[], adapter: AdapterTraits) => Fused;
 
 /** Describes what trains a small network, or predicts with it. */
 type TinyKernel = typeof import('./kernels/train-tiny.js');
+/** Describes an update where its gradient is computed. */
+type UpdateKernel = typeof import('./kernels/weight-update.js');
 
-const fusions = (tiny: TinyKernel | undefined): Readonly<Record<string, Fusion>> => ({
+const fusions = (tiny: TinyKernel | undefined, update: UpdateKernel | undefined): Readonly<Record<string, Fusion>> => ({
   'a small network in one dispatch': (recorded, adapter) => fuseTiny(recorded, adapter, tiny),
   'last layer, loss and first dX': fuseHead,
   'gather into its readers': fuseGather,
+  'dW and its update': (recorded, adapter) => fuseUpdate(recorded, adapter, update),
 });
 
 /**
  * Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are.
- * The kernel of small networks is loaded where a model is so small.
+ * The kernel of small networks is loaded where a model is so small, that of dW and its update where somebody trains on an
+ * adapter that prefers it.
  */
-export async function loadFusions(parameterCount: number, batch: number): Promise<Rewrite> {
+export async function loadFusions(
+  parameterCount: number,
+  batch: number,
+  trainsOn?: Pick<AdapterTraits, 'software'>,
+): Promise<Rewrite> {
   const isSmall = mayBeTiny(parameterCount, batch);
-  const tiny = isSmall ? await import('./kernels/train-tiny.js') : undefined;
-  return (recorded, adapter) => fuse(recorded, adapter, fusions(tiny));
+  const [tiny, update] = await Promise.all([
+    isSmall ? import('./kernels/train-tiny.js') : undefined,
+    trainsOn?.software === true ? import('./kernels/weight-update.js') : undefined,
+  ]);
+  return (recorded, adapter) => fuse(recorded, adapter, fusions(tiny, update));
 }
 
 function fuse(recorded: readonly Recorded[], adapter: AdapterTraits, all: Readonly<Record<string, Fusion>>): Rewritten {
@@ -201,6 +212,37 @@ function fuseGather(recorded: readonly Recorded[]): Fused {
   return odd === undefined ? taken : `${odd.dispatch.label} reads the batch too`;
 }
 
+/** A gradient that nobody but the update wants is not stored: where it is computed, it changes the parameters. */
+function fuseUpdate(recorded: readonly Recorded[], adapter: AdapterTraits, kernel: UpdateKernel | undefined): Fused {
+  const update = recorded.filter(({ phase }) => phase === 'update').at(-1);
+  if (update === undefined) return undefined;
+  if (!isUpdate(update.dispatch)) return `${update.dispatch.label} is not plain sgd`;
+  if (kernel === undefined) return 'the adapter is not known to be faster with it';
+  const { parameters, gradients, velocity, hyper, step } = update.dispatch.update;
+  const rest = recorded.filter((other) => other !== update);
+  let order: readonly Recorded[] = rest;
+  for (const writer of rest.filter(({ dispatch }) => binds(dispatch, gradients.storage))) {
+    const { dispatch: dW } = writer;
+    if (!isProduct(dW) || dW.product.C.storage !== gradients.storage) return `${dW.label} has gradients of its own`;
+    const { C, variant } = dW.product;
+    if (variant !== undefined) return `${dW.label} is to be computed by ${variant}`;
+    const first = C.start - gradients.start;
+    const own = (all: Tensor): Tensor => all.view(first, C.shape);
+    const dispatch = kernel.weightUpdate(dW, own(parameters), own(velocity), hyper, step, first / LAYER_ALIGNMENT);
+    const why = refusal(dispatch, adapter);
+    if (why !== undefined) return why;
+    // Until the last one has read them, the parameters are those of before.
+    const at = order.indexOf(writer);
+    const last = order.map((other) => reads(other.dispatch, own(parameters))).lastIndexOf(true);
+    const between = order.slice(at + 1, last + 1);
+    const odd = between.find((other) => overwrites(other.dispatch, dW));
+    if (odd !== undefined) return `${odd.dispatch.label} overwrites what ${dW.label} reads`;
+    const fused = { phase: update.phase, dispatch };
+    order = [...order.slice(0, at), ...between, fused, ...order.slice(Math.max(at, last) + 1)];
+  }
+  return order;
+}
+
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;
 const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
 const isLoss = (dispatch: Dispatch): dispatch is LossDispatch => 'loss' in dispatch;
@@ -212,6 +254,22 @@ function refusal({ programs }: Dispatch, adapter: AdapterTraits): string | undef
   const possible = programs.filter(({ suits }) => suits(adapter));
   if (possible.length === 0) return 'the adapter cannot run it';
   return possible.some(({ prefers }) => prefers(adapter)) ? undefined : 'the adapter is faster without';
+}
+
+/** Whether a dispatch reads or writes a part of what a tensor has. */
+function reads({ buffers }: Dispatch, { storage, start, length }: Tensor): boolean {
+  return Object.values(buffers).some(
+    (other) => other?.storage === storage && other.start < start + length && start < other.start + other.length,
+  );
+}
+
+/** Whether a dispatch writes an operand of a product. */
+function overwrites({ buffers, programs }: Dispatch, { buffers: { A, B } }: MatmulDispatch): boolean {
+  return Object.entries(buffers).some(
+    ([name, tensor]) =>
+      (tensor?.storage === A?.storage || tensor?.storage === B?.storage) &&
+      programs[0]?.shader.buffers[name]?.access === 'read_write',
+  );
 }
 
 /** Whether a dispatch reads or writes a storage. */

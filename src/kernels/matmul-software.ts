@@ -21,7 +21,14 @@ const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('su
 /** The programs that CPU adapters want: register tiles straight from storage. */
 export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
   return [
-    ...quadPrograms(product, layout),
+    ...quadPrograms<MatmulVariant>(product, (tiles, { variant, ...options }, workgroups) => {
+      const overrides = { ...layout, ...tiles };
+      return program(quad, overrides, workgroups, {
+        ...options,
+        variant: `matmul-${variant}`,
+        unused: unusedC(overrides),
+      });
+    }),
     program(
       direct,
       { ...layout, K_TAIL: product.K % 4 !== 0 },
@@ -31,33 +38,44 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
   ];
 }
 
+/** What tells the programs of `quad-tiles.wgsl` apart. */
+type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'DEEP' | 'LARGE' | 'TALL', boolean>>;
+type QuadVariant = 'quad-8x8' | 'quad-16x16' | 'quad-32x16';
+type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {
+  readonly variant: QuadVariant;
+  readonly later: Program<Variant> | undefined;
+};
+
 /**
  * Small quads, and the large ones that take over where they do not lie beyond the edges. A dW that will be taken over reads
  * and writes single elements until then, whatever its width: the layers of a network share one pipeline at first.
+ * @param make a program of a shader that has `quad-tiles.wgsl`
  */
-function quadPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  const { M, N, K, transposeA, gathered } = product;
+export function quadPrograms<Variant extends string>(
+  product: Product,
+  make: (tiles: QuadTiles, options: QuadOptions<Variant>, workgroups: readonly [number, number]) => Program<Variant>,
+): readonly Program<Variant>[] {
+  const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = product;
   const one = (
-    variant: MatmulVariant,
+    variant: QuadVariant,
     rows: number,
     columns: number,
-    how: { readonly layout?: Layout; readonly later?: Program | undefined } = {},
-  ): Program<MatmulVariant> => {
-    const { later, layout: own = layout } = how;
+    { later, fours = true }: { readonly later?: Program<Variant>; readonly fours?: boolean } = {},
+  ): Program<Variant> => {
     const LARGE = columns > 8;
-    const DEEP = LARGE && K % 8 === 0;
-    const overrides = { ...own, K_TAIL: K % 4 !== 0, DEEP, LARGE, TALL: rows > 16 };
-    const workgroups = grid(stored(product), 2 * rows, 2 * columns);
-    const unused = unusedC(own);
-    return program(quad, overrides, workgroups, { variant, suits: withSubgroups, prefers: onSoftware, later, unused });
+    const tiles = { K_TAIL: K % 4 !== 0, DEEP: LARGE && K % 8 === 0, LARGE, TALL: rows > 16 };
+    return make(
+      { ...tiles, VEC4_B: VEC4_B && fours, VEC4_C: VEC4_C && fours },
+      { variant, suits: withSubgroups, prefers: onSoftware, later },
+      grid(stored(product), 2 * rows, 2 * columns),
+    );
   };
-  const tall = one('matmul-quad-32x16', 32, 16);
-  const large = one('matmul-quad-16x16', 16, 16);
+  const tall = one('quad-32x16', 32, 16);
+  const large = one('quad-16x16', 16, 16);
   const [x, y] = tall.workgroups;
   const takesOver = M * N * K >= WORTH_COMPILING;
   const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
-  const shared = transposeA && !gathered ? { ...layout, VEC4_B: false, VEC4_C: false } : layout;
-  return [one('matmul-quad-8x8', 8, 8, takesOver ? { layout: shared, later } : {}), large, tall];
+  return [one('quad-8x8', 8, 8, takesOver ? { later, fours: !transposeA || gathered } : {}), large, tall];
 }
 
 /** The rows of a product without the row of ones, which some shaders compute beside their tiles. */

@@ -4,7 +4,7 @@ import type { Dispatch } from '../gpu/dispatch.js';
 import type { Gpu } from '../gpu/gpu.js';
 import { type DType, type Tensor, unaligned } from '../gpu/tensor.js';
 import type { GatheredRows } from './gather-rows.js';
-import type { MatmulPrograms, MatmulVariant } from './matmul-variants.js';
+import type { MatmulPrograms, MatmulVariant, Product } from './matmul-variants.js';
 
 /** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
 export interface Gate {
@@ -33,6 +33,7 @@ export interface MatmulOptions {
 /** A `matmul` dispatch, and what it computes. */
 export interface MatmulDispatch extends Dispatch {
   readonly product: { readonly A: Tensor | GatheredRows; readonly B: Tensor; readonly C: Tensor } & MatmulOptions;
+  readonly form: Product;
 }
 
 let loaded: MatmulPrograms | undefined;
@@ -104,7 +105,7 @@ export function product(
   if (gathered !== undefined && (gate !== undefined || (bytes && !vec4A))) {
     throw new ShapeError('matmul: a gathered batch goes without a gate, and its rows are whole words.');
   }
-  const form = {
+  const form: Product = {
     M,
     N,
     K,
@@ -162,7 +163,7 @@ export function product(
     },
     flops: 2 * M * N * K,
   });
-  return { ...described, product: { A, B, C, ...options } };
+  return { ...described, product: { A, B, C, ...options }, form };
 }
 
 function oriented(

@@ -1,17 +1,16 @@
 import { expect, test } from 'vitest';
-import {
-  type Clip,
-  dense,
-  Gpu,
-  type GradientChecks,
-  type Layer,
-  Mlp,
-  sgd,
-  softmaxCrossEntropy,
-} from '../../src/index.js';
+import { dense, Gpu, type GradientChecks, type Layer, Mlp, sgd, softmaxCrossEntropy } from '../../src/index.js';
 import { sharedGpu } from '../support/gpu.js';
 import { withPlanted } from '../support/plant.js';
-import { checkNetwork, fusedErrors, networks, plantedErrors, variants, wrongOnes } from '../support/planted.js';
+import {
+  checkNetwork,
+  type FusedNetwork,
+  fusedErrors,
+  networks,
+  plantedErrors,
+  variants,
+  wrongOnes,
+} from '../support/planted.js';
 import { clusters, hashOf } from '../support/problems.js';
 
 const INPUTS = 6;
@@ -68,8 +67,8 @@ test.for(
 });
 
 /** What a step of plain descent by 1 did to the parameters is the gradient, by the kernels that the step was fused into. */
-async function worstOfStep(gpu: Gpu, clip: Clip | undefined): Promise<{ plan: string; worst: number }> {
-  using model = await Mlp.create(gpu, { inputs: INPUTS, layers: [dense(9, 'tanh'), dense(CLASSES)], seed: 1 });
+async function worstOfStep(gpu: Gpu, { clip, units = 9 }: FusedNetwork): Promise<{ plan: string; worst: number }> {
+  using model = await Mlp.create(gpu, { inputs: INPUTS, layers: [dense(units, 'tanh'), dense(CLASSES)], seed: 1 });
   const options = { loss: softmaxCrossEntropy(), optimizer: sgd({ learningRate: 1 }), batchSize: ROWS + 2 };
   using trainer = await model.trainer({ ...options, ...(clip && { clip }) });
   const { inputs, labels } = clusters(ROWS, INPUTS, CLASSES, 1);
@@ -90,14 +89,15 @@ async function worstOfStep(gpu: Gpu, clip: Clip | undefined): Promise<{ plan: st
 
 test.for(fusedErrors)(
   'gradients() runs the plain kernels; an error in $shader shows beside them',
-  async ({ shader, clip, ...plant }) => {
-    const right = await worstOfStep(await sharedGpu(), clip);
+  async ({ shader, clip, units, ...plant }) => {
+    const network = { ...(clip && { clip }), ...(units !== undefined && { units }) };
+    const right = await worstOfStep(await sharedGpu(), network);
     expect(right.plan).toContain(shader);
     // Both are sums of the same products in another order.
     expect(right.worst).toBeLessThan(1e-5);
     const { worst } = await withPlanted([plant], async () => {
       using gpu = await Gpu.request();
-      return await worstOfStep(gpu, clip);
+      return await worstOfStep(gpu, network);
     });
     expect(worst).toBeGreaterThan(0.01);
   },

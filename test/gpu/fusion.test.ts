@@ -2,15 +2,20 @@ import { expect, test } from 'vitest';
 import { type Activation, type ActivationRowName, activationTable } from '../../src/activations.js';
 import {
   accuracy,
+  adam,
   Dataset,
   dense,
+  type Layer,
+  layerNorm,
   type Metric,
   Mlp,
   type Normalization,
   sgd,
   softmaxCrossEntropy,
   type Trainer,
+  type TrainerOptions,
 } from '../../src/index.js';
+import type { AnyMetric } from '../../src/metrics/metric.js';
 import { exact } from '../../src/reference/bounded.js';
 import * as reference from '../../src/reference/mlp.js';
 import { sharedGpu } from '../support/gpu.js';
@@ -41,6 +46,7 @@ interface Case extends Network {
 const HEAD = 'last layer, loss and first dX';
 const GATHER = 'gather into its readers';
 const TINY = 'a small network in one dispatch';
+const UPDATE = 'dW and its update';
 
 // One step each: a fused step gives the weights of the plain kernels' float64 reference, within its bound.
 test.for<Case>([
@@ -50,7 +56,7 @@ test.for<Case>([
     activations: [activation],
     batch: 37,
     rows: 35,
-    fused: [HEAD, GATHER],
+    fused: [HEAD, GATHER, UPDATE],
     because: JSON.stringify(activation),
   })),
   ...activations.map((activation) => ({
@@ -67,7 +73,7 @@ test.for<Case>([
     units: [990, 10],
     activations: ['tanh' as const],
     batch,
-    fused: [HEAD, GATHER],
+    fused: [HEAD, GATHER, UPDATE],
     because: 'the batch',
   })),
   ...[1, 2, 16].map((classes) => ({
@@ -75,7 +81,7 @@ test.for<Case>([
     units: [70, classes],
     activations: ['tanh' as const],
     batch: 19,
-    fused: [HEAD, GATHER],
+    fused: [HEAD, GATHER, UPDATE],
     because: 'the classes',
   })),
   ...[17, 65, 1000].map((classes) => ({
@@ -83,9 +89,17 @@ test.for<Case>([
     units: [24, classes],
     activations: ['tanh' as const],
     batch: 19,
-    fused: [GATHER],
+    fused: [GATHER, UPDATE],
     because: 'too many classes for a head',
   })),
+  {
+    inputs: 36,
+    units: [60, 50, 10],
+    activations: ['tanh', 'softplus'],
+    batch: 19,
+    fused: [HEAD, GATHER, UPDATE],
+    because: 'a dX between the updates',
+  },
 ])('a step of $inputs-$units at batch $batch: $because', async (network) => {
   const { inputs, units, batch, rows = batch, fused } = network;
   const gpu = await sharedGpu();
@@ -96,7 +110,7 @@ test.for<Case>([
   const { inputs: X, labels } = clusters(rows, inputs, classes, 2);
   trainer.step(X, labels);
   const plan = trainer.plan.toString();
-  for (const what of [HEAD, GATHER, TINY]) {
+  for (const what of [HEAD, GATHER, TINY, UPDATE]) {
     expect(plan.includes(`\nfused: ${what}`), `${what} in\n${plan}`).toBe(fused.includes(what));
   }
   const expected = reference.train(start, [{ X: exact([rows, inputs], X), labels }], { learningRate: 0.05 });
@@ -144,6 +158,23 @@ test.for<{ normalize: Normalization; features: number; gathered: boolean; becaus
   expect(trainer.plan.dispatches.some(({ kernel }) => kernel === 'gather-rows')).toBe(!gathered);
 });
 
+test.for<{ options?: Partial<TrainerOptions<AnyMetric>>; between?: Layer; because: string }>([
+  { options: { optimizer: adam() }, because: 'adam 33344 is not plain sgd' },
+  { options: { clip: { value: 1 } }, because: 'sgd 33344 clipped is not plain sgd' },
+  { between: layerNorm(), because: 'layer-norm 12×512 dweight, dbias has gradients of its own' },
+  { between: dense(512, 'prelu'), because: 'column-sum 512×1 has gradients of its own' },
+])('dW and its update stay apart: $because', async ({ options = {}, between, because }) => {
+  const layers = [dense(512, 'tanh'), ...(between === undefined ? [] : [between]), dense(10)];
+  using model = await Mlp.create(await sharedGpu(), { inputs: 54, layers, seed: 3 });
+  using trainer = await model.trainer<AnyMetric>({
+    loss: softmaxCrossEntropy(),
+    optimizer: sgd({ learningRate: 0.05 }),
+    batchSize: 12,
+    ...options,
+  });
+  expect(trainer.plan.toString()).toContain(`\nnot fused: ${UPDATE} (${because})`);
+});
+
 test('a plan holds its state, and of what lives within a step no more than lives at a time', async () => {
   const gpu = await sharedGpu();
   const batch = 48;
@@ -161,8 +192,8 @@ test('a plan holds its state, and of what lives within a step no more than lives
     return sum + Math.ceil((((sizes[l - 1] ?? 0) + 1) * (sizes[l] ?? 0)) / 64) * 64;
   }, 0);
   expect(state).toBe(4 * parameters);
-  // Y1; Y2, and when its dW is there dZ1; dZ2; dlogits; all gradients. At a time live at most all of these but dlogits.
-  expect(transient).toBe(4 * (batch * (sizes[1] + sizes[1] + sizes[2] + sizes[3]) + parameters));
+  // Y1; Y2, and when its layer is updated dZ1; dZ2; dlogits. No gradients.
+  expect(transient).toBe(4 * batch * (sizes[1] + sizes[1] + sizes[2] + sizes[3]));
   // Beside them: records, results, owners, uniforms, and a batch of its own.
   const beside = gpu.memory.usedBytes - before - state - transient;
   expect(beside).toBeLessThan(4 * batch * (sizes[0] + 1) + 64 * 256 + 16 * 1024);

@@ -86,6 +86,14 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     return [...layouts, ...apart, ...gathered, ...epilogues, ...programs(name)];
   }
   if (name === 'dense-head') return heads();
+  if (name === 'weight-update') {
+    const tiles = programs('matmul-quad').map(
+      ({ K_TAIL, DEEP, LARGE, TALL }) => ({ K_TAIL, DEEP, LARGE, TALL }) as Overrides,
+    );
+    const layouts = combinations(['ONES_ROW', 'VEC4_A', 'VEC4_B', 'VEC4_C', 'CHECKED', 'NESTEROV']);
+    const sets = [...layouts, ...tiles, ...gathered];
+    return sets.map((set) => ({ ...set, TRANSPOSE_A: true }));
+  }
   if (name === 'bias-activation') {
     return rows.flatMap((_, ACTIVATION) => [
       { ACTIVATION },

@@ -158,7 +158,7 @@ function derivative(name: (typeof activationNames)[number]): Omit<PlantedError, 
 function product(variant: MatmulVariant): PlantedError {
   const backward = 'select(1.0, 0.8, TRANSPOSE_A || TRANSPOSE_B)';
   const [shader, text, wrong] = variant.startsWith('matmul-quad')
-    ? ['matmul-quad', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
+    ? ['quad-tiles', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
     : variant === 'matmul-direct'
       ? ['matmul-direct', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
       : variant.startsWith('matmul-gemv')
@@ -166,7 +166,7 @@ function product(variant: MatmulVariant): PlantedError {
         : ['matmul-tiled', 'let a = tiles[at_A];', `let a = ${backward} * tiles[at_A];`];
   const found = ['0.weight', '0.bias', '1.weight', '1.bias'];
   // The row of ones has a sum of its own where tiles come straight from storage.
-  const ones = shader === 'matmul-quad' || shader === 'matmul-direct';
+  const ones = shader === 'quad-tiles' || shader === 'matmul-direct';
   return {
     shader,
     what: `${variant}: both products`,
@@ -492,8 +492,15 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
   ],
 ];
 
+/** What decides into which kernels a network's step is fused. */
+export interface FusedNetwork {
+  readonly clip?: Clip;
+  /** Of the hidden layer. */
+  readonly units?: number;
+}
+
 /** Errors in kernels that a step is fused into, which `gradients()` and `checkGradients` do not run. */
-export const fusedErrors: readonly (Plant & { readonly shader: string; readonly clip?: Clip })[] = [
+export const fusedErrors: readonly (Plant & FusedNetwork & { readonly shader: string })[] = [
   {
     shader: 'train-tiny',
     text: 'memory[GRADIENTS + x + i] *= weighted(',
@@ -505,6 +512,13 @@ export const fusedErrors: readonly (Plant & { readonly shader: string; readonly 
     wrong: 'x *= 1.0;',
     // A limit far away, and the network is not one dispatch.
     clip: { value: 1e6 },
+  },
+  {
+    shader: 'weight-update',
+    text: 'let g = gradient + hyper.weight_decay * p;',
+    wrong: 'let g = 0.9 * gradient + hyper.weight_decay * p;',
+    // Too many for one dispatch.
+    units: 600,
   },
 ];
 

@@ -21,9 +21,18 @@ const withoutGradients = {
   'forward alone': ['batch-norm', 'gather-rows', 'layer-norm', 'softmax'],
   'counts and statistics': ['batch-loss', 'class-counts', 'column-statistics', 'extremes', 'histogram', 'value-sums'],
   'places to look from': ['shift-parameters'],
-  'what is done with gradients': ['adagrad', 'adam', 'gradient-norm', 'penalties', 'rmsprop', 'sgd', 'update'],
+  'what is done with gradients': [
+    'adagrad',
+    'adam',
+    'gradient-norm',
+    'penalties',
+    'rmsprop',
+    'sgd',
+    'sgd-rule',
+    'update',
+  ],
   // An error there is in both directions, or in a product that has an error of its own planted.
-  'parts of others': ['matmul-operands', 'philox', 'total'],
+  'parts of others': ['matmul-operands', 'matmul-quad', 'philox', 'total'],
 };
 
 test('every shader that computes gradients has an error planted in it; a new one is named here', () => {

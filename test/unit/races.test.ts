@@ -99,6 +99,18 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { LARGE: true, GATE: true }, uniforms: product(33, 3, 1), workgroups: [1, 2] },
     { overrides: { LARGE: true, TALL: true, DEEP: true }, uniforms: product(50, 3, 8), workgroups: [1, 1] },
   ],
+  'weight-update': [
+    {
+      overrides: { TRANSPOSE_A: true, ONES_ROW: true },
+      uniforms: { ...product(17, 18, 2), hyper: [0, 0, 0, 0], step },
+      workgroups: [2, 1],
+    },
+    {
+      overrides: { TRANSPOSE_A: true, VEC4_C: true, LARGE: true, CHECKED: true },
+      uniforms: { ...product(33, 4, 1), hyper: [0, 0, 0, 0], step },
+      workgroups: [1, 2],
+    },
+  ],
   'matmul-gemv': [
     { overrides: { COLUMNS: 2, SLICES: 4, VEC4_C: true }, uniforms: product(1, 8, 17), workgroups: [1, 1] },
     {
@@ -351,8 +363,10 @@ test.each([
     'let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);',
     'let lane = vec2u(subgroup_lane & 1, 0);',
   ],
-  ['matmul-quad', 'let first = (2 * group.xy + lane) * tile;', 'let first = lane * tile;'],
+  ['matmul-quad', 'let first = (2 * group + lane) * tile;', 'let first = lane * tile;'],
   ['matmul-quad', 'column = 4 * (lane.x + 2 * lane.y);', 'column = 4 * lane.x;'],
+  ['weight-update', 'let first = (2 * group + lane) * tile;', 'let first = 2 * group * tile;'],
+  ['weight-update', 'let at = m * dims.N + four(n, dims.N, !VEC4_C);', 'let at = four(n, dims.N, !VEC4_C);'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = group.x * COLUMNS * 4;'],
   ['matmul-gemv', 'let n = (group.x * COLUMNS + column) * 4;', 'let n = column * 4;'],
   ['matmul-gemv', 'let other = thread + half *', 'let other = thread + half / 2 *'],

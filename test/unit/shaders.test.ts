@@ -57,8 +57,8 @@ function withinLimits({ code, buffers }: Shader): string {
     .reduce(
       (text, [name, { binding, access }]) =>
         text.replace(
-          `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<f32>;`,
-          `var<private> ${name}: array<f32, 4>;`,
+          new RegExp(`@group\\(0\\) @binding\\(${binding}\\) var<storage, ${access}> ${name}: array<(\\w+)>;`),
+          `var<private> ${name}: array<$1, 4>;`,
         ),
       code,
     );
@@ -78,9 +78,10 @@ test('every shader that has a Step begins it alike', () => {
     expect(Object.entries(fields).slice(0, 4)).toEqual(Object.entries(steps[0]?.fields ?? {}));
 });
 
-test('no shader needs more than the default limits of storage buffers, but for the one that says so', () => {
+test('no shader needs more than the default limits of storage buffers, but for those whose programs say so', () => {
+  const more: Readonly<Record<string, number>> = { 'dense-head': 10, 'weight-update': 9 };
   for (const { name, buffers } of shaders) {
-    expect(Object.keys(buffers).length, name).toBeLessThanOrEqual(name === 'dense-head' ? 10 : STORAGE_BUFFERS);
+    expect(Object.keys(buffers).length, name).toBeLessThanOrEqual(more[name] ?? STORAGE_BUFFERS);
   }
 });
 

@@ -1,0 +1,52 @@
+import type { DType, Tensor } from '../../src/gpu/tensor.js';
+import { matmul } from '../../src/kernels/matmul.js';
+import { sgdUpdate } from '../../src/kernels/sgd.js';
+import { weightUpdate } from '../../src/kernels/weight-update.js';
+import type { Case } from '../case.js';
+import { contenders } from '../contenders.js';
+import { replay } from '../replay.js';
+import { candidatesOf } from './candidates.js';
+import { randomTensor } from './operands.js';
+
+const APART = 'matmul, sgd';
+
+/** [dW; db] of a layer and its update in one dispatch, and in the two that it stands for. */
+function update(batch: number, inputs: number, units: number): Case {
+  const rows = inputs + 1;
+  return {
+    name: `weight-update ${rows}×${units}×${batch}`,
+    group: 'kernel',
+    flops: 2 * batch * rows * units,
+    bytes: 4 * (batch * (inputs + units) + 4 * rows * units),
+    async prepare({ gpu }) {
+      const tensors: Tensor<DType>[] = [];
+      const random = (shape: readonly number[], seed: number): Tensor => {
+        const tensor = randomTensor(gpu, shape, seed);
+        tensors.push(tensor);
+        return tensor;
+      };
+      const [X, dZ] = [random([batch, inputs], 1), random([batch, units], 2)];
+      const [gradients, parameters, velocity] = [3, 4, 5].map((seed) => random([rows, units], seed)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const hyper = { momentum: 0.5 };
+      const step = { first: 0, rows: batch, index: 1, learning_rate: 1e-6 };
+      const dW = matmul(X, dZ, gradients, { transposeA: true, onesRow: true });
+      const one = weightUpdate(dW, parameters, velocity, hyper, step);
+      const product = candidatesOf(dW, gpu.info).find(({ chosen }) => chosen)?.call ?? dW;
+      const two = [product, sgdUpdate(parameters, gradients, velocity, hyper, step)];
+      return await contenders([
+        ...candidatesOf(one, gpu.info).map(({ name, call, chosen }) => ({
+          name,
+          make: () => replay(gpu, name, [call], tensors, { chosen }),
+        })),
+        { name: APART, make: () => replay(gpu, APART, two, tensors) },
+      ]);
+    },
+  };
+}
+
+/** The two larger layers of 784-400-200-10. */
+export const weightUpdates: readonly Case[] = [update(128, 784, 400), update(128, 400, 200)];

@@ -1,0 +1,84 @@
+import shader from '../../shaders/weight-update.wgsl';
+import { ShapeError } from '../errors.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
+import type { Tensor } from '../gpu/tensor.js';
+import { quadPrograms } from './matmul-software.js';
+import type { MatmulDispatch } from './product.js';
+import type { SgdHyperparameters } from './sgd.js';
+
+/** Storage buffers that it binds, one more than WebGPU's default. */
+const STORAGE_BUFFERS = 9;
+
+/**
+ * Describes a product and the update by stochastic gradient descent whose gradient it is, in one dispatch that stores no
+ * gradient; `shaders/weight-update.wgsl` tells how. It is what `matmul` and `sgdUpdate` do, with the same bits, for CPU adapters with
+ * subgroups.
+ * @param gradient op(A)·op(B), (M, N), with nothing else; its C is not written
+ * @param parameters (M, N), read and written; not in a buffer of the product's operands
+ * @param velocity as many elements, read and written; zeros before the first step
+ * @param start the block of 64 elements of `hyper.watch.owners` that is the parameters' first
+ * @param step the learning rate, and the number of the step; where the batch begins, if the product gathers it
+ * @throws {ShapeError} if the numbers of elements differ, the gradient is adjusted, or the product has an epilogue
+ */
+export function weightUpdate(
+  gradient: MatmulDispatch,
+  parameters: Tensor,
+  velocity: Tensor,
+  hyper: SgdHyperparameters,
+  step: StepValues | typeof PER_STEP,
+  start = 0,
+): Dispatch {
+  const { form, product, buffers, flops } = gradient;
+  const { M, N, K } = form;
+  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch, adjustment } = hyper;
+  const label = gradient.label.replace('matmul', 'weight-update');
+  const count = M * N;
+  if (parameters.length !== count || velocity.length !== count) {
+    throw new ShapeError(
+      `${label}: the gradient has ${count} elements, "${parameters.label}" ${parameters.length} and "${velocity.label}" ${velocity.length}; all must be as many.`,
+    );
+  }
+  const { A, bias, activation = 'linear', gate, keepPreActivation = false } = product;
+  if (bias !== undefined || activation !== 'linear' || gate !== undefined || keepPreActivation) {
+    throw new ShapeError(`${label}: the gradient is a product without bias, activation and gate.`);
+  }
+  if (adjustment !== undefined) throw new ShapeError(`${label}: the gradient is neither clipped nor penalised.`);
+  const [scale, shift] = 'source' in A ? A.source.common : [1, 0];
+  const layout = {
+    TRANSPOSE_A: form.transposeA,
+    TRANSPOSE_B: form.transposeB,
+    ONES_ROW: form.onesRow,
+    VEC4_A: form.vec4A,
+    GATHERED: form.gathered,
+    BYTES: form.bytes,
+    CHECKED: watch !== undefined,
+    NESTEROV: nesterov,
+  };
+  return dispatch(shader, {
+    label,
+    programs: quadPrograms(form, (tiles, { variant, suits, ...options }, workgroups) =>
+      program(shader, { ...layout, ...tiles }, workgroups, {
+        ...options,
+        variant: `weight-update-${variant}`,
+        suits: (adapter) => suits(adapter) && adapter.limits.maxStorageBuffersPerShaderStage >= STORAGE_BUFFERS,
+      }),
+    ),
+    uniforms: {
+      dims: { M, N, K, bias_offset: 0, gate_offset: 0, keep_offset: 0, scale, shift },
+      hyper: { start, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      step,
+    },
+    buffers: {
+      A: buffers.A,
+      A4: buffers.A4,
+      B: buffers.B,
+      B4: buffers.B4,
+      gate: buffers.gate,
+      parameters,
+      velocity,
+      status: watch?.status,
+      owners: watch?.owners,
+    },
+    flops: flops + 6 * count,
+  });
+}
