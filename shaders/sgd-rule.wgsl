@@ -1,6 +1,7 @@
 // What stochastic gradient descent makes of four parameters; sgd.wgsl has the formulas. Appended to files whose header says
 // so; such a file has uniforms step and hyper, with momentum, dampening and weight_decay.
 
+override MOMENTUM: bool = false; // else there is no velocity
 override NESTEROV: bool = false;
 
 fn next_velocity(g: vec4f, velocity: vec4f) -> vec4f {

@@ -8,7 +8,7 @@
 //   v ← g on the first step (step.index = 0), then momentum·v + (1 − dampening)·g
 //   p ← p − step.learning_rate·(v, or g + momentum·v if NESTEROV)
 //
-//   velocity    f32 (count)        read and written, as vec4f; nothing changes beyond count
+//   velocity    f32 (count)        read and written if MOMENTUM, as vec4f; nothing changes beyond count
 //
 // Source: PyTorch's documentation of torch.optim.SGD (Sutskever et al. 2013).
 // Error: at most 8 roundings of u = 2⁻²³ on the magnitudes added.
@@ -25,8 +25,11 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   if (4 * i >= hyper.count) { return; }
   let p = parameters[i];
   let g = gradient_of(i, p) + hyper.weight_decay * p;
-  let before = velocity[i];
-  let v = next_velocity(g, before);
-  velocity[i] = changed(i, before, v);
+  var v = g;
+  if (MOMENTUM) {
+    let before = velocity[i];
+    v = next_velocity(g, before);
+    velocity[i] = changed(i, before, v);
+  }
   put(i, p, next_parameters(p, g, v));
 }

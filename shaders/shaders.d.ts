@@ -719,6 +719,7 @@ declare module '*/shaders/sgd.wgsl' {
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
       readonly PENALTIES: boolean;
+      readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
     };
     readonly uniforms: {
@@ -814,6 +815,7 @@ declare module '*/shaders/train-tiny.wgsl' {
       readonly THREADS: number;
       readonly LOSS: boolean;
       readonly UPDATE: boolean;
+      readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
       readonly BYTES: boolean;
       readonly FROM_Z: boolean;
@@ -892,6 +894,7 @@ declare module '*/shaders/weight-update.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
+      readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
     };
     readonly uniforms: {

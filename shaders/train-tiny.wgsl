@@ -10,7 +10,7 @@
 //   data, labels, order, normalization   as in gather-rows                                         read
 //   parameters  f32          layer by layer: W (inputs, units), then the bias (units); a layer begins at a multiple of 64
 //                            elements                                                              read; written if UPDATE
-//   velocity    f32          as many; as in sgd                                                    read and written if UPDATE
+//   velocity    f32          as many; as in sgd                                                    read and written if MOMENTUM
 //   results     f32 (3, BATCH)         if LOSS: each row's losses and hits, which are added to, and its last loss
 //               f32 (rows, outputs)    else: the logits                                            written
 //   status      u32 (1 + LAYERS)       as in softmax-cross-entropy and sgd: the first step after which a loss, or a layer's
@@ -28,6 +28,7 @@
 override THREADS: u32 = 64;
 override LOSS: bool = true;
 override UPDATE: bool = true;
+override MOMENTUM: bool = false;
 override NESTEROV: bool = false;
 override BYTES: bool = false;
 override FROM_Z: bool = false;
@@ -167,8 +168,10 @@ fn update(i: u32, gradient: f32, owner: u32, index: u32) {
   let p = parameters[i];
   let g = gradient + hyper.weight_decay * p;
   var v = g;
-  if (index > 0) { v = hyper.momentum * velocity[i] + (1.0 - hyper.dampening) * g; }
-  velocity[i] = v;
+  if (MOMENTUM) {
+    if (index > 0) { v = hyper.momentum * velocity[i] + (1.0 - hyper.dampening) * g; }
+    velocity[i] = v;
+  }
   let updated = p - step.learning_rate * select(v, g + hyper.momentum * v, NESTEROV);
   parameters[i] = updated;
   if (not_finite(updated)) { atomicMin(&status[owner], index); }

@@ -6,7 +6,7 @@
 // element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the product, and has its grid.
 //
 //   parameters  f32 (M, N)         read and written
-//   velocity    f32 (M, N)         read and written
+//   velocity    f32 (M, N)         read and written if MOMENTUM
 //   owners      u32                owners[hyper.start] is the layer that the parameters belong to      read if CHECKED
 //   status      u32 (1 + layers)   status[1 + owner] becomes the smallest step.index that left a parameter not finite
 //
@@ -31,15 +31,16 @@ fn store_four(m: u32, n: u32, gradient: vec4f) {
   let at = m * dims.N + four(n, dims.N, !VEC4_C);
   let p = vec4f(parameters[at.x], parameters[at.y], parameters[at.z], parameters[at.w]);
   let g = gradient + hyper.weight_decay * p;
-  let v = next_velocity(g, vec4f(velocity[at.x], velocity[at.y], velocity[at.z], velocity[at.w]));
+  var v = g;
+  if (MOMENTUM) { v = next_velocity(g, vec4f(velocity[at.x], velocity[at.y], velocity[at.z], velocity[at.w])); }
   let next = next_parameters(p, g, v);
   if (VEC4_C) {
-    velocity[at.x] = v.x; velocity[at.y] = v.y; velocity[at.z] = v.z; velocity[at.w] = v.w;
+    if (MOMENTUM) { velocity[at.x] = v.x; velocity[at.y] = v.y; velocity[at.z] = v.z; velocity[at.w] = v.w; }
     parameters[at.x] = next.x; parameters[at.y] = next.y; parameters[at.z] = next.z; parameters[at.w] = next.w;
   } else {
     let count = min(4, dims.N - n);
     for (var lane = 0u; lane < count; lane++) {
-      velocity[at.x + lane] = v[lane];
+      if (MOMENTUM) { velocity[at.x + lane] = v[lane]; }
       parameters[at.x + lane] = next[lane];
     }
   }

@@ -227,13 +227,14 @@ function fuseUpdate(recorded: readonly Recorded[], adapter: AdapterTraits, kerne
     const { C, variant } = dW.product;
     if (variant !== undefined) return `${dW.label} is to be computed by ${variant}`;
     const first = C.start - gradients.start;
-    const own = (all: Tensor): Tensor => all.view(first, C.shape);
-    const dispatch = kernel.weightUpdate(dW, own(parameters), own(velocity), hyper, step, first / LAYER_ALIGNMENT);
+    const own = parameters.view(first, C.shape);
+    const moving = velocity?.view(first, C.shape);
+    const dispatch = kernel.weightUpdate(dW, own, moving, hyper, step, first / LAYER_ALIGNMENT);
     const why = refusal(dispatch, adapter);
     if (why !== undefined) return why;
     // Until the last one has read them, the parameters are those of before.
     const at = order.indexOf(writer);
-    const last = order.map((other) => reads(other.dispatch, own(parameters))).lastIndexOf(true);
+    const last = order.map((other) => reads(other.dispatch, own)).lastIndexOf(true);
     const between = order.slice(at + 1, last + 1);
     const odd = between.find((other) => overwrites(other.dispatch, dW));
     if (odd !== undefined) return `${odd.dispatch.label} overwrites what ${dW.label} reads`;

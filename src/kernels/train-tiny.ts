@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { RowSource } from './gather-rows.js';
-import type { SgdHyperparameters } from './sgd.js';
+import { type SgdHyperparameters, velocityOf } from './sgd.js';
 import { measure, type TinyNet } from './tiny-net.js';
 
 export { type TinyNet, tinyNet } from './tiny-net.js';
@@ -17,8 +17,8 @@ export interface TinyOutputs {
   readonly status: Tensor<'u32'>;
 }
 
-/** As many elements as there are parameters, read and written; zeros before the first step. */
-export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly velocity: Tensor };
+/** `velocity` has as many elements as there are parameters, read and written; without momentum there is none. */
+export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly velocity?: Tensor | undefined };
 
 /**
  * Describes consecutive steps of training in one dispatch; `shaders/train-tiny.wgsl` tells how.
@@ -64,14 +64,16 @@ function describe(
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
   const { sizes, batch, activation } = net;
-  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, velocity } = optimizer ?? {};
+  const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = optimizer ?? {};
+  const training = optimizer !== undefined;
   const { parameters: count, values, gradients, forward, products } = measure(net);
   const [inputs = 1] = sizes;
   const classes = sizes.at(-1) ?? 1;
   const layers = sizes.length - 1;
   const words = labels.shape[1] ?? 1;
-  const what = status === undefined ? 'predict' : velocity === undefined ? 'evaluate' : 'train';
+  const what = status === undefined ? 'predict' : training ? 'train' : 'evaluate';
   const label = `${what}-tiny ${sizes.join('-')} batch ${batch}`;
+  const velocity = velocityOf(label, optimizer?.velocity, momentum);
   const expected: readonly (readonly [name: string, found: number | undefined, expected: number])[] = [
     ['columns of data', data.shape[1], inputs],
     ['numbers of normalization', normalization.length, 2 * inputs],
@@ -81,7 +83,7 @@ function describe(
     ['columns of results', results.shape[1], status === undefined ? classes : batch],
     ['rows of results', status === undefined ? 3 : results.shape[0], 3],
     // An evaluation notes losses alone.
-    ['numbers of status', (velocity && status?.length) ?? layers + 1, layers + 1],
+    ['numbers of status', training ? status?.length : layers + 1, layers + 1],
   ];
   for (const [name, found, wanted] of expected) {
     if (found !== wanted) throw new ShapeError(`${label}: there are ${found} ${name}; there must be ${wanted}.`);
@@ -89,7 +91,8 @@ function describe(
   const { index, alpha, from } = resolveActivation(activation);
   const overrides = {
     LOSS: status !== undefined,
-    UPDATE: velocity !== undefined,
+    UPDATE: training,
+    MOMENTUM: velocity !== undefined,
     NESTEROV: nesterov,
     PROBABILITIES: labels.dtype === 'f32',
     BYTES: data.dtype === 'u8',
@@ -111,13 +114,12 @@ function describe(
       program(shader, overrides, grid),
     ],
     uniforms: {
-      // As for sgd.
-      hyper: { momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      hyper: { momentum, dampening, weight_decay: weightDecay },
       step,
     },
     buffers: { data, labels, order, normalization, parameters, velocity, results, status },
     // Of one batch; how many there are is known to the step alone.
-    flops: 2 * (velocity === undefined ? forward : products),
+    flops: 2 * (training ? products : forward),
   });
   return { ...described, run: true };
 }

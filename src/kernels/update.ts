@@ -49,25 +49,30 @@ interface UpdateParts {
 
 /**
  * Checks an update, and describes what it has in common with others.
- * @param state as the kernel keeps it: for each parameter one element, or `rows` rows of a whole number of vec4s
+ * @param state if there is any, as the kernel keeps it: for each parameter one element, or `rows` rows of a whole number of vec4s
  * @throws {ShapeError} if the numbers of elements differ, or a buffer ends before a whole vec4
  */
 export function updateParts(
   kernel: string,
   parameters: Tensor,
   gradients: Tensor,
-  state: Tensor,
+  state: Tensor | undefined,
   { watch, adjustment = {} }: UpdateOptions,
   rows?: number,
 ): UpdateParts {
   const count = parameters.length;
   const wanted = rows === undefined ? count : rows * 4 * Math.ceil(count / 4);
-  if (gradients.length !== count || state.length !== wanted) {
+  if (gradients.length !== count) {
     throw new ShapeError(
-      `${kernel}: there are ${count} parameters, ${gradients.length} gradients and ${state.length} elements of "${state.label}"; gradients must be as many, and "${state.label}" ${wanted}.`,
+      `${kernel}: there are ${count} parameters and ${gradients.length} gradients; gradients must be as many.`,
     );
   }
-  checkVec4s(kernel, [parameters, gradients, state]);
+  if (state !== undefined && state.length !== wanted) {
+    throw new ShapeError(
+      `${kernel}: there are ${count} parameters and ${state.length} elements of "${state.label}"; there must be ${wanted}.`,
+    );
+  }
+  checkVec4s(kernel, [parameters, gradients, ...(state === undefined ? [] : [state])]);
   const { clip, kinds } = adjustment;
   const penalties = penaltiesOf(kernel, adjustment);
   const scale = clip !== undefined && 'scale' in clip ? clip.scale : undefined;

@@ -4,7 +4,7 @@ import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from
 import type { Tensor } from '../gpu/tensor.js';
 import { quadPrograms } from './matmul-software.js';
 import type { MatmulDispatch } from './product.js';
-import type { SgdHyperparameters } from './sgd.js';
+import { type SgdHyperparameters, velocityOf } from './sgd.js';
 
 /** Storage buffers that it binds, one more than WebGPU's default. */
 const STORAGE_BUFFERS = 9;
@@ -15,7 +15,7 @@ const STORAGE_BUFFERS = 9;
  * subgroups.
  * @param gradient op(A)·op(B), (M, N), with nothing else; its C is not written
  * @param parameters (M, N), read and written; not in a buffer of the product's operands
- * @param velocity as many elements, read and written; zeros before the first step
+ * @param velocity as many elements, read and written; without momentum there is none
  * @param start the block of 64 elements of `hyper.watch.owners` that is the parameters' first
  * @param step the learning rate, and the number of the step; where the batch begins, if the product gathers it
  * @throws {ShapeError} if the numbers of elements differ, the gradient is adjusted, or the product has an epilogue
@@ -23,7 +23,7 @@ const STORAGE_BUFFERS = 9;
 export function weightUpdate(
   gradient: MatmulDispatch,
   parameters: Tensor,
-  velocity: Tensor,
+  velocity: Tensor | undefined,
   hyper: SgdHyperparameters,
   step: StepValues | typeof PER_STEP,
   start = 0,
@@ -33,10 +33,10 @@ export function weightUpdate(
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch, adjustment } = hyper;
   const label = gradient.label.replace('matmul', 'weight-update');
   const count = M * N;
-  if (parameters.length !== count || velocity.length !== count) {
-    throw new ShapeError(
-      `${label}: the gradient has ${count} elements, "${parameters.label}" ${parameters.length} and "${velocity.label}" ${velocity.length}; all must be as many.`,
-    );
+  const moving = velocityOf(label, velocity, momentum);
+  for (const tensor of [parameters, ...(moving === undefined ? [] : [moving])]) {
+    if (tensor.length === count) continue;
+    throw new ShapeError(`${label}: the gradient has ${count} elements, but "${tensor.label}" has ${tensor.length}.`);
   }
   const { A, bias, activation = 'linear', gate, keepPreActivation = false } = product;
   if (bias !== undefined || activation !== 'linear' || gate !== undefined || keepPreActivation) {
@@ -52,6 +52,7 @@ export function weightUpdate(
     GATHERED: form.gathered,
     BYTES: form.bytes,
     CHECKED: watch !== undefined,
+    MOMENTUM: moving !== undefined,
     NESTEROV: nesterov,
   };
   return dispatch(shader, {
@@ -65,7 +66,7 @@ export function weightUpdate(
     ),
     uniforms: {
       dims: { M, N, K, bias_offset: 0, gate_offset: 0, keep_offset: 0, scale, shift },
-      hyper: { start, momentum, dampening: momentum === 0 ? 0 : dampening, weight_decay: weightDecay },
+      hyper: { start, momentum, dampening, weight_decay: weightDecay },
       step,
     },
     buffers: {
@@ -75,7 +76,7 @@ export function weightUpdate(
       B4: buffers.B4,
       gate: buffers.gate,
       parameters,
-      velocity,
+      velocity: moving,
       status: watch?.status,
       owners: watch?.owners,
     },

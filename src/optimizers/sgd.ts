@@ -30,7 +30,7 @@ export function sgd(options: SgdOptions): Optimizer {
   return {
     spec: { type: 'sgd', learningRate, momentum, dampening, weightDecay, nesterov },
     record(plan, { values, gradients, adjustment, ...watch }) {
-      const velocity = plan.state('velocity', values.shape);
+      const velocity = momentum === 0 ? undefined : plan.state('velocity', values.shape);
       const hyper = { momentum, dampening, weightDecay, nesterov, watch, adjustment };
       plan.add(sgdUpdate(values, gradients, velocity, hyper, PER_STEP));
     },

@@ -29,7 +29,7 @@ const activations = (Object.keys(activationTable) as ActivationRowName[])
 function trainerOf(model: Mlp, batchSize: number): Promise<Trainer<Metric<'accuracy'>>> {
   return model.trainer({
     loss: softmaxCrossEntropy(),
-    optimizer: sgd({ learningRate: 0.05 }),
+    optimizer: sgd({ learningRate: 0.05, momentum: 0.5 }),
     metrics: [accuracy()],
     batchSize,
   });

@@ -35,7 +35,7 @@ test.for(options.flatMap((hyper) => counts.map((count) => ({ count, hyper }))))(
       const step = { first: 0, rows: 0, index, learning_rate: learningRate };
       gpu.run([sgdUpdate(p.tensor, upload(gpu, gradient), v.tensor, hyper, step)]);
       expect(await p.read()).toBeWithin(parameters, `p after step ${index}`);
-      expect(await v.read()).toBeWithin(velocity, `v after step ${index}`);
+      if (hyper.momentum !== undefined) expect(await v.read()).toBeWithin(velocity, `v after step ${index}`);
     }
   },
 );
@@ -72,8 +72,20 @@ test('numbers of elements that differ are refused', async () => {
   const [two, three] = [Tensor.empty(gpu, [2]), Tensor.empty(gpu, [3])];
   const step = { first: 0, rows: 0, index: 0, learning_rate: 1 };
   expect(() => sgdUpdate(two, three, Tensor.empty(gpu, [2]), {}, step)).toThrow(
-    '2 parameters, 3 gradients and 2 elements of "tensor"; gradients must be as many, and "tensor" 2.',
+    'sgd: there are 2 parameters and 3 gradients; gradients must be as many.',
   );
+  expect(() => sgdUpdate(two, two, three, { momentum: 0.9 }, step)).toThrow(
+    'sgd: there are 2 parameters and 3 elements of "tensor"; there must be 2.',
+  );
+});
+
+test('without momentum there is no velocity, and it is not asked for; with it, it is', async () => {
+  const gpu = await sharedGpu();
+  const [p, g, v] = [Tensor.from(gpu, [1], [1]), Tensor.from(gpu, [2], [1]), Tensor.from(gpu, [7], [1])];
+  const step = { first: 0, rows: 0, index: 1, learning_rate: 0.25 };
+  gpu.run([sgdUpdate(p, g, undefined, { dampening: 0.5 }, step), sgdUpdate(p, g, v, {}, step)]);
+  expect([await p.read(), await v.read()]).toEqual([Float32Array.of(0), Float32Array.of(7)]);
+  expect(() => sgdUpdate(p, g, undefined, { momentum: 0.9 }, step)).toThrow('sgd: momentum = 0.9 needs a velocity.');
 });
 
 test("a caller's own buffer that is no whole vec4 is refused with the remedy", async () => {

@@ -204,7 +204,9 @@ async function expectReference(run: Run, problem: Problem, training = true): Pro
   expect(parameters).toBeWithin(flat(expected.layers), 'parameters');
   expect([...status]).toEqual(new Array(problem.sizes.length).fill(NONE));
   if (!training) return;
-  expect(velocity).toBeWithin(flat(expected.velocities), 'velocity');
+  // Without momentum there is none.
+  if ((problem.hyper?.momentum ?? 0) === 0) expect(velocity.every((v) => v === 0)).toBe(true);
+  else expect(velocity).toBeWithin(flat(expected.velocities), 'velocity');
   // The bounds must tell these weights from those of one step fewer.
   const earlier = tiny.trainTiny(layers, batches.slice(0, -1), options);
   expect(outsideOfBounds(parameters, { ...flat(expected.layers), values: flat(earlier.layers).values })).toBeDefined();
@@ -320,7 +322,7 @@ test('a parameter that is not finite is noted with its first step and its layer'
   const problem = { ...xor, hyper: { weightDecay: 100 } };
   const outputs = { results: run.results.tensor, status: run.status };
   const step = { first: 0, rows: 12, index: 4, learning_rate: learningRate };
-  const optimizer = { ...problem.hyper, velocity: run.velocity.tensor };
+  const optimizer = problem.hyper;
   run.run(trainTiny(problem, run.source, run.parameters.tensor, outputs, optimizer, step));
   expect((await run.status.read())[2]).toBe(4);
 });
@@ -330,7 +332,7 @@ test('shapes that do not fit are refused', async () => {
   const { source, parameters, results, status, velocity } = run;
   const step = { first: 0, rows: 4, index: 0, learning_rate: 0 };
   const outputs = { results: results.tensor, status };
-  const optimizer = { velocity: velocity.tensor };
+  const optimizer = { momentum: 0.5, velocity: velocity.tensor };
   const label = 'train-tiny 2-4-2 batch 4: ';
   const refused = (net: TinyNet, changed: Partial<typeof outputs & typeof optimizer>, message: string): void => {
     const [o, v] = [
@@ -340,6 +342,9 @@ test('shapes that do not fit are refused', async () => {
     expect(() => trainTiny(net, source, parameters.tensor, o, v, step)).toThrow(message);
   };
   refused(xor, { velocity: results.tensor }, `${label}there are 12 numbers of velocity; there must be 128.`);
+  expect(() => trainTiny(xor, source, parameters.tensor, outputs, { momentum: 0.5 }, step)).toThrow(
+    `${label}momentum = 0.5 needs a velocity.`,
+  );
   refused(xor, { results: velocity.tensor }, `${label}there are undefined columns of results; there must be 4.`);
   refused({ ...xor, sizes: [3, 4, 2] }, {}, 'there are 2 columns of data; there must be 3.');
   refused({ ...xor, sizes: [2, 80, 2] }, {}, 'there are 128 numbers of parameters; there must be 448.');
