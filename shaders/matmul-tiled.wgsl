@@ -15,8 +15,11 @@
 // What is beyond M and N repeats the last row or column and is not stored; what is beyond K is zero. EDGE_M, EDGE_N and
 // EDGE_K may be false where the tile (for K, TILE_K·SLICES) divides the size. With BANDS, tiles are walked in bands of eight
 // rows, so that workgroups that run at the same time share operands.
-// Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ workgroups. Workgroup memory: 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes; it must
-// hold half of the slices' sums. TILE_K is 8, 16 or 32, and TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
+// PARTS > 1 cuts the steps along K into ranges, and workgroups z take the z-th: C is then (PARTS, M, N), the parts' sums
+// without an epilogue, for matmul-parts.wgsl. There are no more parts than steps.
+// Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ × PARTS workgroups. Workgroup memory:
+// 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes; it must hold half of the slices' sums. TILE_K is 8, 16 or 32, and
+// TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
 
 override EDGE_M: bool = true;
@@ -26,6 +29,7 @@ override THREADS_X: u32 = 8;
 override THREADS_Y: u32 = 8;
 override TILE_K: u32 = 16;
 override SLICES: u32 = 1;
+override PARTS: u32 = 1;
 
 var<workgroup> tiles: array<vec4f, SLICES * (TILE_K * (THREADS_X + THREADS_Y) * PER_THREAD / 4 + 16)>;
 
@@ -44,9 +48,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let m0 = tile.y * 4 * rows4;
   let n0 = tile.x * 4 * columns4;
   let steps = (dims.K + TILE_K * SLICES - 1) / (TILE_K * SLICES);
+  var first = 0u;
+  var end = steps;
+  if (PARTS > 1) {
+    // Steps that do not divide evenly give the first parts one more.
+    first = group.z * (steps / PARTS) + min(group.z, steps % PARTS);
+    end = first + steps / PARTS + u32(group.z < steps % PARTS);
+  }
 
   var c00 = mat4x4f(); var c01 = mat4x4f(); var c10 = mat4x4f(); var c11 = mat4x4f();
-  for (var t = 0u; t < steps; t++) {
+  for (var t = first; t < end; t++) {
     let k0 = (t * SLICES + local.z) * TILE_K;
     for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
       put_block(start_A, thread + i * threads, fetch(thread + i * threads, m0, n0, k0));
@@ -97,7 +108,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var i = 0u; i < PER_THREAD * PER_THREAD / 4; i++) {
     let m = m0 + (i / 8 * THREADS_Y + local.y) * 4 + i % 4;
     let n = n0 + (i / 4 % 2 * THREADS_X + local.x) * 4;
-    if (m < dims.M && n < dims.N) { store_four(m, n, c[i / 4][i % 4]); }
+    if (m < dims.M && n < dims.N) { store_four(group.z * dims.M + m, n, c[i / 4][i % 4]); }
   }
 }
 

@@ -573,6 +573,45 @@ declare module '*/shaders/matmul-gemv.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/matmul-parts.wgsl' {
+  const shader: {
+    readonly name: 'matmul-parts';
+    readonly code: string;
+    readonly overrides: {
+      readonly TRANSPOSE_A: boolean;
+      readonly TRANSPOSE_B: boolean;
+      readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly GATHERED: boolean;
+      readonly BYTES: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly A: Binding<'read', 'array<u32>'>;
+      readonly A4: Binding<'read', 'array<vec4u>'>;
+      readonly B: Binding<'read', 'array<f32>'>;
+      readonly B4: Binding<'read', 'array<vec4f>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/matmul-quad.wgsl' {
   const shader: {
     readonly name: 'matmul-quad';
@@ -626,6 +665,7 @@ declare module '*/shaders/matmul-tiled.wgsl' {
       readonly THREADS_Y: number;
       readonly TILE_K: number;
       readonly SLICES: number;
+      readonly PARTS: number;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;

@@ -47,7 +47,7 @@ export {
   learnedActivation,
   learnedActivationBackward,
 } from './kernels/learned-activation.js';
-export { type Gate, type MatmulDispatch, type MatmulOptions, matmul } from './kernels/matmul.js';
+export { type Gate, type MatmulDispatch, type MatmulOptions, matmul, splitMatmul } from './kernels/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';

@@ -2,7 +2,7 @@ import type { Dispatch } from '../../src/gpu/dispatch.js';
 import { upload } from '../../src/gpu/tensor.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
-import { type MatmulOptions, matmul } from '../../src/kernels/matmul.js';
+import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul.js';
 import { Random } from '../../src/random.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
@@ -148,4 +148,30 @@ const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
   };
 });
 
-export const products: readonly Case[] = [...shapes.map(productCase), ...batches, alone];
+/** Products of few workgroups: whole, as the adapter's rules have them, and in ever more parts of K. For GPUs. */
+const inParts: readonly Case[] = (
+  [
+    [32, 10, 784],
+    [32, 400, 784],
+    [128, 10, 4096],
+  ] as const
+).map(([M, N, K]): Case => {
+  return {
+    name: `matmul NN ${M}×${N}×${K} in parts`,
+    group: 'kernel',
+    flops: 2 * M * N * K,
+    large: true,
+    async prepare({ gpu }) {
+      const [A, B] = [randomTensor(gpu, [M, K], 1), randomTensor(gpu, [K, N], 2)];
+      const C = Tensor.empty(gpu, [M, N], 'C');
+      const contenders = [await replay(gpu, 'whole', [matmul(A, B, C)], [A, B, C])];
+      for (const parts of [2, 4, 8, 12]) {
+        const partials = Tensor.empty(gpu, [parts, M, N], 'partials');
+        contenders.push(await replay(gpu, `${parts} parts`, splitMatmul(A, B, C, partials), [partials]));
+      }
+      return contenders;
+    },
+  };
+});
+
+export const products: readonly Case[] = [...shapes.map(productCase), ...inParts, ...batches, alone];

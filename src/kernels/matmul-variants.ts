@@ -57,6 +57,10 @@ const GEMV_ROWS = 8;
 const GEMV_COLUMNS = 4;
 /** Where K is shorter, to split it saves less than the tree of sums costs. */
 const LEAST_SPLIT_K = 256;
+/** Where K is shorter, parts save no more steps than a second dispatch may take: twice what a tree of sums wants. */
+const LEAST_K_IN_PARTS = 512;
+/** Steps of a part, at least: then it loads four times as many elements as it stores sums, which are read again. */
+const LEAST_STEPS_OF_PART = 2;
 /** The least part of a large tile's elements, edges included, that must be elements of C. */
 export const LEAST_USE = 0.85;
 /** Elements of C from which on it pays that workgroups which run at the same time share operands. */
@@ -89,6 +93,10 @@ const SMALLEST_TILE: Tile = {
   SLICES: 1,
 };
 const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
+/** What computes a product in parts: the first, or the second on adapters that cannot run it. */
+export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLEST_TILE.variant];
+/** A step of the first along K; the second has two for it. */
+const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 
 export const onSoftware = ({ software }: AdapterTraits): boolean => software;
 const onHardware = ({ software }: AdapterTraits): boolean => !software;
@@ -158,6 +166,22 @@ export function matmulPrograms(product: Product, software?: SoftwarePrograms): r
     tileProgram(product, layout, SMALLEST_TILE),
   ];
 }
+
+/**
+ * Into how many parts K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.
+ *
+ * Parts cost a second dispatch that adds them, and a way through memory. They are for GPUs of whose cores more than half have
+ * nothing to do, even with the smallest tiles, and are as many as fill it twice, as far as K goes.
+ */
+export function partsFor({ M, N, K }: Pick<Product, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
+  const { workgroups } = tileGrid({ M, N }, SMALLEST_TILE);
+  const mostlyIdle = 2 * workgroups <= adapter.parallelWidth;
+  if (adapter.software || M <= GEMV_ROWS || K < LEAST_K_IN_PARTS || !mostlyIdle) return 1;
+  return Math.min(Math.ceil((2 * adapter.parallelWidth) / workgroups), Math.floor(mostParts(K) / LEAST_STEPS_OF_PART));
+}
+
+/** So many steps there are along K, and no part goes without. */
+export const mostParts = (K: number): number => Math.ceil(K / STEP_IN_PARTS);
 
 /** What computes products on CPU adapters, where they are there. */
 export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Program<MatmulVariant>[];
@@ -233,7 +257,7 @@ const allows =
 const fills = (workgroups: number, { parallelWidth }: AdapterTraits): boolean => workgroups >= 2 * parallelWidth;
 
 function tileGrid(
-  product: Product,
+  product: Pick<Product, 'M' | 'N'>,
   { PER_THREAD, THREADS_X, THREADS_Y }: Tile,
 ): { rows: number; columns: number; size: readonly [number, number]; workgroups: number } {
   const [rows, columns] = [PER_THREAD * THREADS_Y, PER_THREAD * THREADS_X];

@@ -1,5 +1,7 @@
+import type { Dispatch } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { GatheredRows } from './gather-rows.js';
+import { inParts } from './matmul-parts.js';
 import { softwarePrograms } from './matmul-software.js';
 import { allPrograms } from './matmul-variants.js';
 import { type MatmulDispatch, type MatmulOptions, product } from './product.js';
@@ -15,4 +17,21 @@ const everyProgram = allPrograms(softwarePrograms);
  */
 export function matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options: MatmulOptions = {}): MatmulDispatch {
   return product(A, B, C, options, everyProgram);
+}
+
+/**
+ * Describes the same as `matmul`, in two dispatches for GPUs that a small C leaves mostly idle: K is cut into parts, of which
+ * each has workgroups of its own, and then the parts are added, in their order, and bias, activation and gate applied.
+ * @param partials (parts, M, N), overwritten, M counting a row of ones; no more parts than K has steps of 32; in a buffer of
+ * its own
+ * @throws {ShapeError} if sizes do not fit together
+ */
+export function splitMatmul(
+  A: Tensor | GatheredRows,
+  B: Tensor,
+  C: Tensor,
+  partials: Tensor,
+  options: Omit<MatmulOptions, 'variant'> = {},
+): readonly [Dispatch, Dispatch] {
+  return inParts(matmul(A, B, C, options), partials);
 }

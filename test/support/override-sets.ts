@@ -83,7 +83,8 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const apart = flags.filter((flag) => APART.test(flag)).map((flag) => ({ [flag]: overrides[flag] !== true }));
   if (name.startsWith('matmul-')) {
     // Every layout with a plain epilogue, and every epilogue and every tile with the first layout.
-    return [...layouts, ...apart, ...gathered, ...epilogues, ...programs(name)];
+    const inParts = overrides.PARTS === undefined ? [] : [{ PARTS: 2 }, { PARTS: 12, SLICES: 4, TILE_K: 8 }];
+    return [...layouts, ...apart, ...gathered, ...epilogues, ...programs(name), ...inParts];
   }
   if (name === 'dense-head') return heads();
   if (name === 'weight-update') {

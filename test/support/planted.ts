@@ -20,8 +20,9 @@ import {
   type SoftmaxCrossEntropyOptions,
   sgd,
   softmaxCrossEntropy,
+  type Tensor,
 } from '../../src/index.js';
-import { type MatmulOptions, matmul } from '../../src/kernels/matmul.js';
+import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul.js';
 import type { MatmulVariant } from '../../src/kernels/matmul-variants.js';
 import { Random } from '../../src/random.js';
 import type { Plant } from './plant.js';
@@ -49,8 +50,8 @@ const INPUTS = 3;
 const OUTPUTS = 3;
 const ROWS = 5;
 
-/** A dense layer without activation whose gradients are computed by a variant of matmul. */
-function denseBy(units: number, variant: MatmulVariant): Layer {
+/** A dense layer without activation whose gradients are computed by a variant of matmul, or in parts of which there is one. */
+function denseBy(units: number, variant: MatmulVariant | 'parts'): Layer {
   return {
     spec: { type: 'denseBy', units, variant },
     outputs: () => units,
@@ -63,15 +64,18 @@ function denseBy(units: number, variant: MatmulVariant): Layer {
       const W = values.view(0, [inputs, units], 'W');
       const Y = plan.tensor('Y', [batch, units]);
       plan.add(matmul(X, W, Y, { bias: values.view(inputs * units, [units], 'b') }));
+      const add = (A: Tensor, B: Tensor, C: Tensor, options: MatmulOptions): void => {
+        if (variant !== 'parts') plan.add(matmul(A, B, C, { ...options, variant }));
+        else for (const half of splitMatmul(A, B, C, plan.tensor('partials', [1, ...C.shape]), options)) plan.add(half);
+      };
       return {
         output: Y,
         gate: undefined,
         backward(dY, gate) {
           const dX = plan.tensor('dX', X.shape);
-          const toX: MatmulOptions = { transposeB: true, variant, ...(gate && { gate }) };
           const dW = gradients?.view(0, [inputs + 1, units], 'dW');
-          if (dW !== undefined) plan.add(matmul(X, dY, dW, { transposeA: true, onesRow: true, variant }));
-          plan.add(matmul(dY, W, dX, toX));
+          if (dW !== undefined) add(X, dY, dW, { transposeA: true, onesRow: true });
+          add(dY, W, dX, { transposeB: true, ...(gate && { gate }) });
           return dX;
         },
       };
@@ -132,6 +136,7 @@ export const networks: Readonly<Record<string, CheckedNetwork>> = {
   batchNorm: between(batchNorm),
   layerNorm: between(layerNorm),
   residual: between(() => residual([dense(4, 'tanh'), dense(6, 'softplus')])),
+  'matmul-parts, gated': { layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'parts')], loss: meanSquaredError },
   'matmul-gemv, gated': { layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'matmul-gemv')], loss: meanSquaredError },
   ...Object.fromEntries(gates.map((name) => [name, ending(activationOf(name))])),
   ...Object.fromEntries(
@@ -318,6 +323,14 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       wrong: 'select(elements[0], vec4f(0), ones)',
       network: 'matmul-4x4-32x32-split',
       found: ['1.bias'],
+    },
+    {
+      shader: 'matmul-parts',
+      what: 'parts that weigh too little',
+      text: 'sums += four_B(',
+      wrong: 'sums += 0.8 * four_B(',
+      network: 'matmul-parts, gated',
+      found: ['0.weight', '0.bias', '1.weight', '1.bias'],
     },
   ],
   [

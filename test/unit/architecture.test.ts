@@ -31,6 +31,7 @@ const ORDER = [
   'compile.ts',
   'adjust.ts',
   'fusion.ts',
+  'split-k.ts',
   'row-source.ts',
   'model.ts',
   'dataset.ts',
@@ -115,7 +116,7 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
 const shaders = filesIn('shaders')
   .filter((path) => path.endsWith('.wgsl') && !SNIPPETS.includes(basename(path, '.wgsl')))
   .map((path) => basename(path, '.wgsl'));
-const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|backward|parameters)$/;
+const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|parts|backward|parameters)$/;
 
 test.each(shaders)('shaders/%s.wgsl has its kernel, its reference and its tests', (shader) => {
   const stem = VARIANTS.exec(shader)?.[1] ?? shader;

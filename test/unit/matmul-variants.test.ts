@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type AdapterTraits, candidates, choose, type Dispatch } from '../../src/gpu/dispatch.js';
 import { softwarePrograms } from '../../src/kernels/matmul-software.js';
-import { type MatmulVariant, matmulPrograms } from '../../src/kernels/matmul-variants.js';
+import { type MatmulVariant, matmulPrograms, partsFor } from '../../src/kernels/matmul-variants.js';
 import { plainProduct } from '../support/override-sets.js';
 
 const limits = {
@@ -40,6 +40,24 @@ test.for<[string, AdapterTraits, [number, number, number], MatmulVariant, string
   ['software', software, [8, 400, 784], 'matmul-direct', 'the bits of larger batches'],
 ])('%s takes for %j %s: %s', ([, adapter, [M, N, K], variant]) => {
   expect(choose(product(M, N, K), adapter).variant).toBe(variant);
+});
+
+test.for<[string, AdapterTraits, [number, number, number], number, string]>([
+  ['nvidia', nvidia, [32, 10, 784], 12, 'one workgroup; of 25 steps two for each part'],
+  ['nvidia', nvidia, [32, 10, 100000], 128, 'as many as fill 64 cores twice'],
+  ['nvidia', nvidia, [128, 256, 784], 4, '32 workgroups are for half of the cores'],
+  ['nvidia', nvidia, [128, 257, 784], 1, '36 are for more than half'],
+  ['nvidia', nvidia, [32, 10, 512], 8, 'K just long enough'],
+  ['nvidia', nvidia, [32, 10, 511], 1, 'K too short'],
+  ['nvidia', nvidia, [9, 10, 784], 12, 'nine rows'],
+  ['nvidia', nvidia, [8, 10, 784], 1, 'eight rows are a gemv'],
+  ['intel', intel, [33, 32, 784], 12, 'two workgroups; K ends before the cores do'],
+  ['intel', intel, [96, 64, 784], 6, 'six workgroups: 36 fill 16 cores twice, and 30 would not'],
+  ['an unknown vendor', unknown, [128, 33, 784], 1, 'eight workgroups, eight cores'],
+  ['few invocations', modest, [32, 10, 784], 12, 'another tile computes the parts'],
+  ['software', software, [32, 10, 784], 1, 'no workgroups to fill'],
+])('%s, %j: parts of %j: %i, %s', ([, adapter, [M, N, K], parts]) => {
+  expect(partsFor({ M, N, K }, adapter)).toBe(parts);
 });
 
 test.for<[[number, number, number], MatmulVariant | undefined, string]>([

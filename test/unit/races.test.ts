@@ -9,7 +9,7 @@ interface Run {
   readonly overrides: Overrides;
   /** Words of each uniform, in the order of its fields. */
   readonly uniforms: Readonly<Record<string, readonly number[]>>;
-  readonly workgroups: readonly [number, number];
+  readonly workgroups: readonly [number, number, number?];
 }
 
 // Its interpreter cannot add matrices and says so at each attempt; what they are loaded from and stored to it does follow.
@@ -137,6 +137,12 @@ const runs: Record<string, readonly Run[]> = {
       uniforms: product(9, 7, 17),
       workgroups: [2, 2],
     },
+    { overrides: { ...small, PARTS: 2 }, uniforms: product(5, 8, 33), workgroups: [1, 1, 2] },
+  ],
+  'matmul-parts': [
+    { overrides: { VEC4_B: true, VEC4_C: true }, uniforms: product(3, 8, 3), workgroups: [1, 1] },
+    { overrides: { BIAS: true, KEEP: true }, uniforms: product(27, 17, 2, 459), workgroups: [2, 2] },
+    { overrides: { GATE: true }, uniforms: product(13, 21, 1), workgroups: [2, 1] },
   ],
   'bias-activation': [
     { overrides: { BIAS: true, ACTIVATION: 1 }, uniforms: { dims: [3, 5, 0, 0] }, workgroups: [1, 1] },
@@ -323,7 +329,8 @@ function races(shader: Shader, code: string, run: Run): { races: number; errors:
     bindings[binding] = type?.includes('u32') ? new Uint32Array(ELEMENTS) : new Float32Array(ELEMENTS);
   }
   visits = new Map();
-  const result = detectRaces(code, 'main', [...run.workgroups, 1], { 0: bindings });
+  const [x, y, z = 1] = run.workgroups;
+  const result = detectRaces(code, 'main', [x, y, z], { 0: bindings });
   // The interpreter has one copy of a private variable for all invocations; ours hold no indices.
   const shared = result.races.filter(({ bufferId }) => !code.includes(`var<private> ${bufferId} `));
   return { races: shared.length + racesOfWorkgroups(shader), errors: result.errors };
@@ -376,6 +383,11 @@ test.each([
   ['matmul-tiled', 'if (local.z / half == 1) {', 'if (local.z / half >= 1) {'],
   ['matmul-tiled', 'put_four(start + TILE_K * rows4 + 8, at', 'put_four(start, at'],
   ['matmul-tiled', 'number / height, top + number % height', 'number / height, top + number / height'],
+  ['matmul-tiled', 'store_four(group.z * dims.M + m,', 'store_four(m,'],
+  ['matmul-parts', '+ global.x;', '+ global.x / 2;'],
+  ['matmul-parts', '+ global.x;', '+ global.x % 64;'],
+  ['matmul-parts', 'let m = number / fours;', 'let m = number / fours / 2;'],
+  ['matmul-parts', 'let n = number % fours * 4;', 'let n = 0u;'],
   ['bias-activation', '+ global.x;', '+ global.x / 2;'],
   ['bias-activation', '+ global.x;', '+ global.x % 64;'],
   ['learned-activation', '+ global.x;', '+ global.x / 2;'],
