@@ -2,8 +2,8 @@
 //! uses matmul-storage
 //! uses matmul-epilogue
 //! uses activations
-// A product from register tiles that are filled straight from storage, for CPU adapters without subgroups. Operands and
-// options: matmul-operands.wgsl.
+// A product from register tiles that are filled straight from storage, for CPU adapters without subgroups. Operands:
+// matmul-operands.wgsl; options: matmul-epilogue.wgsl.
 //
 // One invocation computes 16 × 16 elements of C in sixteen mat4x4f: a CPU adapter pays for loads and barriers, not for
 // registers. c12 is the block of rows 4–7 and columns 8–11; a column of it is a row of C, because

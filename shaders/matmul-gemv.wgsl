@@ -2,8 +2,8 @@
 //! uses matmul-blocks
 //! uses matmul-epilogue
 //! uses activations
-// A product of at most ROWS rows, eight at most: every element of B is read once. Operands and options:
-// matmul-operands.wgsl.
+// A product of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
+// options: matmul-epilogue.wgsl.
 //
 // An invocation has ROWS rows (1, 4 or 8) and four columns of C. A workgroup computes 4·COLUMNS columns; its SLICES slices
 // take turns with four k each, and their sums are added in a tree, always the same: SLICES is a power of two, at least ROWS.

@@ -3,7 +3,7 @@
 //! uses matmul-epilogue
 //! uses activations
 // What ends a product whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a product
-// itself, of a row of ones and the parts, hence the names; options: matmul-operands.wgsl.
+// itself, of a row of ones and the parts, hence the names; options: matmul-epilogue.wgsl.
 //
 //   B  f32 (K, M, N)   read                      the sums of matmul-tiled.wgsl with PARTS = K
 //   C  f32 (M, N)      written, every element    their sum, with bias, activation, gate and pre-activation

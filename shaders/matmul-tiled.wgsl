@@ -2,8 +2,8 @@
 //! uses matmul-blocks
 //! uses matmul-epilogue
 //! uses activations
-// A product from register tiles that are filled through workgroup memory, for GPUs. Operands and options:
-// matmul-operands.wgsl.
+// A product from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
+// options: matmul-epilogue.wgsl.
 //
 // An invocation computes PER_THREAD × PER_THREAD elements of C, PER_THREAD being 4 or 8. Eight are two vec4 half a tile
 // apart, so that neighbours read neighbouring vec4s. A workgroup computes PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X

@@ -585,12 +585,12 @@ declare module '*/shaders/matmul-parts.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
     };
@@ -603,8 +603,8 @@ declare module '*/shaders/matmul-parts.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
+      readonly bias: Binding<'read', 'array<f32>'>;
       readonly C: Binding<'read_write', 'array<f32>'>;
       readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };

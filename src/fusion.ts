@@ -28,21 +28,27 @@ const fusions = (tiny: TinyKernel | undefined, update: UpdateKernel | undefined)
 });
 
 /**
- * Fewer dispatches for the same step. What layers, losses and optimizers recorded decides, not who they are.
- * The kernel of small networks is loaded where a model is so small, that of dW and its update where somebody trains on an
- * adapter that prefers it.
+ * Fewer dispatches for the same step; and then, on a GPU, two for a product that would leave most of it idle. What layers,
+ * losses and optimizers recorded decides, not who they are.
+ * The kernel of small networks is loaded where a model is so small, that of dW and its update where somebody trains on a CPU
+ * adapter, and what splits products where there is a GPU.
  */
 export async function loadFusions(
   parameterCount: number,
   batch: number,
-  trainsOn?: Pick<AdapterTraits, 'software'>,
+  { software }: Pick<AdapterTraits, 'software'>,
+  trains: boolean,
 ): Promise<Rewrite> {
   const isSmall = mayBeTiny(parameterCount, batch);
-  const [tiny, update] = await Promise.all([
+  const [tiny, update, split] = await Promise.all([
     isSmall ? import('./kernels/train-tiny.js') : undefined,
-    trainsOn?.software === true ? import('./kernels/weight-update.js') : undefined,
+    software && trains ? import('./kernels/weight-update.js') : undefined,
+    software ? undefined : import('./split-k.js'),
   ]);
-  return (recorded, adapter) => fuse(recorded, adapter, fusions(tiny, update));
+  return (recorded, adapter) => {
+    const fused = fuse(recorded, adapter, fusions(tiny, update));
+    return split?.splitProducts(fused, adapter) ?? fused;
+  };
 }
 
 function fuse(recorded: readonly Recorded[], adapter: AdapterTraits, all: Readonly<Record<string, Fusion>>): Rewritten {

@@ -173,10 +173,11 @@ export class Predictions {
     };
     const predictor = { dispose };
     try {
-      const fuse = await loadFusions(this.#model.parameterCount, Math.min(batch, PREDICTED_AT_ONCE));
+      const { gpu, parameterCount } = this.#model;
+      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), gpu.info, false);
       this.#check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
-      const plan = await builder.compile(this.#model.gpu, 'predict', this.#stepRecords);
+      const plan = await builder.compile(gpu, 'predict', this.#stepRecords);
       parts.push(plan);
       this.#parts.add(predictor);
       if (this.#disposed) dispose();

@@ -39,7 +39,7 @@ export async function createTraining(model: Model, options: TrainerOptions<AnyMe
   // Few trainers adjust gradients: what does is loaded where one does.
   const adjusts = clip !== undefined || penalties !== undefined;
   const [fuse, adjust] = await Promise.all([
-    loadFusions(model.parameterCount, batch, gpu.info),
+    loadFusions(model.parameterCount, batch, gpu.info, true),
     adjusts ? import('./adjust.js') : undefined,
   ]);
   const adjusting = adjust?.adjusting(model, clip, penalties);

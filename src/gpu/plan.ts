@@ -61,9 +61,11 @@ export interface Recorded {
 export interface Rewritten {
   readonly recorded: readonly Recorded[];
   readonly notes: readonly string[];
+  /** What these dispatches write and read besides what was recorded. */
+  readonly transient?: readonly Storage[];
 }
 
-/** Looks at all of a step, and may find fewer dispatches for it on an adapter. */
+/** Looks at all of a step, and may find other dispatches for it on an adapter. */
 export type Rewrite = (recorded: readonly Recorded[], adapter: AdapterTraits) => Rewritten;
 
 /** Records the dispatches of a step, and what memory they need. */
@@ -82,7 +84,7 @@ export class PlanBuilder {
   #chosen: ReadonlyMap<Dispatch, Program> | undefined;
 
   /**
-   * @param rewrite fuses dispatches, once all are recorded
+   * @param rewrite fuses and splits dispatches, once all are recorded
    * @param workspace shared with plans that never run in between; without it, the plan has memory of its own
    */
   constructor(rewrite?: Rewrite, workspace?: Workspace) {
@@ -171,11 +173,12 @@ export class PlanBuilder {
     return new Plan(gpu, what, { commands, notes, uniforms: buffer, workspace: this.#workspace, own: this.#own });
   }
 
-  /** What the plan runs: without what nobody reads, and fused. */
+  /** What the plan runs: without what nobody reads, and rewritten. */
   #finished({ info }: Gpu): Rewritten {
     if (this.#final === undefined) {
       const recorded = this.#live(this.#recorded);
       const fused = this.#rewrite?.(recorded, info) ?? { recorded, notes: [] };
+      for (const storage of fused.transient ?? []) this.#transient.add(storage);
       this.#final = { ...fused, recorded: this.#live(fused.recorded) };
     }
     return this.#final;

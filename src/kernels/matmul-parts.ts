@@ -14,11 +14,11 @@ import type { MatmulDispatch } from './product.js';
  * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps
  */
 export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Dispatch, Dispatch] {
-  const { kernel, label, flops, product } = whole;
+  const { kernel, label, flops, product, form } = whole;
   // As `MatmulPrograms.describe` has them.
   const { dims, step } = whole.uniforms as MatmulCall['uniforms'];
   const buffers = whole.buffers as MatmulCall['buffers'];
-  const { M, N, K } = dims;
+  const { M, N, K } = form;
   const [count = 0] = partials.shape;
   if (count < 1 || partials.shape.join() !== [count, M, N].join()) {
     throw new ShapeError(
@@ -56,12 +56,9 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
   const added = dispatch(parts, {
     label: `${label}: sum of ${count} parts`,
     programs: [
-      program(
-        parts,
-        { ...epilogueOf(tiles[0]?.overrides ?? {}), VEC4_B: VEC4, VEC4_C: VEC4 },
-        linearGrid(M * Math.ceil(N / 4)),
-        { unused: [VEC4 ? 'C' : 'C4'] },
-      ),
+      program(parts, { ...form.epilogue, VEC4_B: VEC4, VEC4_C: VEC4 }, linearGrid(M * Math.ceil(N / 4)), {
+        unused: [VEC4 ? 'C' : 'C4'],
+      }),
     ],
     uniforms: { dims: { ...dims, K: count }, step: { first: 0, rows: 1, index: 0, learning_rate: 0 } },
     buffers: {
@@ -76,10 +73,4 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
     },
   });
   return [computed, added];
-}
-
-/** What a program does with its sums. */
-function epilogueOf(overrides: Readonly<Record<string, number | boolean>>): Record<string, number | boolean> {
-  const names = ['BIAS', 'GATE', 'KEEP', 'ACTIVATION', 'ALPHA'];
-  return Object.fromEntries(Object.entries(overrides).filter(([name]) => names.includes(name)));
 }
