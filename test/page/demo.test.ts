@@ -216,7 +216,9 @@ describe('the plan of a step', () => {
 
     const rows = await cells(demo);
     // The last layer and its dX are in the head where the adapter can run one, and updates in the products.
-    const products = rows.flatMap(([name = '']) => /^(?:(?:matmul|weight-update) \w+|dense-head) [\d×]+/.exec(name) ?? []);
+    const products = rows.flatMap(
+      ([name = '']) => /^(?:(?:matmul|weight-update) \w+|dense-head) [\d×]+/.exec(name) ?? [],
+    );
     expect(products).toEqual([
       'matmul NN 128×32×784',
       'dense-head 128×10×32',

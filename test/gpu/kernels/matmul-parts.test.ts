@@ -1,18 +1,9 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
-import { upload as uploadData } from '../../../src/gpu/tensor.js';
-import {
-  type Activation,
-  type MatmulOptions,
-  type RowSource,
-  ShapeError,
-  splitMatmul,
-  Tensor,
-} from '../../../src/kernels.js';
-import { Random } from '../../../src/random.js';
+import { type Activation, type MatmulOptions, ShapeError, splitMatmul, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
-import { gatherRows } from '../../../src/reference/gather-rows.js';
 import * as reference from '../../../src/reference/matmul.js';
+import { gatheredBatch } from '../../support/gathered.js';
 import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../../support/gpu.js';
 
 // Parts are one more order of the sum over k: the bound of a product, which holds for every order, is theirs too.
@@ -134,30 +125,13 @@ test.for([
   { dtype: 'f32', columns: 71 },
 ] as const)('takes a batch of rows of $columns $dtype from a data set', async ({ dtype, columns }) => {
   const gpu = await sharedGpu();
-  const [samples, batch, rows, N] = [90, 66, 50, 13];
-  const random = new Random(5);
-  const length = samples * columns;
-  const data =
-    dtype === 'u8'
-      ? Uint8Array.from({ length }, () => random.integer(256))
-      : Float32Array.from({ length }, () => random.uniform(-3, 3));
-  const order = random.shuffled(samples);
-  const [first, scale, shift] = [11, Math.fround(1 / 127.5), -1] as const;
-  const source = {
-    data: uploadData<'u8' | 'f32'>(gpu, data, [samples, columns], 'data') as RowSource['data'],
-    order: uploadData<'u32'>(gpu, order, [samples], 'order'),
-    labels: Tensor.empty(gpu, [samples, 1], 'labels', 'u32'),
-    normalization: Tensor.empty(gpu, [columns, 2]),
-    common: [scale, shift] as const,
-  };
-  const all = (value: number): number[] => new Array<number>(columns).fill(value);
-  const X = gatherRows(data, columns, order, { first, rows, batch, scale: all(scale), shift: all(shift) });
-  const taken = { source, batch, step: { first, rows, index: 0, learning_rate: 0 } };
+  const [batch, N] = [66, 13];
+  const { A, X } = gatheredBatch(gpu, { dtype, columns, batch, rows: 50 });
   const [W, bias, dY] = [randomMatrix(columns, N, 2), randomMatrix(1, N, 3), randomMatrix(batch, N, 4)];
-  const forward = await inParts(2, taken, upload(gpu, W), [batch, N], { bias: upload(gpu, bias) });
+  const forward = await inParts(2, A, upload(gpu, W), [batch, N], { bias: upload(gpu, bias) });
   expect(forward).toBeWithin(reference.matmul(X, W, { bias }), 'X·W + b');
   const gradient = { transposeA: true, onesRow: true };
-  const dW = await inParts(2, taken, upload(gpu, dY), [columns + 1, N], gradient);
+  const dW = await inParts(2, A, upload(gpu, dY), [columns + 1, N], gradient);
   expect(dW).toBeWithin(reference.matmul(X, dY, gradient), 'dW');
 });
 

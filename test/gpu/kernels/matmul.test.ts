@@ -1,19 +1,10 @@
 import { expect, test } from 'vitest';
 import { type ActivationRowName, activationTable } from '../../../src/activations.js';
 import type { Dispatch } from '../../../src/gpu/dispatch.js';
-import { upload as uploadData } from '../../../src/gpu/tensor.js';
-import {
-  type Activation,
-  type MatmulOptions,
-  matmul,
-  type RowSource,
-  ShapeError,
-  Tensor,
-} from '../../../src/kernels.js';
-import { Random } from '../../../src/random.js';
+import { type Activation, type MatmulOptions, matmul, ShapeError, Tensor } from '../../../src/kernels.js';
 import { type Bounded, exact } from '../../../src/reference/bounded.js';
-import { gatherRows } from '../../../src/reference/gather-rows.js';
 import * as reference from '../../../src/reference/matmul.js';
+import { gatheredBatch } from '../../support/gathered.js';
 import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../../support/gpu.js';
 
 /** A program of matmul: a variant, and of matmul-tiled perhaps another tile, for it compiles faster the smaller that is. */
@@ -356,28 +347,9 @@ const sources = (['u8', 'f32'] as const).flatMap((dtype) =>
   ]),
 );
 test.for(sources)('$name takes a batch of $rows rows of $columns $dtype from a data set', async (problem) => {
-  const { dtype, batch, rows, columns, N, form } = problem;
+  const { batch, columns, N, form } = problem;
   const gpu = await sharedGpu();
-  const random = new Random(5);
-  const samples = 50;
-  const length = samples * columns;
-  const data =
-    dtype === 'u8'
-      ? Uint8Array.from({ length }, () => random.integer(256))
-      : Float32Array.from({ length }, () => random.uniform(-3, 3));
-  const order = random.shuffled(samples);
-  const [scale, shift] = [Math.fround(1 / 127.5), -1] as const;
-  const tensors = {
-    data: uploadData<'u8' | 'f32'>(gpu, data, [samples, columns], 'data') as RowSource['data'],
-    order: uploadData<'u32'>(gpu, order, [samples], 'order'),
-    labels: Tensor.empty(gpu, [samples, 1], 'labels', 'u32'),
-    normalization: Tensor.empty(gpu, [columns, 2]),
-  };
-  const first = 11;
-  const step = { first, rows, index: 0, learning_rate: 0 };
-  const X = { source: { ...tensors, common: [scale, shift] as const }, batch, step };
-  const all = (value: number): number[] => Array.from({ length: columns }, () => value);
-  const expectedX = gatherRows(data, columns, order, { first, rows, batch, scale: all(scale), shift: all(shift) });
+  const { A, X } = gatheredBatch(gpu, problem);
   const forms: [MatmulOptions, Bounded][] = [[{}, randomMatrix(columns, N, 2)]];
   // The gradient of the weights has as many rows as there are features, too many for a gemv.
   if (!form.variant.startsWith('matmul-gemv')) {
@@ -387,9 +359,9 @@ test.for(sources)('$name takes a batch of $rows rows of $columns $dtype from a d
   for (const [options, B] of forms) {
     const M = options.transposeA ? columns + 1 : batch;
     const C = new Guarded(gpu, [M, N]);
-    gpu.run([as(form, matmul(X, upload(gpu, B), C.tensor, { ...options, variant: form.variant }))]);
+    gpu.run([as(form, matmul(A, upload(gpu, B), C.tensor, { ...options, variant: form.variant }))]);
     expect(await C.read(), nameOf(options)).toBeWithin(
-      reference.matmul(expectedX, B, { transposeA: M !== batch, onesRow: M !== batch }),
+      reference.matmul(X, B, { transposeA: M !== batch, onesRow: M !== batch }),
     );
   }
 });

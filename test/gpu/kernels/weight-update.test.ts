@@ -1,21 +1,18 @@
 import { expect, test } from 'vitest';
 import { type AdapterTraits, candidates, type Dispatch } from '../../../src/gpu/dispatch.js';
-import { upload as uploadData } from '../../../src/gpu/tensor.js';
 import {
   type Gpu,
   type MatmulOptions,
   matmul,
-  type RowSource,
   type SgdHyperparameters,
   ShapeError,
   sgdUpdate,
   Tensor,
   weightUpdate,
 } from '../../../src/kernels.js';
-import { Random } from '../../../src/random.js';
 import type { Bounded } from '../../../src/reference/bounded.js';
-import { gatherRows } from '../../../src/reference/gather-rows.js';
 import * as reference from '../../../src/reference/weight-update.js';
+import { gatheredBatch } from '../../support/gathered.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../../support/gpu.js';
 
 const learningRate = 0.05;
@@ -125,32 +122,16 @@ test.for((['u8', 'f32'] as const).flatMap((dtype) => variants.map((variant) => (
   '$variant takes a batch of $dtype from a data set',
   async ({ dtype, variant }) => {
     const gpu = await sharedGpu();
-    const random = new Random(5);
-    const [samples, columns, batch, units] = [50, 36, 9, 10];
-    const length = samples * columns;
-    const data =
-      dtype === 'u8'
-        ? Uint8Array.from({ length }, () => random.integer(256))
-        : Float32Array.from({ length }, () => random.uniform(-3, 3));
-    const order = random.shuffled(samples);
-    const [scale, shift] = [Math.fround(1 / 127.5), -1] as const;
-    const source = {
-      data: uploadData<'u8' | 'f32'>(gpu, data, [samples, columns], 'data') as RowSource['data'],
-      order: uploadData<'u32'>(gpu, order, [samples], 'order'),
-      labels: Tensor.empty(gpu, [samples, 1], 'labels', 'u32'),
-      normalization: Tensor.empty(gpu, [columns, 2]),
-      common: [scale, shift] as const,
-    };
-    const step = { first: 11, rows: 7, index: 0, learning_rate: learningRate };
+    const [columns, batch, units] = [36, 9, 10];
+    const { A, X } = gatheredBatch(gpu, { dtype, columns, batch, rows: 7 });
+    const step = { ...A.step, learning_rate: learningRate };
     const dZ = randomMatrix(batch, units, 2);
     const C = Tensor.empty(gpu, [columns + 1, units]);
     const options: MatmulOptions = { transposeA: true, onesRow: true };
-    const gradient = matmul({ source, batch, step }, upload(gpu, dZ), C, options);
+    const gradient = matmul(A, upload(gpu, dZ), C, options);
     const parameters = randomMatrix(columns + 1, units, 3);
     const p = new Guarded(gpu, C.shape, parameters.values);
     gpu.run([as(variant, weightUpdate(gradient, p.tensor, Tensor.empty(gpu, C.shape), {}, step))]);
-    const all = (value: number): number[] => Array.from({ length: columns }, () => value);
-    const X = gatherRows(data, columns, order, { first: 11, rows: 7, batch, scale: all(scale), shift: all(shift) });
     const state = { parameters, velocity: undefined };
     const expected = reference.weightUpdate(X, dZ, state, { learningRate, transposeA: true, onesRow: true });
     expect(await p.read()).toBeWithin(expected.parameters);
