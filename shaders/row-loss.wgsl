@@ -18,7 +18,7 @@ override SMOOTHING: f32 = 0.0;
 
 // Loss and hit of a row, whose label begins at a word.
 fn row_loss(row: u32, label: u32, rows: u32, classes: u32) -> vec2f {
-  let index = labels[label]; // of the one, unless PROBABILITIES
+  let index = labels[label]; // of the class, unless PROBABILITIES
   // The running maximum and sum, the largest y's index, and Σ t.
   var largest = logit(row, 0);
   var largest_index = 0u;
