@@ -5,7 +5,7 @@
 // every update has, penalties and clipping, and the grid.
 //
 //   g ← gradient + weight_decay·p
-//   v ← g on the first step (step.index = 0), then momentum·v + (1 − dampening)·g
+//   v ← g on the first step (step.index = 0) and without MOMENTUM, else momentum·v + (1 − dampening)·g
 //   p ← p − step.learning_rate·(v, or g + momentum·v if NESTEROV)
 //
 //   velocity    f32 (count)        read and written if MOMENTUM, as vec4f; nothing changes beyond count

@@ -3,7 +3,7 @@ import type { Recorded, Rewrite, Rewritten } from './gpu/plan.js';
 import { type DType, type Storage, Tensor } from './gpu/tensor.js';
 import { denseHead, MOST_CLASSES } from './kernels/dense-head.js';
 import { asOperand, type GatherDispatch, type LabelledDispatch } from './kernels/gather-rows.js';
-import { product as describeProduct, type MatmulDispatch } from './kernels/product.js';
+import { product as describeProduct, isProduct, type MatmulDispatch } from './kernels/product.js';
 import type { SgdDispatch } from './kernels/sgd.js';
 import type { LossDispatch } from './kernels/softmax-cross-entropy.js';
 import { LAYER_ALIGNMENT, mayBeTiny, tinyNet } from './kernels/tiny-net.js';
@@ -240,7 +240,7 @@ function fuseUpdate(recorded: readonly Recorded[], adapter: AdapterTraits, kerne
     if (why !== undefined) return why;
     // Until the last one has read them, the parameters are those of before.
     const at = order.indexOf(writer);
-    const last = order.map((other) => reads(other.dispatch, own)).lastIndexOf(true);
+    const last = order.map((other) => touches(other.dispatch, own)).lastIndexOf(true);
     const between = order.slice(at + 1, last + 1);
     const odd = between.find((other) => overwrites(other.dispatch, dW));
     if (odd !== undefined) return `${odd.dispatch.label} overwrites what ${dW.label} reads`;
@@ -251,7 +251,6 @@ function fuseUpdate(recorded: readonly Recorded[], adapter: AdapterTraits, kerne
 }
 
 const isGather = (dispatch: Dispatch): dispatch is GatherDispatch => 'gather' in dispatch;
-const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
 const isLoss = (dispatch: Dispatch): dispatch is LossDispatch => 'loss' in dispatch;
 const isLabelled = (dispatch: Dispatch): dispatch is LabelledDispatch => 'labelled' in dispatch;
 const isUpdate = (dispatch: Dispatch): dispatch is SgdDispatch => 'update' in dispatch;
@@ -264,7 +263,7 @@ function refusal({ programs }: Dispatch, adapter: AdapterTraits): string | undef
 }
 
 /** Whether a dispatch reads or writes a part of what a tensor has. */
-function reads({ buffers }: Dispatch, { storage, start, length }: Tensor): boolean {
+function touches({ buffers }: Dispatch, { storage, start, length }: Tensor): boolean {
   return Object.values(buffers).some(
     (other) => other?.storage === storage && other.start < start + length && start < other.start + other.length,
   );

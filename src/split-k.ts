@@ -1,9 +1,9 @@
-import type { AdapterTraits, Dispatch } from './gpu/dispatch.js';
+import type { AdapterTraits } from './gpu/dispatch.js';
 import type { Rewritten } from './gpu/plan.js';
 import { Storage, Tensor } from './gpu/tensor.js';
 import { inParts } from './kernels/matmul-parts.js';
 import { partsFor } from './kernels/matmul-variants.js';
-import type { MatmulDispatch } from './kernels/product.js';
+import { isProduct } from './kernels/product.js';
 
 /** Products that would leave most of a GPU idle become two dispatches, with the sums of their parts between them. */
 export function splitProducts({ recorded, notes }: Rewritten, adapter: AdapterTraits): Rewritten {
@@ -21,5 +21,3 @@ export function splitProducts({ recorded, notes }: Rewritten, adapter: AdapterTr
   if (transient.length === 0) return { recorded, notes };
   return { recorded: split, notes: [...notes, `split: K of ${transient.length} products`], transient };
 }
-
-const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;

@@ -140,17 +140,7 @@ export function allPrograms(software?: SoftwarePrograms): MatmulPrograms {
  */
 export function matmulPrograms(product: Product, software?: SoftwarePrograms): readonly Program<MatmulVariant>[] {
   const { M, N, K, epilogue } = product;
-  const layout = {
-    TRANSPOSE_A: product.transposeA,
-    TRANSPOSE_B: product.transposeB,
-    ONES_ROW: product.onesRow,
-    VEC4_A: product.vec4A,
-    VEC4_B: product.vec4B,
-    VEC4_C: product.vec4C,
-    GATHERED: product.gathered,
-    BYTES: product.bytes,
-    ...epilogue,
-  };
+  const layout = { ...operandsOf(product), VEC4_C: product.vec4C, ...epilogue };
   const smallest = tileGrid(product, SMALLEST_TILE);
   return [
     ...(M <= GEMV_ROWS ? gemvPrograms(product, layout) : []),
@@ -166,6 +156,17 @@ export function matmulPrograms(product: Product, software?: SoftwarePrograms): r
     tileProgram(product, layout, SMALLEST_TILE),
   ];
 }
+
+/** The overrides of `matmul-operands.wgsl`. */
+export const operandsOf = (product: Product): Omit<Layout, 'VEC4_C' | keyof Product['epilogue']> => ({
+  TRANSPOSE_A: product.transposeA,
+  TRANSPOSE_B: product.transposeB,
+  ONES_ROW: product.onesRow,
+  VEC4_A: product.vec4A,
+  VEC4_B: product.vec4B,
+  GATHERED: product.gathered,
+  BYTES: product.bytes,
+});
 
 /**
  * Into how many parts K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.

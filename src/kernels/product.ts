@@ -36,6 +36,9 @@ export interface MatmulDispatch extends Dispatch {
   readonly form: Product;
 }
 
+/** Whether a dispatch is a `matmul`, as far as plans are concerned. */
+export const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
+
 let loaded: MatmulPrograms | undefined;
 
 /** Loads the programs of products that are recorded for a GPU; `product` then finds them. A tuner may try everything. */

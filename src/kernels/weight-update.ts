@@ -3,6 +3,7 @@ import { ShapeError } from '../errors.js';
 import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
 import type { Tensor } from '../gpu/tensor.js';
 import { quadPrograms } from './matmul-software.js';
+import { operandsOf } from './matmul-variants.js';
 import type { MatmulDispatch } from './product.js';
 import { type SgdHyperparameters, velocityOf } from './sgd.js';
 
@@ -18,7 +19,8 @@ const STORAGE_BUFFERS = 9;
  * @param velocity as many elements, read and written; without momentum there is none
  * @param start the block of 64 elements of `hyper.watch.owners` that is the parameters' first
  * @param step the learning rate, and the number of the step; where the batch begins, if the product gathers it
- * @throws {ShapeError} if the numbers of elements differ, the gradient is adjusted, or the product has an epilogue
+ * @throws {ShapeError} if the numbers of elements differ, momentum has no velocity, the gradient is adjusted, or the product has
+ * an epilogue
  */
 export function weightUpdate(
   gradient: MatmulDispatch,
@@ -44,22 +46,17 @@ export function weightUpdate(
   }
   if (adjustment !== undefined) throw new ShapeError(`${label}: the gradient is neither clipped nor penalised.`);
   const [scale, shift] = 'source' in A ? A.source.common : [1, 0];
-  const layout = {
-    TRANSPOSE_A: form.transposeA,
-    TRANSPOSE_B: form.transposeB,
-    ONES_ROW: form.onesRow,
-    VEC4_A: form.vec4A,
-    GATHERED: form.gathered,
-    BYTES: form.bytes,
+  const options = {
+    ...operandsOf(form),
     CHECKED: watch !== undefined,
     MOMENTUM: moving !== undefined,
     NESTEROV: nesterov,
   };
   return dispatch(shader, {
     label,
-    programs: quadPrograms(form, (tiles, { variant, suits, ...options }, workgroups) =>
-      program(shader, { ...layout, ...tiles }, workgroups, {
-        ...options,
+    programs: quadPrograms(form, (tiles, { variant, suits, ...rest }, workgroups) =>
+      program(shader, { ...options, ...tiles }, workgroups, {
+        ...rest,
         variant: `weight-update-${variant}`,
         suits: (adapter) => suits(adapter) && adapter.limits.maxStorageBuffersPerShaderStage >= STORAGE_BUFFERS,
       }),
