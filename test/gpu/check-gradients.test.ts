@@ -89,13 +89,12 @@ async function worstOfStep(gpu: Gpu, { clip, units = 9 }: FusedNetwork): Promise
 
 test.for(fusedErrors)(
   'gradients() runs the plain kernels; an error in $shader shows beside them',
-  async ({ shader, clip, units, ...plant }) => {
-    const network = { ...(clip && { clip }), ...(units !== undefined && { units }) };
+  async ({ shader, text, wrong, ...network }) => {
     const right = await worstOfStep(await sharedGpu(), network);
     expect(right.plan).toContain(shader);
     // Both are sums of the same products in another order.
     expect(right.worst).toBeLessThan(1e-5);
-    const { worst } = await withPlanted([plant], async () => {
+    const { worst } = await withPlanted([{ text, wrong }], async () => {
       using gpu = await Gpu.request();
       return await worstOfStep(gpu, network);
     });

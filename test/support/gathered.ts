@@ -1,21 +1,13 @@
 import { upload } from '../../src/gpu/tensor.js';
-import { type Gpu, type RowSource, Tensor } from '../../src/kernels.js';
+import type { GatheredRows } from '../../src/kernels/gather-rows.js';
+import { type Gpu, type RowSource, type StepValues, Tensor } from '../../src/kernels.js';
 import { Random } from '../../src/random.js';
 import type { Bounded } from '../../src/reference/bounded.js';
 import { gatherRows } from '../../src/reference/gather-rows.js';
 
 /** A batch as products take it from a data set, and the matrix (batch, columns) that it is. */
 export interface GatheredBatch {
-  readonly A: {
-    readonly source: RowSource & { readonly common: readonly [number, number] };
-    readonly batch: number;
-    readonly step: {
-      readonly first: number;
-      readonly rows: number;
-      readonly index: number;
-      readonly learning_rate: number;
-    };
-  };
+  readonly A: Omit<GatheredRows, 'step'> & { readonly step: StepValues };
   readonly X: Bounded;
 }
 

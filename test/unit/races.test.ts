@@ -101,12 +101,12 @@ const runs: Record<string, readonly Run[]> = {
   ],
   'weight-update': [
     {
-      overrides: { TRANSPOSE_A: true, ONES_ROW: true },
+      overrides: { TRANSPOSE_A: true, ONES_ROW: true, MOMENTUM: true },
       uniforms: { ...product(17, 18, 2), hyper: [0, 0, 0, 0], step },
       workgroups: [2, 1],
     },
     {
-      overrides: { TRANSPOSE_A: true, VEC4_C: true, LARGE: true, CHECKED: true },
+      overrides: { TRANSPOSE_A: true, VEC4_C: true, LARGE: true, CHECKED: true, MOMENTUM: true },
       uniforms: { ...product(33, 4, 1), hyper: [0, 0, 0, 0], step },
       workgroups: [1, 2],
     },
@@ -197,7 +197,7 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: {}, uniforms: { dims: [28, 7, 3, 0, 0], step }, workgroups: [1, 1] },
     { overrides: { BATCH: true }, uniforms: { dims: [280, 70, 3, 0, 0], step }, workgroups: [2, 1] },
   ],
-  sgd: [...updates(3, {})],
+  sgd: [...updates(3, { MOMENTUM: true }), ...updates(3, {})],
   'shift-parameters': [
     { overrides: {}, uniforms: { dims: [5], step }, workgroups: [1, 1] },
     { overrides: {}, uniforms: { dims: [130], step }, workgroups: [2, 2] },
@@ -236,7 +236,7 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { GATHERED: true }, uniforms: { dims: [2, 3, 3], step }, workgroups: [1, 2] },
   ],
   'train-tiny': [
-    { overrides: tiny, uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] }, workgroups: [1, 1] },
+    { overrides: { ...tiny, MOMENTUM: true }, uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] }, workgroups: [1, 1] },
     { overrides: { ...tiny, LOSS: false, UPDATE: false }, uniforms: { step: [0, 8, 0, 0] }, workgroups: [2, 1] },
   ],
 };
@@ -331,7 +331,7 @@ function races(shader: Shader, code: string, run: Run): { races: number; errors:
   visits = new Map();
   const [x, y, z = 1] = run.workgroups;
   const result = detectRaces(code, 'main', [x, y, z], { 0: bindings });
-  // The interpreter has one copy of a private variable for all invocations; ours hold no indices.
+  // The interpreter has one copy of a private variable for all invocations; those that ours write hold no indices.
   const shared = result.races.filter(({ bufferId }) => !code.includes(`var<private> ${bufferId} `));
   return { races: shared.length + racesOfWorkgroups(shader), errors: result.errors };
 }
