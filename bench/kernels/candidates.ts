@@ -51,3 +51,19 @@ export function replays(
     })),
   );
 }
+
+/** A contender for each program of a fused dispatch, and one for the dispatches that it stands for. */
+export function againstPlain(
+  gpu: Gpu,
+  fused: Dispatch,
+  plain: { readonly name: string; readonly calls: readonly Dispatch[] },
+  tensors: readonly Pick<Tensor, 'dispose'>[],
+): Promise<Contender[]> {
+  return contenders([
+    ...candidatesOf(fused, gpu.info).map(({ name, call, chosen }) => ({
+      name,
+      make: () => replay(gpu, name, [call], tensors, { chosen }),
+    })),
+    { name: plain.name, make: () => replay(gpu, plain.name, plain.calls, tensors) },
+  ]);
+}

@@ -6,9 +6,7 @@ import { matmul } from '../../src/kernels/matmul.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
 import { Random } from '../../src/random.js';
 import type { Case } from '../case.js';
-import { contenders } from '../contenders.js';
-import { replay } from '../replay.js';
-import { candidatesOf } from './candidates.js';
+import { againstPlain } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 const PLAIN = 'matmul, softmax-cross-entropy, matmul';
@@ -46,13 +44,7 @@ function head(batch: number, inputs: number, classes: number): Case {
         softmaxCrossEntropyRows(logits, labels, { ...shared, gradient }, step),
         matmul(gradient, W, dX, { transposeB: true, gate }),
       ];
-      return await contenders([
-        ...candidatesOf(one, gpu.info).map(({ name, call, chosen }) => ({
-          name,
-          make: () => replay(gpu, name, [call], tensors, { chosen }),
-        })),
-        { name: PLAIN, make: () => replay(gpu, PLAIN, three, tensors) },
-      ]);
+      return await againstPlain(gpu, one, { name: PLAIN, calls: three }, tensors);
     },
   };
 }

@@ -3,9 +3,7 @@ import { matmul } from '../../src/kernels/matmul.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { weightUpdate } from '../../src/kernels/weight-update.js';
 import type { Case } from '../case.js';
-import { contenders } from '../contenders.js';
-import { replay } from '../replay.js';
-import { candidatesOf } from './candidates.js';
+import { againstPlain, candidatesOf } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 const APART = 'matmul, sgd';
@@ -26,24 +24,15 @@ function update(batch: number, inputs: number, units: number): Case {
         return tensor;
       };
       const [X, dZ] = [random([batch, inputs], 1), random([batch, units], 2)];
-      const [gradients, parameters, velocity] = [3, 4, 5].map((seed) => random([rows, units], seed)) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
+      const shape = [rows, units];
+      const [gradients, parameters, velocity] = [random(shape, 3), random(shape, 4), random(shape, 5)];
       const hyper = { momentum: 0.5 };
       const step = { first: 0, rows: batch, index: 1, learning_rate: 1e-6 };
       const dW = matmul(X, dZ, gradients, { transposeA: true, onesRow: true });
       const one = weightUpdate(dW, parameters, velocity, hyper, step);
       const product = candidatesOf(dW, gpu.info).find(({ chosen }) => chosen)?.call ?? dW;
       const two = [product, sgdUpdate(parameters, gradients, velocity, hyper, step)];
-      return await contenders([
-        ...candidatesOf(one, gpu.info).map(({ name, call, chosen }) => ({
-          name,
-          make: () => replay(gpu, name, [call], tensors, { chosen }),
-        })),
-        { name: APART, make: () => replay(gpu, APART, two, tensors) },
-      ]);
+      return await againstPlain(gpu, one, { name: APART, calls: two }, tensors);
     },
   };
 }
