@@ -16,18 +16,27 @@ fn places_in_A(k: u32) -> vec4u {
   return inside;
 }
 
-// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3.
+// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3; zeros beyond K.
 fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
-  if (VEC4_A && !TRANSPOSE_A) {
-    let at = start + (k >> 2);
-    return mat4x4f(vec4_of_A(at.x), vec4_of_A(at.y), vec4_of_A(at.z), vec4_of_A(at.w));
-  }
-  return transpose(mat4x4f(
-    one_k_of_A(start, k, places.x),
-    one_k_of_A(start, k + 1, places.y),
-    one_k_of_A(start, k + 2, places.z),
-    one_k_of_A(start, k + 3, places.w),
+  return rows_of(mat4x4f(
+    part_of_A(start, start.x, k, places.x),
+    part_of_A(start, start.y, k + 1, places.y),
+    part_of_A(start, start.z, k + 2, places.z),
+    part_of_A(start, start.w, k + 3, places.w),
   ));
+}
+
+// The same of four parts, which part_of_A has loaded.
+fn rows_of(parts: mat4x4f) -> mat4x4f {
+  if (VEC4_A && !TRANSPOSE_A) { return parts; }
+  return transpose(parts);
+}
+
+// A quarter of what four_k_of_A loads: element k, at `place`, of all the rows; or, where a row's elements lie side by side,
+// the four of k's block from the row that begins at `first`.
+fn part_of_A(start: vec4u, first: u32, k: u32, place: u32) -> vec4f {
+  if (VEC4_A && !TRANSPOSE_A) { return select(vec4_of_A(first + (place >> 2)), vec4f(), K_TAIL && k >= dims.K); }
+  return one_k_of_A(start, k, place);
 }
 
 // Element k of op(A)'s rows m … m + 3; zeros beyond K.
@@ -48,9 +57,10 @@ fn start_B(n: u32) -> vec4u {
   return select(column, column >> vec4u(2), VEC4_B);
 }
 
-// op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3.
+// op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3; zeros beyond K.
 fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
   if (VEC4_B && TRANSPOSE_B) {
+    if (K_TAIL && k >= dims.K) { return mat4x4f(); }
     let at = start + (k >> 2);
     return transpose(mat4x4f(B4[at.x], B4[at.y], B4[at.z], B4[at.w]));
   }

@@ -9,27 +9,30 @@
 //   -------+-------     Each loads half of them, in blocks of four, and takes the other half from its neighbour. Its own
 //   lane 2 | lane 3     blocks come first in its tile; where they belong, only the store has to know.
 //
-// c21 is the third block of rows and the second of columns of a tile; a column of it is a row of C, because
-// C's row = Σₖ A[row, k] · B's row k = (matrix with B's rows as columns) · (A's row). K is walked in fours; if K_TAIL, what
-// is beyond its end counts as zero. A sum runs in the order of k whatever the tile: all sizes give the same bits.
-// Sums are module variables, so that a function can add to them twice in an iteration: a CPU adapter carries them around a
-// loop by masked copies, which DEEP halves.
+// K is walked in fours, if LARGE in eights; if K_TAIL, what is beyond its end counts as zero. A sum runs in the order of k
+// whatever the tile: all sizes give the same bits.
+//
+// A CPU adapter's compiler is quick rather than good, and its cores wait for instructions more than for anything else: an
+// iteration of the tallest tile is 260 kB of them. SwiftShader needs fewest for a multiply-add
+//   - if a sum takes its k one after the other, before the next sum begins: then it stays in a register;
+//   - if an element of op(B) is used once between two loads: where one is used again, its first use stores a copy.
+// So `plus` spells the elements out, and the loads of the rows to come stand between the sums of one row and the next.
+// Sums and operands are module variables, for functions to change; their indices are constants, or they would be memory.
 // Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
 // Error: matmul-direct.wgsl.
 
 override K_TAIL: bool = true;
-override DEEP: bool = false; // K is a multiple of eight, and an iteration takes that many
 override LARGE: bool = false;
 override TALL: bool = false; // only with LARGE
 
-var<private> c00 = mat4x4f(); var<private> c01 = mat4x4f(); var<private> c02 = mat4x4f(); var<private> c03 = mat4x4f();
-var<private> c10 = mat4x4f(); var<private> c11 = mat4x4f(); var<private> c12 = mat4x4f(); var<private> c13 = mat4x4f();
-var<private> c20 = mat4x4f(); var<private> c21 = mat4x4f(); var<private> c22 = mat4x4f(); var<private> c23 = mat4x4f();
-var<private> c30 = mat4x4f(); var<private> c31 = mat4x4f(); var<private> c32 = mat4x4f(); var<private> c33 = mat4x4f();
-var<private> c40 = mat4x4f(); var<private> c41 = mat4x4f(); var<private> c42 = mat4x4f(); var<private> c43 = mat4x4f();
-var<private> c50 = mat4x4f(); var<private> c51 = mat4x4f(); var<private> c52 = mat4x4f(); var<private> c53 = mat4x4f();
-var<private> c60 = mat4x4f(); var<private> c61 = mat4x4f(); var<private> c62 = mat4x4f(); var<private> c63 = mat4x4f();
-var<private> c70 = mat4x4f(); var<private> c71 = mat4x4f(); var<private> c72 = mat4x4f(); var<private> c73 = mat4x4f();
+// Sums: c[4 · i + j] is the i-th block of rows and the j-th of columns of the tile; a column of it is a row of C.
+var<private> c = array<mat4x4f, 32>();
+// For each block of columns, op(B)'s rows k … k + 3, and k + 4 … k + 7, as columns.
+var<private> b0 = array<mat4x4f, 4>();
+var<private> b4 = array<mat4x4f, 4>();
+// For a block of rows, op(A)'s rows as columns, with their elements k … k + 3, and k + 4 … k + 7.
+var<private> a0 = mat4x4f();
+var<private> a4 = mat4x4f();
 
 fn quad_product(group: vec2u, subgroup_lane: u32) {
   let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);
@@ -38,31 +41,48 @@ fn quad_product(group: vec2u, subgroup_lane: u32) {
   // The blocks that this invocation loads itself.
   let n = first.x + 4 * lane.y;
   let m = first.y + 4 * lane.x;
-  let a0 = start_A(m);
-  let a2 = start_A(m + 8);
-  let a4 = start_A(m + 16);
-  let a6 = start_A(m + 24);
-  let b0 = start_B(n);
-  let b2 = start_B(n + 8);
-  for (var k = 0u; k < dims.K; k += select(4u, 8u, DEEP)) {
-    add_four_k(k, a0, a2, a4, a6, b0, b2);
-    if (DEEP) { add_four_k(k + 4, a0, a2, a4, a6, b0, b2); }
+  let columns = start_B(n);
+  let later_columns = start_B(n + 8);
+  let rows = start_A(m);
+  let rows_8 = start_A(m + 8);
+  let rows_16 = start_A(m + 16);
+  let rows_24 = start_A(m + 24);
+  for (var k = 0u; k < dims.K; k += select(4u, 8u, LARGE)) {
+    let places0 = places_in_A(k);
+    let places4 = places_in_A(k + 4);
+    a0 = four_k_of_A(rows, k, places0);
+    b0[0] = four_k_of_B(columns, k);
+    b0[1] = from_above(b0[0]);
+    if (LARGE) {
+      a4 = four_k_of_A(rows, k + 4, places4);
+      b0[2] = four_k_of_B(later_columns, k);
+      b0[3] = from_above(b0[2]);
+      b4[0] = four_k_of_B(columns, k + 4);
+      b4[1] = from_above(b4[0]);
+      b4[2] = four_k_of_B(later_columns, k + 4);
+      b4[3] = from_above(b4[2]);
+      add_rows_and_load(0, rows_8, k, places0, places4);
+    }
+    if (TALL) {
+      add_rows_and_load(2, rows_16, k, places0, places4);
+      add_rows_and_load(4, rows_24, k, places0, places4);
+    }
+    add_rows(select(select(0u, 2u, LARGE), 6u, TALL));
   }
 
   if (!LARGE) {
-    var c = array<mat4x4f, 4>(c00, c01, c10, c11);
-    for (var row = 0u; row < 16; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
+    var sums = array<mat4x4f, 4>(c[0], c[1], c[4], c[5]);
+    for (var row = 0u; row < 16; row++) { store_row(first, lane, row, sums[row >> 2][row & 3]); }
   }
   if (LARGE && !TALL) {
-    var c = array<mat4x4f, 16>(c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
-    for (var row = 0u; row < 64; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
+    var sums = array<mat4x4f, 16>(
+      c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14], c[15]
+    );
+    for (var row = 0u; row < 64; row++) { store_row(first, lane, row, sums[row >> 2][row & 3]); }
   }
   if (TALL) {
-    var c = array<mat4x4f, 32>(
-      c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33,
-      c40, c41, c42, c43, c50, c51, c52, c53, c60, c61, c62, c63, c70, c71, c72, c73
-    );
-    for (var row = 0u; row < 128; row++) { store_row(first, lane, row, c[row >> 2][row & 3]); }
+    var sums = c;
+    for (var row = 0u; row < 128; row++) { store_row(first, lane, row, sums[row >> 2][row & 3]); }
   }
   // The last workgroups down the rows add the row of ones.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
@@ -73,35 +93,74 @@ fn quad_product(group: vec2u, subgroup_lane: u32) {
   }
 }
 
-// Adds op(A)'s columns k … k + 3 times op(B)'s rows to the sums.
-fn add_four_k(k: u32, a0: vec4u, a2: vec4u, a4: vec4u, a6: vec4u, b0: vec4u, b2: vec4u) {
-  let places = places_in_A(k);
-  let A0 = four_k_of_A(a0, k, places);
-  let A1 = from_beside(A0);
-  let B0 = four_k_of_B(b0, k);
-  let B1 = from_above(B0);
-  c00 += B0 * A0; c01 += B1 * A0;
-  c10 += B0 * A1; c11 += B1 * A1;
+// Adds to the sums of the i-th block of rows, which are in a0 and a4, and of the block below, which is the neighbour's.
+fn add_rows(i: u32) {
+  let beside0 = from_beside(a0);
+  let beside4 = from_beside(a4);
+  add_row(i, 0, a0[0], a4[0]);
+  add_row(i + 1, 0, beside0[0], beside4[0]);
+  add_row(i, 1, a0[1], a4[1]);
+  add_row(i + 1, 1, beside0[1], beside4[1]);
+  add_row(i, 2, a0[2], a4[2]);
+  add_row(i + 1, 2, beside0[2], beside4[2]);
+  add_row(i, 3, a0[3], a4[3]);
+  add_row(i + 1, 3, beside0[3], beside4[3]);
+}
+
+// The same; then the rows that begin at `next` are in a0 and a4.
+fn add_rows_and_load(i: u32, next: vec4u, k: u32, places0: vec4u, places4: vec4u) {
+  let beside0 = from_beside(a0);
+  let beside4 = from_beside(a4);
+  let p0 = part_of_A(next, next.x, k, places0.x);
+  add_row(i, 0, a0[0], a4[0]);
+  let p1 = part_of_A(next, next.y, k + 1, places0.y);
+  add_row(i + 1, 0, beside0[0], beside4[0]);
+  let p2 = part_of_A(next, next.z, k + 2, places0.z);
+  add_row(i, 1, a0[1], a4[1]);
+  let p3 = part_of_A(next, next.w, k + 3, places0.w);
+  add_row(i + 1, 1, beside0[1], beside4[1]);
+  let p4 = part_of_A(next, next.x, k + 4, places4.x);
+  add_row(i, 2, a0[2], a4[2]);
+  let p5 = part_of_A(next, next.y, k + 5, places4.y);
+  add_row(i + 1, 2, beside0[2], beside4[2]);
+  let p6 = part_of_A(next, next.z, k + 6, places4.z);
+  add_row(i, 3, a0[3], a4[3]);
+  let p7 = part_of_A(next, next.w, k + 7, places4.w);
+  add_row(i + 1, 3, beside0[3], beside4[3]);
+  a0 = rows_of(mat4x4f(p0, p1, p2, p3));
+  a4 = rows_of(mat4x4f(p4, p5, p6, p7));
+}
+
+// Adds to the sums of a row of the i-th block, of which op(A)'s elements k … k + 3 and k + 4 … k + 7 are given.
+fn add_row(i: u32, row: u32, k0: vec4f, k4: vec4f) {
+  c[4 * i][row] = plus(c[4 * i][row], b0[0], b4[0], k0, k4);
+  c[4 * i + 1][row] = plus(c[4 * i + 1][row], b0[1], b4[1], k0, k4);
   if (LARGE) {
-    let A2 = four_k_of_A(a2, k, places);
-    let A3 = from_beside(A2);
-    let B2 = four_k_of_B(b2, k);
-    let B3 = from_above(B2);
-    c02 += B2 * A0; c03 += B3 * A0;
-    c12 += B2 * A1; c13 += B3 * A1;
-    c20 += B0 * A2; c21 += B1 * A2; c22 += B2 * A2; c23 += B3 * A2;
-    c30 += B0 * A3; c31 += B1 * A3; c32 += B2 * A3; c33 += B3 * A3;
-    if (TALL) {
-      let A4 = four_k_of_A(a4, k, places);
-      let A5 = from_beside(A4);
-      let A6 = four_k_of_A(a6, k, places);
-      let A7 = from_beside(A6);
-      c40 += B0 * A4; c41 += B1 * A4; c42 += B2 * A4; c43 += B3 * A4;
-      c50 += B0 * A5; c51 += B1 * A5; c52 += B2 * A5; c53 += B3 * A5;
-      c60 += B0 * A6; c61 += B1 * A6; c62 += B2 * A6; c63 += B3 * A6;
-      c70 += B0 * A7; c71 += B1 * A7; c72 += B2 * A7; c73 += B3 * A7;
-    }
+    c[4 * i + 2][row] = plus(c[4 * i + 2][row], b0[2], b4[2], k0, k4);
+    c[4 * i + 3][row] = plus(c[4 * i + 3][row], b0[3], b4[3], k0, k4);
   }
+}
+
+// sums + b · a, and if LARGE, + d · e.
+fn plus(sums: vec4f, b: mat4x4f, d: mat4x4f, a: vec4f, e: vec4f) -> vec4f {
+  if (!LARGE) {
+    return vec4f(
+      sums.x + b[0].x * a.x + b[1].x * a.y + b[2].x * a.z + b[3].x * a.w,
+      sums.y + b[0].y * a.x + b[1].y * a.y + b[2].y * a.z + b[3].y * a.w,
+      sums.z + b[0].z * a.x + b[1].z * a.y + b[2].z * a.z + b[3].z * a.w,
+      sums.w + b[0].w * a.x + b[1].w * a.y + b[2].w * a.z + b[3].w * a.w,
+    );
+  }
+  return vec4f(
+    sums.x + b[0].x * a.x + b[1].x * a.y + b[2].x * a.z + b[3].x * a.w
+      + d[0].x * e.x + d[1].x * e.y + d[2].x * e.z + d[3].x * e.w,
+    sums.y + b[0].y * a.x + b[1].y * a.y + b[2].y * a.z + b[3].y * a.w
+      + d[0].y * e.x + d[1].y * e.y + d[2].y * e.z + d[3].y * e.w,
+    sums.z + b[0].z * a.x + b[1].z * a.y + b[2].z * a.z + b[3].z * a.w
+      + d[0].z * e.x + d[1].z * e.y + d[2].z * e.z + d[3].z * e.w,
+    sums.w + b[0].w * a.x + b[1].w * a.y + b[2].w * a.z + b[3].w * a.w
+      + d[0].w * e.x + d[1].w * e.y + d[2].w * e.z + d[3].w * e.w,
+  );
 }
 
 // A block of the invocation at the same rows.

@@ -618,7 +618,6 @@ declare module '*/shaders/matmul-quad.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly K_TAIL: boolean;
-      readonly DEEP: boolean;
       readonly LARGE: boolean;
       readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;
@@ -924,7 +923,6 @@ declare module '*/shaders/weight-update.wgsl' {
       readonly VEC4_C: boolean;
       readonly CHECKED: boolean;
       readonly K_TAIL: boolean;
-      readonly DEEP: boolean;
       readonly LARGE: boolean;
       readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;

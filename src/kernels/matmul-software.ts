@@ -11,7 +11,7 @@ import {
   unusedC,
 } from './matmul-variants.js';
 
-/** Multiply-adds from which on large quads are worth their compilation, 0.3 to 0.9 s on SwiftShader. */
+/** Multiply-adds from which on large quads are worth their compilation, 0.4 to 1 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 22;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
@@ -39,7 +39,7 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
 }
 
 /** What tells the programs of `quad-tiles.wgsl` apart. */
-type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'DEEP' | 'LARGE' | 'TALL', boolean>>;
+type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
 type QuadVariant = 'quad-8x8' | 'quad-16x16' | 'quad-32x16';
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {
   readonly variant: QuadVariant;
@@ -63,7 +63,7 @@ export function quadPrograms<Variant extends string>(
     { later, fours = true }: { readonly later?: Program<Variant>; readonly fours?: boolean } = {},
   ): Program<Variant> => {
     const LARGE = columns > 8;
-    const tiles = { K_TAIL: K % 4 !== 0, DEEP: LARGE && K % 8 === 0, LARGE, TALL: rows > 16 };
+    const tiles = { K_TAIL: K % (LARGE ? 8 : 4) !== 0, LARGE, TALL: rows > 16 };
     return make(
       { ...tiles, VEC4_B: VEC4_B && fours, VEC4_C: VEC4_C && fours },
       { variant, suits: withSubgroups, prefers: onSoftware, later },

@@ -88,9 +88,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   }
   if (name === 'dense-head') return heads();
   if (name === 'weight-update') {
-    const tiles = programs('matmul-quad').map(
-      ({ K_TAIL, DEEP, LARGE, TALL }) => ({ K_TAIL, DEEP, LARGE, TALL }) as Overrides,
-    );
+    const tiles = programs('matmul-quad').map(({ K_TAIL, LARGE, TALL }) => ({ K_TAIL, LARGE, TALL }) as Overrides);
     const layouts = combinations(['ONES_ROW', 'VEC4_A', 'VEC4_B', 'VEC4_C', 'CHECKED', 'MOMENTUM', 'NESTEROV']);
     const sets = [...layouts, ...tiles, ...gathered];
     return sets.map((set) => ({ ...set, TRANSPOSE_A: true }));

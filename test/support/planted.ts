@@ -163,7 +163,7 @@ function derivative(name: (typeof activationNames)[number]): Omit<PlantedError, 
 function product(variant: MatmulVariant): PlantedError {
   const backward = 'select(1.0, 0.8, TRANSPOSE_A || TRANSPOSE_B)';
   const [shader, text, wrong] = variant.startsWith('matmul-quad')
-    ? ['quad-tiles', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
+    ? ['quad-tiles', 'b0[0] = four_k_of_B(columns, k);', `b0[0] = ${backward} * four_k_of_B(columns, k);`]
     : variant === 'matmul-direct'
       ? ['matmul-direct', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
       : variant.startsWith('matmul-gemv')

@@ -302,6 +302,27 @@ test.for([...families, serialGemv])('$name: NaN and infinities stay in their row
   expect(await infected(Number.isNaN, (index) => index)).toEqual([]);
 });
 
+const endsWithin = [largeQuad, tallQuad].flatMap((form) =>
+  [NN, NT, TN].map((options) => ({ form, options, name: `${form.name}, ${nameOf(options)}` })),
+);
+test.for(endsWithin)(
+  '$name: an infinity stays one where K is whole vec4s and ends within an iteration',
+  async (problem) => {
+    const { form, options } = problem;
+    const [M, N, K] = [36, 20, 12];
+    const { A, B } = operands({ M, N, K }, options);
+    // Where op(A) and op(B) would be read beyond K: the last k again, or the next column's first.
+    A.values[options.transposeA === true ? (K - 1) * M + 5 : 5 * K + K - 1] = Number.POSITIVE_INFINITY;
+    B.values[options.transposeB === true ? 4 * K : (K - 1) * N + 4] = Number.NEGATIVE_INFINITY;
+    const actual = await onGpu(form, A, B, [M, N], options);
+    const places = [...actual.keys()].filter((index) => index !== 5 * N + 4); // there, infinities meet
+    expect(places.filter((index) => Math.abs(actual[index] ?? 0) === Infinity)).toEqual(
+      places.filter((index) => Math.floor(index / N) === 5 || index % N === 4),
+    );
+    expect(places.filter((index) => Number.isNaN(actual[index]))).toEqual([]);
+  },
+);
+
 test.for([...families, ...gemvs])('$name: the same bits twice', async (form) => {
   const M = form.variant.startsWith('matmul-gemv') ? 5 : 67;
   const { A, B } = operands({ M, N: 71, K: 300 }, {});
