@@ -1,18 +1,16 @@
 import direct from '../../shaders/matmul-direct.wgsl';
 import quad from '../../shaders/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../gpu/dispatch.js';
-import {
-  grid,
-  type Layout,
-  LEAST_USE,
-  type MatmulVariant,
-  onSoftware,
-  type Product,
-  unusedC,
-} from './matmul-variants.js';
+import { grid, type Layout, type MatmulVariant, onSoftware, type Product, unusedC } from './matmul-variants.js';
 
 /** Multiply-adds from which on large quads are worth their compilation, 0.4 to 1 s on SwiftShader. */
-const WORTH_COMPILING = 2 ** 22;
+const WORTH_COMPILING = 2 ** 21;
+/** Tiles of quads, and how many elements each computes while the smallest computes one, edges included; measured on SwiftShader. */
+const QUADS = [
+  { variant: 'quad-8x8', rows: 8, columns: 8, speed: 1 },
+  { variant: 'quad-16x16', rows: 16, columns: 16, speed: 1.35 },
+  { variant: 'quad-32x16', rows: 32, columns: 16, speed: 1.6 },
+] as const;
 /** Rows and columns that one invocation of `matmul-direct` computes. */
 const DIRECT_TILE = 16;
 
@@ -40,15 +38,15 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
 
 /** What tells the programs of `quad-tiles.wgsl` apart. */
 type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
-type QuadVariant = 'quad-8x8' | 'quad-16x16' | 'quad-32x16';
+type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {
-  readonly variant: QuadVariant;
+  readonly variant: Quad['variant'];
   readonly later: Program<Variant> | undefined;
 };
 
 /**
- * Small quads, and the large ones that take over where they do not lie beyond the edges. A dW that will be taken over reads
- * and writes single elements until then, whatever its width: the layers of a network share one pipeline at first.
+ * Small quads, and the larger ones that take over where they are faster, for all that lies beyond the edges. A dW that will be
+ * taken over reads and writes single elements until then, whatever its width: the layers of a network share one pipeline at first.
  * @param make a program of a shader that has `quad-tiles.wgsl`
  */
 export function quadPrograms<Variant extends string>(
@@ -56,26 +54,31 @@ export function quadPrograms<Variant extends string>(
   make: (tiles: QuadTiles, options: QuadOptions<Variant>, workgroups: readonly [number, number]) => Program<Variant>,
 ): readonly Program<Variant>[] {
   const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = product;
-  const one = (
-    variant: QuadVariant,
-    rows: number,
-    columns: number,
-    { later, fours = true }: { readonly later?: Program<Variant>; readonly fours?: boolean } = {},
-  ): Program<Variant> => {
-    const LARGE = columns > 8;
-    const tiles = { K_TAIL: K % (LARGE ? 8 : 4) !== 0, LARGE, TALL: rows > 16 };
+  const workgroups = ({ rows, columns }: Quad): readonly [number, number] =>
+    grid(stored(product), 2 * rows, 2 * columns);
+  const one = (quad: Quad, later?: Program<Variant>, fours = true): Program<Variant> => {
+    const LARGE = quad.columns > 8;
     return make(
-      { ...tiles, VEC4_B: VEC4_B && fours, VEC4_C: VEC4_C && fours },
-      { variant, suits: withSubgroups, prefers: onSoftware, later },
-      grid(stored(product), 2 * rows, 2 * columns),
+      {
+        K_TAIL: K % (LARGE ? 8 : 4) !== 0,
+        LARGE,
+        TALL: quad.rows > 16,
+        VEC4_B: VEC4_B && fours,
+        VEC4_C: VEC4_C && fours,
+      },
+      { variant: quad.variant, suits: withSubgroups, prefers: onSoftware, later },
+      workgroups(quad),
     );
   };
-  const tall = one('quad-32x16', 32, 16);
-  const large = one('quad-16x16', 16, 16);
-  const [x, y] = tall.workgroups;
-  const takesOver = M * N * K >= WORTH_COMPILING;
-  const later = M * N >= LEAST_USE * x * y * 64 * 32 ? tall : large;
-  return [one('quad-8x8', 8, 8, takesOver ? { later, fours: !transposeA || gathered } : {}), large, tall];
+  const [small, ...larger] = QUADS;
+  const time = (quad: Quad): number => {
+    const [x, y] = workgroups(quad);
+    return (x * y * quad.rows * quad.columns) / quad.speed;
+  };
+  const fastest = larger.reduce<Quad>((best, quad) => (time(quad) < time(best) ? quad : best), small);
+  const takesOver = fastest !== small && M * N * K >= WORTH_COMPILING;
+  const first = takesOver ? one(small, one(fastest), !transposeA || gathered) : one(small);
+  return [first, ...larger.map((quad) => one(quad))];
 }
 
 /** The rows of a product without the row of ones, which some shaders compute beside their tiles. */

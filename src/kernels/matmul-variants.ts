@@ -62,7 +62,7 @@ const LEAST_K_IN_PARTS = 512;
 /** Steps of a part, at least: then it loads four times as many elements as it stores sums, which are read again. */
 const LEAST_STEPS_OF_PART = 2;
 /** The least part of a large tile's elements, edges included, that must be elements of C. */
-export const LEAST_USE = 0.85;
+const LEAST_USE = 0.85;
 /** Elements of C from which on it pays that workgroups which run at the same time share operands. */
 const BANDS_FROM = 2048 * 2048;
 /** Whose adapters have registers for 8 × 8 sums; on others they spill, or leave too few invocations running. */

@@ -63,7 +63,10 @@ test.for<[string, AdapterTraits, [number, number, number], number, string]>([
 test.for<[[number, number, number], MatmulVariant | undefined, string]>([
   [[512, 512, 512], 'matmul-quad-32x16', 'whole tiles'],
   [[128, 400, 784], 'matmul-quad-32x16', '4 % beyond the edges'],
+  [[400, 200, 128], 'matmul-quad-32x16', '20 % beyond the edges, but 14 % with the next smaller tile'],
+  [[96, 96, 512], 'matmul-quad-16x16', 'a quarter beyond the edges'],
   [[32, 400, 784], 'matmul-quad-16x16', 'half of each tall tile would be'],
+  [[1024, 10, 256], undefined, 'more than half of every larger tile would be'],
   [[128, 10, 200], undefined, 'too small to be worth it'],
 ])('from small quads, at %j, takes over: %s, %s', ([[M, N, K], variant]) => {
   expect(choose(product(M, N, K), quads).later?.variant).toBe(variant);
