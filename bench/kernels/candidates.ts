@@ -23,6 +23,11 @@ export function candidatesOf(dispatch: Dispatch, adapter: AdapterTraits): Candid
   });
 }
 
+/** The dispatch with the program alone that a plan runs in the end, so that none takes over while it is measured. */
+export function settled(dispatch: Dispatch, adapter: AdapterTraits): Dispatch {
+  return candidatesOf(dispatch, adapter).find(({ chosen }) => chosen)?.call ?? dispatch;
+}
+
 /** The variant, and the overrides that tell it from its namesakes. */
 function nameOf({ variant, overrides }: Program, programs: readonly Program[]): string {
   const namesakes = programs.filter((other) => other.variant === variant);
@@ -64,6 +69,15 @@ export function againstPlain(
       name,
       make: () => replay(gpu, name, [call], tensors, { chosen }),
     })),
-    { name: plain.name, make: () => replay(gpu, plain.name, plain.calls, tensors) },
+    {
+      name: plain.name,
+      make: () =>
+        replay(
+          gpu,
+          plain.name,
+          plain.calls.map((call) => settled(call, gpu.info)),
+          tensors,
+        ),
+    },
   ]);
 }

@@ -7,7 +7,7 @@ import { Random } from '../../src/random.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
 import { replay } from '../replay.js';
-import { candidatesOf, replays } from './candidates.js';
+import { replays, settled } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 type Product = Extract<Workload, { kind: 'matmul' }>;
@@ -133,10 +133,8 @@ const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
       const B = randomTensor(gpu, [K, units], 2);
       const C = Tensor.empty(gpu, [M, units], 'C');
       const options: MatmulOptions = { transposeA: !forward };
-      const taken = (call: Dispatch): Dispatch =>
-        candidatesOf(call, gpu.info).find(({ chosen }) => chosen)?.call ?? call;
-      const product = taken(matmul(X, B, C, options));
-      const gathered = taken(matmul({ source, batch, step }, B, C, options));
+      const product = settled(matmul(X, B, C, options), gpu.info);
+      const gathered = settled(matmul({ source, batch, step }, B, C, options), gpu.info);
       const gather = gatherRows(source, X, Tensor.empty(gpu, [batch, 1], 'labels', 'u32'), step);
       const tensors = [source.data, order, source.normalization, X, B, C];
       return [

@@ -3,7 +3,7 @@ import { matmul } from '../../src/kernels/matmul.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { weightUpdate } from '../../src/kernels/weight-update.js';
 import type { Case } from '../case.js';
-import { againstPlain, candidatesOf } from './candidates.js';
+import { againstPlain } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 const APART = 'matmul, sgd';
@@ -30,8 +30,7 @@ function update(batch: number, inputs: number, units: number): Case {
       const step = { first: 0, rows: batch, index: 1, learning_rate: 1e-6 };
       const dW = matmul(X, dZ, gradients, { transposeA: true, onesRow: true });
       const one = weightUpdate(dW, parameters, velocity, hyper, step);
-      const product = candidatesOf(dW, gpu.info).find(({ chosen }) => chosen)?.call ?? dW;
-      const two = [product, sgdUpdate(parameters, gradients, velocity, hyper, step)];
+      const two = [dW, sgdUpdate(parameters, gradients, velocity, hyper, step)];
       return await againstPlain(gpu, one, { name: APART, calls: two }, tensors);
     },
   };

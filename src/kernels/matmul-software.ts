@@ -70,15 +70,16 @@ export function quadPrograms<Variant extends string>(
       workgroups(quad),
     );
   };
-  const [small, ...larger] = QUADS;
   const time = (quad: Quad): number => {
     const [x, y] = workgroups(quad);
     return (x * y * quad.rows * quad.columns) / quad.speed;
   };
-  const fastest = larger.reduce<Quad>((best, quad) => (time(quad) < time(best) ? quad : best), small);
-  const takesOver = fastest !== small && M * N * K >= WORTH_COMPILING;
-  const first = takesOver ? one(small, one(fastest), !transposeA || gathered) : one(small);
-  return [first, ...larger.map((quad) => one(quad))];
+  const [small, ...others] = QUADS;
+  const larger = others.map((quad) => ({ program: one(quad), time: time(quad) }));
+  const fastest = larger.reduce((best, quad) => (quad.time < best.time ? quad : best));
+  const takesOver = fastest.time < time(small) && M * N * K >= WORTH_COMPILING;
+  const first = takesOver ? one(small, fastest.program, !transposeA || gathered) : one(small);
+  return [first, ...larger.map(({ program }) => program)];
 }
 
 /** The rows of a product without the row of ones, which some shaders compute beside their tiles. */
