@@ -42,7 +42,7 @@ fn quad_product(group: vec2u, subgroup_lane: u32) {
   let n = first.x + 4 * lane.y;
   let m = first.y + 4 * lane.x;
   let columns = start_B(n);
-  let later_columns = start_B(n + 8);
+  let columns_8 = start_B(n + 8);
   let rows = start_A(m);
   let rows_8 = start_A(m + 8);
   let rows_16 = start_A(m + 16);
@@ -55,11 +55,11 @@ fn quad_product(group: vec2u, subgroup_lane: u32) {
     b0[1] = from_above(b0[0]);
     if (LARGE) {
       a4 = four_k_of_A(rows, k + 4, places4);
-      b0[2] = four_k_of_B(later_columns, k);
+      b0[2] = four_k_of_B(columns_8, k);
       b0[3] = from_above(b0[2]);
       b4[0] = four_k_of_B(columns, k + 4);
       b4[1] = from_above(b4[0]);
-      b4[2] = four_k_of_B(later_columns, k + 4);
+      b4[2] = four_k_of_B(columns_8, k + 4);
       b4[3] = from_above(b4[2]);
       add_rows_and_load(0, rows_8, k, places0, places4);
     }

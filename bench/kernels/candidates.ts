@@ -24,7 +24,7 @@ export function candidatesOf(dispatch: Dispatch, adapter: AdapterTraits): Candid
 }
 
 /** The dispatch with the program alone that a plan runs in the end, so that none takes over while it is measured. */
-export function settled(dispatch: Dispatch, adapter: AdapterTraits): Dispatch {
+export function chosenAlone(dispatch: Dispatch, adapter: AdapterTraits): Dispatch {
   return candidatesOf(dispatch, adapter).find(({ chosen }) => chosen)?.call ?? dispatch;
 }
 
@@ -64,20 +64,12 @@ export function againstPlain(
   plain: { readonly name: string; readonly calls: readonly Dispatch[] },
   tensors: readonly Pick<Tensor, 'dispose'>[],
 ): Promise<Contender[]> {
+  const calls = plain.calls.map((call) => chosenAlone(call, gpu.info));
   return contenders([
     ...candidatesOf(fused, gpu.info).map(({ name, call, chosen }) => ({
       name,
       make: () => replay(gpu, name, [call], tensors, { chosen }),
     })),
-    {
-      name: plain.name,
-      make: () =>
-        replay(
-          gpu,
-          plain.name,
-          plain.calls.map((call) => settled(call, gpu.info)),
-          tensors,
-        ),
-    },
+    { name: plain.name, make: () => replay(gpu, plain.name, calls, tensors) },
   ]);
 }

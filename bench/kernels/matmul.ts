@@ -7,7 +7,7 @@ import { Random } from '../../src/random.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
 import { replay } from '../replay.js';
-import { replays, settled } from './candidates.js';
+import { chosenAlone, replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
 type Product = Extract<Workload, { kind: 'matmul' }>;
@@ -133,8 +133,8 @@ const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
       const B = randomTensor(gpu, [K, units], 2);
       const C = Tensor.empty(gpu, [M, units], 'C');
       const options: MatmulOptions = { transposeA: !forward };
-      const product = settled(matmul(X, B, C, options), gpu.info);
-      const gathered = settled(matmul({ source, batch, step }, B, C, options), gpu.info);
+      const product = chosenAlone(matmul(X, B, C, options), gpu.info);
+      const gathered = chosenAlone(matmul({ source, batch, step }, B, C, options), gpu.info);
       const gather = gatherRows(source, X, Tensor.empty(gpu, [batch, 1], 'labels', 'u32'), step);
       const tensors = [source.data, order, source.normalization, X, B, C];
       return [
