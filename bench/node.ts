@@ -1,13 +1,13 @@
-// The bench on Dawn for Node. tools/bench.mjs makes one script of this, which needs nothing but itself, Node and Dawn.
+// The bench on Dawn for Node. bench/cli.mjs makes one script of this, which needs nothing but itself, Node and Dawn.
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
-import { HELP, readOptions } from '../tools/bench-options.mjs';
-import { Progress } from '../tools/bench-progress.mjs';
 import { UsageError } from '../tools/usage.mjs';
 import { timeFirstStep } from './cold.js';
+import { HELP, readOptions } from './options.mjs';
 import { output } from './output.js';
+import { Progress } from './progress.mjs';
 import { runBench } from './run.js';
 import { SelectionError } from './suite.js';
 import { Gpu } from './training/model.js';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import type { BenchOptions } from '../tools/bench-options.mjs';
 import type { Report } from './case.js';
+import type { BenchOptions } from './options.mjs';
 import { htmlReport } from './report/html.js';
 import { compareReports, textTable } from './report/index.js';
 

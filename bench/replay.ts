@@ -1,7 +1,7 @@
-import { choose, type Dispatch } from '../src/gpu/dispatch.js';
 import type { Pipeline } from '../src/gpu/pipeline.js';
-import { PlanBuilder } from '../src/gpu/plan.js';
 import type { Gpu, Tensor } from '../src/index.js';
+import { choose, type Dispatch } from '../src/plan/dispatch.js';
+import { PlanBuilder } from '../src/plan/plan.js';
 import type { Contender } from './case.js';
 
 /** A pipeline is compiled once, whoever asks first; what that took is known to all. */

@@ -26,7 +26,7 @@ const peers = Object.entries(manifest.devDependencies).filter(([name]) => /tfjs|
 /** Pages that are isolated from other origins have finer clocks, and threads for WebAssembly. */
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
-/** The bench: the page, and with --ssr the script for Node; tools/bench.mjs builds both. */
+/** The bench: the page, and with --ssr the script for Node; bench/cli.mjs builds both. */
 export default defineConfig({
   root: `${import.meta.dirname}/page`,
   base: './',

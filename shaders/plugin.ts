@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin } from 'vite';
-import { activationsWgsl } from '../src/activation-formulas.ts';
-import type { Shader } from '../src/gpu/shader.ts';
+import type { Shader } from '../src/plan/shader.ts';
+import { activationsWgsl } from './activations.ts';
 import { minify, type ShortNames, shortNames } from './minify.ts';
 import { declarations, reflectShader, type Snippets, uses } from './reflect.ts';
 
@@ -12,26 +12,25 @@ export { minify, shortNames } from './minify.ts';
 export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
+/** Of every .wgsl file its path from this folder on, by its name. */
+const PATHS: ReadonlyMap<string, string> = new Map(
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.wgsl'))
+    .sort()
+    .map((file) => [basename(file, '.wgsl'), file.replaceAll('\\', '/')] as const),
+);
 /** Files that are no module: what several shaders have in common. */
-export const SNIPPETS: readonly string[] = [
-  'activations',
-  'matmul-operands',
-  'matmul-storage',
-  'matmul-blocks',
-  'matmul-epilogue',
-  'quad-tiles',
-  'row-loss',
-  'batch-loss',
-  'update',
-  'penalties',
-  'sgd-rule',
-  'gate',
-  'philox',
-  'total',
-];
+export const SNIPPETS: readonly string[] = [...PATHS].flatMap(([name, path]) => (path.startsWith('lib/') ? name : []));
+
+/** A file's path, by its name. @throws {Error} if there is no such file */
+export function shaderPath(name: string): string {
+  const path = PATHS.get(name);
+  if (path === undefined) throw new Error(`shaders/ has no ${name}.wgsl.`);
+  return join(folder, path);
+}
 
 function snippets(): Snippets {
-  const texts = SNIPPETS.map((name) => [name, readFileSync(join(folder, `${name}.wgsl`), 'utf8')] as const);
+  const texts = SNIPPETS.map((name) => [name, readFileSync(shaderPath(name), 'utf8')] as const);
   const { activations = '', ...others } = Object.fromEntries(texts);
   return { activations: activations + activationsWgsl(), ...others };
 }
@@ -43,15 +42,15 @@ export function loadShader(path: string): Shader {
 
 /** Every shader in this folder, by name. */
 export function loadShaders(): Shader[] {
-  const files = readdirSync(folder).filter(
-    (file) => file.endsWith('.wgsl') && !SNIPPETS.includes(basename(file, '.wgsl')),
-  );
-  return files.sort().map((file) => loadShader(join(folder, file)));
+  return [...PATHS.keys()]
+    .filter((name) => !SNIPPETS.includes(name))
+    .sort()
+    .map((name) => loadShader(shaderPath(name)));
 }
 
 /** What shaders.d.ts must be. */
 export function shaderDeclarations(): string {
-  return declarations(loadShaders());
+  return declarations(loadShaders(), (name) => PATHS.get(name) ?? '');
 }
 
 /**
@@ -68,7 +67,7 @@ function moduleText(path: string, names?: ShortNames): string {
   const rest = Object.entries(buffers).map(([name, { binding, access }]) => [name, { binding, access }]);
   const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
   const used = uses(source, SNIPPETS);
-  const imports = used.map((name, number) => `import snippet${number} from './${name}.wgsl';\n`);
+  const imports = used.map((name, number) => `import snippet${number} from '../${PATHS.get(name)}';\n`);
   const parts = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)];
   // A bundler does not know that to join strings does nothing else, and would keep a shader that nobody imports.
   const code = used.length === 0 ? parts[0] : `/* @__PURE__ */ [${parts.join(', ')}].join('')`;
@@ -121,7 +120,7 @@ export function wgsl(): Plugin {
     load(id) {
       const [path = '', query = ''] = id.split('?');
       if (!path.endsWith('.wgsl') || /^(?:raw|url)\b/.test(query)) return null;
-      for (const name of SNIPPETS) this.addWatchFile(join(folder, `${name}.wgsl`));
+      for (const name of SNIPPETS) this.addWatchFile(shaderPath(name));
       return { code: moduleText(path, names), map: null };
     },
   };

@@ -1,5 +1,5 @@
 import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
-import type { Shader } from '../src/gpu/shader.js';
+import type { Shader } from '../src/plan/shader.js';
 
 /** By name, what a file whose header says `uses` that name gets appended. */
 export type Snippets = Readonly<Record<string, string>>;
@@ -127,8 +127,11 @@ export function stripComments(code: string): string {
   );
 }
 
-/** TypeScript's view of all shaders: exact types, so that a renamed binding, field or override is a type error. */
-export function declarations(shaders: readonly Shader[]): string {
+/**
+ * TypeScript's view of all shaders: exact types, so that a renamed binding, field or override is a type error.
+ * @param pathOf a shader's path in this folder, by its name
+ */
+export function declarations(shaders: readonly Shader[], pathOf: (name: string) => string): string {
   const modules = shaders.map(({ name, overrides, uniforms, buffers }) => {
     const overrideTypes = Object.entries(overrides).map(([key, value]) => `readonly ${key}: ${typeof value};`);
     const uniformTypes = Object.entries(uniforms).map(([key, { fields }]) => {
@@ -142,7 +145,7 @@ export function declarations(shaders: readonly Shader[]): string {
       lines.length === 0
         ? `    readonly ${key}: Record<never, never>;`
         : `    readonly ${key}: {\n${lines.map((line) => `      ${line}`).join('\n')}\n    };`;
-    return `declare module '*/shaders/${name}.wgsl' {
+    return `declare module '*/shaders/${pathOf(name)}' {
   const shader: {
     readonly name: '${name}';
     readonly code: string;

@@ -3,7 +3,7 @@
 type Uniform<F> = { readonly binding: number; readonly size: number; readonly fields: F };
 type Binding<A, T> = { readonly binding: number; readonly access: A; readonly type?: T };
 
-declare module '*/shaders/adagrad.wgsl' {
+declare module '*/shaders/optimizer/adagrad.wgsl' {
   const shader: {
     readonly name: 'adagrad';
     readonly code: string;
@@ -31,7 +31,7 @@ declare module '*/shaders/adagrad.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/adam.wgsl' {
+declare module '*/shaders/optimizer/adam.wgsl' {
   const shader: {
     readonly name: 'adam';
     readonly code: string;
@@ -60,7 +60,7 @@ declare module '*/shaders/adam.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/add.wgsl' {
+declare module '*/shaders/layer/add.wgsl' {
   const shader: {
     readonly name: 'add';
     readonly code: string;
@@ -84,7 +84,33 @@ declare module '*/shaders/add.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/batch-norm-backward.wgsl' {
+declare module '*/shaders/norm/batch-norm.wgsl' {
+  const shader: {
+    readonly name: 'batch-norm';
+    readonly code: string;
+    readonly overrides: {
+      readonly RUNNING: boolean;
+      readonly UPDATE: boolean;
+      readonly AFFINE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly running: Binding<'read_write', 'array<f32>'>;
+      readonly statistics: Binding<'read_write', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/norm/batch-norm-backward.wgsl' {
   const shader: {
     readonly name: 'batch-norm-backward';
     readonly code: string;
@@ -113,33 +139,7 @@ declare module '*/shaders/batch-norm-backward.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/batch-norm.wgsl' {
-  const shader: {
-    readonly name: 'batch-norm';
-    readonly code: string;
-    readonly overrides: {
-      readonly RUNNING: boolean;
-      readonly UPDATE: boolean;
-      readonly AFFINE: boolean;
-      readonly SUMS: number;
-      readonly SLICES: number;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
-      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
-    };
-    readonly buffers: {
-      readonly X: Binding<'read', 'array<f32>'>;
-      readonly parameters: Binding<'read', 'array<f32>'>;
-      readonly running: Binding<'read_write', 'array<f32>'>;
-      readonly statistics: Binding<'read_write', 'array<f32>'>;
-      readonly Y: Binding<'read_write', 'array<f32>'>;
-    };
-  };
-  export default shader;
-}
-
-declare module '*/shaders/bias-activation.wgsl' {
+declare module '*/shaders/layer/bias-activation.wgsl' {
   const shader: {
     readonly name: 'bias-activation';
     readonly code: string;
@@ -161,7 +161,7 @@ declare module '*/shaders/bias-activation.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/class-counts.wgsl' {
+declare module '*/shaders/loss/class-counts.wgsl' {
   const shader: {
     readonly name: 'class-counts';
     readonly code: string;
@@ -185,7 +185,7 @@ declare module '*/shaders/class-counts.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/column-statistics.wgsl' {
+declare module '*/shaders/data/column-statistics.wgsl' {
   const shader: {
     readonly name: 'column-statistics';
     readonly code: string;
@@ -204,7 +204,7 @@ declare module '*/shaders/column-statistics.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/column-sum.wgsl' {
+declare module '*/shaders/layer/column-sum.wgsl' {
   const shader: {
     readonly name: 'column-sum';
     readonly code: string;
@@ -220,7 +220,7 @@ declare module '*/shaders/column-sum.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/dense-head.wgsl' {
+declare module '*/shaders/fused/dense-head.wgsl' {
   const shader: {
     readonly name: 'dense-head';
     readonly code: string;
@@ -258,7 +258,7 @@ declare module '*/shaders/dense-head.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/dropout.wgsl' {
+declare module '*/shaders/layer/dropout.wgsl' {
   const shader: {
     readonly name: 'dropout';
     readonly code: string;
@@ -280,7 +280,7 @@ declare module '*/shaders/dropout.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/elementwise-loss.wgsl' {
+declare module '*/shaders/loss/elementwise-loss.wgsl' {
   const shader: {
     readonly name: 'elementwise-loss';
     readonly code: string;
@@ -312,7 +312,7 @@ declare module '*/shaders/elementwise-loss.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/extremes.wgsl' {
+declare module '*/shaders/inspect/extremes.wgsl' {
   const shader: {
     readonly name: 'extremes';
     readonly code: string;
@@ -331,7 +331,7 @@ declare module '*/shaders/extremes.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/gather-rows.wgsl' {
+declare module '*/shaders/data/gather-rows.wgsl' {
   const shader: {
     readonly name: 'gather-rows';
     readonly code: string;
@@ -355,7 +355,7 @@ declare module '*/shaders/gather-rows.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/gradient-norm.wgsl' {
+declare module '*/shaders/optimizer/gradient-norm.wgsl' {
   const shader: {
     readonly name: 'gradient-norm';
     readonly code: string;
@@ -378,7 +378,7 @@ declare module '*/shaders/gradient-norm.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/histogram.wgsl' {
+declare module '*/shaders/inspect/histogram.wgsl' {
   const shader: {
     readonly name: 'histogram';
     readonly code: string;
@@ -397,7 +397,29 @@ declare module '*/shaders/histogram.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/layer-norm-backward.wgsl' {
+declare module '*/shaders/norm/layer-norm.wgsl' {
+  const shader: {
+    readonly name: 'layer-norm';
+    readonly code: string;
+    readonly overrides: {
+      readonly AFFINE: boolean;
+      readonly SUMS: number;
+      readonly SLICES: number;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly X: Binding<'read', 'array<f32>'>;
+      readonly parameters: Binding<'read', 'array<f32>'>;
+      readonly statistics: Binding<'read_write', 'array<f32>'>;
+      readonly Y: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/norm/layer-norm-backward.wgsl' {
   const shader: {
     readonly name: 'layer-norm-backward';
     readonly code: string;
@@ -424,7 +446,7 @@ declare module '*/shaders/layer-norm-backward.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/layer-norm-parameters.wgsl' {
+declare module '*/shaders/norm/layer-norm-parameters.wgsl' {
   const shader: {
     readonly name: 'layer-norm-parameters';
     readonly code: string;
@@ -445,29 +467,7 @@ declare module '*/shaders/layer-norm-parameters.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/layer-norm.wgsl' {
-  const shader: {
-    readonly name: 'layer-norm';
-    readonly code: string;
-    readonly overrides: {
-      readonly AFFINE: boolean;
-      readonly SUMS: number;
-      readonly SLICES: number;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly epsilon: 'f32'; }>;
-    };
-    readonly buffers: {
-      readonly X: Binding<'read', 'array<f32>'>;
-      readonly parameters: Binding<'read', 'array<f32>'>;
-      readonly statistics: Binding<'read_write', 'array<f32>'>;
-      readonly Y: Binding<'read_write', 'array<f32>'>;
-    };
-  };
-  export default shader;
-}
-
-declare module '*/shaders/learned-activation.wgsl' {
+declare module '*/shaders/layer/learned-activation.wgsl' {
   const shader: {
     readonly name: 'learned-activation';
     readonly code: string;
@@ -492,7 +492,7 @@ declare module '*/shaders/learned-activation.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/matmul-direct.wgsl' {
+declare module '*/shaders/software/matmul-direct.wgsl' {
   const shader: {
     readonly name: 'matmul-direct';
     readonly code: string;
@@ -531,7 +531,7 @@ declare module '*/shaders/matmul-direct.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/matmul-gemv.wgsl' {
+declare module '*/shaders/matmul/matmul-gemv.wgsl' {
   const shader: {
     readonly name: 'matmul-gemv';
     readonly code: string;
@@ -573,7 +573,7 @@ declare module '*/shaders/matmul-gemv.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/matmul-parts.wgsl' {
+declare module '*/shaders/matmul/matmul-parts.wgsl' {
   const shader: {
     readonly name: 'matmul-parts';
     readonly code: string;
@@ -612,7 +612,7 @@ declare module '*/shaders/matmul-parts.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/matmul-quad.wgsl' {
+declare module '*/shaders/software/matmul-quad.wgsl' {
   const shader: {
     readonly name: 'matmul-quad';
     readonly code: string;
@@ -652,7 +652,7 @@ declare module '*/shaders/matmul-quad.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/matmul-tiled.wgsl' {
+declare module '*/shaders/matmul/matmul-tiled.wgsl' {
   const shader: {
     readonly name: 'matmul-tiled';
     readonly code: string;
@@ -699,7 +699,7 @@ declare module '*/shaders/matmul-tiled.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/maxout.wgsl' {
+declare module '*/shaders/layer/maxout.wgsl' {
   const shader: {
     readonly name: 'maxout';
     readonly code: string;
@@ -718,7 +718,7 @@ declare module '*/shaders/maxout.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/rmsprop.wgsl' {
+declare module '*/shaders/optimizer/rmsprop.wgsl' {
   const shader: {
     readonly name: 'rmsprop';
     readonly code: string;
@@ -748,7 +748,7 @@ declare module '*/shaders/rmsprop.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/sgd.wgsl' {
+declare module '*/shaders/optimizer/sgd.wgsl' {
   const shader: {
     readonly name: 'sgd';
     readonly code: string;
@@ -778,7 +778,7 @@ declare module '*/shaders/sgd.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/shift-parameters.wgsl' {
+declare module '*/shaders/inspect/shift-parameters.wgsl' {
   const shader: {
     readonly name: 'shift-parameters';
     readonly code: string;
@@ -798,7 +798,26 @@ declare module '*/shaders/shift-parameters.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/softmax-cross-entropy.wgsl' {
+declare module '*/shaders/loss/softmax.wgsl' {
+  const shader: {
+    readonly name: 'softmax';
+    readonly code: string;
+    readonly overrides: {
+      readonly CLASSES: boolean;
+      readonly LOGISTIC: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly logits: Binding<'read', 'array<f32>'>;
+      readonly output: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/loss/softmax-cross-entropy.wgsl' {
   const shader: {
     readonly name: 'softmax-cross-entropy';
     readonly code: string;
@@ -827,26 +846,7 @@ declare module '*/shaders/softmax-cross-entropy.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/softmax.wgsl' {
-  const shader: {
-    readonly name: 'softmax';
-    readonly code: string;
-    readonly overrides: {
-      readonly CLASSES: boolean;
-      readonly LOGISTIC: boolean;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; }>;
-    };
-    readonly buffers: {
-      readonly logits: Binding<'read', 'array<f32>'>;
-      readonly output: Binding<'read_write', 'array<f32>'>;
-    };
-  };
-  export default shader;
-}
-
-declare module '*/shaders/train-tiny.wgsl' {
+declare module '*/shaders/fused/train-tiny.wgsl' {
   const shader: {
     readonly name: 'train-tiny';
     readonly code: string;
@@ -894,7 +894,7 @@ declare module '*/shaders/train-tiny.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/value-sums.wgsl' {
+declare module '*/shaders/loss/value-sums.wgsl' {
   const shader: {
     readonly name: 'value-sums';
     readonly code: string;
@@ -915,7 +915,7 @@ declare module '*/shaders/value-sums.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/weight-update.wgsl' {
+declare module '*/shaders/software/weight-update.wgsl' {
   const shader: {
     readonly name: 'weight-update';
     readonly code: string;

@@ -1,38 +1,29 @@
 // The public API.
-export type { Activation, ActivationName, Sharing } from './activations.js';
-export type { Clip } from './adjust.js';
-export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './check-gradients.js';
-export type { CsvOptions } from './csv.js';
+
+export * from './base/errors.js';
+export type { CsvOptions } from './data/csv.js';
 export {
   Dataset,
   type DatasetOptions,
   type SplitOptions,
   type StreamedSamples,
   type StreamOptions,
-} from './dataset.js';
-export type {
-  DiagnoseOptions,
-  Diagnosis,
-  Histogram,
-  LayerDiagnosis,
-  LossSurface,
-  LossSurfaceOptions,
-} from './diagnostics.js';
-export type { EarlyStoppingOptions } from './early-stopping.js';
-export * from './errors.js';
-export type { Evaluation } from './evaluation.js';
-export type { EpochResult, FitOptions, History, StepResult } from './fit-options.js';
-export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './generators.js';
+} from './data/dataset.js';
+export type { Statistics } from './data/statistics.js';
+export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './data/toy.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
-export type { PlannedDispatch } from './gpu/plan.js';
 export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
-export { Tensor } from './gpu/tensor.js';
-export type { Initializer } from './initializers.js';
+export type { Activation, ActivationName, Sharing } from './kernels/activations.js';
 export type { Penalties } from './kernels/update.js';
-export { type BatchNormLayerOptions, batchNorm } from './layers/batch-norm.js';
-export { type DenseOptions, dense, type Maxout } from './layers/dense.js';
-export { dropout } from './layers/dropout.js';
+export { type LoadOptions, Mlp, type SaveOptions } from './mlp.js';
+export type { LayerMakers } from './model/file.js';
+export type { ModelOptions, ModelSpec, Normalization, Weight } from './model/model.js';
+export type { PredictInputs, PredictionOutput, PredictOptions } from './model/predict.js';
+export type { Initializer } from './nn/initializers.js';
+export { type BatchNormLayerOptions, batchNorm } from './nn/layers/batch-norm.js';
+export { type DenseOptions, dense, type Maxout } from './nn/layers/dense.js';
+export { dropout } from './nn/layers/dropout.js';
 export type {
   Layer,
   LayerContext,
@@ -41,42 +32,52 @@ export type {
   PlacedLayer,
   Purpose,
   RecordedLayer,
-} from './layers/layer.js';
-export { type LayerNormOptions, layerNorm } from './layers/layer-norm.js';
-export { type ResidualOptions, residual } from './layers/residual.js';
-export type { Link } from './link.js';
-export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from './losses/binary-cross-entropy.js';
-export { type HuberOptions, huber } from './losses/huber.js';
-export type { Loss } from './losses/loss.js';
-export { meanAbsoluteError } from './losses/mean-absolute-error.js';
-export { meanSquaredError } from './losses/mean-squared-error.js';
-export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './losses/softmax-cross-entropy.js';
-export { accuracy } from './metrics/accuracy.js';
-export { classificationError } from './metrics/classification-error.js';
-export { confusionMatrix } from './metrics/confusion-matrix.js';
-export { f1 } from './metrics/f1.js';
-export { mae } from './metrics/mae.js';
-export type { Metric, Sums, Tally, Task } from './metrics/metric.js';
-export { precision } from './metrics/precision.js';
-export { r2 } from './metrics/r2.js';
-export { recall } from './metrics/recall.js';
-export { topK } from './metrics/top-k.js';
-export { type LoadOptions, Mlp, type SaveOptions } from './mlp.js';
-export type { ModelOptions, ModelSpec, Normalization, Weight } from './model.js';
-export type { LayerMakers } from './model-file.js';
-export { type AdagradOptions, adagrad } from './optimizers/adagrad.js';
-export { type AdamOptions, adam, adamw } from './optimizers/adam.js';
-export type { Optimizer } from './optimizers/optimizer.js';
-export { type RmspropOptions, rmsprop } from './optimizers/rmsprop.js';
-export { type SgdOptions, sgd } from './optimizers/sgd.js';
-export type { PredictInputs, PredictionOutput, PredictOptions } from './prediction.js';
-export { constant } from './schedules/constant.js';
-export { type CosineOptions, cosine } from './schedules/cosine.js';
-export { exponentialDecay } from './schedules/exponential-decay.js';
-export { type ReduceOnPlateauOptions, reduceOnPlateau } from './schedules/reduce-on-plateau.js';
-export type { Position, Schedule, ScheduleState } from './schedules/schedule.js';
-export { type StepDecayOptions, stepDecay } from './schedules/step-decay.js';
-export { type WarmUpOptions, warmUp } from './schedules/warm-up.js';
-export type { Statistics } from './statistics.js';
-export { Trainer } from './trainer.js';
-export type { TrainerOptions } from './training.js';
+} from './nn/layers/layer.js';
+export { type LayerNormOptions, layerNorm } from './nn/layers/layer-norm.js';
+export { type ResidualOptions, residual } from './nn/layers/residual.js';
+export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from './nn/losses/binary-cross-entropy.js';
+export { type HuberOptions, huber } from './nn/losses/huber.js';
+export type { Loss } from './nn/losses/loss.js';
+export { meanAbsoluteError } from './nn/losses/mean-absolute-error.js';
+export { meanSquaredError } from './nn/losses/mean-squared-error.js';
+export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './nn/losses/softmax-cross-entropy.js';
+export { accuracy } from './nn/metrics/accuracy.js';
+export { classificationError } from './nn/metrics/classification-error.js';
+export { confusionMatrix } from './nn/metrics/confusion-matrix.js';
+export { f1 } from './nn/metrics/f1.js';
+export { mae } from './nn/metrics/mae.js';
+export type { Metric, Sums, Tally, Task } from './nn/metrics/metric.js';
+export { precision } from './nn/metrics/precision.js';
+export { r2 } from './nn/metrics/r2.js';
+export { recall } from './nn/metrics/recall.js';
+export { topK } from './nn/metrics/top-k.js';
+export { type AdagradOptions, adagrad } from './nn/optimizers/adagrad.js';
+export { type AdamOptions, adam, adamw } from './nn/optimizers/adam.js';
+export type { Optimizer } from './nn/optimizers/optimizer.js';
+export { type RmspropOptions, rmsprop } from './nn/optimizers/rmsprop.js';
+export { type SgdOptions, sgd } from './nn/optimizers/sgd.js';
+export type { Link } from './nn/output.js';
+export { constant } from './nn/schedules/constant.js';
+export { type CosineOptions, cosine } from './nn/schedules/cosine.js';
+export { exponentialDecay } from './nn/schedules/exponential-decay.js';
+export { type ReduceOnPlateauOptions, reduceOnPlateau } from './nn/schedules/reduce-on-plateau.js';
+export type { Position, Schedule, ScheduleState } from './nn/schedules/schedule.js';
+export { type StepDecayOptions, stepDecay } from './nn/schedules/step-decay.js';
+export { type WarmUpOptions, warmUp } from './nn/schedules/warm-up.js';
+export type { PlannedDispatch } from './plan/plan.js';
+export { Tensor } from './plan/tensor.js';
+export type { Clip } from './train/clip.js';
+export type { EarlyStoppingOptions } from './train/early-stopping.js';
+export type { Evaluation } from './train/evaluate.js';
+export type { EpochResult, FitOptions, History, StepResult } from './train/fit-options.js';
+export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './train/inspect/check-gradients.js';
+export type {
+  DiagnoseOptions,
+  Diagnosis,
+  Histogram,
+  LayerDiagnosis,
+  LossSurface,
+  LossSurfaceOptions,
+} from './train/inspect/diagnose.js';
+export type { TrainerOptions } from './train/options.js';
+export { Trainer } from './train/trainer.js';

@@ -1,20 +1,8 @@
 // The kernels alone: pure functions from tensors to a Dispatch, which `gpu.run` compiles and queues.
-export type { Activation } from './activations.js';
-export * from './errors.js';
-export {
-  type AdapterTraits,
-  type Dispatch,
-  dispatch,
-  linearGrid,
-  PER_STEP,
-  type Program,
-  program,
-  type StepValues,
-} from './gpu/dispatch.js';
+
+export * from './base/errors.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
-export type { PlanBuilder } from './gpu/plan.js';
-export { type Access, defineShader, type Shader, type ShaderDeclaration, type Word } from './gpu/shader.js';
-export { Tensor, unaligned } from './gpu/tensor.js';
+export type { Activation } from './kernels/activations.js';
 export { type AdagradHyperparameters, adagradUpdate } from './kernels/adagrad.js';
 export { type AdamHyperparameters, adamCorrections, adamUpdate } from './kernels/adam.js';
 export { type AddOptions, add } from './kernels/add.js';
@@ -47,13 +35,14 @@ export {
   learnedActivation,
   learnedActivationBackward,
 } from './kernels/learned-activation.js';
-export { type Gate, type MatmulDispatch, type MatmulOptions, matmul, splitMatmul } from './kernels/matmul.js';
+export { type Gate, type MatmulDispatch, type MatmulOptions, matmul, splitMatmul } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { type Plane, shiftParameters } from './kernels/shift-parameters.js';
 export { type SoftmaxForm, softmax } from './kernels/softmax.js';
 export { type CrossEntropyForm, type LossOutputs, softmaxCrossEntropyRows } from './kernels/softmax-cross-entropy.js';
+export { weightUpdate } from './kernels/software/weight-update.js';
 export {
   predictTiny,
   type TinyNet,
@@ -63,4 +52,16 @@ export {
   trainTiny,
 } from './kernels/train-tiny.js';
 export { valueSums } from './kernels/value-sums.js';
-export { weightUpdate } from './kernels/weight-update.js';
+export {
+  type AdapterTraits,
+  type Dispatch,
+  dispatch,
+  linearGrid,
+  PER_STEP,
+  type Program,
+  program,
+  type StepValues,
+} from './plan/dispatch.js';
+export type { PlanBuilder } from './plan/plan.js';
+export { type Access, defineShader, type Shader, type ShaderDeclaration, type Word } from './plan/shader.js';
+export { Tensor, unaligned } from './plan/tensor.js';

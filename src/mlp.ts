@@ -1,12 +1,12 @@
-import { DisposedError, MlpError } from './errors.js';
+import { DisposedError, MlpError } from './base/errors.js';
+import { table } from './base/text-table.js';
 import type { Gpu } from './gpu/gpu.js';
-import type { AnyMetric } from './metrics/metric.js';
-import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model.js';
-import type { LayerMakers } from './model-file.js';
-import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './prediction.js';
-import { table } from './table.js';
-import type { Trainer } from './trainer.js';
-import type { TrainerOptions } from './training.js';
+import type { LayerMakers } from './model/file.js';
+import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
+import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
+import type { AnyMetric } from './nn/metrics/metric.js';
+import type { TrainerOptions } from './train/options.js';
+import type { Trainer } from './train/trainer.js';
 
 export interface SaveOptions {
   /** What PyTorch and others read; the only one so far. */
@@ -51,7 +51,7 @@ export class Mlp {
    */
   static async load(gpu: Gpu, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
     gpu.check();
-    const { readModelFile } = await import('./model-file.js');
+    const { readModelFile } = await import('./model/file.js');
     const file = readModelFile(bytes, options.layers);
     const mlp = await Mlp.create(gpu, file.options);
     mlp.setWeights(file.weights);
@@ -81,7 +81,7 @@ export class Mlp {
   /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */
   async trainer<M extends AnyMetric = never>(options: TrainerOptions<M>): Promise<Trainer<M>> {
     this.#check();
-    const { Trainer } = await import('./trainer.js');
+    const { Trainer } = await import('./train/trainer.js');
     this.#check();
     const trainer = await Trainer.create(this.#model, options, (disposed) => this.#parts.delete(disposed));
     this.#parts.add(trainer);
@@ -132,7 +132,7 @@ export class Mlp {
     if (format !== 'safetensors') {
       throw new MlpError('bad-option', `save: format = "${String(format)}"; "safetensors" is the only one so far.`);
     }
-    const [weights, { writeModelFile }] = await Promise.all([this.weights(), import('./model-file.js')]);
+    const [weights, { writeModelFile }] = await Promise.all([this.weights(), import('./model/file.js')]);
     return writeModelFile(this.spec, this.#model.layers, weights);
   }
 
@@ -143,7 +143,7 @@ export class Mlp {
    */
   async loadWeights(bytes: Uint8Array | ArrayBuffer): Promise<void> {
     this.#check();
-    const { readWeights } = await import('./model-file.js');
+    const { readWeights } = await import('./model/file.js');
     this.setWeights(readWeights(bytes, this.#model.layers));
   }
 
@@ -162,7 +162,7 @@ export class Mlp {
   /** Some apps only train, and others only predict: each loads what it does. */
   async #loadPredictions(): Promise<Predictions> {
     try {
-      const { Predictions } = await import('./prediction.js');
+      const { Predictions } = await import('./model/predict.js');
       const predictions = new Predictions(this.#model, () => this.#checkParameters());
       this.#parts.add(predictions);
       return predictions;

@@ -1,6 +1,6 @@
-import { type Dispatch, dispatch, program } from '../../src/gpu/dispatch.js';
-import type { Shader } from '../../src/gpu/shader.js';
 import type { Tensor } from '../../src/index.js';
+import { type Dispatch, dispatch, program } from '../../src/plan/dispatch.js';
+import type { Shader } from '../../src/plan/shader.js';
 
 /** A way to keep an adapter's multipliers busy. */
 export interface FmaForm {

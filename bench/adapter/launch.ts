@@ -1,8 +1,8 @@
 import type { Pass } from '../../src/gpu/command.js';
-import { type Dispatch, dispatch, program } from '../../src/gpu/dispatch.js';
-import { type Plan, PlanBuilder } from '../../src/gpu/plan.js';
-import type { Shader } from '../../src/gpu/shader.js';
 import { type Gpu, Tensor } from '../../src/index.js';
+import { type Dispatch, dispatch, program } from '../../src/plan/dispatch.js';
+import { type Plan, PlanBuilder } from '../../src/plan/plan.js';
+import type { Shader } from '../../src/plan/shader.js';
 import type { Case } from '../case.js';
 
 /** The smallest dispatch that a later one may have to wait for. */

@@ -1,6 +1,6 @@
-import { dispatch, program } from '../../src/gpu/dispatch.js';
-import type { Shader } from '../../src/gpu/shader.js';
 import { type Gpu, Tensor } from '../../src/index.js';
+import { dispatch, program } from '../../src/plan/dispatch.js';
+import type { Shader } from '../../src/plan/shader.js';
 import type { Case, Contender } from '../case.js';
 import { contenders } from '../contenders.js';
 import { replay } from '../replay.js';

@@ -1,5 +1,5 @@
-import { type AdapterTraits, candidates, choose, type Dispatch, type Program } from '../../src/gpu/dispatch.js';
 import type { Gpu, Tensor } from '../../src/index.js';
+import { type AdapterTraits, candidates, choose, type Dispatch, type Program } from '../../src/plan/dispatch.js';
 import type { Contender } from '../case.js';
 import { contenders } from '../contenders.js';
 import { replay } from '../replay.js';

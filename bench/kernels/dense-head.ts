@@ -1,10 +1,10 @@
-import type { Dispatch } from '../../src/gpu/dispatch.js';
-import type { DType } from '../../src/gpu/tensor.js';
+import { Random } from '../../src/base/random.js';
 import { Tensor } from '../../src/index.js';
 import { denseHead } from '../../src/kernels/dense-head.js';
-import { matmul } from '../../src/kernels/matmul.js';
+import { matmul } from '../../src/kernels/matmul/matmul.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
-import { Random } from '../../src/random.js';
+import type { Dispatch } from '../../src/plan/dispatch.js';
+import type { DType } from '../../src/plan/tensor.js';
 import type { Case } from '../case.js';
 import { againstPlain } from './candidates.js';
 import { randomTensor } from './operands.js';

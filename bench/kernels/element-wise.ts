@@ -1,6 +1,5 @@
-import { elements } from '../../src/check.js';
-import type { Dispatch, StepValues } from '../../src/gpu/dispatch.js';
-import type { DType } from '../../src/gpu/tensor.js';
+import { elements } from '../../src/base/check.js';
+import { Random } from '../../src/base/random.js';
 import { Tensor } from '../../src/index.js';
 import { adagradUpdate } from '../../src/kernels/adagrad.js';
 import { adamUpdate } from '../../src/kernels/adam.js';
@@ -25,7 +24,8 @@ import { shiftParameters } from '../../src/kernels/shift-parameters.js';
 import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
 import { VALUE_SUMS, valueSums } from '../../src/kernels/value-sums.js';
-import { Random } from '../../src/random.js';
+import type { Dispatch, StepValues } from '../../src/plan/dispatch.js';
+import type { DType } from '../../src/plan/tensor.js';
 import type { Case } from '../case.js';
 import { replays } from './candidates.js';
 import { randomTensor } from './operands.js';

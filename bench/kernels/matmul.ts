@@ -1,9 +1,9 @@
-import type { Dispatch } from '../../src/gpu/dispatch.js';
-import { upload } from '../../src/gpu/tensor.js';
+import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
-import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul.js';
-import { Random } from '../../src/random.js';
+import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul/matmul.js';
+import type { Dispatch } from '../../src/plan/dispatch.js';
+import { upload } from '../../src/plan/tensor.js';
 import { readBack } from '../adapter/launch.js';
 import type { Case, Contender, Workload } from '../case.js';
 import { replay } from '../replay.js';

@@ -1,6 +1,6 @@
-import { elements } from '../../src/check.js';
+import { elements } from '../../src/base/check.js';
+import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
-import { Random } from '../../src/random.js';
 
 /** Numbers drawn for an operand; a larger one repeats them. */
 const DRAWN = 2 ** 16 + 1;

@@ -1,8 +1,8 @@
-import type { Dispatch } from '../../src/gpu/dispatch.js';
-import { type DType, upload } from '../../src/gpu/tensor.js';
+import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { type TinyNet, trainTiny } from '../../src/kernels/train-tiny.js';
-import { Random } from '../../src/random.js';
+import type { Dispatch } from '../../src/plan/dispatch.js';
+import { type DType, upload } from '../../src/plan/tensor.js';
 import type { Case } from '../case.js';
 import { nameOf, samples, stepBytes, stepFlops } from '../training/network.js';
 import { replays } from './candidates.js';

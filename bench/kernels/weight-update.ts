@@ -1,7 +1,7 @@
-import type { DType, Tensor } from '../../src/gpu/tensor.js';
-import { matmul } from '../../src/kernels/matmul.js';
+import { matmul } from '../../src/kernels/matmul/matmul.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
-import { weightUpdate } from '../../src/kernels/weight-update.js';
+import { weightUpdate } from '../../src/kernels/software/weight-update.js';
+import type { DType, Tensor } from '../../src/plan/tensor.js';
 import type { Case } from '../case.js';
 import { againstPlain } from './candidates.js';
 import { randomTensor } from './operands.js';

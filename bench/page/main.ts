@@ -1,7 +1,7 @@
 import type { Report } from '../case.js';
 import type { Progress, Wanted } from '../run.js';
 
-/** What the page tells whoever drives it: tools/bench.mjs, or the page that it is a frame of. */
+/** What the page tells whoever drives it: bench/cli.mjs, or the page that it is a frame of. */
 export type BenchEvent =
   | ({ readonly type: 'progress' } & Progress)
   | { readonly type: 'report'; readonly report: Report }
@@ -9,7 +9,7 @@ export type BenchEvent =
   | { readonly type: 'error'; readonly message: string; readonly usage: boolean };
 
 declare global {
-  /** Put here by tools/bench.mjs. */
+  /** Put here by bench/cli.mjs. */
   var reportBench: ((event: BenchEvent) => void) | undefined;
   var measureCold: ((caseName: string, contender: string) => Promise<number>) | undefined;
 }
@@ -69,7 +69,7 @@ async function cold(caseName: string): Promise<void> {
   tell({ type: 'cold', ms });
 }
 
-/** Everything, for tools/bench.mjs. */
+/** Everything, for bench/cli.mjs. */
 async function driven(): Promise<void> {
   const report = await measure(wantedBy(query), (step) => tell({ type: 'progress', ...step }));
   tell({ type: 'report', report });

@@ -1,4 +1,4 @@
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
 import type { Workload } from '../case.js';
 
 /** A matrix on the host, row-major. */

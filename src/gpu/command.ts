@@ -1,8 +1,8 @@
-import { LimitError } from '../errors.js';
-import { type AdapterTraits, bindingOf, type Dispatch, PER_STEP, type Program } from './dispatch.js';
+import { LimitError } from '../base/errors.js';
+import { type AdapterTraits, bindingOf, type Dispatch, PER_STEP, type Program } from '../plan/dispatch.js';
+import type { Shader } from '../plan/shader.js';
+import { BINDING_ALIGNMENT } from '../plan/tensor.js';
 import type { Pipeline, PipelineCache } from './pipeline.js';
-import type { Shader } from './shader.js';
-import { BINDING_ALIGNMENT } from './tensor.js';
 
 /** A program, and the tensors that it uses. */
 interface BoundProgram {

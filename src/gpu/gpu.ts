@@ -1,11 +1,11 @@
-import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../errors.js';
-import type { Tuning, TuningStorage } from './choices.js';
+import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../base/errors.js';
+import { type AdapterTraits, choose, type Dispatch } from '../plan/dispatch.js';
+import type { DType, Memory, Tensor } from '../plan/tensor.js';
 import { type Binder, bind, encode, type Pass, uploadUniforms } from './command.js';
-import { type AdapterTraits, choose, type Dispatch } from './dispatch.js';
 import { PipelineCache } from './pipeline.js';
 import { BufferPool, type MemoryReport } from './pool.js';
 import type { Profile, Profiler } from './profile.js';
-import type { DType, Memory, Tensor } from './tensor.js';
+import type { Tuning, TuningStorage } from './tuning-cache.js';
 import type { Missing } from './unavailable.js';
 
 /** What `Gpu.request` may be told. */

@@ -1,12 +1,12 @@
-import { MlpError } from '../errors.js';
-import type { Program } from './dispatch.js';
-import type { Shader } from './shader.js';
+import { MlpError } from '../base/errors.js';
+import type { Program } from '../plan/dispatch.js';
+import type { Shader } from '../plan/shader.js';
 
-let specialized: typeof import('./specialize.js').specialized | undefined;
+let specialized: typeof import('../kernels/software/specialize.js').specialized | undefined;
 
 /** Loads what makes texts shorter. Once it is there, `ready` begins at once; `compiled` does without. */
 export async function loadCompiler(): Promise<void> {
-  specialized = (await import('./specialize.js')).specialized;
+  specialized = (await import('../kernels/software/specialize.js')).specialized;
 }
 
 /** A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. */

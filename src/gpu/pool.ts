@@ -1,4 +1,4 @@
-import { LimitError } from '../errors.js';
+import { LimitError } from '../base/errors.js';
 
 /** What the pool holds. All byte counts are those of whole GPUBuffers. */
 export interface MemoryReport {

@@ -1,7 +1,7 @@
-import { MlpError } from '../errors.js';
-import { table } from '../table.js';
+import { MlpError } from '../base/errors.js';
+import { table } from '../base/text-table.js';
+import type { Dispatch, Program } from '../plan/dispatch.js';
 import type { Pass } from './command.js';
-import type { Dispatch, Program } from './dispatch.js';
 import type { BufferPool } from './pool.js';
 
 /** Timestamps of a query set, WebGPU's most; a dispatch takes two. */

@@ -1,8 +1,8 @@
-import { Choices } from './choices.js';
+import { candidates, type Dispatch, type Program } from '../plan/dispatch.js';
+import { type DType, Storage, Tensor } from '../plan/tensor.js';
 import { bind, encode, uploadUniforms } from './command.js';
-import { candidates, type Dispatch, type Program } from './dispatch.js';
 import type { Gpu } from './gpu.js';
-import { type DType, Storage, Tensor } from './tensor.js';
+import { Choices } from './tuning-cache.js';
 
 /** Milliseconds: for all candidates of a plan, compilation included, and for one sample of one of them. */
 const EFFORT = {

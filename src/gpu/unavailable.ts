@@ -1,4 +1,4 @@
-import { type UnavailableReason, WebGpuUnavailableError } from '../errors.js';
+import { type UnavailableReason, WebGpuUnavailableError } from '../base/errors.js';
 
 /** Why there is no adapter: a reason, or an adapter that does not answer. */
 export type Missing = Exclude<UnavailableReason, 'device-refused'> | 'no-answer';

@@ -1,6 +1,6 @@
-import shader from '../../shaders/adagrad.wgsl';
-import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/optimizer/adagrad.wgsl';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type UpdateOptions, updateParts } from './update.js';
 
 export interface AdagradHyperparameters extends UpdateOptions {

@@ -1,6 +1,6 @@
-import shader from '../../shaders/adam.wgsl';
-import { type Dispatch, dispatch, PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/optimizer/adam.wgsl';
+import { type Dispatch, dispatch, PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type UpdateOptions, updateParts } from './update.js';
 
 export interface AdamHyperparameters extends UpdateOptions {

@@ -1,10 +1,10 @@
-import shader from '../../shaders/add.wgsl';
-import { type Activation, resolveActivation } from '../activations.js';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
-import type { Gate } from './matmul.js';
+import shader from '../../shaders/layer/add.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { type Activation, resolveActivation } from './activations.js';
+import type { Gate } from './matmul/matmul.js';
 
 export interface AddOptions {
   /** Applied to the sum. */

@@ -1,9 +1,9 @@
-import shader from '../../shaders/batch-norm.wgsl';
-import backward from '../../shaders/batch-norm-backward.wgsl';
-import { resolveActivation } from '../activations.js';
-import { type Dispatch, dispatch, type PER_STEP, type StepValues } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
-import type { Gate } from './matmul.js';
+import shader from '../../shaders/norm/batch-norm.wgsl';
+import backward from '../../shaders/norm/batch-norm-backward.wgsl';
+import { type Dispatch, dispatch, type PER_STEP, type StepValues } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { resolveActivation } from './activations.js';
+import type { Gate } from './matmul/matmul.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 

@@ -1,9 +1,9 @@
-import shader from '../../shaders/bias-activation.wgsl';
-import { type Activation, resolveActivation } from '../activations.js';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
+import shader from '../../shaders/layer/bias-activation.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { type Activation, resolveActivation } from './activations.js';
 
 /**
  * Describes Y ← f(Y + b), in place; `shaders/bias-activation.wgsl` tells how.

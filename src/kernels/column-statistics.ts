@@ -1,8 +1,8 @@
-import shader from '../../shaders/column-statistics.wgsl';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, program } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/data/column-statistics.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, program } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;

@@ -1,11 +1,11 @@
-import shader from '../../shaders/dense-head.wgsl';
-import { resolveActivation } from '../activations.js';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, type PER_STEP, type Program, program, type StepValues } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
+import shader from '../../shaders/fused/dense-head.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, type PER_STEP, type Program, program, type StepValues } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { resolveActivation } from './activations.js';
 import type { RowSource } from './gather-rows.js';
-import type { Gate } from './matmul.js';
+import type { Gate } from './matmul/matmul.js';
 import type { LossOutputs } from './softmax-cross-entropy.js';
 
 /** With more, a product of their own is better anyway. */

@@ -1,10 +1,10 @@
-import shader from '../../shaders/dropout.wgsl';
-import { resolveActivation } from '../activations.js';
-import { demand, text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
-import type { Gate } from './matmul.js';
+import shader from '../../shaders/layer/dropout.wgsl';
+import { demand, text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { resolveActivation } from './activations.js';
+import type { Gate } from './matmul/matmul.js';
 
 export interface DropoutStream {
   /** Probability that an element is dropped, 0 ≤ rate < 1. */

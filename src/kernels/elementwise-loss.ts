@@ -1,7 +1,7 @@
-import shader from '../../shaders/elementwise-loss.wgsl';
-import { ShapeError } from '../errors.js';
-import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/loss/elementwise-loss.wgsl';
+import { ShapeError } from '../base/errors.js';
+import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 

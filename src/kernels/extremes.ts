@@ -1,8 +1,8 @@
-import shader from '../../shaders/extremes.wgsl';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/inspect/extremes.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /**
  * Describes the smallest and the largest value of each column, over this and earlier calls; `shaders/extremes.wgsl` tells how.

@@ -1,7 +1,7 @@
-import shader from '../../shaders/gradient-norm.wgsl';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, program } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/optimizer/gradient-norm.wgsl';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, program } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type Adjustment, checkVec4s, penaltiesOf } from './update.js';
 
 /** Invocations of a workgroup. */

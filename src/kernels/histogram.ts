@@ -1,7 +1,7 @@
-import shader from '../../shaders/histogram.wgsl';
-import { MlpError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/inspect/histogram.wgsl';
+import { MlpError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /**
  * Describes how many values are in each of equal parts of a range; `shaders/histogram.wgsl` tells how.

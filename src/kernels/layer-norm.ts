@@ -1,10 +1,10 @@
-import shader from '../../shaders/layer-norm.wgsl';
-import backward from '../../shaders/layer-norm-backward.wgsl';
-import ofParameters from '../../shaders/layer-norm-parameters.wgsl';
-import { resolveActivation } from '../activations.js';
-import { type Dispatch, dispatch } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
-import type { Gate } from './matmul.js';
+import shader from '../../shaders/norm/layer-norm.wgsl';
+import backward from '../../shaders/norm/layer-norm-backward.wgsl';
+import ofParameters from '../../shaders/norm/layer-norm-parameters.wgsl';
+import { type Dispatch, dispatch } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
+import { resolveActivation } from './activations.js';
+import type { Gate } from './matmul/matmul.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 

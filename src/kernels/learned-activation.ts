@@ -1,8 +1,8 @@
-import shader from '../../shaders/learned-activation.wgsl';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
-import { type Tensor, unaligned } from '../gpu/tensor.js';
+import shader from '../../shaders/layer/learned-activation.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
+import { type Tensor, unaligned } from '../plan/tensor.js';
 
 /** The activations whose parameter can be learned. */
 export type LearnedActivation = 'prelu' | 'swish';

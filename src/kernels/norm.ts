@@ -1,6 +1,6 @@
-import { elements, text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import type { Tensor } from '../gpu/tensor.js';
+import { elements, text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /** Whether tensors are as large as X, a matrix, and others as large as a pair. @throws {ShapeError} */
 export function checkNorm(

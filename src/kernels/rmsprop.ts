@@ -1,6 +1,6 @@
-import shader from '../../shaders/rmsprop.wgsl';
-import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/optimizer/rmsprop.wgsl';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type UpdateOptions, updateParts } from './update.js';
 
 export interface RmspropHyperparameters extends UpdateOptions {

@@ -1,7 +1,7 @@
-import shader from '../../shaders/sgd.wgsl';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/optimizer/sgd.wgsl';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type UpdateOptions, updateParts } from './update.js';
 
 export interface SgdHyperparameters extends UpdateOptions {

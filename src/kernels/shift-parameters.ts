@@ -1,7 +1,7 @@
-import shader from '../../shaders/shift-parameters.wgsl';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/inspect/shift-parameters.wgsl';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /** A plane in the space of parameters, and points on it. */
 export interface Plane {

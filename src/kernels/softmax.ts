@@ -1,8 +1,8 @@
-import shader from '../../shaders/softmax.wgsl';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, linearGrid, program } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/loss/softmax.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /** What is made of logits. */
 export interface SoftmaxForm {

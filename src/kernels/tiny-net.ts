@@ -1,4 +1,4 @@
-import { type Activation, resolveActivation } from '../activations.js';
+import { type Activation, resolveActivation } from './activations.js';
 
 /**
  * Bytes of workgroup memory: WebGPU's default limit, and what a CPU adapter compiles in the time that it takes for the

@@ -1,5 +1,5 @@
-import { type Program, program } from '../gpu/dispatch.js';
-import type { Shader } from '../gpu/shader.js';
+import { type Program, program } from '../plan/dispatch.js';
+import type { Shader } from '../plan/shader.js';
 
 /** Sums of a workgroup and slices of each: a CPU adapter wants no barriers, a GPU more invocations than there are sums. */
 const SIZES = { software: { SUMS: 64, SLICES: 1 }, gpu: { SUMS: 16, SLICES: 16 } };

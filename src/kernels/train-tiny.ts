@@ -1,8 +1,8 @@
-import shader from '../../shaders/train-tiny.wgsl';
-import { resolveActivation } from '../activations.js';
-import { ShapeError } from '../errors.js';
-import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/fused/train-tiny.wgsl';
+import { ShapeError } from '../base/errors.js';
+import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
+import { resolveActivation } from './activations.js';
 import type { RowSource } from './gather-rows.js';
 import { type SgdHyperparameters, velocityOf } from './sgd.js';
 import { measure, type TinyNet } from './tiny-net.js';

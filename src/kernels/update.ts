@@ -1,6 +1,6 @@
-import { ShapeError } from '../errors.js';
-import { linearGrid } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import { ShapeError } from '../base/errors.js';
+import { linearGrid } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 
 /** l1·Σ|w| + l2·Σw², over the entries of weight matrices, is added to the loss. */
 export interface Penalties {

@@ -1,8 +1,8 @@
-import shader from '../../shaders/value-sums.wgsl';
-import { text } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { dispatch, type PER_STEP, program, type StepValues } from '../gpu/dispatch.js';
-import type { Tensor } from '../gpu/tensor.js';
+import shader from '../../shaders/loss/value-sums.wgsl';
+import { text } from '../base/check.js';
+import { ShapeError } from '../base/errors.js';
+import { dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
+import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
 const WORKGROUP = 64;

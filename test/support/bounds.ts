@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Bounded } from '../../src/reference/bounded.js';
+import type { Bounded } from '../reference/bounded.js';
 
 /**
  * Compares values with a reference, element by element, against the bound that the reference derived.

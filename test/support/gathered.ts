@@ -1,9 +1,9 @@
-import { upload } from '../../src/gpu/tensor.js';
+import { Random } from '../../src/base/random.js';
 import type { GatheredRows } from '../../src/kernels/gather-rows.js';
 import { type Gpu, type RowSource, type StepValues, Tensor } from '../../src/kernels.js';
-import { Random } from '../../src/random.js';
-import type { Bounded } from '../../src/reference/bounded.js';
-import { gatherRows } from '../../src/reference/gather-rows.js';
+import { upload } from '../../src/plan/tensor.js';
+import type { Bounded } from '../reference/bounded.js';
+import { gatherRows } from '../reference/gather-rows.js';
 
 /** A batch as products take it from a data set, and the matrix (batch, columns) that it is. */
 export interface GatheredBatch {

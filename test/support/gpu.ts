@@ -1,7 +1,7 @@
+import { Random } from '../../src/base/random.js';
 import { loadCompiler } from '../../src/gpu/pipeline.js';
 import { Gpu, Tensor } from '../../src/kernels.js';
-import { Random } from '../../src/random.js';
-import { type Bounded, exact } from '../../src/reference/bounded.js';
+import { type Bounded, exact } from '../reference/bounded.js';
 import './bounds.js';
 
 let shared: Promise<Gpu> | undefined;

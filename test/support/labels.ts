@@ -1,5 +1,5 @@
+import { Random } from '../../src/base/random.js';
 import { type Gpu, type LabelTensor, Tensor } from '../../src/kernels.js';
-import { Random } from '../../src/random.js';
 
 /** Class indices, or rows of numbers, on the GPU; with the weight of each row behind its label, if there are weights. */
 export function labelTensor(

@@ -1,7 +1,7 @@
-import { type ActivationRowName, activationTable } from '../../src/activations.js';
-import type { Shader } from '../../src/gpu/shader.js';
-import { softwarePrograms } from '../../src/kernels/matmul-software.js';
-import { matmulPrograms, type Product } from '../../src/kernels/matmul-variants.js';
+import { type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
+import { matmulPrograms, type Product } from '../../src/kernels/matmul/variants.js';
+import { softwarePrograms } from '../../src/kernels/software/quad.js';
+import type { Shader } from '../../src/plan/shader.js';
 
 type Overrides = Readonly<Record<string, number | boolean>>;
 

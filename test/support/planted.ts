@@ -1,5 +1,5 @@
-import { activationFormulas } from '../../src/activation-formulas.js';
-import { type Activation, activationNames } from '../../src/activations.js';
+import { activationFormulas } from '../../shaders/activations.js';
+import { Random } from '../../src/base/random.js';
 import {
   batchNorm,
   binaryCrossEntropy,
@@ -22,9 +22,9 @@ import {
   softmaxCrossEntropy,
   type Tensor,
 } from '../../src/index.js';
-import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul.js';
-import type { MatmulVariant } from '../../src/kernels/matmul-variants.js';
-import { Random } from '../../src/random.js';
+import { type Activation, activationNames } from '../../src/kernels/activations.js';
+import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul/matmul.js';
+import type { MatmulVariant } from '../../src/kernels/matmul/variants.js';
 import type { Plant } from './plant.js';
 
 /** What gradients are checked of. */

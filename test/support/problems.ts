@@ -1,7 +1,7 @@
+import { Random } from '../../src/base/random.js';
 import { type Activation, dense, type Layer, type Maxout, type Mlp, type Weight } from '../../src/index.js';
-import { Random } from '../../src/random.js';
-import { exact } from '../../src/reference/bounded.js';
-import type { ReferenceLayer } from '../../src/reference/mlp.js';
+import { exact } from '../reference/bounded.js';
+import type { ReferenceLayer } from '../reference/mlp.js';
 
 /** A network for both sides: as the library takes it, and as the reference does. */
 export interface Network {

@@ -1,15 +1,15 @@
-import type { Activation } from '../../src/activations.js';
-import { resolveActivation } from '../../src/activations.js';
 import type { Layer, Weight } from '../../src/index.js';
-import { activate } from '../../src/reference/activations.js';
-import { add } from '../../src/reference/add.js';
-import { batchNorm, batchNormBackward, batchNormRunning, updateRunning } from '../../src/reference/batch-norm.js';
-import { biasActivationBackward } from '../../src/reference/bias-activation.js';
-import { type Bounded, exact } from '../../src/reference/bounded.js';
-import { columnSum } from '../../src/reference/column-sum.js';
-import { dropout } from '../../src/reference/dropout.js';
-import { layerNorm, layerNormBackward } from '../../src/reference/layer-norm.js';
-import { matmul } from '../../src/reference/matmul.js';
+import type { Activation } from '../../src/kernels/activations.js';
+import { resolveActivation } from '../../src/kernels/activations.js';
+import { activate } from '../reference/activations.js';
+import { add } from '../reference/add.js';
+import { batchNorm, batchNormBackward, batchNormRunning, updateRunning } from '../reference/batch-norm.js';
+import { biasActivationBackward } from '../reference/bias-activation.js';
+import { type Bounded, exact } from '../reference/bounded.js';
+import { columnSum } from '../reference/column-sum.js';
+import { dropout } from '../reference/dropout.js';
+import { layerNorm, layerNormBackward } from '../reference/layer-norm.js';
+import { matmul } from '../reference/matmul.js';
 
 /** What a replay does, as the reference has to know it. */
 export interface ReferenceContext {

@@ -1,10 +1,5 @@
-import type { Bounded } from '../../src/reference/bounded.js';
-import {
-  type LayerGradient,
-  lossAndGradients,
-  type ReferenceBatch,
-  type ReferenceLayer,
-} from '../../src/reference/mlp.js';
+import type { Bounded } from '../reference/bounded.js';
+import { type LayerGradient, lossAndGradients, type ReferenceBatch, type ReferenceLayer } from '../reference/mlp.js';
 
 /** A step of an optimizer for one parameter. @param state that of the step before, none on the first */
 export type Rule<State> = (

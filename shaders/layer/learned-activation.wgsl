@@ -1,0 +1,72 @@
+//! uses activations
+// An activation g(z, p) whose parameter p is learned: prelu, or swish with SWISH.
+//
+//   forward     Y[r, c] ← g(Z[r, c], p)
+//   BACKWARD    Y[r, c] ← dY[r, c] · ∂g/∂z, which is ∂loss/∂Z;   dp[c] ← Σᵣ dY[r, c] · ∂g/∂p
+//
+//                 g                         ∂g/∂z                            ∂g/∂p
+//   prelu         z if z > 0, else p·z      1 if z > 0, else p               min(z, 0)
+//   swish         z·σ(pz)                   σ(pz) + pz·σ(pz)·σ(−pz)          z²·σ(pz)·σ(−pz)
+//
+//   Z   f32 (rows, columns)   read
+//   p   f32 (columns), or one element if SHARED, from element dims.p_offset on     read
+//   dY  f32 (rows, columns)   read if BACKWARD
+//   Y   f32 (rows, columns)   written
+//   dp  f32 (columns), from element dims.dp_offset on                              written if BACKWARD
+//
+// Forward one invocation takes one element: workgroups in x, then y, an element's number is y·(64·workgroups in x) + x.
+// Backward one takes a column from the first row to the last: ⌈columns/64⌉ workgroups, numbered likewise.
+// Error: test/reference/learned-activation.ts.
+
+override BACKWARD: bool = false;
+override SWISH: bool = false;
+override SHARED: bool = false;
+
+struct Dims { rows: u32, columns: u32, p_offset: u32, dp_offset: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> Z: array<f32>;
+@group(0) @binding(2) var<storage, read> p: array<f32>;
+@group(0) @binding(3) var<storage, read> dY: array<f32>;
+@group(0) @binding(4) var<storage, read_write> Y: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dp: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
+  let i = global.y * (workgroups.x * 64) + global.x;
+  if (BACKWARD) {
+    if (i < dims.columns) { go_back(i); }
+  } else if (i < dims.rows * dims.columns) {
+    Y[i] = value(Z[i], parameter(i % dims.columns));
+  }
+}
+
+fn parameter(column: u32) -> f32 { return p[dims.p_offset + select(column, 0, SHARED)]; }
+
+fn go_back(column: u32) {
+  let own = parameter(column);
+  var sum = 0.0;
+  for (var row = 0u; row < dims.rows; row++) {
+    let i = row * dims.columns + column;
+    let z = Z[i];
+    let d = dY[i];
+    Y[i] = d * slope(z, own);
+    sum += d * by_parameter(z, own);
+  }
+  dp[dims.dp_offset + column] = sum;
+}
+
+fn value(z: f32, own: f32) -> f32 {
+  if (SWISH) { return z * sigmoid(own * z); }
+  return select(own * z, z, z > 0.0);
+}
+
+fn slope(z: f32, own: f32) -> f32 {
+  if (SWISH) { return swish_derivative(z, own); }
+  return select(own, 1.0, z > 0.0);
+}
+
+// In this order nothing overflows: z² would.
+fn by_parameter(z: f32, own: f32) -> f32 {
+  if (SWISH) { return (z * sigmoid(own * z)) * (z * sigmoid(-own * z)); }
+  return min(z, 0.0);
+}

@@ -1,0 +1,63 @@
+//! uses activations
+//! uses gate
+//! uses total
+// The gradients of batch normalisation, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
+//
+//   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      over the valid rows
+//   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows), times gate′ if GATE; 0 past step.rows
+//
+//   X           f32 (rows, columns)   read
+//   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1
+//   statistics  f32 (2, columns)      μ, then ρ              read
+//   dY          f32 (rows, columns)   read
+//   gate        f32 (rows, columns)   read if GATE, see gate.wgsl
+//   gradients   f32 (2, columns)      dweight, then dbias    written if AFFINE
+//   dX          f32 (rows, columns)   written, every element
+//
+// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
+// Error: test/reference/batch-norm.ts follows each rounding.
+
+override AFFINE: bool = true;
+
+struct Dims { rows: u32, columns: u32, gate_offset: u32 }
+struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> X: array<f32>;
+@group(0) @binding(3) var<storage, read> parameters: array<f32>;
+@group(0) @binding(4) var<storage, read> statistics: array<f32>;
+@group(0) @binding(5) var<storage, read> dY: array<f32>;
+@group(0) @binding(6) var<storage, read> gate: array<f32>;
+@group(0) @binding(7) var<storage, read_write> gradients: array<f32>;
+@group(0) @binding(8) var<storage, read_write> dX: array<f32>;
+
+@compute @workgroup_size(SUMS, SLICES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let wanted = group.x * SUMS + local.x;
+  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  let mean = statistics[column];
+  let scale = statistics[dims.columns + column];
+  var sum = 0.0;
+  var products = 0.0;
+  for (var r = local.y; r < step.rows; r += SLICES) {
+    let i = r * dims.columns + column;
+    sum += dY[i];
+    products += dY[i] * ((X[i] - mean) * scale);
+  }
+  sum = total(local.x, local.y, sum);
+  products = total(local.x, local.y, products);
+  if (wanted != column) { return; }
+  var weight = 1.0;
+  if (AFFINE) {
+    weight = parameters[column];
+    if (local.y == 0) {
+      gradients[column] = products;
+      gradients[dims.columns + column] = sum;
+    }
+  }
+  for (var r = local.y; r < dims.rows; r += SLICES) {
+    let i = r * dims.columns + column;
+    let removed = (sum + (X[i] - mean) * scale * products) / f32(step.rows);
+    dX[i] = select(0.0, gated(i, weight * scale * (dY[i] - removed)), r < step.rows);
+  }
+}

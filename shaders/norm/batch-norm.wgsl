@@ -1,0 +1,79 @@
+//! uses total
+// Batch normalisation: each column to mean 0 and variance 1 over the valid rows, then scaled and shifted.
+//
+//   Y[r, c] = (X[r, c] − μ)·ρ·weight[c] + bias[c]      μ, v: mean and biased variance of X[r < step.rows, c], ρ = 1/√(v + ε)
+//   running mean ← (1 − momentum)·running mean + momentum·μ, running variance likewise of v·rows/(rows − 1)      if UPDATE
+//
+// With RUNNING, μ and v are the running statistics. The variance is that of the deviations: E[x²] − E[x]² would cancel. A batch
+// of one row has no variance: ρ is 0, so that Y is the bias and no gradient flows, and the running statistics stay.
+//
+//   X           f32 (rows, columns)   read
+//   parameters  f32 (2, columns)      weight, then bias      read if AFFINE
+//   running     f32 (2, columns)      mean, then variance    read if RUNNING; read and written if UPDATE
+//   statistics  f32 (2, columns)      μ, then ρ              written unless RUNNING
+//   Y           f32 (rows, columns)   written, every element
+//
+// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
+// Source: Ioffe and Szegedy 2015; PyTorch's documentation of torch.nn.BatchNorm1d.
+// Error: test/reference/batch-norm.ts follows each rounding.
+
+override RUNNING: bool = false;
+override UPDATE: bool = false;
+override AFFINE: bool = true;
+
+struct Dims { rows: u32, columns: u32, epsilon: f32, momentum: f32 }
+struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> X: array<f32>;
+@group(0) @binding(3) var<storage, read> parameters: array<f32>;
+@group(0) @binding(4) var<storage, read_write> running: array<f32>;
+@group(0) @binding(5) var<storage, read_write> statistics: array<f32>;
+@group(0) @binding(6) var<storage, read_write> Y: array<f32>;
+
+@compute @workgroup_size(SUMS, SLICES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let wanted = group.x * SUMS + local.x;
+  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  var mean: f32;
+  var scale: f32;
+  if (RUNNING) {
+    mean = running[column];
+    scale = inverseSqrt(running[dims.columns + column] + dims.epsilon);
+  } else {
+    let rows = f32(step.rows);
+    var sum = 0.0;
+    for (var r = local.y; r < step.rows; r += SLICES) { sum += X[r * dims.columns + column]; }
+    mean = total(local.x, local.y, sum) / rows;
+    var squares = 0.0;
+    for (var r = local.y; r < step.rows; r += SLICES) {
+      let deviation = X[r * dims.columns + column] - mean;
+      squares += deviation * deviation;
+    }
+    squares = total(local.x, local.y, squares);
+    scale = select(inverseSqrt(squares / rows + dims.epsilon), 0.0, step.rows < 2);
+    if (wanted == column && local.y == 0) {
+      statistics[column] = mean;
+      statistics[dims.columns + column] = scale;
+      if (UPDATE && step.rows > 1) {
+        blend(column, mean);
+        blend(dims.columns + column, squares / (rows - 1.0));
+      }
+    }
+  }
+  if (wanted != column) { return; }
+  var weight = 1.0;
+  var bias = 0.0;
+  if (AFFINE) {
+    weight = parameters[column];
+    bias = parameters[dims.columns + column];
+  }
+  for (var r = local.y; r < dims.rows; r += SLICES) {
+    let i = r * dims.columns + column;
+    Y[i] = (X[i] - mean) * scale * weight + bias;
+  }
+}
+
+fn blend(i: u32, value: f32) {
+  running[i] = (1.0 - dims.momentum) * running[i] + dims.momentum * value;
+}

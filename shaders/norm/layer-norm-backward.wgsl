@@ -1,0 +1,56 @@
+//! uses activations
+//! uses gate
+//! uses total
+// The gradient of layer normalisation's input, from that and the statistics that it left: x̂ = (X − μ)·ρ.
+//
+//   dX[r, c] = ρ·(g[r, c] − (Σ g[r, ·] + x̂[r, c]·Σ g[r, ·]·x̂[r, ·])/columns), times gate′ if GATE      g = dY ⊙ weight
+//
+//   X           f32 (rows, columns)   read
+//   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1
+//   statistics  f32 (2, rows)         μ, then ρ              read
+//   dY          f32 (rows, columns)   read
+//   gate        f32 (rows, columns)   read if GATE, see gate.wgsl
+//   dX          f32 (rows, columns)   written, every element
+//
+// An invocation takes its slice's columns of a row. Dispatch ⌈rows/SUMS⌉ workgroups.
+// Error: test/reference/layer-norm.ts follows each rounding.
+
+override AFFINE: bool = true;
+
+struct Dims { rows: u32, columns: u32, gate_offset: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> X: array<f32>;
+@group(0) @binding(2) var<storage, read> parameters: array<f32>;
+@group(0) @binding(3) var<storage, read> statistics: array<f32>;
+@group(0) @binding(4) var<storage, read> dY: array<f32>;
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dX: array<f32>;
+
+@compute @workgroup_size(SLICES, SUMS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let wanted = group.x * SUMS + local.y;
+  let row = min(wanted, dims.rows - 1); // all take part in the sums
+  let start = row * dims.columns;
+  let mean = statistics[row];
+  let scale = statistics[dims.rows + row];
+  var sum = 0.0;
+  var products = 0.0;
+  for (var c = local.x; c < dims.columns; c += SLICES) {
+    let g = weighted(start, c);
+    sum += g;
+    products += g * ((X[start + c] - mean) * scale);
+  }
+  sum = total(local.y, local.x, sum);
+  products = total(local.y, local.x, products);
+  if (wanted != row) { return; }
+  for (var c = local.x; c < dims.columns; c += SLICES) {
+    let i = start + c;
+    let removed = (sum + (X[i] - mean) * scale * products) / f32(dims.columns);
+    dX[i] = gated(i, scale * (weighted(start, c) - removed));
+  }
+}
+
+fn weighted(start: u32, c: u32) -> f32 {
+  if (!AFFINE) { return dY[start + c]; }
+  return dY[start + c] * parameters[c];
+}

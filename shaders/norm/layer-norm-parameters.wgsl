@@ -1,0 +1,38 @@
+//! uses total
+// The gradients of layer normalisation's parameters, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
+//
+//   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      a row that does not count has dY = 0
+//
+//   X           f32 (rows, columns)   read
+//   statistics  f32 (2, rows)         μ, then ρ              read
+//   dY          f32 (rows, columns)   read
+//   gradients   f32 (2, columns)      dweight, then dbias    written, every element
+//
+// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
+// Error: test/reference/layer-norm.ts follows each rounding.
+
+struct Dims { rows: u32, columns: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> X: array<f32>;
+@group(0) @binding(2) var<storage, read> statistics: array<f32>;
+@group(0) @binding(3) var<storage, read> dY: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gradients: array<f32>;
+
+@compute @workgroup_size(SUMS, SLICES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let wanted = group.x * SUMS + local.x;
+  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  var sum = 0.0;
+  var products = 0.0;
+  for (var r = local.y; r < dims.rows; r += SLICES) {
+    let i = r * dims.columns + column;
+    sum += dY[i];
+    products += dY[i] * ((X[i] - statistics[r]) * statistics[dims.rows + r]);
+  }
+  sum = total(local.x, local.y, sum);
+  products = total(local.x, local.y, products);
+  if (wanted == column && local.y == 0) {
+    gradients[column] = products;
+    gradients[dims.columns + column] = sum;
+  }
+}

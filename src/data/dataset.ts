@@ -1,0 +1,429 @@
+import { checkFinite, demand, elements } from '../base/check.js';
+import { DataError, DisposedError, MlpError, ShapeError } from '../base/errors.js';
+import { counting, Random } from '../base/random.js';
+import type { Gpu } from '../gpu/gpu.js';
+import type { LabelTensor } from '../kernels/gather-rows.js';
+import { type ArrayOf, type Tensor, upload } from '../plan/tensor.js';
+import type { Source } from './chunks.js';
+import type { CsvOptions } from './csv.js';
+import type { Statistics } from './statistics.js';
+
+export interface DatasetOptions {
+  /** Samples one after the other; bytes stay bytes on the GPU, all else becomes float32. */
+  readonly inputs: Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number>;
+  /** Numbers in a sample. */
+  readonly features: number;
+  /** For each sample, its class: 0, 1, 2 … */
+  readonly classes?: ArrayLike<number>;
+  /** For each sample, a row of numbers: values, or the probability of each class. */
+  readonly targets?: ArrayLike<number>;
+  /** For each sample, a number ≥ 0 that its loss is multiplied by. The mean is taken over the samples, not over their weights. */
+  readonly weights?: ArrayLike<number>;
+  /** What the classes are called, for `dataset.classNames`. */
+  readonly classNames?: readonly string[];
+  /**
+   * Samples that are on the GPU at a time: the data then stay on the host, in the arrays that came, and are streamed while
+   * training goes on. Without it that is done with data that are larger than a buffer may be.
+   */
+  readonly chunk?: number;
+}
+
+/** Some samples of a stream. */
+export type StreamedSamples = Pick<DatasetOptions, 'inputs' | 'classes' | 'targets' | 'weights'>;
+
+export interface StreamOptions {
+  /** Samples in all. */
+  readonly length: number;
+  /** Numbers in a sample. */
+  readonly features: number;
+  /** Samples that are on the GPU at a time, and as many again that come next; 32 MiB of float32 by default. */
+  readonly chunk?: number;
+  /** Gives `count` samples from number `first` on. All are of one kind: bytes or numbers, classes or rows of targets. */
+  readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
+}
+
+/** Tells a split from other uses of the same seed, such as an epoch's order. */
+const SPLIT_STREAM = 0x73706c74;
+
+/** Raw inputs on the GPU: bytes or float32. */
+export type RawTensor = Tensor<'u8'> | Tensor;
+/** Raw inputs on the host. */
+export type RawArray = ArrayOf<'u8'> | ArrayOf<'f32'>;
+
+export interface SplitOptions {
+  /** Decides which samples go where. */
+  readonly seed?: number;
+  /** Whether each class has the same share in both parts, as far as whole samples allow. */
+  readonly stratify?: boolean;
+}
+
+/** Samples on the GPU. */
+interface Resident {
+  /** (samples, features), with those that a split leaves out */
+  readonly inputs: RawTensor;
+  /** (samples, 1) class indices, or (samples, classCount) float32; with one column more, the last has float32 weights */
+  readonly labels: LabelTensor;
+}
+
+/** What a data set and the splits of it have in common. */
+interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
+  readonly gpu: Gpu;
+  readonly resident?: Resident | undefined;
+  /** The class of each sample, if it has one. */
+  readonly classes?: Uint32Array | undefined;
+  classCount: number;
+  /** How many data sets are in use. */
+  users: number;
+}
+
+/** Samples with their labels, in the type they came in: resident on the GPU, or streamed to it. */
+export class Dataset {
+  readonly gpu: Gpu;
+  /** Samples. */
+  readonly length: number;
+  /** Numbers in a sample. */
+  readonly features: number;
+  /** What the classes are called, if that is known: in a CSV file they have names. */
+  readonly classNames: readonly string[] | undefined;
+  /** @internal Its samples, unless they are streamed. */
+  readonly resident: Resident | undefined;
+  /** @internal Where they come from if they are; and which samples are its own. */
+  readonly source: Source<Samples>;
+  /** @internal Why the targets are no probabilities of classes, or of one thing each, if they are not. */
+  readonly flaws: Flaws;
+  readonly #store: Store;
+  #disposed = false;
+
+  private constructor(store: Store, source: Source<Samples>) {
+    this.gpu = store.gpu;
+    this.length = source.length;
+    this.features = source.features;
+    this.classNames = store.classNames;
+    this.resident = store.resident;
+    this.source = source;
+    this.flaws = store.flaws;
+    this.#store = store;
+    store.users += 1;
+  }
+
+  /** One more than the largest class, or the numbers in a row of targets; of a stream, as far as it has been read. */
+  get classCount(): number {
+    return this.#store.classCount;
+  }
+
+  /** @internal Whether it has a class for each sample, and not targets; only `read` knows of a stream. */
+  get indices(): boolean {
+    return this.#store.classes !== undefined;
+  }
+
+  /** @internal Which rows of inputs and labels are its samples, in which order; none where only `read` knows them. */
+  get rows(): Uint32Array<ArrayBuffer> {
+    return this.source.rows;
+  }
+
+  /**
+   * Uploads samples and their labels. What is larger than a buffer may be stays on the host, as with `chunk`.
+   * @throws {ShapeError} if lengths do not fit together
+   * @throws {DataError} for a class that is not an index, or a number that is not finite; it says where
+   */
+  static create(gpu: Gpu, options: DatasetOptions): Dataset {
+    gpu.check();
+    const samples = checkSamples('Dataset.create', options);
+    const { inputs, labels, features, words } = samples;
+    const { chunk } = options;
+    if (chunk !== undefined) demand('Dataset.create:', { chunk }, 'a positive integer');
+    const length = inputs.length / features;
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.info.limits;
+    const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
+    const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    const resident = isResident
+      ? {
+          inputs: upload<'u8' | 'f32'>(gpu, inputs, [length, features], 'dataset inputs') as RawTensor,
+          labels: upload<'u32' | 'f32'>(gpu, labels, [length, words], 'dataset labels') as LabelTensor,
+        }
+      : undefined;
+    const { classCount, classNames, flaws } = samples;
+    const classes = options.classes === undefined ? undefined : Uint32Array.from(options.classes);
+    const host = isResident ? undefined : samples;
+    return new Dataset(
+      { gpu, resident, classCount, classNames, flaws, classes, users: 0 },
+      { length, features, rows: counting(length), host, chunk },
+    );
+  }
+
+  /**
+   * Samples that are read while training goes on, two chunks at a time, whatever their number. An epoch takes the chunks in
+   * an order of its own, the last one last, and the samples of each chunk likewise: no full shuffle, so samples that are
+   * alike should not follow each other in what is read. `read` is asked for one sample first, to know of which kind they are.
+   * What it throws or gives that is no such sample rejects `fit`, `evaluate` or `statistics`.
+   */
+  static stream(gpu: Gpu, { length, features, chunk, read }: StreamOptions): Dataset {
+    gpu.check();
+    demand('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
+    const store: Store = { gpu, classCount: 0, flaws: {}, users: 0 };
+    return new Dataset(store, {
+      length,
+      features,
+      rows: new Uint32Array(0),
+      chunk,
+      read: async (where, first, count) => {
+        const given: Partial<StreamedSamples> = await read(first, count);
+        const samples = checkSamples(where, { inputs: [], ...given, features });
+        store.classCount = Math.max(store.classCount, samples.classCount);
+        return samples;
+      },
+    });
+  }
+
+  /**
+   * Reads two files in the IDX format of MNIST, gzip or plain.
+   * @throws {DataError} that says where a file does not hold together
+   */
+  static async fromIdx(
+    gpu: Gpu,
+    imageBytes: ArrayBuffer | Uint8Array,
+    labelBytes: ArrayBuffer | Uint8Array,
+  ): Promise<Dataset> {
+    const { readIdx } = await import('./idx.js');
+    const images = await readIdx(imageBytes, { name: 'Dataset.fromIdx: the IDX file of images' });
+    const labels = await readIdx(labelBytes, { name: 'Dataset.fromIdx: the IDX file of labels', rank: 1 });
+    const [count = 0, ...sizes] = images.shape;
+    if (sizes.length === 0) {
+      throw new DataError('Dataset.fromIdx: the IDX file of images has 1 dimension, as labels have; images have 3.');
+    }
+    if (labels.data.length !== count) {
+      throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
+    }
+    const features = elements(sizes);
+    return Dataset.create(gpu, { inputs: images.data, features, classes: labels.data });
+  }
+
+  /**
+   * Reads samples from CSV, text or bytes, gzip or plain: numbers, and a column of labels. A column of texts becomes classes
+   * in order of first appearance, which `classNames` tells.
+   * @throws {DataError} that says in which line and column the file does not hold together
+   */
+  static async fromCsv(gpu: Gpu, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
+    const { readCsv } = await import('./csv.js');
+    return Dataset.create(gpu, await readCsv(file, options, 'Dataset.fromCsv: the file'));
+  }
+
+  /**
+   * Two data sets over the same buffers: a fraction of the samples, drawn by the seed, and all the others. Nothing is copied;
+   * the memory is freed when the last of the three is disposed. For three parts split one of the two again.
+   * @throws {DataError} if a part would be empty, or `stratify` finds no classes
+   */
+  split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
+    const { seed = 0, stratify = false } = options;
+    this.check('split');
+    demand('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    const { classes } = this.#store;
+    if (this.source.read !== undefined) {
+      throw new MlpError('bad-option', 'split: a stream cannot be split. Make two streams.');
+    }
+    if (stratify && classes === undefined) {
+      throw new DataError('split: only classes can be stratified; these are targets.');
+    }
+    const wanted = Math.round(fraction * this.length);
+    if (!(wanted > 0 && wanted < this.length)) {
+      throw new DataError(`split: fraction = ${fraction} of ${this.length} samples leaves a part empty.`);
+    }
+    const group = (row: number): number => (stratify ? (classes?.[row] ?? 0) : 0);
+    const parts = divide(new Random(seed, SPLIT_STREAM).shuffled(this.rows), group, fraction, wanted);
+    const part = (own: Uint32Array<ArrayBuffer>): Dataset =>
+      new Dataset(this.#store, { ...this.source, rows: own, length: own.length });
+    return [part(parts[0]), part(parts[1])];
+  }
+
+  /**
+   * Mean and population standard deviation of the inputs, for a model's `normalize`: of the whole set by default, or of each
+   * feature. Where all values are the same, `std` is 1. Computed on the GPU; the same bits each time.
+   * @throws {DataError} if squares are beyond float32
+   */
+  statistics(options?: { readonly per?: 'set' }): Promise<Statistics<number>>;
+  statistics(options: { readonly per: 'feature' }): Promise<Statistics<number[]>>;
+  async statistics({ per }: { readonly per?: 'set' | 'feature' } = {}): Promise<Statistics> {
+    this.check('statistics');
+    const { statistics } = await import('./statistics.js');
+    const parts =
+      this.resident === undefined
+        ? (await import('./chunks.js')).uploads(this.gpu, this.source)
+        : [{ data: this.resident.inputs, rows: this.rows }];
+    this.check('statistics');
+    return await statistics(this.gpu, parts, per);
+  }
+
+  /** @internal @throws {DisposedError} */
+  check(where: string): void {
+    if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
+  }
+
+  /** Frees the memory, unless splits of the same samples are in use. A second call does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#store.users -= 1;
+    if (this.#store.users > 0) return;
+    this.resident?.inputs.dispose();
+    this.resident?.labels.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** What keeps targets from being probabilities: a row and its numbers. */
+export interface Flaws {
+  /** Of a softmax link: ≥ 0, with a sum of 1. */
+  readonly softmax?: string | undefined;
+  /** Of a logistic link: from 0 to 1. */
+  readonly logistic?: string | undefined;
+}
+
+/**
+ * Divides rows in two, in the order they have: of each group its share of `wanted`, by largest remainder.
+ * @param groupOf a row's group
+ */
+function divide(
+  rows: Uint32Array,
+  groupOf: (row: number) => number,
+  fraction: number,
+  wanted: number,
+): [Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>] {
+  const counts = new Map<number, number>();
+  for (const row of rows) counts.set(groupOf(row), (counts.get(groupOf(row)) ?? 0) + 1);
+  const shares = [...counts].map(([group, count]) => ({
+    group,
+    share: fraction * count,
+    whole: Math.floor(fraction * count),
+  }));
+  const missing = shares.reduce((left, { whole }) => left - whole, wanted);
+  shares.sort((a, b) => b.share - b.whole - (a.share - a.whole) || a.group - b.group);
+  const quotas = new Map(shares.map(({ group, whole }, place) => [group, whole + (place < missing ? 1 : 0)]));
+  const parts: [number[], number[]] = [[], []];
+  for (const row of rows) {
+    const quota = quotas.get(groupOf(row)) ?? 0;
+    parts[quota > 0 ? 0 : 1].push(row);
+    quotas.set(groupOf(row), quota - 1);
+  }
+  return [Uint32Array.from(parts[0]), Uint32Array.from(parts[1])];
+}
+
+/** Samples that have been checked, ready to upload. */
+export interface Samples {
+  readonly inputs: RawArray;
+  readonly features: number;
+  /** Class indices, or rows of targets. */
+  readonly labels: ArrayOf<'u32'> | ArrayOf<'f32'>;
+  /** Words of a label: 1 for a class, or the numbers in a row of targets; and 1 for a weight. */
+  readonly words: number;
+  readonly classCount: number;
+  readonly flaws: Flaws;
+  readonly classNames?: readonly string[] | undefined;
+}
+
+/** Checks samples and labels on the host. @throws {ShapeError|DataError} */
+export function checkSamples(where: string, options: DatasetOptions): Samples {
+  const { features, classes, targets, weights, classNames } = options;
+  demand(`${where}:`, { features }, 'a positive integer', 'shape');
+  const inputs = checkInputs(where, options.inputs, features);
+  const count = inputs.length / features;
+  if (count === 0) throw new DataError(`${where}: there are no samples.`);
+  if ((classes === undefined) === (targets === undefined)) {
+    throw new DataError(
+      `${where}: pass either classes or targets; ${classes === undefined ? 'neither' : 'both'} came.`,
+    );
+  }
+  const labels = classes === undefined ? rows(where, targets ?? [], count) : indices(where, classes, count);
+  if (classNames !== undefined && classNames.length < labels.classCount) {
+    throw new DataError(
+      `${where}: classNames has ${classNames.length} names, but the largest class is ${labels.classCount - 1}.`,
+    );
+  }
+  return {
+    inputs,
+    features,
+    classNames,
+    ...(weights === undefined ? labels : weighted(where, labels, weights, count)),
+  };
+}
+
+/** Labels with the weight of its sample behind each. @throws {ShapeError|DataError} */
+function weighted(where: string, labels: Labels, weights: ArrayLike<number>, count: number): Labels {
+  if (weights.length !== count) {
+    throw new ShapeError(`${where}: there are ${count} samples but ${weights.length} weights.`);
+  }
+  const floats = Float32Array.from(weights);
+  checkFinite(`${where}: weights`, floats, 1, weights);
+  const negative = floats.findIndex((weight) => weight < 0);
+  if (negative >= 0) {
+    throw new DataError(`${where}: weights[${negative}] is ${String(weights[negative])}; a weight is a number ≥ 0.`);
+  }
+  const words = labels.words + 1;
+  const bits = new Uint32Array(labels.labels.buffer);
+  const packed = new Uint32Array(count * words);
+  for (let row = 0; row < count; row++) {
+    packed.set(bits.subarray(row * labels.words, (row + 1) * labels.words), row * words);
+  }
+  const places = new Float32Array(packed.buffer);
+  for (const [row, weight] of floats.entries()) places[row * words + words - 1] = weight;
+  return { ...labels, words, labels: labels.labels instanceof Float32Array ? places : packed };
+}
+
+/** Inputs as they go to the GPU. @throws {ShapeError|DataError} */
+export function checkInputs(where: string, inputs: DatasetOptions['inputs'], features: number): RawArray {
+  if (inputs.length % features !== 0) {
+    throw new ShapeError(
+      `${where}: inputs has ${inputs.length} numbers, which is no multiple of the ${features} features of a sample.`,
+    );
+  }
+  if (inputs instanceof Uint8Array) return inputs as ArrayOf<'u8'>;
+  if (inputs instanceof Uint8ClampedArray) return Uint8Array.from(inputs);
+  const floats = (inputs instanceof Float32Array ? inputs : Float32Array.from(inputs)) as ArrayOf<'f32'>;
+  checkFinite(`${where}: inputs`, floats, features, inputs);
+  return floats;
+}
+
+type Labels = Omit<Samples, 'inputs' | 'features'>;
+
+function indices(where: string, classes: ArrayLike<number>, count: number): Labels {
+  if (classes.length !== count) {
+    throw new ShapeError(`${where}: there are ${count} samples but ${classes.length} classes.`);
+  }
+  let classCount = 0;
+  const labels = Uint32Array.from(classes, (value, i) => {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 31) {
+      throw new DataError(`${where}: classes[${i}] is ${String(value)}; a class is an integer from 0 on.`);
+    }
+    classCount = Math.max(classCount, value + 1);
+    return value;
+  });
+  return { labels, words: 1, classCount, flaws: {} };
+}
+
+function rows(where: string, targets: ArrayLike<number>, count: number): Labels {
+  const words = targets.length / count;
+  if (!Number.isInteger(words) || words < 1) {
+    throw new ShapeError(
+      `${where}: targets has ${targets.length} numbers, which is no multiple of the ${count} samples.`,
+    );
+  }
+  const floats = Float32Array.from(targets);
+  checkFinite(`${where}: targets`, floats, words, targets);
+  const flaws: { softmax?: string; logistic?: string } = {};
+  for (let row = 0; row < count; row++) {
+    const values = floats.subarray(row * words, (row + 1) * words);
+    let [sum, least, most] = [0, Infinity, -Infinity];
+    for (const value of values) {
+      sum += value;
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+    }
+    if (least < 0 || Math.abs(sum - 1) > 1e-3) {
+      flaws.softmax ??= `row ${row} sums to ${sum}, and its least is ${least}`;
+    }
+    if (least < 0 || most > 1) flaws.logistic ??= `row ${row} has ${least < 0 ? least : most}`;
+  }
+  return { labels: floats, words, classCount: words, flaws };
+}

@@ -1,0 +1,76 @@
+import parts from '../../../shaders/matmul/matmul-parts.wgsl';
+import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
+import { ShapeError } from '../../base/errors.js';
+import { type Dispatch, dispatch, linearGrid, program } from '../../plan/dispatch.js';
+import type { Tensor } from '../../plan/tensor.js';
+import type { MatmulDispatch } from './product.js';
+import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
+
+/**
+ * The same product in two dispatches: of each part of K by workgroups of its own, and of the sum of the parts, in their
+ * order, with the epilogue. `shaders/matmul-parts.wgsl` tells how.
+ * @param whole a product that insists on no variant
+ * @param partials (parts, M, N), overwritten; in no other tensor's buffer
+ * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps
+ */
+export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Dispatch, Dispatch] {
+  const { kernel, label, flops, product, form } = whole;
+  // As `MatmulPrograms.describe` has them.
+  const { dims, step } = whole.uniforms as MatmulCall['uniforms'];
+  const buffers = whole.buffers as MatmulCall['buffers'];
+  const { M, N, K } = form;
+  const [count = 0] = partials.shape;
+  if (count < 1 || partials.shape.join() !== [count, M, N].join()) {
+    throw new ShapeError(
+      `${label}: partials is (${partials.shape.join(', ')}), but the sums of its parts are (parts, ${M}, ${N}).`,
+    );
+  }
+  if (count > mostParts(K)) {
+    throw new ShapeError(`${label}: partials has ${count} parts, but K = ${K} has ${mostParts(K)} at most. Use fewer.`);
+  }
+  // Without options, a product has no epilogue.
+  const { BIAS, GATE, KEEP, ACTIVATION, ALPHA } = tiled.overrides;
+  const tiles = whole.programs.filter(({ variant }) => VARIANTS_IN_PARTS.includes(variant));
+  const programs = tiles.map(({ overrides, workgroups: [x, y], ...rest }) => ({
+    ...rest,
+    overrides: { ...overrides, BIAS, GATE, KEEP, ACTIVATION, ALPHA, PARTS: count },
+    workgroups: [x, y, count] as const,
+  }));
+  const VEC4 = buffers.C4 !== undefined;
+  // A batch that is gathered has its order where a gate would be.
+  const gathered = 'source' in product.A;
+  const computed = dispatch(tiled, {
+    kernel,
+    label: `${label}: ${count} parts`,
+    programs,
+    uniforms: { dims, step },
+    buffers: {
+      ...buffers,
+      bias: undefined,
+      gate: gathered ? buffers.gate : undefined,
+      C: partials,
+      C4: VEC4 ? partials : undefined,
+    },
+    flops,
+  });
+  const added = dispatch(parts, {
+    label: `${label}: sum of ${count} parts`,
+    programs: [
+      program(parts, { ...form.epilogue, VEC4_B: VEC4, VEC4_C: VEC4 }, linearGrid(M * Math.ceil(N / 4)), {
+        unused: [VEC4 ? 'C' : 'C4'],
+      }),
+    ],
+    uniforms: { dims: { ...dims, K: count }, step: { first: 0, rows: 1, index: 0, learning_rate: 0 } },
+    buffers: {
+      A: undefined,
+      A4: undefined,
+      B: partials,
+      B4: VEC4 ? partials : undefined,
+      bias: buffers.bias,
+      gate: gathered ? undefined : buffers.gate,
+      C: buffers.C,
+      C4: buffers.C4,
+    },
+  });
+  return [computed, added];
+}

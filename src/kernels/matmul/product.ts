@@ -1,0 +1,206 @@
+import { MlpError, ShapeError } from '../../base/errors.js';
+import type { Gpu } from '../../gpu/gpu.js';
+import type { Dispatch } from '../../plan/dispatch.js';
+import { type DType, type Tensor, unaligned } from '../../plan/tensor.js';
+import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
+import type { GatheredRows } from '../gather-rows.js';
+import type { MatmulPrograms, MatmulVariant, Product } from './variants.js';
+
+/** What a gradient is multiplied by where it is written: the derivative of the activation below, at what that kept. */
+export interface Gate {
+  readonly activation: Activation;
+  /** The activation's output, or its pre-activation, as the table in `activations.ts` says. */
+  readonly at: Tensor;
+}
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  /** op(A) gets one more row, of ones: the last row of C is then the column sum of op(B). */
+  readonly onesRow?: boolean;
+  /** (N) elements, added to each row. */
+  readonly bias?: Tensor;
+  /** Applied after the bias. */
+  readonly activation?: Activation;
+  /** Also stores the pre-activation: C is then (2, M, N), the activation first. */
+  readonly keepPreActivation?: boolean;
+  /** Multiplies C by f′; excludes bias and activation. */
+  readonly gate?: Gate;
+  /** Insists on a variant, instead of the adapter's own. */
+  readonly variant?: MatmulVariant;
+}
+
+/** A `matmul` dispatch, and what it computes. */
+export interface MatmulDispatch extends Dispatch {
+  readonly product: { readonly A: Tensor | GatheredRows; readonly B: Tensor; readonly C: Tensor } & MatmulOptions;
+  readonly form: Product;
+}
+
+/** Whether a dispatch is a `matmul`, as far as plans are concerned. */
+export const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'product' in dispatch;
+
+let loaded: MatmulPrograms | undefined;
+
+/** Loads the programs of products that are recorded for a GPU; `product` then finds them. A tuner may try everything. */
+export async function loadProducts({ info, tuning }: Pick<Gpu, 'info' | 'tuning'>): Promise<void> {
+  const all = info.software || (tuning.tuning ?? 'off') !== 'off';
+  const [{ allPrograms }, software] = await Promise.all([
+    import('./variants.js'),
+    all ? import('../software/quad.js') : undefined,
+  ]);
+  // What a page has loaded for one adapter stays for the next.
+  if (software !== undefined || loaded === undefined) loaded = allPrograms(software?.softwarePrograms);
+}
+
+/**
+ * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
+ * `matmul-variants.ts` lists the programs, and their shaders tell how.
+ * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, as `gatherRows` would have written it
+ * @param B (K, N), or (N, K) with `transposeB`
+ * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
+ * @param programs what can compute it
+ * @throws {ShapeError} if sizes do not fit together
+ * @throws {MlpError} `not-loaded` before `loadProducts`
+ */
+export function product(
+  A: Tensor | GatheredRows,
+  B: Tensor,
+  C: Tensor,
+  options: MatmulOptions = {},
+  programs: MatmulPrograms | undefined = loaded,
+): MatmulDispatch {
+  if (programs === undefined) throw new MlpError('not-loaded', 'matmul: a product is recorded after loadProducts().');
+  const { transposeA = false, transposeB = false, onesRow = false, keepPreActivation = false, bias, gate } = options;
+  const gathered = 'source' in A ? A : undefined;
+  const stored: Pick<Tensor<DType>, 'shape' | 'label'> = 'source' in A
+    ? { shape: [A.batch, A.source.data.shape[1] ?? 1], label: 'the batch' }
+    : A;
+  const [storedM, K] = oriented(stored, transposeA);
+  const [rowsOfB, N] = oriented(B, transposeB);
+  const M = storedM + (onesRow ? 1 : 0);
+  if (K !== rowsOfB) {
+    throw new ShapeError(
+      `matmul: op(A) has ${K} columns but op(B) has ${rowsOfB} rows; both are K. A is (${stored.shape.join(', ')}), B is (${B.shape.join(', ')}). ${hint(stored, B, transposeB)}`,
+    );
+  }
+  const expected = keepPreActivation ? [2, M, N] : [M, N];
+  if (expected.join() !== C.shape.join()) {
+    throw new ShapeError(
+      `matmul: C is (${C.shape.join(', ')}), but op(A)·op(B) ${keepPreActivation ? 'with its pre-activation ' : ''}is (${expected.join(', ')}).`,
+    );
+  }
+  if (bias !== undefined && bias.length !== N) {
+    throw new ShapeError(`matmul: bias has ${bias.length} elements, but C has ${N} columns.`);
+  }
+  if (gate !== undefined && (gate.at.length !== M * N || bias !== undefined || options.activation !== undefined)) {
+    throw new ShapeError(
+      `matmul: a gate has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${gate.at.length} elements.`,
+    );
+  }
+  const activation = resolveActivation(gate?.activation ?? options.activation ?? 'linear');
+  const start = bias === undefined ? undefined : unaligned(bias);
+  const gateStart = gate === undefined ? undefined : unaligned(gate.at);
+  // A row of the stored matrix is a whole number of vec4s, and begins at one.
+  const vec4A = (transposeA ? storedM : K) % 4 === 0;
+  const vec4B = (transposeB ? K : N) % 4 === 0;
+  const vec4C = N % 4 === 0;
+  const bytes = gathered?.source.data.dtype === 'u8';
+  if (gathered !== undefined && (gate !== undefined || (bytes && !vec4A))) {
+    throw new ShapeError('matmul: a gathered batch goes without a gate, and its rows are whole words.');
+  }
+  const form: Product = {
+    M,
+    N,
+    K,
+    transposeA,
+    transposeB,
+    onesRow,
+    vec4A,
+    vec4B,
+    vec4C,
+    gathered: gathered !== undefined,
+    bytes,
+    epilogue: {
+      BIAS: bias !== undefined,
+      GATE: gate !== undefined,
+      KEEP: keepPreActivation,
+      ACTIVATION: activation.index,
+      ALPHA: activation.alpha,
+    },
+  };
+  const possible = programs.programsFor(form);
+  const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
+  const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
+  if (wanted.length === 0) {
+    throw new ShapeError(
+      `${name}: the variant "${options.variant}" cannot compute it. Those that can: ${possible.map(({ variant }) => variant).join(', ')}.`,
+    );
+  }
+  const [scale, shift] = gathered?.source.common ?? [1, 0];
+  const data = 'source' in A ? A.source.data : A;
+  const described = programs.describe({
+    label: name,
+    programs: wanted,
+    uniforms: {
+      dims: {
+        M,
+        N,
+        K,
+        bias_offset: start?.offset ?? 0,
+        gate_offset: gateStart?.offset ?? 0,
+        keep_offset: M * N,
+        scale,
+        shift,
+      },
+      step: gathered?.step ?? { first: 0, rows: 1, index: 0, learning_rate: 0 },
+    },
+    buffers: {
+      A: data,
+      A4: vec4A && !bytes ? data : undefined,
+      B,
+      B4: vec4B ? B : undefined,
+      bias: start?.base,
+      gate: gathered?.source.order ?? gateStart?.base,
+      C,
+      C4: vec4C ? C : undefined,
+    },
+    flops: 2 * M * N * K,
+  });
+  return { ...described, product: { A, B, C, ...options }, form };
+}
+
+function oriented(
+  { shape, label: name }: Pick<Tensor, 'shape' | 'label'>,
+  transpose: boolean,
+): readonly [number, number] {
+  const [rows, columns] = shape;
+  if (rows === undefined || columns === undefined || shape.length !== 2) {
+    throw new ShapeError(`matmul: "${name}" is (${shape.join(', ')}); a matrix has two sizes.`);
+  }
+  return transpose ? [columns, rows] : [rows, columns];
+}
+
+function hint(A: Pick<Tensor, 'shape'>, B: Tensor, transposeB: boolean): string {
+  const fits = !transposeB && A.shape[1] === B.shape[1];
+  return fits ? 'Pass { transposeB: true } if B is stored (N, K).' : 'Make the inner sizes equal.';
+}
+
+function label(
+  M: number,
+  N: number,
+  K: number,
+  transposeA: boolean,
+  transposeB: boolean,
+  { name }: ResolvedActivation,
+  { bias, gate, onesRow = false, activation }: MatmulOptions,
+  gathered: DType | undefined,
+): string {
+  const form = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+  const parts = [`matmul ${form} ${M}×${N}×${K}`];
+  if (gathered !== undefined) parts.push(`gathered ${gathered}`);
+  if (onesRow) parts.push('ones');
+  if (bias !== undefined) parts.push('bias');
+  if (activation !== undefined && name !== 'linear') parts.push(name);
+  if (gate !== undefined) parts.push(`⊙ ${name}′`);
+  return parts.join(' ');
+}

@@ -1,0 +1,272 @@
+import gemv from '../../../shaders/matmul/matmul-gemv.wgsl';
+import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
+import {
+  type AdapterTraits,
+  type Dispatch,
+  dispatch,
+  type PER_STEP,
+  type Program,
+  program,
+  type StepValues,
+} from '../../plan/dispatch.js';
+import type { DType, Tensor } from '../../plan/tensor.js';
+
+/** A product as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
+export interface Product {
+  /** Rows of C; with `onesRow` one more than op(A) has stored. */
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly onesRow: boolean;
+  /** A row of the stored matrix is a whole number of vec4s, and begins at one. */
+  readonly vec4A: boolean;
+  readonly vec4B: boolean;
+  readonly vec4C: boolean;
+  /** A is a data set, and the batch is gathered and converted where it is loaded; its elements may be bytes. */
+  readonly gathered: boolean;
+  readonly bytes: boolean;
+  readonly epilogue: {
+    readonly BIAS: boolean;
+    readonly GATE: boolean;
+    readonly KEEP: boolean;
+    readonly ACTIVATION: number;
+    readonly ALPHA: number;
+  };
+}
+
+/** The names that `MatmulOptions.variant` may insist on. */
+export type MatmulVariant =
+  | 'matmul-quad-8x8'
+  | 'matmul-quad-16x16'
+  | 'matmul-quad-32x16'
+  | 'matmul-direct'
+  | 'matmul-gemv-serial'
+  | 'matmul-gemv'
+  | 'matmul-8x8-128x128'
+  | 'matmul-8x8-128x64'
+  | 'matmul-8x8-64x64'
+  | 'matmul-4x4-64x64'
+  | 'matmul-4x4-32x32-split'
+  | 'matmul-4x4-32x32';
+
+/** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */
+const GEMV_ROWS = 8;
+/** Columns that an invocation of `matmul-gemv` computes. */
+const GEMV_COLUMNS = 4;
+/** Where K is shorter, to split it saves less than the tree of sums costs. */
+const LEAST_SPLIT_K = 256;
+/** Where K is shorter, parts save no more steps than a second dispatch may take: twice what a tree of sums wants. */
+const LEAST_K_IN_PARTS = 512;
+/** Steps of a part, at least: then it loads four times as many elements as it stores sums, which are read again. */
+const LEAST_STEPS_OF_PART = 2;
+/** The least part of a large tile's elements, edges included, that must be elements of C. */
+const LEAST_USE = 0.85;
+/** Elements of C from which on it pays that workgroups which run at the same time share operands. */
+const BANDS_FROM = 2048 * 2048;
+/** Whose adapters have registers for 8 × 8 sums; on others they spill, or leave too few invocations running. */
+const WITH_MANY_REGISTERS: readonly string[] = ['nvidia', 'amd', 'apple'];
+
+/** A size of `matmul-tiled`, by its overrides. */
+interface Tile {
+  readonly variant: MatmulVariant;
+  readonly PER_THREAD: 4 | 8;
+  readonly THREADS_X: number;
+  readonly THREADS_Y: number;
+  readonly TILE_K: number;
+  readonly SLICES: number;
+}
+/** From the largest to the smallest. */
+const LARGE_TILES: readonly Tile[] = [
+  { variant: 'matmul-8x8-128x128', PER_THREAD: 8, THREADS_X: 16, THREADS_Y: 16, TILE_K: 8, SLICES: 1 },
+  { variant: 'matmul-8x8-128x64', PER_THREAD: 8, THREADS_X: 8, THREADS_Y: 16, TILE_K: 16, SLICES: 1 },
+  { variant: 'matmul-8x8-64x64', PER_THREAD: 8, THREADS_X: 8, THREADS_Y: 8, TILE_K: 16, SLICES: 1 },
+  { variant: 'matmul-4x4-64x64', PER_THREAD: 4, THREADS_X: 16, THREADS_Y: 16, TILE_K: 16, SLICES: 1 },
+];
+const SMALLEST_TILE: Tile = {
+  variant: 'matmul-4x4-32x32',
+  PER_THREAD: 4,
+  THREADS_X: 8,
+  THREADS_Y: 8,
+  TILE_K: 16,
+  SLICES: 1,
+};
+const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
+/** What computes a product in parts: the first, or the second on adapters that cannot run it. */
+export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLEST_TILE.variant];
+/** A step of the first along K; the second has two for it. */
+const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
+
+export const onSoftware = ({ software }: AdapterTraits): boolean => software;
+const onHardware = ({ software }: AdapterTraits): boolean => !software;
+
+/** A call of a product's programs; `shaders/matmul-operands.wgsl` tells what they bind. */
+export interface MatmulCall {
+  readonly label: string;
+  readonly programs: readonly Program<MatmulVariant>[];
+  readonly uniforms: {
+    readonly dims: Readonly<
+      Record<'M' | 'N' | 'K' | 'bias_offset' | 'gate_offset' | 'keep_offset' | 'scale' | 'shift', number>
+    >;
+    readonly step: StepValues | typeof PER_STEP;
+  };
+  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'gate' | 'C' | 'C4', Tensor<DType> | undefined>>;
+  readonly flops: number;
+}
+
+/** The programs for products, once they are loaded. */
+export interface MatmulPrograms {
+  programsFor(product: Product): readonly Program<MatmulVariant>[];
+  describe(call: MatmulCall): Dispatch;
+}
+
+/** @param software `softwarePrograms`, if it is there: few pages have such an adapter */
+export function allPrograms(software?: SoftwarePrograms): MatmulPrograms {
+  return {
+    programsFor: (product) => matmulPrograms(product, software),
+    // Every program has the bindings of this one, or fewer.
+    describe: (call) => dispatch(tiled, { kernel: 'matmul', ...call }),
+  };
+}
+
+/**
+ * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
+ * that it can run an adapter takes the first that it prefers; a tuner may time them all.
+ *
+ * A CPU adapter wants register tiles straight from storage. A GPU reads B once if there are few rows; else it takes the
+ * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
+ * @param software those of `matmul-software.ts`, if they are there
+ */
+export function matmulPrograms(product: Product, software?: SoftwarePrograms): readonly Program<MatmulVariant>[] {
+  const { M, N, K, epilogue } = product;
+  const layout = { ...operandsOf(product), VEC4_C: product.vec4C, ...epilogue };
+  const smallest = tileGrid(product, SMALLEST_TILE);
+  return [
+    ...(M <= GEMV_ROWS ? gemvPrograms(product, layout) : []),
+    ...(software?.(product, layout) ?? []),
+    ...LARGE_TILES.map((tile) =>
+      tileProgram(product, layout, tile, (adapter) => {
+        const { workgroups, rows, columns } = tileGrid(product, tile);
+        const enough = fills(workgroups, adapter) && M * N >= LEAST_USE * workgroups * rows * columns;
+        return enough && (tile.PER_THREAD === 4 || WITH_MANY_REGISTERS.includes(adapter.vendor));
+      }),
+    ),
+    tileProgram(product, layout, SPLIT_TILE, (adapter) => K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter)),
+    tileProgram(product, layout, SMALLEST_TILE),
+  ];
+}
+
+/** The overrides of `matmul-operands.wgsl`. */
+export const operandsOf = (product: Product): Omit<Layout, 'VEC4_C' | keyof Product['epilogue']> => ({
+  TRANSPOSE_A: product.transposeA,
+  TRANSPOSE_B: product.transposeB,
+  ONES_ROW: product.onesRow,
+  VEC4_A: product.vec4A,
+  VEC4_B: product.vec4B,
+  GATHERED: product.gathered,
+  BYTES: product.bytes,
+});
+
+/**
+ * Into how many parts K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.
+ *
+ * Parts cost a second dispatch that adds them, and a way through memory. They are for GPUs of whose cores more than half have
+ * nothing to do, even with the smallest tiles, and are as many as fill it twice, as far as K goes.
+ */
+export function partsFor({ M, N, K }: Pick<Product, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
+  const { workgroups } = tileGrid({ M, N }, SMALLEST_TILE);
+  const mostlyIdle = 2 * workgroups <= adapter.parallelWidth;
+  if (adapter.software || M <= GEMV_ROWS || K < LEAST_K_IN_PARTS || !mostlyIdle) return 1;
+  return Math.min(Math.ceil((2 * adapter.parallelWidth) / workgroups), Math.floor(mostParts(K) / LEAST_STEPS_OF_PART));
+}
+
+/** So many steps there are along K, and no part goes without. */
+export const mostParts = (K: number): number => Math.ceil(K / STEP_IN_PARTS);
+
+/** What computes products on CPU adapters, where they are there. */
+export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Program<MatmulVariant>[];
+
+/** The overrides that all programs have. */
+export type Layout = Readonly<
+  Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES', boolean>
+> &
+  Product['epilogue'];
+
+function gemvPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+  const { M, K } = product;
+  const { COLUMNS } = gemv.overrides;
+  const [ROWS, SLICES] = M === 1 ? [1, 64] : M <= 4 ? [4, 32] : [GEMV_ROWS, 16];
+  const overrides = { ...layout, EDGE_K: K % 4 !== 0, ROWS };
+  const workgroups = grid(product, GEMV_ROWS, GEMV_COLUMNS * COLUMNS);
+  const unused = unusedC(layout);
+  return [
+    program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
+      variant: 'matmul-gemv-serial',
+      // Faster than tiles for one row, as bench/results/swiftshader.json has it. With more rows a batch keeps the bits
+      // that its rows have in a larger one.
+      prefers: (adapter) => onSoftware(adapter) && M === 1,
+      unused,
+    }),
+    program(gemv, { ...overrides, SLICES }, workgroups, {
+      suits: allows(COLUMNS * SLICES, 16 * ROWS * COLUMNS * SLICES),
+      prefers: onHardware,
+      unused,
+    }),
+  ];
+}
+
+function tileProgram(
+  product: Product,
+  layout: Layout,
+  tile: Tile,
+  prefers: Program['prefers'] = () => true,
+): Program<MatmulVariant> {
+  const { M, N, K } = product;
+  const { variant, ...overrides } = tile;
+  const { rows, columns, size } = tileGrid(product, tile);
+  const { THREADS_X, THREADS_Y, TILE_K, SLICES } = tile;
+  return program(
+    tiled,
+    {
+      ...layout,
+      ...overrides,
+      EDGE_M: M % rows !== 0,
+      EDGE_N: N % columns !== 0,
+      EDGE_K: K % (TILE_K * SLICES) !== 0,
+      BANDS: M * N >= BANDS_FROM,
+    },
+    size,
+    {
+      variant,
+      suits: allows(THREADS_X * THREADS_Y * SLICES, 4 * SLICES * (TILE_K * (rows + columns) + 64)),
+      prefers: (adapter) => onHardware(adapter) && prefers(adapter),
+      unused: unusedC(layout),
+    },
+  );
+}
+
+/** Of C's two bindings the one that such overrides leave unused. */
+export const unusedC = ({ VEC4_C }: Pick<Layout, 'VEC4_C'>): readonly string[] => [VEC4_C ? 'C' : 'C4'];
+
+/** The adapter's limits allow so many invocations, and bytes of workgroup memory. */
+const allows =
+  (invocations: number, bytes: number): Program['suits'] =>
+  ({ limits }) =>
+    invocations <= limits.maxComputeInvocationsPerWorkgroup && bytes <= limits.maxComputeWorkgroupStorageSize;
+
+const fills = (workgroups: number, { parallelWidth }: AdapterTraits): boolean => workgroups >= 2 * parallelWidth;
+
+function tileGrid(
+  product: Pick<Product, 'M' | 'N'>,
+  { PER_THREAD, THREADS_X, THREADS_Y }: Tile,
+): { rows: number; columns: number; size: readonly [number, number]; workgroups: number } {
+  const [rows, columns] = [PER_THREAD * THREADS_Y, PER_THREAD * THREADS_X];
+  const size = grid(product, rows, columns);
+  return { rows, columns, size, workgroups: size[0] * size[1] };
+}
+
+/** Workgroups that compute `rows` × `columns` elements of C each. */
+export function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number): readonly [number, number] {
+  return [Math.ceil(N / columns), Math.ceil(M / rows)];
+}

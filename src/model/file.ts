@@ -1,0 +1,244 @@
+import { demand, elements, text } from '../base/check.js';
+import { FormatError, MlpError } from '../base/errors.js';
+import { type FileTensor, readSafetensors, type TensorFile, writeSafetensors } from '../base/safetensors.js';
+import type { Activation } from '../kernels/activations.js';
+import { type BatchNormLayerOptions, batchNorm } from '../nn/layers/batch-norm.js';
+import { type DenseOptions, dense } from '../nn/layers/dense.js';
+import { dropout } from '../nn/layers/dropout.js';
+import type { Layer } from '../nn/layers/layer.js';
+import { type LayerNormOptions, layerNorm } from '../nn/layers/layer-norm.js';
+import { type ResidualOptions, residual } from '../nn/layers/residual.js';
+import { checkLink } from '../nn/output.js';
+import {
+  everyLayer,
+  type ModelLayer,
+  type ModelOptions,
+  type ModelSpec,
+  normalizationOf,
+  type PlacedParameter,
+  placeLayers,
+  type Weight,
+} from './model.js';
+
+type LayerSpec = Layer['spec'];
+
+/** For each type of layer, how its spec becomes a layer again; `make` is for the layers within, as `specs.map(make)`. */
+export type LayerMakers = Readonly<
+  Record<string, (spec: LayerSpec, make: (spec: LayerSpec, index: number) => Layer) => Layer>
+>;
+
+/** The library's own layers. What a spec from a file says is not checked here: the layers do that, as they do for `Mlp.create`. */
+const ownLayers: LayerMakers = {
+  dense: (spec) => dense(spec.units as number, spec.activation as Activation, spec as DenseOptions),
+  dropout: (spec) => dropout(spec.rate as number),
+  batchNorm: (spec) => batchNorm(spec as BatchNormLayerOptions),
+  layerNorm: (spec) => layerNorm(spec as LayerNormOptions),
+  residual: (spec, make) => residual((spec.layers as readonly LayerSpec[]).map(make), spec as ResidualOptions),
+};
+
+/** Of our part of the metadata. */
+const KEY = 'webgpu-mlp';
+const VERSION = 1;
+
+/**
+ * The file of a model: its weights as `load_state_dict` of the `torch.nn.Sequential` that computes the same expects them, and
+ * its spec in the metadata.
+ * @throws {FormatError|MlpError} if a model cannot be written
+ */
+export function writeModelFile(
+  spec: ModelSpec,
+  layers: readonly ModelLayer[],
+  weights: readonly Weight[],
+): Uint8Array<ArrayBuffer> {
+  const tensors = new Map<string, FileTensor>();
+  for (const [name, source] of fileTensors('save', layers)) {
+    tensors.set(name, typeof source === 'bigint' ? integer(source) : toFile(source, weights));
+  }
+  // "pt" tells others that names and layout are PyTorch's.
+  const metadata = new Map([
+    ['format', 'pt'],
+    [KEY, JSON.stringify({ version: VERSION, spec })],
+  ]);
+  return writeSafetensors({ tensors, metadata });
+}
+
+/**
+ * What a model's file says, checked as a whole.
+ * @throws {FormatError} that says what does not hold together
+ * @throws {MlpError} `unknown-layer`
+ */
+export function readModelFile(
+  bytes: Uint8Array | ArrayBuffer,
+  userLayers: LayerMakers = {},
+): { readonly options: ModelOptions; readonly weights: Weight[] } {
+  const where = 'Mlp.load';
+  const file = readSafetensors(asBytes(bytes), where);
+  const saved = file.metadata.get(KEY);
+  if (saved === undefined) {
+    throw new FormatError(
+      `${where}: the file's metadata have no "${KEY}", so it was not written by save(), and says nothing of activations. Make the model with Mlp.create(), then call model.loadWeights() with the file.`,
+    );
+  }
+  const spec = readSpec(saved, where);
+  try {
+    const { inputs, normalize, seed, link } = spec;
+    const layers = spec.layers.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
+    demand('the spec has', { inputs }, 'a positive integer');
+    demand('the spec has', { seed }, 'an integer ≥ 0');
+    checkLink('the spec has', link);
+    const weights = weightsOf(file, placeLayers(inputs, layers), where);
+    // After the tensors: they have shown that there can be as many inputs as the spec says.
+    if (normalize !== null) normalizationOf(inputs, normalize);
+    return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }) }, weights };
+  } catch (cause) {
+    if (cause instanceof FormatError || (cause instanceof MlpError && cause.code === 'unknown-layer')) throw cause;
+    throw new FormatError(`${where}: the spec in the file is of no model: ${String(cause)}`, { cause });
+  }
+}
+
+/** The weights of a model from a file in PyTorch's layout, whoever wrote it. @throws {FormatError} */
+export function readWeights(bytes: Uint8Array | ArrayBuffer, layers: readonly ModelLayer[]): Weight[] {
+  const where = 'loadWeights';
+  return weightsOf(readSafetensors(asBytes(bytes), where), layers, where);
+}
+
+/** The tensors of the file of a model, by name: parameters, and integers that PyTorch keeps. */
+function fileTensors(where: string, layers: readonly ModelLayer[], prefix = ''): Map<string, PlacedParameter | bigint> {
+  const tensors = new Map<string, PlacedParameter | bigint>();
+  let index = 0;
+  for (const { layer, name: layerName, parameters, layers: within } of layers) {
+    const refuse = (parameter: string): never => {
+      throw new MlpError(
+        'bad-layer',
+        `${where}: layer ${layerName} (${layer.spec.type}) has modules that do not name each of its parameters once: see "${parameter}".`,
+      );
+    };
+    const unnamed = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+    const modules = layer.modules ?? [Object.fromEntries(parameters.map(({ name }) => [name, name]))];
+    for (const [name, tensor] of fileTensors(where, within, `${prefix}${index}.`)) tensors.set(name, tensor);
+    for (const module of modules) {
+      for (const [name, source] of Object.entries(module)) {
+        const tensor = typeof source === 'bigint' ? source : (unnamed.get(source) ?? refuse(source));
+        tensors.set(`${prefix}${index}.${name}`, tensor);
+        if (typeof source === 'string') unnamed.delete(source);
+      }
+      index += 1;
+    }
+    for (const name of unnamed.keys()) refuse(name);
+  }
+  return tensors;
+}
+
+/** A matrix is (fanIn, fanOut) here and (fanOut, fanIn) in the file. */
+const fileShape = ({ shape }: PlacedParameter): readonly number[] =>
+  shape.length === 2 ? [...shape].reverse() : shape;
+
+function toFile(parameter: PlacedParameter, weights: readonly Weight[]): FileTensor {
+  const { fullName, shape } = parameter;
+  const values = weights.find(({ name }) => name === fullName)?.data ?? new Float32Array(0);
+  const { buffer, byteOffset, byteLength } = transposed(values, shape);
+  return { dtype: 'F32', shape: fileShape(parameter), data: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+function integer(value: bigint): FileTensor {
+  return { dtype: 'I64', shape: [], data: new Uint8Array(BigInt64Array.of(value).buffer) };
+}
+
+/** Every parameter from its tensor in the file, in the order of `weights()`. @throws {FormatError} unless the two agree */
+function weightsOf({ tensors }: TensorFile, layers: readonly ModelLayer[], where: string): Weight[] {
+  const expected = fileTensors(where, layers);
+  const names = [...expected.keys()];
+  for (const name of tensors.keys()) {
+    if (!expected.has(name)) {
+      throw new FormatError(`${where}: the file has "${name}", which the model has not. It has ${names.join(', ')}.`);
+    }
+  }
+  const found = new Map<PlacedParameter, Weight>();
+  for (const [name, source] of expected) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) {
+      throw new FormatError(`${where}: the file has no "${name}". The model has ${names.join(', ')}.`);
+    }
+    const [dtype, shape] = typeof source === 'bigint' ? ['I64', []] : ['F32', fileShape(source)];
+    if (tensor.dtype !== dtype || text(tensor.shape) !== text(shape)) {
+      throw new FormatError(
+        `${where}: "${name}" is ${tensor.dtype} ${text(tensor.shape)} in the file, but ${dtype} ${text(shape)} in the model.`,
+      );
+    }
+    if (typeof source === 'object') found.set(source, fromFile(tensor, source, `${where}: "${name}"`));
+  }
+  return everyLayer(layers)
+    .flatMap(({ parameters }) => parameters)
+    .flatMap((parameter) => found.get(parameter) ?? []);
+}
+
+function fromFile({ shape, data }: FileTensor, parameter: PlacedParameter, where: string): Weight {
+  const values = new Float32Array(new Uint8Array(data).buffer);
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) throw new FormatError(`${where} has ${values[wrong]} at element ${wrong}; it must be finite.`);
+  return { name: parameter.fullName, shape: parameter.shape, data: transposed(values, shape) };
+}
+
+/** A matrix with its rows as columns; anything else as it is. */
+function transposed(values: Float32Array<ArrayBuffer>, shape: readonly number[]): Float32Array<ArrayBuffer> {
+  if (shape.length !== 2) return values;
+  const [rows = 0, columns = 0] = shape;
+  const result = new Float32Array(elements(shape));
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      result[column * rows + row] = values[row * columns + column] ?? 0;
+    }
+  }
+  return result;
+}
+
+/** The spec in the metadata, as far as its outline. @throws {FormatError} */
+function readSpec(json: string, where: string): ModelSpec {
+  let saved: { readonly version?: unknown; readonly spec?: ModelSpec };
+  try {
+    saved = Object(JSON.parse(json));
+  } catch (cause) {
+    throw new FormatError(`${where}: "${KEY}" in the file's metadata is no JSON: ${String(cause)}`, { cause });
+  }
+  const { version, spec } = saved;
+  if (version !== VERSION) {
+    throw new FormatError(
+      `${where}: the file is of version ${String(version)}; this library reads version ${VERSION}. Use the one that wrote it.`,
+    );
+  }
+  if (!Array.isArray(spec?.layers) || spec.layers.length === 0) {
+    throw new FormatError(`${where}: the spec in the file has no list of layers.`);
+  }
+  const { inputs, layers, normalize, seed, link, ...rest } = spec;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw new FormatError(
+      `${where}: the spec in the file has "${unknown}", which this version of the library does not know.`,
+    );
+  }
+  return { inputs, layers, normalize, seed, link };
+}
+
+/** A layer from its spec. What the layer does not take from it, a later version may have put there. @param name `3`, or `3.0` */
+function makeLayer(spec: LayerSpec, name: string, makers: LayerMakers): Layer {
+  const { type } = spec;
+  const make = Object.hasOwn(makers, type) ? makers[type] : undefined;
+  if (make === undefined) {
+    throw new MlpError(
+      'unknown-layer',
+      `Mlp.load: layer ${name} (${type}) of the file is of a type that is not known. Known: ${Object.keys(makers).join(', ')}. Pass { layers: { ${type}: (spec) => … } } for your own.`,
+    );
+  }
+  const layer = make(spec, (inner, index) => makeLayer(inner, `${name}.${index}`, makers));
+  for (const [key, value] of Object.entries(spec)) {
+    if (JSON.stringify(layer.spec[key]) === JSON.stringify(value)) continue;
+    throw new FormatError(
+      `Mlp.load: layer ${name} (${type}) of the file has "${key}": ${JSON.stringify(value)}, which this version of the library does not know.`,
+    );
+  }
+  return layer;
+}
+
+function asBytes(bytes: Uint8Array | ArrayBuffer): Uint8Array {
+  return bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+}

@@ -1,0 +1,234 @@
+import { checkBatchSize } from '../base/check.js';
+import { MlpError, ShapeError } from '../base/errors.js';
+import { checkInputs, type RawArray, type RawTensor } from '../data/dataset.js';
+import { loadFusions, PREDICTED_AT_ONCE } from '../fusion/index.js';
+import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
+import { softmax } from '../kernels/softmax.js';
+import { recordChain } from '../nn/layers/chain.js';
+import { PER_STEP } from '../plan/dispatch.js';
+import { type Plan, PlanBuilder, type Rewrite, StepRecords } from '../plan/plan.js';
+import { Tensor } from '../plan/tensor.js';
+import type { Model } from './model.js';
+import { rowSource } from './row-source.js';
+
+export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
+  /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
+  readonly output?: Output;
+  /** Samples that are computed at once. */
+  readonly batchSize?: number;
+}
+
+/**
+ * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
+ * likeliest class, or the outputs as the last layer with its activation gives them.
+ */
+export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
+
+/** Samples as numbers on the host, or as float32 on the GPU. */
+export type PredictInputs = Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number> | Tensor | GPUBuffer;
+
+/** A plan that predicts a batch. */
+interface Predictor {
+  readonly plan: Plan;
+  readonly data: RawTensor;
+  readonly result: Tensor;
+  dispose(): void;
+}
+
+/** Samples that are predicted at once unless the caller says otherwise. */
+const MOST_AT_ONCE = 1024;
+/** Plans that are kept for later calls. */
+const KEPT_PREDICTORS = 8;
+const STEPS_AT_ONCE = 1;
+
+/** The predictions of a model: plans by batch size, output and type of the inputs. */
+export class Predictions {
+  readonly #model: Model;
+  readonly #check: () => void;
+  /** What is disposed with the model. */
+  readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
+  readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
+  #records: StepRecords | undefined;
+  #disposed = false;
+
+  /** @param check throws if the model or its GPU is gone, or its parameters are elsewhere */
+  constructor(model: Model, check: () => void) {
+    this.#model = model;
+    this.#check = check;
+  }
+
+  /** What `Mlp.predict` says. */
+  async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
+    const regression = this.#model.spec.link === 'identity';
+    const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;
+    if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}"; it is "probabilities", "logits", "classes" or "values".`,
+      );
+    }
+    if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}", but the model's outputs are values: it has no softmax or sigmoid, nor a trainer with a loss of classes. Use "values".`,
+      );
+    }
+    checkBatchSize('predict:', batchSize, this.#model.gpu.info.limits);
+    const values =
+      inputs instanceof Tensor || isBuffer(inputs)
+        ? await this.#predictTensor(this.#asTensor(inputs), output, batchSize)
+        : await this.#predictArray(checkInputs('predict', inputs, this.#model.spec.inputs), output, batchSize);
+    return output === 'classes' ? Uint32Array.from(values) : values;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    for (const part of [...this.#parts]) part.dispose();
+    this.#records?.dispose();
+  }
+
+  async #predictArray(inputs: RawArray, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
+    const features = this.#model.spec.inputs;
+    const count = inputs.length / features;
+    if (count === 0) return new Float32Array(0);
+    const batch = Math.min(batchSize, 2 ** Math.ceil(Math.log2(count)));
+    const predictor = await this.#predictor(batch, output, inputs instanceof Uint8Array ? 'u8' : 'f32');
+    return await this.#replay(predictor, count, (first, rows) => {
+      const slice = inputs.subarray(first * features, (first + rows) * features);
+      this.#model.gpu.write(predictor.data.buffer, 0, slice);
+      return 0;
+    });
+  }
+
+  /** Predicts from data that are on the GPU already; the plan is made for this call. */
+  async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
+    const [count = 0] = data.shape;
+    const predictor = await this.#makePredictor(data, Math.min(batchSize, count), output);
+    try {
+      return await this.#replay(predictor, count, (first) => first);
+    } finally {
+      predictor.dispose();
+    }
+  }
+
+  /** Predicts batch after batch. @param load makes rows available, and says where in the source they begin */
+  async #replay(
+    { plan, result }: Predictor,
+    count: number,
+    load: (first: number, rows: number) => number,
+  ): Promise<Float32Array> {
+    this.#check();
+    const { gpu } = this.#model;
+    const [batch = 1, perRow = 1] = result.shape;
+    const bytes = 4 * perRow;
+    const staging = gpu.allocateStaging(count * bytes, 'predictions');
+    try {
+      for (let first = 0; first < count; first += batch) {
+        const rows = Math.min(batch, count - first);
+        this.#stepRecords.write([{ first: load(first, rows), rows, index: 0, learning_rate: 0 }]);
+        gpu.submit(
+          'predict',
+          (pass) => plan.encode(pass, 0),
+          (encoder) =>
+            encoder.copyBufferToBuffer(result.buffer, result.byteOffset, staging, first * bytes, rows * bytes),
+        );
+      }
+      return new Float32Array(await gpu.map(staging, count * bytes, true));
+    } finally {
+      gpu.free(staging);
+    }
+  }
+
+  /** The plan for batches of a size, with a buffer that inputs are written into. */
+  #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
+    const key = `${batch}/${output}/${dtype}/${this.#model.spec.link}`;
+    let predictor = this.#predictors.get(key);
+    if (predictor === undefined) {
+      const [oldest] = this.#predictors;
+      if (oldest !== undefined && this.#predictors.size >= KEPT_PREDICTORS) {
+        this.#predictors.delete(oldest[0]);
+        // Whoever waits for it comes first, and has queued its work by then.
+        oldest[1].then(
+          (unneeded) => unneeded.dispose(),
+          () => undefined,
+        );
+      }
+      const { gpu, spec } = this.#model;
+      const data = Tensor.empty(gpu, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
+      predictor = this.#makePredictor(data, batch, output, data);
+      this.#predictors.set(key, predictor);
+      predictor.catch(() => this.#predictors.delete(key));
+    }
+    return predictor;
+  }
+
+  /** @param own disposed with the plan */
+  async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
+    const source = rowSource(this.#model, data);
+    const parts: { dispose(): void }[] = [source.order];
+    if (own !== undefined) parts.push(own);
+    const dispose = (): void => {
+      this.#parts.delete(predictor);
+      for (const part of parts) part.dispose();
+    };
+    const predictor = { dispose };
+    try {
+      const { gpu, parameterCount } = this.#model;
+      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), gpu.info, false);
+      this.#check();
+      const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
+      const plan = await builder.compile(gpu, 'predict', this.#stepRecords);
+      parts.push(plan);
+      this.#parts.add(predictor);
+      if (this.#disposed) dispose();
+      return { plan, data, result, dispose };
+    } catch (error) {
+      dispose();
+      throw error;
+    }
+  }
+
+  #asTensor(inputs: Tensor | GPUBuffer): Tensor {
+    const features = this.#model.spec.inputs;
+    const length = inputs instanceof Tensor ? inputs.length : Math.floor(inputs.size / 4);
+    if (length % features !== 0 || length === 0) {
+      throw new ShapeError(
+        `predict: inputs has ${length} numbers, which is no multiple of the model's ${features} inputs.`,
+      );
+    }
+    const shape = [length / features, features];
+    return inputs instanceof Tensor ? inputs.view(0, shape) : Tensor.wrap(inputs, shape);
+  }
+
+  get #stepRecords(): StepRecords {
+    this.#records ??= new StepRecords(this.#model.gpu, STEPS_AT_ONCE);
+    return this.#records;
+  }
+}
+
+/** Records the prediction of a batch from a source. */
+function recordPrediction(
+  model: Model,
+  batch: number,
+  output: PredictionOutput,
+  source: RowSource,
+  fuse: Rewrite,
+): { readonly builder: PlanBuilder; readonly result: Tensor } {
+  const builder = new PlanBuilder(fuse);
+  const X = builder.tensor('X', [batch, model.spec.inputs]);
+  const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
+  builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
+  let result = recordChain(builder, X, model.placed('evaluate', undefined, true))?.output ?? X;
+  if (output !== 'logits' && (output !== 'values' || model.ownLink !== undefined)) {
+    const logits = result;
+    const classes = output === 'classes';
+    result = builder.tensor('result', [batch, classes ? 1 : model.outputs]);
+    builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
+  }
+  builder.keep(result);
+  return { builder, result };
+}
+
+function isBuffer(inputs: PredictInputs): inputs is GPUBuffer {
+  return typeof GPUBuffer !== 'undefined' && inputs instanceof GPUBuffer;
+}

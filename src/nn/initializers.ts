@@ -1,0 +1,211 @@
+import { demand, type Kind } from '../base/check.js';
+import { MlpError } from '../base/errors.js';
+import type { Random } from '../base/random.js';
+
+/** How parameters start: a name, or an object where there is something to say. */
+export type Initializer =
+  | PlainName
+  | 'orthogonal'
+  | { readonly type: PlainName }
+  | { readonly type: 'constant'; readonly value: number }
+  | { readonly type: 'normal'; readonly deviation: number; readonly mean?: number }
+  | { readonly type: 'uniform'; readonly low: number; readonly high: number }
+  | { readonly type: 'orthogonal'; readonly gain?: number };
+
+type PlainName = 'zeros' | 'heNormal' | 'heUniform' | 'xavierNormal' | 'xavierUniform' | 'lecunNormal' | 'lecunUniform';
+
+type InitializerName = PlainName | 'constant' | 'normal' | 'uniform' | 'orthogonal';
+type Options = Readonly<Record<string, number>>;
+
+/** A row of the table. */
+interface InitializerRow {
+  /** What each option must be, and its default if there is one. */
+  readonly options: Readonly<Record<string, { readonly kind: Kind; readonly default?: number }>>;
+  /** Whether it goes by the fans, which only a weight matrix has. */
+  readonly byFans: boolean;
+  /** What gives the elements of a (fanIn, fanOut) matrix, row by row. */
+  sampler(random: Random, options: Options, fanIn: number, fanOut: number): () => number;
+}
+
+type Variance = (fanIn: number, fanOut: number) => number;
+
+const normalBy = (variance: Variance): InitializerRow => ({
+  options: {},
+  byFans: true,
+  sampler(random, _, fanIn, fanOut) {
+    const deviation = Math.sqrt(variance(fanIn, fanOut));
+    return () => deviation * random.normal();
+  },
+});
+
+const uniformBy = (variance: Variance): InitializerRow => ({
+  options: {},
+  byFans: true,
+  sampler(random, _, fanIn, fanOut) {
+    const limit = Math.sqrt(3) * Math.sqrt(variance(fanIn, fanOut));
+    return () => random.uniform(-limit, limit);
+  },
+});
+
+const he: Variance = (fanIn) => 2 / fanIn;
+const xavier: Variance = (fanIn, fanOut) => 2 / (fanIn + fanOut);
+const lecun: Variance = (fanIn) => 1 / fanIn;
+const finite = { kind: 'a finite number' } as const;
+
+/**
+ * Every initializer, once. Those by the fans have mean 0 and a variance of 2/fanIn (He et al. 2015), 2/(fanIn + fanOut)
+ * (Xavier: Glorot and Bengio 2010) or 1/fanIn (LeCun et al. 1998); orthogonal is Saxe et al. 2014.
+ */
+const table: Readonly<Record<InitializerName, InitializerRow>> = {
+  zeros: { options: {}, byFans: false, sampler: () => () => 0 },
+  constant: {
+    options: { value: finite },
+    byFans: false,
+    sampler:
+      (_, { value = 0 }) =>
+      () =>
+        value,
+  },
+  normal: {
+    options: { deviation: { kind: 'a finite number ≥ 0' }, mean: { ...finite, default: 0 } },
+    byFans: false,
+    sampler:
+      (random, { deviation = 0, mean = 0 }) =>
+      () =>
+        mean + deviation * random.normal(),
+  },
+  uniform: {
+    options: { low: finite, high: finite },
+    byFans: false,
+    sampler:
+      (random, { low = 0, high = 0 }) =>
+      () =>
+        random.uniform(low, high),
+  },
+  heNormal: normalBy(he),
+  heUniform: uniformBy(he),
+  xavierNormal: normalBy(xavier),
+  xavierUniform: uniformBy(xavier),
+  lecunNormal: normalBy(lecun),
+  lecunUniform: uniformBy(lecun),
+  orthogonal: { options: { gain: { ...finite, default: 1 } }, byFans: true, sampler: orthogonal },
+};
+
+const isKnown = (type: string): type is InitializerName => Object.hasOwn(table, type);
+
+/** Initial values of a (fanIn, fanOut) matrix, or of (units) numbers with `fanOut` 1. The initializer has been checked. */
+export function initialValues(
+  initializer: Initializer,
+  fanIn: number,
+  fanOut: number,
+  random: Random,
+): Float32Array<ArrayBuffer> {
+  const { type, ...given } = asObject(initializer);
+  const { options, sampler } = table[type as InitializerName];
+  const draw = sampler(random, { ...defaults(options), ...given }, fanIn, fanOut);
+  const values = new Float32Array(fanIn * fanOut);
+  for (let i = 0; i < values.length; i++) values[i] = draw();
+  return values;
+}
+
+/** Plain data that gives the same initializer again, every default filled in. Nothing is checked. */
+export function initializerSpec(initializer: Initializer): Initializer {
+  const { type, ...given } = asObject(initializer);
+  if (!isKnown(type)) return initializer;
+  const all = { ...defaults(table[type].options), ...given };
+  return (Object.keys(all).length === 0 ? type : { type, ...all }) as Initializer;
+}
+
+/**
+ * @param where begins the message: `Mlp.create: layer 0 (dense) has initializer`
+ * @param isMatrix whether it is for weights, which have fans; a bias has none
+ * @throws {MlpError} `unknown-initializer`, or `bad-initializer` for an option outside of its range
+ */
+export function checkInitializer(where: string, initializer: Initializer, isMatrix: boolean): void {
+  const { type, ...given } = asObject(initializer);
+  const suitable = Object.entries(table).filter(([, { byFans }]) => isMatrix || !byFans);
+  const names = suitable.map(([name]) => name);
+  if (!names.includes(type)) {
+    const why = isKnown(type) ? 'is for weights' : 'is not known';
+    throw new MlpError('unknown-initializer', `${where} "${type}", which ${why}. Known: ${names.join(', ')}.`);
+  }
+  const { options } = table[type as InitializerName];
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(options, name)) continue;
+    const known = Object.keys(options).join(' and ') || 'none';
+    throw new MlpError('bad-initializer', `${where} ${type} with the option ${name}; its options: ${known}.`);
+  }
+  const all: Readonly<Record<string, unknown>> = { ...defaults(options), ...given };
+  for (const [name, { kind }] of Object.entries(options)) {
+    demand(`${where} ${type} with`, { [name]: all[name] }, kind, 'bad-initializer');
+  }
+  const { low = 0, high = 0 } = all as Options;
+  if (low > high) {
+    throw new MlpError(
+      'bad-initializer',
+      `${where} ${type} with low = ${low} and high = ${high}; low is at most high.`,
+    );
+  }
+}
+
+/** He for the relu family, LeCun for selu, Xavier (Glorot) else. */
+export function defaultInitializer(activation: string): Initializer {
+  if (activation === 'selu') return 'lecunNormal';
+  return ['relu', 'leakyRelu', 'prelu', 'elu', 'swish', 'gelu', 'geluTanh'].includes(activation)
+    ? 'heNormal'
+    : 'xavierUniform';
+}
+
+function asObject(initializer: Initializer): { readonly type: string } & Options {
+  return (typeof initializer === 'object' && initializer !== null ? initializer : { type: initializer }) as {
+    type: string;
+  } & Options;
+}
+
+function defaults(options: InitializerRow['options']): Options {
+  const withDefault = Object.entries(options).filter(([, option]) => option.default !== undefined);
+  return Object.fromEntries(withDefault.map(([name, option]) => [name, option.default ?? 0]));
+}
+
+/** Below this share of its length, what is left of a vector may have lost its right angles to rounding. */
+const SHARE = 2 ** -10;
+
+/**
+ * gain·Q, whose columns are orthonormal, or whose rows are where there are fewer of them: Q of the QR decomposition of
+ * normal numbers, by Gram and Schmidt in float64. They make R's diagonal positive, as PyTorch's `orthogonal_` does, so that
+ * every Q is equally likely.
+ */
+function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut: number): () => number {
+  const vectors: Float64Array[] = [];
+  const length = Math.max(fanIn, fanOut);
+  while (vectors.length < Math.min(fanIn, fanOut)) {
+    const vector = Float64Array.from({ length }, () => random.normal());
+    let norm = Math.sqrt(dot(vector, vector));
+    let before: number;
+    do {
+      before = norm;
+      for (const other of vectors) addScaled(vector, other, -dot(vector, other));
+      norm = Math.sqrt(dot(vector, vector));
+    } while (norm < SHARE * before);
+    for (let i = 0; i < length; i++) vector[i] = (vector[i] ?? 0) / norm;
+    vectors.push(vector);
+  }
+  let next = 0;
+  return () => {
+    const [row, column] = [Math.floor(next / fanOut), next % fanOut];
+    next += 1;
+    const [number, place] = fanIn < fanOut ? [row, column] : [column, row];
+    return gain * (vectors[number]?.[place] ?? 0);
+  };
+}
+
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += (x[i] ?? 0) * (y[i] ?? 0);
+  return sum;
+}
+
+/** x ← x + factor·y */
+function addScaled(x: Float64Array, y: Float64Array, factor: number): void {
+  for (let i = 0; i < x.length; i++) x[i] = (x[i] ?? 0) + factor * (y[i] ?? 0);
+}

@@ -1,0 +1,177 @@
+import { demand } from '../base/check.js';
+import { FormatError, MlpError } from '../base/errors.js';
+import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
+import type { Scheduled } from '../nn/schedules/schedule.js';
+import type { Storage } from '../plan/tensor.js';
+import type { Training } from './step.js';
+
+/** Where training is. Plain data: what else is put here comes back as it is. */
+export interface Progress {
+  /** Steps and epochs so far: they number the batches, and the orders in which epochs take the samples. */
+  readonly steps: number;
+  readonly epochs: number;
+  /** Of the steps to come; a schedule's starting point. */
+  readonly learningRate: number;
+  /** What the schedule remembers, if there is one that does. */
+  readonly scheduled?: Scheduled | undefined;
+}
+
+/** Everything that training goes on from. */
+export interface Checkpoint {
+  /** What is trained, and how, by name: plain data. */
+  readonly training: Readonly<Record<string, unknown>>;
+  readonly progress: Progress;
+  /** What is on the GPU from step to step, by name: parameters, and an optimizer's state. */
+  readonly state: ReadonlyMap<string, Uint8Array>;
+}
+
+const MAGIC = new TextEncoder().encode('mlp-ckpt');
+const VERSION = 1;
+/** The magic and the blob's length come before the safetensors file, its CRC-32 behind. */
+const HEAD_BYTES = 16;
+const CRC_BYTES = 4;
+const MOST_SHOWN = 300;
+
+/** One blob, which says how long it is and what its CRC-32 is, so that a truncated one is noticed. */
+export function writeCheckpoint({ training, progress, state }: Checkpoint): Uint8Array<ArrayBuffer> {
+  const tensors = [...state].map(([name, data]): [string, FileTensor] => [
+    name,
+    { dtype: 'F32', shape: [data.length / 4], data },
+  ]);
+  const metadata = new Map([['checkpoint', JSON.stringify({ version: VERSION, training, progress })]]);
+  const file = writeSafetensors({ tensors: new Map(tensors), metadata });
+  const blob = new Uint8Array(HEAD_BYTES + file.length + CRC_BYTES);
+  const view = new DataView(blob.buffer);
+  blob.set(MAGIC);
+  view.setBigUint64(MAGIC.length, BigInt(blob.length), true);
+  blob.set(file, HEAD_BYTES);
+  const end = blob.length - CRC_BYTES;
+  view.setUint32(end, crc32(blob.subarray(0, end)), true);
+  return blob;
+}
+
+/**
+ * Reads a checkpoint for a training that is there already.
+ * @param training what it must be of
+ * @param sizes the bytes of each state that it must have
+ * @throws {FormatError} if it is truncated, changed, or has other state
+ * @throws {MlpError} `other-training`, with what is not the same
+ */
+export function readCheckpoint(
+  bytes: Uint8Array | ArrayBuffer,
+  training: Checkpoint['training'],
+  sizes: ReadonlyMap<string, number>,
+): Pick<Checkpoint, 'progress' | 'state'> {
+  const { tensors, metadata } = readSafetensors(contents(bytes), 'restore');
+  const saved = parse(metadata.get('checkpoint') ?? '');
+  const other = Object.keys(training).find((name) => json(training[name]) !== json(saved.training?.[name]));
+  if (other !== undefined) {
+    throw new MlpError(
+      'other-training',
+      `restore: the checkpoint is of ${other} = ${shown(saved.training?.[other])}, but here it is ${shown(training[other])}. Make the model and the trainer as they were.`,
+    );
+  }
+  const progress = saved.progress as Progress;
+  try {
+    const { steps, epochs, learningRate } = progress;
+    demand('progress has', { steps, epochs }, 'an integer ≥ 0');
+    demand('progress has', { learningRate }, 'a finite number ≥ 0');
+  } catch (cause) {
+    throw new FormatError(`restore: the checkpoint does not say where training is: ${String(cause)}`, { cause });
+  }
+  const state = new Map([...tensors].map(([name, { data }]) => [name, data]));
+  for (const name of new Set([...sizes.keys(), ...state.keys()])) {
+    if (state.get(name)?.length === sizes.get(name)) continue;
+    throw new FormatError(
+      `restore: "${name}" has ${state.get(name)?.length ?? 'no'} bytes in the checkpoint, but ${sizes.get(name) ?? 'none'} here. Another version of the library wrote it.`,
+    );
+  }
+  return { progress, state };
+}
+
+/** A checkpoint of a training. @param state what the GPU kept at that point of the progress, by name */
+export function checkpoint(
+  training: Training,
+  progress: Progress,
+  state: Checkpoint['state'],
+): Uint8Array<ArrayBuffer> {
+  return writeCheckpoint({ training: specsOf(training), progress, state });
+}
+
+/** Puts what a checkpoint has back on the GPU, where it is kept by these names. @throws as `readCheckpoint` */
+export function restore(
+  bytes: Uint8Array | ArrayBuffer,
+  training: Training,
+  kept: ReadonlyMap<string, Storage>,
+): Progress {
+  const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
+  const { progress, state } = readCheckpoint(bytes, specsOf(training), sizes);
+  for (const [name, values] of state) {
+    const storage = kept.get(name);
+    if (storage !== undefined) training.model.gpu.write(storage.buffer, 0, values);
+  }
+  return progress;
+}
+
+/** What decides the bits of training, apart from the data: plain data. */
+function specsOf({ model, loss, optimizer, batch, clip, penalties }: Training): Checkpoint['training'] {
+  const all = penalties && { l1: 0, l2: 0, ...penalties };
+  return { ...model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize: batch, clip, penalties: all };
+}
+
+/** The file within a blob that is whole. */
+function contents(bytes: Uint8Array | ArrayBuffer): Uint8Array {
+  const blob = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  if (MAGIC.some((byte, i) => byte !== (blob[i] ?? byte))) {
+    throw new FormatError(
+      'restore: the bytes do not begin as those of checkpoint() do. Models are read by Mlp.load().',
+    );
+  }
+  const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
+  const length = blob.length < HEAD_BYTES ? 'more' : view.getBigUint64(MAGIC.length, true);
+  if (length !== BigInt(blob.length)) {
+    const why = Number(length) < blob.length ? 'something follows it' : 'it is truncated';
+    throw new FormatError(`restore: the checkpoint has ${blob.length} bytes, but should have ${length}: ${why}.`);
+  }
+  const end = blob.length - CRC_BYTES;
+  if (end < HEAD_BYTES || view.getUint32(end, true) !== crc32(blob.subarray(0, end))) {
+    throw new FormatError('restore: the checkpoint has changed since it was made: its CRC-32 is another.');
+  }
+  return blob.subarray(HEAD_BYTES, end);
+}
+
+interface Saved {
+  readonly version?: unknown;
+  readonly training?: Readonly<Record<string, unknown>>;
+  readonly progress?: unknown;
+}
+
+function parse(text: string): Saved {
+  let saved: Saved;
+  try {
+    saved = Object(JSON.parse(text));
+  } catch (cause) {
+    throw new FormatError('restore: the checkpoint does not say what it is of.', { cause });
+  }
+  if (saved.version === VERSION) return saved;
+  throw new FormatError(
+    `restore: the checkpoint is of version ${String(saved.version)}; this library reads version ${VERSION}.`,
+  );
+}
+
+const json = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+/** As messages show it: the means of a thousand inputs are not for reading. */
+const shown = (value: unknown): string =>
+  json(value).length > MOST_SHOWN ? `${json(value).slice(0, MOST_SHOWN)}…` : json(value);
+
+/** The CRC-32 of zip, gzip and PNG: the reflected polynomial 0xedb88320, begun and ended with all bits inverted (ISO 3309). */
+export function crc32(bytes: Uint8Array): number {
+  const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0xedb88320;
+    return crc;
+  });
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}

@@ -1,0 +1,65 @@
+import { demand } from '../base/check.js';
+import type { Model } from '../model/model.js';
+import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
+import { Tensor } from '../plan/tensor.js';
+
+export interface EarlyStoppingOptions extends Monitor {
+  /** Epochs in a row without an improvement after which training stops; 5 by default. */
+  readonly patience?: number;
+  /** What counts as an improvement: more than this. */
+  readonly minimumDelta?: number;
+  /** Whether the model has the parameters of its best epoch at the end, if no signal stopped `fit`; true by default. */
+  readonly restoreBest?: boolean;
+}
+
+/** @throws {MlpError} `bad-option`, also if an outcome like that does not have what is monitored */
+export function earlyStopping(model: Model, options: EarlyStoppingOptions, outcome: Outcome): EarlyStopping {
+  const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
+  demand('earlyStopping:', { patience }, 'a positive integer');
+  demand('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
+  checkMode('earlyStopping:', mode, 'bad-option');
+  monitored('earlyStopping:', outcome, monitor, 'bad-option');
+  return new EarlyStopping(model, { monitor, mode, patience, minimumDelta, restoreBest });
+}
+
+/** Ends `fit` when a number no longer improves, and keeps the best parameters in a copy on the GPU. */
+export class EarlyStopping {
+  readonly #model: Model;
+  readonly #options: Required<EarlyStoppingOptions>;
+  readonly #kept: readonly { readonly live: Tensor; readonly copy: Tensor }[];
+  #best: number | undefined;
+  #bad = 0;
+
+  constructor(model: Model, options: Required<EarlyStoppingOptions>) {
+    this.#model = model;
+    this.#options = options;
+    const kept = options.restoreBest ? [model.values, model.states] : [];
+    this.#kept = kept.map((live) => ({ live, copy: Tensor.empty(model.gpu, live.shape, 'best parameters') }));
+  }
+
+  /** Looks at an epoch. @returns whether it was one too many */
+  observe(outcome: Outcome): boolean {
+    const { monitor, mode, patience, minimumDelta } = this.#options;
+    const value = monitored('earlyStopping:', outcome, monitor, 'bad-option');
+    const best = this.#best ?? (mode === 'min' ? Infinity : -Infinity);
+    // A NaN is never an improvement.
+    if ((mode === 'min' ? best - value : value - best) > minimumDelta) {
+      this.#best = value;
+      this.#bad = 0;
+      for (const { live, copy } of this.#kept) this.#model.gpu.copy(live, copy);
+      return false;
+    }
+    this.#bad += 1;
+    return this.#bad >= patience;
+  }
+
+  /** Gives the model the parameters of its best epoch. */
+  restore(): void {
+    if (this.#best === undefined || this.#bad === 0) return;
+    for (const { live, copy } of this.#kept) this.#model.gpu.copy(copy, live);
+  }
+
+  dispose(): void {
+    for (const { copy } of this.#kept) copy.dispose();
+  }
+}

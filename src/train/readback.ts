@@ -1,0 +1,96 @@
+import type { Gpu } from '../gpu/gpu.js';
+import type { DType, Tensor } from '../plan/tensor.js';
+
+/** What was in the tensors after the submit with this tag. */
+export interface Report {
+  readonly tag: number;
+  /** When it turned up, as `performance.now()` tells. */
+  readonly time: number;
+  readonly values: readonly ArrayBuffer[];
+}
+
+const RING = 3;
+
+/**
+ * Reads a few small tensors again and again without anybody waiting: each submit copies them into a free staging buffer
+ * of a ring, if there is one, and the values turn up when the GPU has got there.
+ */
+export class Reports {
+  readonly #gpu: Gpu;
+  readonly #tensors: readonly Tensor<DType>[];
+  readonly #free: GPUBuffer[] = [];
+  readonly #all: readonly GPUBuffer[];
+  readonly #pending: Set<Promise<void>> = new Set<Promise<void>>();
+  #landed: Report[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #next: { readonly staging: GPUBuffer; readonly tag: number } | undefined;
+  #disposed = false;
+
+  constructor(gpu: Gpu, tensors: readonly Tensor<DType>[]) {
+    this.#gpu = gpu;
+    this.#tensors = tensors;
+    const bytes = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    // One more than the ring: kept for a copy that must not be left out.
+    this.#all = Array.from({ length: RING + 1 }, () => gpu.allocateStaging(bytes, 'report'));
+    this.#free.push(...this.#all);
+  }
+
+  /** Encodes a copy behind the submit's work. @param must take the buffer that is kept back, if no other is free */
+  copy(encoder: GPUCommandEncoder, tag: number, must: boolean): void {
+    if (this.#free.length <= (must ? 0 : 1)) return;
+    const staging = this.#free.pop();
+    if (staging === undefined) return;
+    let offset = 0;
+    for (const { buffer, byteOffset, byteLength } of this.#tensors) {
+      encoder.copyBufferToBuffer(buffer, byteOffset, staging, offset, byteLength);
+      offset += byteLength;
+    }
+    this.#next = { staging, tag };
+  }
+
+  /** Asks for what was copied, after its submit. */
+  map(): void {
+    if (this.#next === undefined) return;
+    const { staging, tag } = this.#next;
+    this.#next = undefined;
+    const pending = this.#gpu
+      .map(staging, staging.size)
+      .then((bytes) => {
+        let offset = 0;
+        const values = this.#tensors.map(({ byteLength }) => {
+          offset += byteLength;
+          return bytes.slice(offset - byteLength, offset);
+        });
+        this.#landed.push({ tag, time: performance.now(), values });
+        this.#free.push(staging);
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#pending.delete(pending);
+        if (this.#disposed) this.#gpu.free(staging);
+      });
+    this.#pending.add(pending);
+  }
+
+  /** What has turned up since the last call, oldest first. @throws what a readback failed with */
+  take(): Report[] {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const landed = this.#landed;
+    this.#landed = [];
+    return landed;
+  }
+
+  /** Waits for everything that was asked for. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  /** Frees the staging buffers; those still being mapped, when that is over. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const staging of this.#free) this.#gpu.free(staging);
+    this.#free.length = 0;
+  }
+}

@@ -1,0 +1,112 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, posix } from 'node:path';
+import { expect, test } from 'vitest';
+import { SNIPPETS } from '../shaders/plugin.js';
+import { missingEntries } from '../tools/complete-lock.mjs';
+
+const root = new URL('../', import.meta.url);
+
+/**
+ * src/ from top to bottom: files of the root, and folders. A file imports from its own folder or from floors below; rooms of
+ * one floor do not know each other.
+ */
+const FLOORS: readonly (readonly string[])[] = [
+  ['index.ts', 'kernels.ts'],
+  ['mlp.ts'],
+  ['train'],
+  ['model'],
+  ['fusion', 'nn', 'data'],
+  ['kernels'],
+  ['gpu', 'plan'],
+  ['base'],
+];
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .sort();
+const textOf = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+const shaderFiles = filesIn('shaders').filter((path) => path.endsWith('.wgsl'));
+const sources = filesIn('src').filter((path) => path.endsWith('.ts'));
+const tests = filesIn('test').filter((path) => path.endsWith('.ts'));
+/** The room that a file of src is in: a folder, or the file itself in the root. */
+const roomOf = (file: string): string => file.split('/')[0] ?? file;
+const floorOf = (file: string): number => FLOORS.findIndex((rooms) => rooms.includes(roomOf(file)));
+
+/** What a module's `import … from`, `export … from` and `import(…)` name, types too. */
+const importsOf = (file: string): string[] => {
+  const statements =
+    /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  return [...textOf(`src/${file}`).matchAll(statements)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+};
+
+test('the search for imports finds every form', () => {
+  expect(importsOf('plan/plan.ts')).toContain('./dispatch.js');
+  expect(sources.flatMap(importsOf).length).toBeGreaterThan(50);
+});
+
+test('src has at most nine floors, three files in its root, and no file or folder without a floor', () => {
+  expect(FLOORS.length).toBeLessThanOrEqual(9);
+  expect(sources.filter((file) => !file.includes('/'))).toEqual(['index.ts', 'kernels.ts', 'mlp.ts']);
+  expect(sources.filter((file) => floorOf(file) < 0)).toEqual([]);
+});
+
+test.each(sources)('src/%s imports only what is below it', (file) => {
+  const upward = importsOf(file).filter((name) => {
+    const target = posix.join(dirname(file), name).replace(/\.js$/, '.ts');
+    if (name.endsWith('.wgsl'))
+      return roomOf(file) !== 'kernels' || !shaderFiles.includes(target.slice('../shaders/'.length));
+    if (!name.startsWith('.')) return true; // a package: there are no run-time dependencies
+    // Until there is an interface for devices, these two rooms are one; and the specialiser serves the compiler.
+    const isBelow =
+      floorOf(target) > floorOf(file) ||
+      roomOf(target) === roomOf(file) ||
+      (floorOf(target) === floorOf(file) && roomOf(file) !== 'nn' && roomOf(file) !== 'data') ||
+      target.endsWith('/specialize.ts');
+    return !(name.endsWith('.js') && sources.includes(target) && isBelow);
+  });
+  expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
+});
+
+/** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */
+const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|parts|backward|parameters)$/;
+const shaders = shaderFiles.map((path) => basename(path, '.wgsl')).filter((name) => !SNIPPETS.includes(name));
+
+test.each(shaders)('%s.wgsl has its kernel, its reference and its tests', (shader) => {
+  const stem = VARIANTS.exec(shader)?.[1] ?? shader;
+  const wanted: Readonly<Record<string, readonly [files: readonly string[], path: RegExp]>> = {
+    'src/kernels': [sources, new RegExp(`^kernels/(?:.*/)?${stem}\\.ts$`)],
+    'test/reference': [tests, new RegExp(`^reference/${stem}\\.ts$`)],
+    'test/kernels': [tests, new RegExp(`^kernels/(?:.*/)?${stem}\\.gpu\\.test\\.ts$`)],
+  };
+  const missing = Object.entries(wanted).filter(([, [files, path]]) => !files.some((file) => path.test(file)));
+  expect(missing.map(([folder]) => `${folder}/…/${stem}`)).toEqual([]);
+});
+
+test('a test file has a name for its kind of tests; helpers are in support, torch and reference', () => {
+  const stray = tests.filter(
+    (path) => !/(?:^|\/)[\w-]+(?:\.gpu|\.page)?\.test\.ts$|^(?:support|torch|reference)\//.test(path),
+  );
+  expect(stray).toEqual([]);
+});
+
+const manifest: Record<string, Record<string, string> | undefined> = JSON.parse(textOf('package.json'));
+
+test('the package has no run-time dependencies', () => {
+  for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies']) {
+    expect(manifest[kind] ?? {}, kind).toEqual({});
+  }
+});
+
+test('every version is pinned', () => {
+  const versions = Object.entries(manifest.devDependencies ?? {});
+  expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+});
+
+test('package-lock.json has an entry for every platform, or npm ci refuses it', () => {
+  const { packages } = JSON.parse(textOf('package-lock.json'));
+  expect(
+    missingEntries(packages).map(([path]) => path),
+    'run `node tools/complete-lock.mjs`',
+  ).toEqual([]);
+});

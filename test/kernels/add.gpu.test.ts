@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
+import { type Activation, add, Tensor } from '../../src/kernels.js';
+import * as reference from '../reference/add.js';
+import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../support/gpu.js';
+
+const rows = Object.keys(activationTable) as ActivationRowName[];
+const activationOf = (name: ActivationRowName): Activation =>
+  name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
+
+test.for(rows)('f(A + B), its pre-activation and its gate: %s', async (name) => {
+  const gpu = await sharedGpu();
+  const activation = activationOf(name);
+  const shape = [5, 13] as const;
+  const [A, B, at] = [randomMatrix(...shape, 1, 2), randomMatrix(...shape, 2, 2), randomMatrix(...shape, 3)];
+  const Y = new Guarded(gpu, [2, ...shape]);
+  gpu.run([add(upload(gpu, A), upload(gpu, B), Y.tensor, { activation, keepPreActivation: true })]);
+  const both = await Y.read();
+  expect(both.subarray(0, 65)).toBeWithin(reference.add(A, B, activation), 'Y');
+  expect(both.subarray(65)).toBeWithin(reference.add(A, B), 'Z');
+  const gated = new Guarded(gpu, shape);
+  gpu.run([add(upload(gpu, A), upload(gpu, B), gated.tensor, { gate: { activation, at: upload(gpu, at) } })]);
+  expect(await gated.read()).toBeWithin(reference.addGated(A, B, at, activation), 'gated');
+});
+
+test.for([[1, 1] as const, [64, 4] as const, [257, 31] as const])('(%i, %i), with B and without', async (shape) => {
+  const gpu = await sharedGpu();
+  const [height, width] = shape;
+  const [A, B] = [randomMatrix(height, width, 1), randomMatrix(height, width, 2)];
+  const [sum, copy] = [new Guarded(gpu, shape), new Guarded(gpu, shape)];
+  gpu.run([add(unpadded(gpu, A), unpadded(gpu, B), sum.tensor), add(unpadded(gpu, A), undefined, copy.tensor)]);
+  expect(await sum.read()).toBeWithin(reference.add(A, B));
+  expect(await copy.read()).toEqual(Float32Array.from(A.values));
+});
+
+test('shapes that do not fit are refused', async () => {
+  const gpu = await sharedGpu();
+  const [A, B] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [2, 4])];
+  expect(() => add(A, B, Tensor.empty(gpu, [2, 3]))).toThrow('A is (2, 3), B is (2, 4), Y is (2, 3)');
+  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { keepPreActivation: true })).toThrow('Y twice as many');
+  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { gate: { activation: 'tanh', at: B } })).toThrow(
+    'the gate is (2, 4)',
+  );
+  expect(() =>
+    add(A, A, Tensor.empty(gpu, [2, 3]), { activation: 'tanh', gate: { activation: 'tanh', at: A } }),
+  ).toThrow('add: a gate goes without an activation.');
+});
