@@ -39,13 +39,7 @@ export default [
     import: quickStart,
     limit: '43.8 kB',
     gzip: true,
-    modifyEsbuildConfig: including([
-      'train/trainer',
-      'model/predict',
-      'matmul/variants',
-      'software/specialize',
-      'fusion/split-k',
-    ]),
+    modifyEsbuildConfig: including(['trainer', 'predict', 'variants', 'specialize', 'split-k']),
   },
   {
     name: "one kernel: import { matmul } from 'webgpu-mlp/kernels'",
