@@ -1,7 +1,8 @@
 import type { Pipeline } from '../src/gpu/pipeline.js';
 import type { Gpu, Tensor } from '../src/index.js';
-import { choose, type Dispatch } from '../src/plan/dispatch.js';
-import { PlanBuilder } from '../src/plan/plan.js';
+import { PlanBuilder } from '../src/plan/builder.js';
+import { choose, type Dispatch, NO_STEP, type StepValues } from '../src/plan/dispatch.js';
+import type { BufferCopy } from '../src/plan/memory.js';
 import type { Contender } from './case.js';
 
 /** A pipeline is compiled once, whoever asks first; what that took is known to all. */
@@ -32,18 +33,12 @@ export async function replay(
   dispatches: readonly Dispatch[],
   tensors: readonly Pick<Tensor, 'dispose'>[],
   more: Partial<Contender> = {},
-): Promise<Contender & { submit(count: number, after?: (encoder: GPUCommandEncoder) => void): void }> {
+): Promise<Contender & { submit(count: number, copies?: readonly BufferCopy[]): void }> {
   let compileMs = 0;
   for (const dispatch of dispatches) compileMs += await compileTime(gpu, dispatch);
   const plan = record(dispatches).build(gpu, name);
-  const submit = (count: number, after?: (encoder: GPUCommandEncoder) => void): void =>
-    gpu.submit(
-      name,
-      (pass) => {
-        for (let i = 0; i < count; i++) plan.encode(pass, 0);
-      },
-      after,
-    );
+  const submit = (count: number, copies?: readonly BufferCopy[]): void =>
+    plan.run(name, new Array<StepValues>(count).fill(NO_STEP), copies);
   return {
     name,
     compileMs,

@@ -12,7 +12,6 @@ export {
 export type { Statistics } from './data/statistics.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './data/toy.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
-export type { MemoryReport } from './gpu/pool.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export type { Activation, ActivationName, Sharing } from './kernels/activations.js';
 export type { Penalties } from './kernels/update.js';
@@ -64,6 +63,8 @@ export { type ReduceOnPlateauOptions, reduceOnPlateau } from './nn/schedules/red
 export type { Position, Schedule, ScheduleState } from './nn/schedules/schedule.js';
 export { type StepDecayOptions, stepDecay } from './nn/schedules/step-decay.js';
 export { type WarmUpOptions, warmUp } from './nn/schedules/warm-up.js';
+export type { Device, DeviceInfo } from './plan/device.js';
+export type { BufferUse, DeviceBuffer, DeviceMemory, MemoryReport } from './plan/memory.js';
 export type { PlannedDispatch } from './plan/plan.js';
 export { Tensor } from './plan/tensor.js';
 export type { Clip } from './train/clip.js';

@@ -52,6 +52,7 @@ export {
   trainTiny,
 } from './kernels/train-tiny.js';
 export { valueSums } from './kernels/value-sums.js';
+export type { PlanBuilder } from './plan/builder.js';
 export {
   type AdapterTraits,
   type Dispatch,
@@ -62,6 +63,5 @@ export {
   program,
   type StepValues,
 } from './plan/dispatch.js';
-export type { PlanBuilder } from './plan/plan.js';
 export { type Access, defineShader, type Shader, type ShaderDeclaration, type Word } from './plan/shader.js';
 export { Tensor, unaligned } from './plan/tensor.js';

@@ -1,10 +1,10 @@
 import { DisposedError, MlpError } from './base/errors.js';
 import { table } from './base/text-table.js';
-import type { Gpu } from './gpu/gpu.js';
 import type { LayerMakers } from './model/file.js';
 import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
 import type { AnyMetric } from './nn/metrics/metric.js';
+import type { Device } from './plan/device.js';
 import type { TrainerOptions } from './train/options.js';
 import type { Trainer } from './train/trainer.js';
 
@@ -40,8 +40,8 @@ export class Mlp {
    * A model with initialised parameters.
    * @throws {ShapeError|MlpError} that names the layer and what is wrong with it, before any GPU work
    */
-  static async create(gpu: Gpu, options: ModelOptions): Promise<Mlp> {
-    return new Mlp(await Model.create(gpu, options));
+  static async create(device: Device, options: ModelOptions): Promise<Mlp> {
+    return new Mlp(await Model.create(device, options));
   }
 
   /**
@@ -49,11 +49,11 @@ export class Mlp {
    * @throws {FormatError} for a file that does not hold together, before any GPU work
    * @throws {MlpError} `unknown-layer` for a layer that neither the library nor `layers` knows
    */
-  static async load(gpu: Gpu, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
-    gpu.check();
+  static async load(device: Device, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
+    device.check();
     const { readModelFile } = await import('./model/file.js');
     const file = readModelFile(bytes, options.layers);
-    const mlp = await Mlp.create(gpu, file.options);
+    const mlp = await Mlp.create(device, file.options);
     mlp.setWeights(file.weights);
     return mlp;
   }
@@ -182,6 +182,6 @@ export class Mlp {
 
   #check(): void {
     if (this.#disposed) throw new DisposedError('This model has been disposed. Make a new one with Mlp.create().');
-    this.#model.gpu.check();
+    this.#model.device.check();
   }
 }

@@ -12,12 +12,12 @@ const root = new URL('../', import.meta.url);
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'kernels.ts'],
-  ['mlp.ts'],
+  ['mlp.ts', 'gpu'],
   ['train'],
   ['model'],
   ['fusion', 'nn', 'data'],
   ['kernels'],
-  ['gpu', 'plan'],
+  ['plan'],
   ['base'],
 ];
 
@@ -57,15 +57,15 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
     if (name.endsWith('.wgsl'))
       return roomOf(file) !== 'kernels' || !shaderFiles.includes(target.slice('../shaders/'.length));
     if (!name.startsWith('.')) return true; // a package: there are no run-time dependencies
-    // Until there is an interface for devices, these two rooms are one; and the specialiser serves the compiler.
-    const isBelow =
-      floorOf(target) > floorOf(file) ||
-      roomOf(target) === roomOf(file) ||
-      (floorOf(target) === floorOf(file) && roomOf(file) !== 'nn' && roomOf(file) !== 'data') ||
-      target.endsWith('/specialize.ts');
+    const isBelow = floorOf(target) > floorOf(file) || roomOf(target) === roomOf(file);
     return !(name.endsWith('.js') && sources.includes(target) && isBelow);
   });
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
+});
+
+test.each(sources.filter((file) => roomOf(file) !== 'gpu'))('src/%s names no WebGPU type', (file) => {
+  const code = textOf(`src/${file}`).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+  expect(code.match(/\bGPU[A-Z]\w*|\bnavigator\b/g) ?? []).toEqual([]);
 });
 
 /** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */

@@ -1,7 +1,7 @@
-import type { Pass } from '../../src/gpu/command.js';
+import { bindAll, encode, type Pass } from '../../src/gpu/replay.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { type Dispatch, dispatch, program } from '../../src/plan/dispatch.js';
-import { type Plan, PlanBuilder } from '../../src/plan/plan.js';
+import type { DeviceBuffer } from '../../src/plan/memory.js';
 import type { Shader } from '../../src/plan/shader.js';
 import type { Case } from '../case.js';
 
@@ -27,11 +27,9 @@ const INDEPENDENT = 64;
 export const DEPENDENT = 'dependent dispatch';
 
 /** Sends a buffer's first bytes to the host: the least that an answer of the GPU takes. */
-export async function readBack(gpu: Gpu, { buffer }: Tensor, staging: GPUBuffer): Promise<void> {
-  const encoder = gpu.device.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size);
-  gpu.device.queue.submit([encoder.finish()]);
-  await gpu.map(staging, staging.size, true);
+export async function readBack(gpu: Gpu, { buffer }: Tensor, staging: DeviceBuffer): Promise<void> {
+  gpu.copy([{ from: buffer, fromOffset: 0, to: staging, toOffset: 0, byteLength: staging.size }]);
+  await gpu.readStaging(staging, staging.size, true);
 }
 
 /** What it costs to start work, and to hear of its end. */
@@ -46,19 +44,15 @@ export const launchCosts: Case = {
       first,
       ...Array.from({ length: INDEPENDENT - 1 }, (_, i) => Tensor.empty(gpu, [4], `word ${i + 1}`)),
     ];
-    const plans: Plan[] = [];
-    for (const word of words) {
-      const builder = new PlanBuilder();
-      builder.add(touch(word));
-      plans.push(await builder.compile(gpu, 'launch'));
-    }
-    const launch = (pass: Pass, number: number): void => plans[number]?.encode(pass, 0);
-    const staging = gpu.allocateStaging(16, 'round trip');
+    const { commands, uniforms } = bindAll(gpu, words.map(touch));
+    await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
+    const launch = (pass: Pass, number: number): void => encode(pass, commands.slice(number, number + 1));
+    const staging = gpu.allocate(16, 'round trip', 'staging');
     let freed = false;
     const dispose = (): void => {
       if (freed) return;
       freed = true;
-      for (const plan of plans) plan.dispose();
+      gpu.free(uniforms);
       for (const word of words) word.dispose();
       gpu.free(staging);
     };

@@ -87,19 +87,18 @@ const alone: Case = {
   group: 'kernel',
   async prepare({ gpu }) {
     const { dispatch, C, tensors } = prepared(gpu, { form: 'NN', M: 1, N: 400, K: 784 });
-    const staging = gpu.allocateStaging(C.byteLength, 'C on the host');
+    const staging = gpu.allocate(C.byteLength, 'C on the host', 'staging');
     const again = (once: () => Promise<unknown>): Contender['run'] => {
       return async (count) => {
         for (let i = 0; i < count; i++) await once();
       };
     };
-    const copy = (encoder: GPUCommandEncoder): void =>
-      encoder.copyBufferToBuffer(C.buffer, 0, staging, 0, staging.size);
+    const copy = { from: C.buffer, fromOffset: 0, to: staging, toOffset: 0, byteLength: staging.size };
     // Work and copy in one submit, as a prediction has them.
     const products = await replays(gpu, dispatch, tensors, ({ submit }) => ({
       run: again(() => {
-        submit(1, copy);
-        return gpu.map(staging, staging.size, true);
+        submit(1, [copy]);
+        return gpu.readStaging(staging, staging.size, true);
       }),
     }));
     const bare = again(() => readBack(gpu, C, staging));

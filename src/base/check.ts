@@ -57,7 +57,11 @@ export function demandMethod<Method extends string>(
 }
 
 /** A kernel takes a workgroup a row in some dimension. @throws {ShapeError|LimitError} */
-export function checkBatchSize(where: string, batchSize: number, limits: GPUSupportedLimits): void {
+export function checkBatchSize(
+  where: string,
+  batchSize: number,
+  limits: { readonly maxComputeWorkgroupsPerDimension: number },
+): void {
   demand(where, { batchSize }, 'a positive integer', 'shape');
   const most = limits.maxComputeWorkgroupsPerDimension;
   if (batchSize > most) {

@@ -1,6 +1,6 @@
 import { DataError, ShapeError } from '../base/errors.js';
 import { counting, type Random } from '../base/random.js';
-import type { Gpu } from '../gpu/gpu.js';
+import type { Device } from '../plan/device.js';
 import { type ArrayOf, type Tensor, upload } from '../plan/tensor.js';
 
 /** Of which kind samples are. */
@@ -50,7 +50,7 @@ export async function findFormat<Samples extends Rows>(source: Source<Samples>):
 }
 
 /** Samples at a time. */
-export function chunkRows<Samples extends Rows>({ info }: Gpu, source: Source<Samples>, format: Format): number {
+export function chunkRows<Samples extends Rows>({ info }: Device, source: Source<Samples>, format: Format): number {
   const { maxStorageBufferBindingSize, maxBufferSize } = info.limits;
   const most = Math.min(CHUNK_BYTES, maxStorageBufferBindingSize, maxBufferSize);
   const perRow = Math.max(source.features * (format.dtype === 'u8' ? 1 : 4), 4 * format.labels[1]);
@@ -95,13 +95,13 @@ export async function* chunks<Samples extends Rows>(
 
 /** All inputs on the GPU, a chunk after the other. */
 export async function* uploads<Samples extends Rows>(
-  gpu: Gpu,
+  device: Device,
   source: Source<Samples>,
 ): AsyncGenerator<{ data: Tensor<'u8'> | Tensor; rows: Uint32Array<ArrayBuffer> }> {
-  const size = chunkRows(gpu, source, await findFormat(source));
+  const size = chunkRows(device, source, await findFormat(source));
   for await (const { samples, order } of chunks(source, size)) {
     const shape = [order.length, source.features];
-    const data = upload<'u8' | 'f32'>(gpu, samples.inputs, shape, 'chunk') as Tensor<'u8'> | Tensor;
+    const data = upload<'u8' | 'f32'>(device, samples.inputs, shape, 'chunk') as Tensor<'u8'> | Tensor;
     try {
       yield { data, rows: order };
     } finally {

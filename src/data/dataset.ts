@@ -1,8 +1,8 @@
 import { checkFinite, demand, elements } from '../base/check.js';
 import { DataError, DisposedError, MlpError, ShapeError } from '../base/errors.js';
 import { counting, Random } from '../base/random.js';
-import type { Gpu } from '../gpu/gpu.js';
 import type { LabelTensor } from '../kernels/gather-rows.js';
+import type { Device } from '../plan/device.js';
 import { type ArrayOf, type Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
@@ -67,7 +67,7 @@ interface Resident {
 
 /** What a data set and the splits of it have in common. */
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
-  readonly gpu: Gpu;
+  readonly device: Device;
   readonly resident?: Resident | undefined;
   /** The class of each sample, if it has one. */
   readonly classes?: Uint32Array | undefined;
@@ -78,7 +78,7 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
 
 /** Samples with their labels, in the type they came in: resident on the GPU, or streamed to it. */
 export class Dataset {
-  readonly gpu: Gpu;
+  readonly device: Device;
   /** Samples. */
   readonly length: number;
   /** Numbers in a sample. */
@@ -95,7 +95,7 @@ export class Dataset {
   #disposed = false;
 
   private constructor(store: Store, source: Source<Samples>) {
-    this.gpu = store.gpu;
+    this.device = store.device;
     this.length = source.length;
     this.features = source.features;
     this.classNames = store.classNames;
@@ -126,27 +126,27 @@ export class Dataset {
    * @throws {ShapeError} if lengths do not fit together
    * @throws {DataError} for a class that is not an index, or a number that is not finite; it says where
    */
-  static create(gpu: Gpu, options: DatasetOptions): Dataset {
-    gpu.check();
+  static create(device: Device, options: DatasetOptions): Dataset {
+    device.check();
     const samples = checkSamples('Dataset.create', options);
     const { inputs, labels, features, words } = samples;
     const { chunk } = options;
     if (chunk !== undefined) demand('Dataset.create:', { chunk }, 'a positive integer');
     const length = inputs.length / features;
-    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.info.limits;
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
     const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
     const resident = isResident
       ? {
-          inputs: upload<'u8' | 'f32'>(gpu, inputs, [length, features], 'dataset inputs') as RawTensor,
-          labels: upload<'u32' | 'f32'>(gpu, labels, [length, words], 'dataset labels') as LabelTensor,
+          inputs: upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor,
+          labels: upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor,
         }
       : undefined;
     const { classCount, classNames, flaws } = samples;
     const classes = options.classes === undefined ? undefined : Uint32Array.from(options.classes);
     const host = isResident ? undefined : samples;
     return new Dataset(
-      { gpu, resident, classCount, classNames, flaws, classes, users: 0 },
+      { device, resident, classCount, classNames, flaws, classes, users: 0 },
       { length, features, rows: counting(length), host, chunk },
     );
   }
@@ -157,10 +157,10 @@ export class Dataset {
    * alike should not follow each other in what is read. `read` is asked for one sample first, to know of which kind they are.
    * What it throws or gives that is no such sample rejects `fit`, `evaluate` or `statistics`.
    */
-  static stream(gpu: Gpu, { length, features, chunk, read }: StreamOptions): Dataset {
-    gpu.check();
+  static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
+    device.check();
     demand('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
-    const store: Store = { gpu, classCount: 0, flaws: {}, users: 0 };
+    const store: Store = { device, classCount: 0, flaws: {}, users: 0 };
     return new Dataset(store, {
       length,
       features,
@@ -180,7 +180,7 @@ export class Dataset {
    * @throws {DataError} that says where a file does not hold together
    */
   static async fromIdx(
-    gpu: Gpu,
+    device: Device,
     imageBytes: ArrayBuffer | Uint8Array,
     labelBytes: ArrayBuffer | Uint8Array,
   ): Promise<Dataset> {
@@ -195,7 +195,7 @@ export class Dataset {
       throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
     }
     const features = elements(sizes);
-    return Dataset.create(gpu, { inputs: images.data, features, classes: labels.data });
+    return Dataset.create(device, { inputs: images.data, features, classes: labels.data });
   }
 
   /**
@@ -203,9 +203,9 @@ export class Dataset {
    * in order of first appearance, which `classNames` tells.
    * @throws {DataError} that says in which line and column the file does not hold together
    */
-  static async fromCsv(gpu: Gpu, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
+  static async fromCsv(device: Device, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
     const { readCsv } = await import('./csv.js');
-    return Dataset.create(gpu, await readCsv(file, options, 'Dataset.fromCsv: the file'));
+    return Dataset.create(device, await readCsv(file, options, 'Dataset.fromCsv: the file'));
   }
 
   /**
@@ -247,10 +247,10 @@ export class Dataset {
     const { statistics } = await import('./statistics.js');
     const parts =
       this.resident === undefined
-        ? (await import('./chunks.js')).uploads(this.gpu, this.source)
+        ? (await import('./chunks.js')).uploads(this.device, this.source)
         : [{ data: this.resident.inputs, rows: this.rows }];
     this.check('statistics');
-    return await statistics(this.gpu, parts, per);
+    return await statistics(this.device, parts, per);
   }
 
   /** @internal @throws {DisposedError} */

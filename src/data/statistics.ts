@@ -1,6 +1,6 @@
 import { DataError, MlpError } from '../base/errors.js';
-import type { Gpu } from '../gpu/gpu.js';
 import { columnStatistics, slicesOf } from '../kernels/column-statistics.js';
+import type { Device } from '../plan/device.js';
 import { Tensor, upload } from '../plan/tensor.js';
 
 /** Mean and population standard deviation, as `normalize` takes them. */
@@ -30,11 +30,11 @@ interface Moments {
  * Mean and deviation of each feature, or of all together.
  * @throws {DataError} if they are beyond float32
  */
-export async function statistics(gpu: Gpu, parts: Parts, per: 'set' | 'feature' = 'set'): Promise<Statistics> {
+export async function statistics(device: Device, parts: Parts, per: 'set' | 'feature' = 'set'): Promise<Statistics> {
   if (per !== 'set' && per !== 'feature') {
     throw new MlpError('bad-option', `statistics: per = "${String(per)}"; it is "set" or "feature".`);
   }
-  const moments = await momentsOf(gpu, parts);
+  const moments = await momentsOf(device, parts);
   if (per === 'feature') return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
   const all = none();
   for (const feature of moments) merge(all, feature);
@@ -42,12 +42,12 @@ export async function statistics(gpu: Gpu, parts: Parts, per: 'set' | 'feature' 
 }
 
 /** The GPU adds up slices of rows; the host adds up slices, in float64 and always in the same order. */
-async function momentsOf(gpu: Gpu, parts: Parts): Promise<Moments[]> {
+async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
   const moments: Moments[] = [];
   for await (const { data, rows } of parts) {
     const [, columns = 1] = data.shape;
     const { slices, sliceRows } = slicesOf(rows.length, columns);
-    const partials = await partialsOf(gpu, { data, rows });
+    const partials = await partialsOf(device, { data, rows });
     const size = slices * columns;
     for (let place = 0; place < size; place++) {
       const [near = 0, sum = 0, squares = 0] = [partials[place], partials[size + place], partials[2 * size + place]];
@@ -65,16 +65,16 @@ async function momentsOf(gpu: Gpu, parts: Parts): Promise<Moments[]> {
   return moments;
 }
 
-async function partialsOf(gpu: Gpu, { data, rows }: Rows): Promise<Float32Array> {
+async function partialsOf(device: Device, { data, rows }: Rows): Promise<Float32Array> {
   const [, columns = 1] = data.shape;
   const parts: { dispose(): void }[] = [];
   try {
-    const partials = await gpu.guarded('statistics', () => {
-      const order = upload<'u32'>(gpu, rows, [rows.length], 'order');
+    const partials = await device.guarded('statistics', () => {
+      const order = upload<'u32'>(device, rows, [rows.length], 'order');
       parts.push(order);
-      const sums = Tensor.empty(gpu, [3, slicesOf(rows.length, columns).slices, columns], 'partials');
+      const sums = Tensor.empty(device, [3, slicesOf(rows.length, columns).slices, columns], 'partials');
       parts.push(sums);
-      gpu.run([columnStatistics(data, order, sums)]);
+      device.run([columnStatistics(data, order, sums)]);
       return sums;
     });
     return await partials.read();

@@ -4,9 +4,10 @@ import { product as describeProduct, isProduct, type MatmulDispatch } from '../k
 import type { SgdDispatch } from '../kernels/sgd.js';
 import type { LossDispatch } from '../kernels/softmax-cross-entropy.js';
 import { LAYER_ALIGNMENT, mayBeTiny, tinyNet } from '../kernels/tiny-net.js';
+import type { Rewrite, Rewritten } from '../plan/builder.js';
 import type { AdapterTraits, Dispatch } from '../plan/dispatch.js';
-import type { Recorded, Rewrite, Rewritten } from '../plan/plan.js';
-import { type DType, type Storage, Tensor } from '../plan/tensor.js';
+import type { Recorded } from '../plan/plan.js';
+import { type DType, Tensor, type TensorStorage } from '../plan/tensor.js';
 
 /** Rows of a prediction that a workgroup takes at a time. */
 export const PREDICTED_AT_ONCE = 16;
@@ -177,7 +178,7 @@ function fuseHead(recorded: readonly Recorded[], adapter: AdapterTraits): Fused 
   const needed = below !== undefined || others.some((dispatch) => binds(dispatch, gradient.storage));
   const head = denseHead(
     Y,
-    W.view(0, [inputs + (bias === undefined ? 0 : 1), classes]),
+    new Tensor(W.storage, W.start, [inputs + (bias === undefined ? 0 : 1), classes], 'f32'),
     gather.gather.source,
     needed ? { ...sums, gradient, dX: below?.product.C } : sums,
     step,
@@ -279,7 +280,7 @@ function overwrites({ buffers, programs }: Dispatch, { buffers: { A, B } }: Matm
 }
 
 /** Whether a dispatch reads or writes a storage. */
-function binds({ buffers }: Dispatch, storage: Storage): boolean {
+function binds({ buffers }: Dispatch, storage: TensorStorage): boolean {
   return Object.values(buffers).some((tensor) => tensor?.storage === storage);
 }
 

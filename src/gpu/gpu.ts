@@ -1,17 +1,21 @@
-import { DeviceLostError, DisposedError, MlpError, WebGpuUnavailableError } from '../base/errors.js';
-import { type AdapterTraits, choose, type Dispatch } from '../plan/dispatch.js';
-import type { DType, Memory, Tensor } from '../plan/tensor.js';
-import { type Binder, bind, encode, type Pass, uploadUniforms } from './command.js';
+import type { Device, DeviceInfo, DeviceLoss, Guarded, Replay } from '../plan/device.js';
+import type { Dispatch, Program } from '../plan/dispatch.js';
+import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../plan/memory.js';
+import type { StepRecords } from '../plan/step-records.js';
+import type { DType, Tensor } from '../plan/tensor.js';
+import { Faults } from './faults.js';
 import { PipelineCache } from './pipeline.js';
-import { BufferPool, type MemoryReport } from './pool.js';
-import type { Profile, Profiler } from './profile.js';
+import { BufferPool } from './pool.js';
+import type { Profile } from './profile.js';
+import { Queue } from './queue.js';
+import { asGpuBuffer, type Binder, bindAll, encode, GpuReplay, type Pass } from './replay.js';
+import { infoOf, refused, requestDevice } from './request.js';
 import type { Tuning, TuningStorage } from './tuning-cache.js';
-import type { Missing } from './unavailable.js';
 
-/** What `Gpu.request` may be told. */
+/** Options of `Gpu.request`. */
 export interface GpuOptions {
   readonly powerPreference?: GPUPowerPreference;
-  /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`. */
+  /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`; no other is taken then. */
   readonly adapter?: GPUAdapter;
   /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
   readonly features?: readonly GPUFeatureName[];
@@ -25,8 +29,8 @@ export interface GpuOptions {
   readonly tuningStorage?: TuningStorage;
 }
 
-/** The adapter, as far as a browser tells. */
-export interface GpuInfo extends AdapterTraits {
+/** The adapter, as far as a browser tells. Strings are empty where it does not. */
+export interface GpuInfo extends DeviceInfo {
   readonly architecture: string;
   readonly description: string;
   /** A CPU adapter, such as SwiftShader: right, and slow. */
@@ -34,78 +38,36 @@ export interface GpuInfo extends AdapterTraits {
   readonly limits: GPUSupportedLimits;
 }
 
-/** Why a device went away. */
-export interface GpuLoss {
-  readonly reason: 'destroyed' | 'unknown';
-  readonly message: string;
-}
-
-/** The limits that kernels and data sets can use more of than WebGPU's defaults. */
-const RAISED_LIMITS = /^max(Compute|.*Buffer)/;
-const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
-/** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
-const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
-const PARALLEL_WIDTH = 8;
-/** How long an adapter may take to answer. */
-const ADAPTER_PATIENCE_MS = 10_000;
-/** How long after a failed call a loss may still become known. */
-const LOSS_PATIENCE_MS = 500;
-/** Large uploads go in slices, so that the browser's staging memory stays bounded. */
-const UPLOAD_SLICE_BYTES = 16 * 2 ** 20;
-
-/**
- * Chrome's GPU process looks for finished work when commands come, and 2 ms after it has last looked. While somebody waits
- * for a value, empty submits make it look sooner: after so many milliseconds, then as many more. Turns of the event loop
- * instead of timers would take a core from whoever computes.
- */
-const NUDGES_MS: readonly number[] = [0, 1, 1, 1];
+/** The cause of a device's going away. */
+export type GpuLoss = DeviceLoss;
 
 /** A WebGPU device, with the memory and the compiled kernels on it. */
-export class Gpu implements Memory, Binder {
+export class Gpu implements Device, Binder {
   readonly device: GPUDevice;
   readonly info: GpuInfo;
   /** Resolves when the device is lost or destroyed, with the cause. */
-  readonly lost: Promise<GpuLoss>;
+  readonly lost: Promise<DeviceLoss>;
   /** @internal */
   readonly pipelines: PipelineCache;
   /** @internal */
   readonly tuning: Pick<GpuOptions, 'tuning' | 'tuningStorage'>;
-  /** @internal While a profile is taken. */
-  profiler: Profiler | undefined;
+  /** @internal */
+  readonly queue: Queue;
+  readonly #faults: Faults;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
-  readonly #deferred: Set<() => void> = new Set<() => void>();
   #unused: Binder['unused'] | undefined;
-  #loss: GpuLoss | undefined;
-  #fault: MlpError | undefined;
-  #destroyed = false;
 
-  private constructor(device: GPUDevice, owned: boolean, tuning: Gpu['tuning']) {
+  private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
+    this.info = info;
     this.tuning = tuning;
     this.#owned = owned;
     this.pipelines = new PipelineCache(device);
     this.#pool = new BufferPool(device);
-    const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
-    this.info = {
-      vendor,
-      architecture,
-      description,
-      software:
-        isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${architecture} ${description}`),
-      features: device.features as ReadonlySet<string>,
-      limits: device.limits,
-      parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
-    };
-    this.lost = device.lost.then(({ reason, message }) => {
-      this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
-      return this.#loss;
-    });
-    if (owned) {
-      device.addEventListener('uncapturederror', (event) => {
-        this.#fault ??= asMlpError(event.error);
-      });
-    }
+    this.#faults = new Faults(device, owned, () => this.memory.usedBytes);
+    this.queue = new Queue(device, this.#faults);
+    this.lost = this.#faults.lost;
   }
 
   /**
@@ -113,26 +75,18 @@ export class Gpu implements Memory, Binder {
    * @throws {WebGpuUnavailableError} that says which of: no secure context, no `navigator.gpu`, no adapter, device refused
    */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
-    const adapter = options.adapter ?? (await requestAdapter(options));
-    const device = await requestDevice(adapter, options)
-      // An adapter gives one device; a second request needs a fresh adapter.
-      .catch(async (cause: unknown) => {
-        if (options.adapter !== undefined && typeof navigator === 'undefined') throw cause;
-        return await requestDevice(await requestAdapter(options), options);
-      })
-      .catch((cause: unknown) => {
-        throw cause instanceof WebGpuUnavailableError ? cause : refused(cause);
-      });
-    const gpu = new Gpu(device, true, options);
+    const { device, adapter } = await requestDevice(options);
+    const gpu = new Gpu(device, infoOf(device, adapter), true, options);
     // A device may be born lost: give `lost` its turn before anybody builds on it.
     await Promise.race([gpu.lost, Promise.resolve()]);
-    if (gpu.#loss !== undefined) throw refused(gpu.#loss.message);
+    const { loss } = gpu.#faults;
+    if (loss !== undefined) throw refused(loss.message);
     return gpu;
   }
 
   /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
   static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
-    return new Gpu(device, false, options);
+    return new Gpu(device, infoOf(device), false, options);
   }
 
   /** Bytes and buffers on this device that were allocated through this object. */
@@ -140,15 +94,17 @@ export class Gpu implements Memory, Binder {
     return this.#pool.report;
   }
 
-  /** Compiles and queues kernel calls, in order. Nothing is waited for. */
+  /** Compiles and queues kernel calls, in order. Nothing is waited for. @throws {MlpError} `per-step` for a call of a plan's step */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
-    const { buffer, offsets } = uploadUniforms(this, dispatches);
-    const commands = dispatches.map((call, index) =>
-      bind(this, call, choose(call, this.info), buffer, offsets[index] ?? {}),
-    );
+    const { commands, uniforms } = bindAll(this, dispatches);
     this.submit('run', (pass) => encode(pass, commands));
-    this.free(buffer);
+    this.free(uniforms);
+  }
+
+  /** The memory of a tensor as a GPUBuffer, for an app's own commands; the tensor begins at `byteOffset`. */
+  bufferOf(tensor: Tensor<DType>): GPUBuffer {
+    return asGpuBuffer(tensor.buffer);
   }
 
   /**
@@ -169,8 +125,8 @@ export class Gpu implements Memory, Binder {
 
   /** Frees everything that was made on it; the device too, if it is our own. A second call does nothing. */
   destroy(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
+    if (this.#faults.destroyed) return;
+    this.#faults.destroyed = true;
     this.#pool.destroy();
     this.#unused?.read.destroy();
     this.#unused?.read_write.destroy();
@@ -181,83 +137,65 @@ export class Gpu implements Memory, Binder {
     this.destroy();
   }
 
-  /** @internal @throws {DisposedError|DeviceLostError|MlpError} if no further work can be done on this device */
+  /** @internal */
+  get tunes(): boolean {
+    return (this.tuning.tuning ?? 'off') !== 'off';
+  }
+
+  /** @internal */
   check(): void {
-    if (this.#destroyed) throw new DisposedError('This Gpu has been destroyed. Make a new one with Gpu.request().');
-    if (this.#loss !== undefined) {
-      const { reason, message } = this.#loss;
-      throw new DeviceLostError(
-        `The GPU device was lost (${reason}): ${message} Make a new Gpu and build the model on it again.`,
-        reason,
-      );
-    }
-    if (this.#fault !== undefined) throw this.#fault;
+    this.#faults.check();
   }
 
-  /**
-   * Puts off writes that have time until a plan is being compiled, or a kernel or a copy next reads a buffer. Whoever writes
-   * to the same buffer before takes them back.
-   * @internal @returns what takes it back
-   */
+  /** @internal */
+  guarded<T>(what: string, build: () => T): Promise<T> {
+    return this.#faults.guarded(what, build);
+  }
+
+  /** @internal */
+  guard<T>(what: string, build: () => T): Guarded<T> {
+    this.check();
+    return this.#faults.guard(what, build);
+  }
+
+  /** @internal */
   defer(work: () => void): () => void {
-    this.#deferred.add(work);
-    return () => this.#deferred.delete(work);
+    return this.queue.defer(work);
   }
 
-  /** @internal Does now what was put off. */
-  catchUp(): void {
-    for (const work of this.#deferred) {
-      this.#deferred.delete(work);
-      work();
-    }
+  /** @internal */
+  bind(
+    what: string,
+    dispatches: readonly Dispatch[],
+    steps: StepRecords | undefined,
+    chosen: ReadonlyMap<Dispatch, Program>,
+  ): Replay {
+    return new GpuReplay(this, what, bindAll(this, dispatches, steps?.buffer, chosen));
   }
 
-  /** @internal One compute pass in one submit; `after` may add copies behind it. */
-  submit(label: string, record: (pass: Pass) => void, after?: (encoder: GPUCommandEncoder) => void): void {
-    this.catchUp();
-    const encoder = this.device.createCommandEncoder({ label });
-    const pass = this.profiler?.begin(encoder) ?? encoder.beginComputePass({ label });
-    record(pass);
-    pass.end();
-    after?.(encoder);
-    this.device.queue.submit([encoder.finish()]);
+  /** @internal Few apps measure: the tuner is loaded where one does. */
+  async tune(dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
+    if (!this.tunes) return new Map<Dispatch, Program>();
+    const { tune } = await import('./tuner.js');
+    return await tune(this, dispatches);
   }
 
-  /** @internal Copies a tensor into another one of the same size, in queue order. */
-  copy(from: Tensor<DType>, to: Tensor<DType>): void {
+  /** @internal */
+  async compiled(what: string, compilations: readonly Promise<void>[]): Promise<void> {
+    const all = Promise.all(compilations);
+    this.queue.catchUp();
+    await all.catch((cause: unknown) => this.#faults.explain(what, cause));
     this.check();
-    this.catchUp();
-    const encoder = this.device.createCommandEncoder({ label: 'copy' });
-    encoder.copyBufferToBuffer(from.buffer, from.byteOffset, to.buffer, to.byteOffset, from.byteLength);
-    this.device.queue.submit([encoder.finish()]);
   }
 
-  /**
-   * Runs `build` and reports what the device had against it.
-   * @internal @throws {MlpError} `out-of-memory`, or `validation`
-   */
-  async guarded<T>(what: string, build: () => T): Promise<T> {
-    this.check();
-    this.device.pushErrorScope('validation');
-    this.device.pushErrorScope('out-of-memory');
-    let result: T;
-    let failure: { readonly error: unknown } | undefined;
-    try {
-      result = build();
-    } catch (error) {
-      failure = { error };
-    }
-    // Scopes are a stack for the whole device: both are popped before anything else can push.
-    const scopes = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
-    const [memory, validation] = await scopes.catch((cause: unknown) => this.explain(what, cause));
-    if (failure !== undefined) throw failure.error;
-    if (memory !== null) {
-      throw outOfMemory(`${what} (${this.memory.usedBytes} bytes are in use here): ${memory.message}`);
-    }
-    if (validation !== null) throw new MlpError('validation', `${what}: ${validation.message}`);
-    this.check();
-    // biome-ignore lint/style/noNonNullAssertion: without a failure `build` has returned
-    return result!;
+  /** @internal */
+  submit(label: string, record: (pass: Pass) => void, copies?: readonly BufferCopy[]): void {
+    this.queue.submit(label, record, copies);
+  }
+
+  /** @internal */
+  copy(copies: readonly BufferCopy[]): void {
+    this.queue.copy(copies);
   }
 
   /** @internal */
@@ -271,153 +209,48 @@ export class Gpu implements Memory, Binder {
   }
 
   /** @internal */
-  allocate(byteLength: number, label: string): GPUBuffer {
+  allocate(byteLength: number, label: string, use: BufferUse = 'storage'): GPUBuffer {
+    if (use === 'storage') this.check();
+    return this.#pool.acquire(byteLength, use, label);
+  }
+
+  /** @internal */
+  free(buffer: DeviceBuffer): void {
+    this.#pool.release(asGpuBuffer(buffer));
+  }
+
+  /** @internal */
+  write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void {
+    this.queue.write(buffer, byteOffset, data);
+  }
+
+  /** @internal */
+  async read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
     this.check();
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return this.#pool.acquire(byteLength, usage, label);
-  }
-
-  /** @internal */
-  allocateUniforms(byteLength: number, label: string): GPUBuffer {
-    return this.#pool.acquire(byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, label);
-  }
-
-  /** @internal */
-  allocateStaging(byteLength: number, label: string): GPUBuffer {
-    return this.#pool.acquire(byteLength, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, label);
-  }
-
-  /** @internal */
-  free(buffer: GPUBuffer): void {
-    this.#pool.release(buffer);
-  }
-
-  /** @internal */
-  write(buffer: GPUBuffer, byteOffset: number, data: ArrayBufferView): void {
-    const { queue } = this.device;
-    const whole = data.byteLength - (data.byteLength % 4);
-    for (let start = 0; start < whole; start += UPLOAD_SLICE_BYTES) {
-      const size = Math.min(UPLOAD_SLICE_BYTES, whole - start);
-      queue.writeBuffer(buffer, byteOffset + start, data.buffer as ArrayBuffer, data.byteOffset + start, size);
-    }
-    if (whole < data.byteLength) {
-      const rest = new Uint8Array(4);
-      rest.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
-      queue.writeBuffer(buffer, byteOffset + whole, rest);
-    }
-  }
-
-  /** @internal */
-  async read(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
-    this.check();
-    this.catchUp();
     const first = byteOffset - (byteOffset % 4);
     const size = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
-    const staging = this.allocateStaging(size, 'read');
+    const staging = this.allocate(size, 'read', 'staging');
     try {
-      const encoder = this.device.createCommandEncoder({ label: 'read' });
-      encoder.copyBufferToBuffer(buffer, first, staging, 0, size);
-      this.device.queue.submit([encoder.finish()]);
-      const bytes = await this.map(staging, size, true);
+      this.queue.copy([{ from: buffer, fromOffset: first, to: staging, toOffset: 0, byteLength: size }], 'read');
+      const bytes = await this.readStaging(staging, size, true);
       return bytes.slice(byteOffset - first, byteOffset - first + byteLength);
     } finally {
       this.free(staging);
     }
   }
 
-  /**
-   * Maps a staging buffer, copies it and unmaps it.
-   * @internal @param awaited whether somebody waits for just this @throws {DeviceLostError|DisposedError}
-   */
-  async map(staging: GPUBuffer, byteLength: number, awaited = false): Promise<ArrayBuffer> {
-    const mapped = staging.mapAsync(GPUMapMode.READ, 0, byteLength);
-    if (awaited) void this.#nudge(mapped);
-    await mapped.catch((cause: unknown) => this.explain('Reading from the GPU', cause));
-    const bytes = staging.getMappedRange(0, byteLength).slice(0);
-    staging.unmap();
-    return bytes;
+  /** @internal */
+  readStaging(staging: DeviceBuffer, byteLength: number, awaited?: boolean): Promise<ArrayBuffer> {
+    return this.queue.readStaging(staging, byteLength, awaited);
   }
 
-  /** Sends empty submits until the work is done, for a while. */
-  async #nudge(work: Promise<unknown>): Promise<void> {
-    let done = false;
-    const end = (): void => {
-      done = true;
-    };
-    work.then(end, end);
-    for (const milliseconds of NUDGES_MS) {
-      await new Promise((resolve) => setTimeout(resolve, milliseconds));
-      if (done) return;
-      this.device.queue.submit([]);
-    }
+  /** @internal */
+  idle(): Promise<void> {
+    return this.queue.idle();
   }
 
-  /** @internal Resolves when everything queued so far has run, or never will. */
-  async idle(): Promise<void> {
-    // On a device that is destroyed this resolves; when the GPU process has died it rejects.
-    await this.device.queue.onSubmittedWorkDone().catch(() => this.#lossIsKnown());
+  /** @internal */
+  isBuffer(value: unknown): boolean {
+    return typeof GPUBuffer !== 'undefined' && value instanceof GPUBuffer;
   }
-
-  /**
-   * A WebGPU promise was rejected: says why, in this library's terms.
-   * @internal @throws {DeviceLostError|DisposedError|MlpError} always
-   */
-  async explain(what: string, cause: unknown): Promise<never> {
-    await this.#lossIsKnown();
-    this.check();
-    throw cause instanceof MlpError ? cause : new MlpError('gpu', `${what} failed: ${String(cause)}`, { cause });
-  }
-
-  /** `lost` may settle a little after what the loss has made fail. */
-  async #lossIsKnown(): Promise<void> {
-    await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_PATIENCE_MS))]);
-  }
-}
-
-async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
-  if (globalThis.isSecureContext === false) return await missing('insecure-context');
-  const api = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
-  if (api === undefined) return await missing('no-webgpu');
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ADAPTER_PATIENCE_MS, undefined);
-  });
-  // Of the options it takes powerPreference alone.
-  const adapter = await Promise.race([api.requestAdapter(options as GPURequestAdapterOptions), patience]);
-  clearTimeout(timer);
-  return adapter ?? (await missing(adapter === null ? 'no-adapter' : 'no-answer'));
-}
-
-/** What there is to say is loaded where it is said. @throws {WebGpuUnavailableError} always */
-async function missing(what: Missing): Promise<never> {
-  throw (await import('./unavailable.js')).unavailable(what);
-}
-
-async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<GPUDevice> {
-  const requiredLimits: Record<string, number> = {};
-  // The names are the prototype's, so Object.keys would find none.
-  for (const name in adapter.limits) {
-    const limit = adapter.limits[name as keyof GPUSupportedLimits];
-    if (RAISED_LIMITS.test(name) && typeof limit === 'number') requiredLimits[name] = limit;
-  }
-  const wanted = WELCOME_FEATURES.filter((feature) => adapter.features.has(feature));
-  const requiredFeatures = [...wanted, ...(options.features ?? [])];
-  return await adapter.requestDevice({ label: options.label ?? 'webgpu-mlp', requiredLimits, requiredFeatures });
-}
-
-function refused(cause: unknown): WebGpuUnavailableError {
-  return new WebGpuUnavailableError('device-refused', `The adapter refused a device: ${String(cause)}`, { cause });
-}
-
-function outOfMemory(what: string): MlpError {
-  return new MlpError(
-    'out-of-memory',
-    `The GPU is out of memory. Use a smaller batch, or dispose of something. ${what}`,
-  );
-}
-
-function asMlpError(error: GPUError): MlpError {
-  return typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError
-    ? outOfMemory(error.message)
-    : new MlpError('validation', `WebGPU refused a call of this library, which is a bug in it: ${error.message}`);
 }

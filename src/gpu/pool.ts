@@ -1,16 +1,13 @@
 import { LimitError } from '../base/errors.js';
+import type { BufferUse, MemoryReport } from '../plan/memory.js';
 
-/** What the pool holds. All byte counts are those of whole GPUBuffers. */
-export interface MemoryReport {
-  /** Bytes of all live buffers: used and pooled. */
-  readonly allocatedBytes: number;
-  /** Bytes that tensors and plans hold. */
-  readonly usedBytes: number;
-  /** Bytes of idle buffers, kept to be used again. */
-  readonly pooledBytes: number;
-  /** Live buffers. */
-  readonly buffers: number;
-}
+/** The usage of a buffer that an app asks for by its purpose. */
+const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
+  ({
+    storage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    uniform: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    staging: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  })[use];
 
 /**
  * GPUBuffers by size and usage, every byte accounted for.
@@ -42,7 +39,8 @@ export class BufferPool {
   }
 
   /** A buffer. @throws {LimitError} if the device allows none as large, before anything is allocated */
-  acquire(byteLength: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
+  acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string): GPUBuffer {
+    const usage = typeof use === 'number' ? use : usageOf(use);
     const size = Math.ceil(byteLength / 16) * 16;
     this.#checkLimits(size, usage, label);
     let buffer = this.#idle.get(key(size, usage))?.pop();

@@ -1,8 +1,8 @@
 import { MlpError } from '../base/errors.js';
 import { table } from '../base/text-table.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
-import type { Pass } from './command.js';
 import type { BufferPool } from './pool.js';
+import type { Pass } from './replay.js';
 
 /** Timestamps of a query set, WebGPU's most; a dispatch takes two. */
 const QUERIES = 4096;
@@ -64,15 +64,15 @@ export class Profile {
 /** What profiling needs of the GPU. */
 interface ProfiledGpu {
   readonly device: GPUDevice;
-  profiler: Profiler | undefined;
+  readonly queue: { profiler: Profiler | undefined };
   check(): void;
-  map(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer>;
+  readStaging(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer>;
 }
 
 /** `Gpu.profile` says what it does. */
 export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => unknown): Promise<Profile> {
   gpu.check();
-  if (gpu.profiler !== undefined) {
+  if (gpu.queue.profiler !== undefined) {
     throw new MlpError(
       'busy',
       'profile: another profile is being taken on this Gpu. Await it first; one cannot be taken within another.',
@@ -81,11 +81,11 @@ export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => un
   const profiler = new Profiler(gpu.device);
   const started = performance.now();
   try {
-    gpu.profiler = profiler;
+    gpu.queue.profiler = profiler;
     try {
       await work();
     } finally {
-      gpu.profiler = undefined;
+      gpu.queue.profiler = undefined;
     }
     gpu.check();
     const timestamps = await profiler.read(gpu, pool);
@@ -132,7 +132,7 @@ export class Profiler {
       }
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
       this.#device.queue.submit([encoder.finish()]);
-      return new BigUint64Array(await gpu.map(staging, bytes));
+      return new BigUint64Array(await gpu.readStaging(staging, bytes));
     } finally {
       // Nothing else asks for buffers of such sizes, so the pool has no use for them.
       pool.discard(resolved);

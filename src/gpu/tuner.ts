@@ -1,7 +1,8 @@
-import { candidates, type Dispatch, type Program } from '../plan/dispatch.js';
-import { type DType, Storage, Tensor } from '../plan/tensor.js';
-import { bind, encode, uploadUniforms } from './command.js';
+import { candidates, type Dispatch, NO_STEP, PER_STEP, type Program } from '../plan/dispatch.js';
+import type { DeviceBuffer } from '../plan/memory.js';
+import { type DType, Tensor, TensorStorage } from '../plan/tensor.js';
 import type { Gpu } from './gpu.js';
+import { bindAll, encode } from './replay.js';
 import { Choices } from './tuning-cache.js';
 
 /** Milliseconds: for all candidates of a plan, compilation included, and for one sample of one of them. */
@@ -60,20 +61,28 @@ async function fastest(
   const buffers: Record<string, Tensor<DType>> = {};
   for (const [name, tensor] of Object.entries(dispatch.buffers)) {
     if (tensor === undefined) continue;
-    const storage = new Storage(tensor.label, tensor.storage.byteLength);
+    const storage = new TensorStorage(tensor.label, tensor.storage.byteLength);
     buffers[name] = new Tensor(storage, tensor.start, tensor.shape, tensor.dtype);
   }
-  const { buffer: uniforms, offsets } = uploadUniforms(gpu, [dispatch]);
+  // No plan replays it here: of a step that each replay has, any will do.
+  const uniforms = Object.fromEntries(
+    Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? NO_STEP : values]),
+  );
   const measured: Contender[] = [];
+  const bound: DeviceBuffer[] = [];
   try {
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
-      const command = bind(gpu, { ...dispatch, buffers }, program, uniforms, offsets[0] ?? {});
-      await command.pipeline.ready();
+      const copy = { ...dispatch, buffers, uniforms };
+      const { commands, uniforms: numbers } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
+      bound.push(numbers);
+      await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
       const time = async (count: number): Promise<number> => {
         const start = performance.now();
-        gpu.submit('tuning', (pass) => encode(pass, new Array(count).fill(command)));
+        gpu.submit('tuning', (pass) => {
+          for (let i = 0; i < count; i++) encode(pass, commands);
+        });
         await gpu.idle();
         gpu.check();
         return (performance.now() - start) / count;
@@ -90,7 +99,7 @@ async function fastest(
     }
   } finally {
     for (const { storage } of Object.values(buffers)) storage.dispose();
-    gpu.free(uniforms);
+    for (const numbers of bound) gpu.free(numbers);
   }
   const [rule, ...others] = measured;
   const rival = others.sort((a, b) => a.best - b.best)[0];

@@ -1,11 +1,11 @@
 import { checkFinite, demand, demandMethod, elements, text } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
 import { Random } from '../base/random.js';
-import type { Gpu } from '../gpu/gpu.js';
 import { loadProducts } from '../kernels/matmul/product.js';
 import { checkInitializer, initialValues } from '../nn/initializers.js';
 import type { Layer, ParameterSpec, PlacedLayer, Purpose } from '../nn/layers/layer.js';
 import { checkLink, type Link, linkOf } from '../nn/output.js';
+import type { Device } from '../plan/device.js';
 import { Tensor } from '../plan/tensor.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
@@ -85,7 +85,7 @@ const BLOCK = 64;
 
 /** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
 export class Model {
-  readonly gpu: Gpu;
+  readonly device: Device;
   readonly layers: readonly ModelLayer[];
   #spec: ModelSpec;
   /** All trained parameters; layer by layer, each layer's one after the other. */
@@ -100,14 +100,14 @@ export class Model {
   readonly #skipInitial: () => void;
 
   private constructor(
-    gpu: Gpu,
+    device: Device,
     spec: ModelSpec,
     layers: readonly ModelLayer[],
     { values, states }: { readonly values: Tensor; readonly states: Tensor },
     normalization: Tensor,
     common: readonly [number, number] | undefined,
   ) {
-    this.gpu = gpu;
+    this.device = device;
     this.#spec = spec;
     this.layers = layers;
     this.values = values;
@@ -115,32 +115,32 @@ export class Model {
     this.normalization = normalization;
     this.common = common;
     // To draw them takes as long as to compile a kernel: both can be done at a time.
-    this.#skipInitial = gpu.defer(() => this.#write(initialParameters(layers, spec.seed)));
+    this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
   }
 
-  static async create(gpu: Gpu, options: ModelOptions): Promise<Model> {
+  static async create(device: Device, options: ModelOptions): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
     demand('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     demand('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
     if (options.layers.length === 0)
       throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
     const layers = placeLayers(inputs, options.layers);
-    await Promise.all([loadProducts(gpu), ...everyLayer(layers).map(({ layer }) => layer.load?.())]);
+    await Promise.all([loadProducts(device), ...everyLayer(layers).map(({ layer }) => layer.load?.())]);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const specs = layers.map(({ layer }) => layer.spec);
     const outputs = layers.at(-1)?.outputs;
     const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
     checkLink('Mlp.create:', link);
     const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
-    return await gpu.guarded('Mlp.create', () => {
+    return await device.guarded('Mlp.create', () => {
       const tensors = {
-        values: Tensor.empty(gpu, [flatLength(layers, 'values')], 'parameters'),
-        states: Tensor.empty(gpu, [flatLength(layers, 'states')], 'states'),
+        values: Tensor.empty(device, [flatLength(layers, 'values')], 'parameters'),
+        states: Tensor.empty(device, [flatLength(layers, 'states')], 'states'),
       };
-      const normalization = Tensor.from(gpu, scaleAndShift, [inputs, 2], 'normalization');
+      const normalization = Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization');
       const [scale = 1, shift = 0] = scaleAndShift;
       const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
-      return new Model(gpu, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
+      return new Model(device, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
     });
   }
 
@@ -193,9 +193,9 @@ export class Model {
       return {
         layer: folded && placed === last ? (layer.linear ?? layer) : layer,
         block: {
-          values: this.values.view(values.start, [values.length]),
-          gradients: learns?.view(values.start, [values.length]),
-          states: this.states.view(states.start, [states.length]),
+          values: part(this.values, values),
+          gradients: learns && part(learns, values),
+          states: part(this.states, states),
         },
         context: { purpose, seed: this.spec.seed, number, layers: layers.map(place) },
       };
@@ -254,6 +254,9 @@ export class Model {
     this.normalization.dispose();
   }
 }
+
+/** A layer's part of a flat tensor; of a layer without parameters it has no elements. */
+const part = (flat: Tensor, { start, length }: Range): Tensor => new Tensor(flat.storage, start, [length], 'f32');
 
 const aligned = (elements: number): number => Math.ceil(elements / BLOCK) * BLOCK;
 

@@ -5,8 +5,11 @@ import { loadFusions, PREDICTED_AT_ONCE } from '../fusion/index.js';
 import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
 import { softmax } from '../kernels/softmax.js';
 import { recordChain } from '../nn/layers/chain.js';
-import { PER_STEP } from '../plan/dispatch.js';
-import { type Plan, PlanBuilder, type Rewrite, StepRecords } from '../plan/plan.js';
+import { PlanBuilder, type Rewrite } from '../plan/builder.js';
+import { NO_STEP, PER_STEP } from '../plan/dispatch.js';
+import type { DeviceBuffer } from '../plan/memory.js';
+import type { Plan } from '../plan/plan.js';
+import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import type { Model } from './model.js';
 import { rowSource } from './row-source.js';
@@ -25,7 +28,7 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
 
 /** Samples as numbers on the host, or as float32 on the GPU. */
-export type PredictInputs = Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number> | Tensor | GPUBuffer;
+export type PredictInputs = Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number> | Tensor | DeviceBuffer;
 
 /** A plan that predicts a batch. */
 interface Predictor {
@@ -73,9 +76,9 @@ export class Predictions {
         `predict: output = "${output}", but the model's outputs are values: it has no softmax or sigmoid, nor a trainer with a loss of classes. Use "values".`,
       );
     }
-    checkBatchSize('predict:', batchSize, this.#model.gpu.info.limits);
+    checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
     const values =
-      inputs instanceof Tensor || isBuffer(inputs)
+      inputs instanceof Tensor || this.#isBuffer(inputs)
         ? await this.#predictTensor(this.#asTensor(inputs), output, batchSize)
         : await this.#predictArray(checkInputs('predict', inputs, this.#model.spec.inputs), output, batchSize);
     return output === 'classes' ? Uint32Array.from(values) : values;
@@ -95,7 +98,7 @@ export class Predictions {
     const predictor = await this.#predictor(batch, output, inputs instanceof Uint8Array ? 'u8' : 'f32');
     return await this.#replay(predictor, count, (first, rows) => {
       const slice = inputs.subarray(first * features, (first + rows) * features);
-      this.#model.gpu.write(predictor.data.buffer, 0, slice);
+      this.#model.device.write(predictor.data.buffer, 0, slice);
       return 0;
     });
   }
@@ -118,24 +121,24 @@ export class Predictions {
     load: (first: number, rows: number) => number,
   ): Promise<Float32Array> {
     this.#check();
-    const { gpu } = this.#model;
+    const { device } = this.#model;
     const [batch = 1, perRow = 1] = result.shape;
     const bytes = 4 * perRow;
-    const staging = gpu.allocateStaging(count * bytes, 'predictions');
+    const staging = device.allocate(count * bytes, 'predictions', 'staging');
     try {
       for (let first = 0; first < count; first += batch) {
         const rows = Math.min(batch, count - first);
-        this.#stepRecords.write([{ first: load(first, rows), rows, index: 0, learning_rate: 0 }]);
-        gpu.submit(
+        const step = { ...NO_STEP, first: load(first, rows), rows };
+        const [from, fromOffset] = [result.buffer, result.byteOffset];
+        plan.run(
           'predict',
-          (pass) => plan.encode(pass, 0),
-          (encoder) =>
-            encoder.copyBufferToBuffer(result.buffer, result.byteOffset, staging, first * bytes, rows * bytes),
+          [step],
+          [{ from, fromOffset, to: staging, toOffset: first * bytes, byteLength: rows * bytes }],
         );
       }
-      return new Float32Array(await gpu.map(staging, count * bytes, true));
+      return new Float32Array(await device.readStaging(staging, count * bytes, true));
     } finally {
-      gpu.free(staging);
+      device.free(staging);
     }
   }
 
@@ -153,8 +156,8 @@ export class Predictions {
           () => undefined,
         );
       }
-      const { gpu, spec } = this.#model;
-      const data = Tensor.empty(gpu, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
+      const { device, spec } = this.#model;
+      const data = Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
       predictor = this.#makePredictor(data, batch, output, data);
       this.#predictors.set(key, predictor);
       predictor.catch(() => this.#predictors.delete(key));
@@ -173,11 +176,11 @@ export class Predictions {
     };
     const predictor = { dispose };
     try {
-      const { gpu, parameterCount } = this.#model;
-      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), gpu.info, false);
+      const { device, parameterCount } = this.#model;
+      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), device.info, false);
       this.#check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
-      const plan = await builder.compile(gpu, 'predict', this.#stepRecords);
+      const plan = await builder.compile(device, 'predict', this.#stepRecords);
       parts.push(plan);
       this.#parts.add(predictor);
       if (this.#disposed) dispose();
@@ -188,7 +191,7 @@ export class Predictions {
     }
   }
 
-  #asTensor(inputs: Tensor | GPUBuffer): Tensor {
+  #asTensor(inputs: Tensor | DeviceBuffer): Tensor {
     const features = this.#model.spec.inputs;
     const length = inputs instanceof Tensor ? inputs.length : Math.floor(inputs.size / 4);
     if (length % features !== 0 || length === 0) {
@@ -200,8 +203,12 @@ export class Predictions {
     return inputs instanceof Tensor ? inputs.view(0, shape) : Tensor.wrap(inputs, shape);
   }
 
+  #isBuffer(inputs: PredictInputs): inputs is DeviceBuffer {
+    return this.#model.device.isBuffer(inputs);
+  }
+
   get #stepRecords(): StepRecords {
-    this.#records ??= new StepRecords(this.#model.gpu, STEPS_AT_ONCE);
+    this.#records ??= new StepRecords(this.#model.device, STEPS_AT_ONCE);
     return this.#records;
   }
 }
@@ -227,8 +234,4 @@ function recordPrediction(
   }
   builder.keep(result);
   return { builder, result };
-}
-
-function isBuffer(inputs: PredictInputs): inputs is GPUBuffer {
-  return typeof GPUBuffer !== 'undefined' && inputs instanceof GPUBuffer;
 }

@@ -1,6 +1,16 @@
 import { MlpError, ShapeError } from '../base/errors.js';
 import type { Shader } from './shader.js';
-import { BINDING_ALIGNMENT, type DType, type Tensor } from './tensor.js';
+import type { DType, Tensor } from './tensor.js';
+
+/** Limits that kernels, plans and data sets keep to, by WebGPU's names. */
+export interface DeviceLimits {
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxBufferSize: number;
+}
 
 /** What the choice between a kernel's programs may depend on. `GpuInfo` is one. */
 export interface AdapterTraits {
@@ -10,7 +20,7 @@ export interface AdapterTraits {
   readonly vendor: string;
   readonly features: ReadonlySet<string>;
   readonly limits: Pick<
-    GPUSupportedLimits,
+    DeviceLimits,
     'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize' | 'maxStorageBuffersPerShaderStage'
   >;
   /** Workgroups that it runs at once: with fewer, a part of it is idle. */
@@ -49,6 +59,9 @@ export type StepValues = {
 /** Marks a dispatch whose `step` is filled in at each replay. */
 export const PER_STEP = 'per-step';
 
+/** The `step` of a dispatch that is no part of a batch. */
+export const NO_STEP: StepValues = { first: 0, rows: 1, index: 0, learning_rate: 0 };
+
 /** One kernel call as plain data: what runs, on which tensors, with which numbers. It touches no device. */
 export interface Dispatch {
   readonly kernel: string;
@@ -63,6 +76,8 @@ export interface Dispatch {
   readonly flops: number;
   /** It takes `step.rows` for the rows of several batches, one step after the other. */
   readonly run?: boolean;
+  /** The mathematics of the call, set by this library's kernels alone: fusions go by it. */
+  readonly computes?: { readonly kind: string };
 }
 
 type UniformsOf<S extends Shader> = {
@@ -136,19 +151,6 @@ export function choose(call: Dispatch, adapter: AdapterTraits): Program {
   throw new MlpError('no-program', `${call.label}: this GPU can run none of its programs (${variants}).`);
 }
 
-/** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */
-export function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
-  const { byteOffset: offset, storage } = tensor;
-  if (offset % BINDING_ALIGNMENT !== 0) {
-    throw new ShapeError(
-      `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding begins at a multiple of ${BINDING_ALIGNMENT}.`,
-    );
-  }
-  // To a whole vec4 where there is room: a storage is padded to one, a caller's own buffer may not be.
-  const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, storage.byteLength - offset);
-  return { buffer: tensor.buffer, offset, size };
-}
-
 /** WebGPU refuses a dispatch that writes a buffer which it also binds otherwise; here the message names the tensors. */
 function checkAliasing(
   shader: Shader,
@@ -162,7 +164,7 @@ function checkAliasing(
       // The result under the names of two bindings, of which a program uses one.
       if (rival === tensor && shader.buffers[other]?.access === 'read_write') continue;
       throw new ShapeError(
-        `${label}: ${name} ("${tensor.label}") is written, but ${other} ("${rival.label}") is in the same GPUBuffer. Give ${name} a tensor of its own.`,
+        `${label}: ${name} ("${tensor.label}") is written, but ${other} ("${rival.label}") is in the same buffer. Give ${name} a tensor of its own.`,
       );
     }
   }

@@ -1,5 +1,6 @@
 import { elements, text } from '../base/check.js';
 import { DisposedError, MlpError, ShapeError } from '../base/errors.js';
+import type { DeviceBuffer, DeviceMemory } from './memory.js';
 
 /** The element types that tensors have on the GPU. `u8` is packed four to a word. */
 export type DType = 'f32' | 'u32' | 'u8';
@@ -16,23 +17,15 @@ const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
 /** Where a binding may begin. 256 bytes hold on every WebGPU device. */
 export const BINDING_ALIGNMENT = 256;
 
-/** What a tensor needs of the GPU: memory to live in, and a way in and out. `Gpu` is the implementation. */
-export interface Memory {
-  allocate(byteLength: number, label: string): GPUBuffer;
-  free(buffer: GPUBuffer): void;
-  write(buffer: GPUBuffer, byteOffset: number, data: ArrayBufferView): void;
-  read(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
-}
-
-/** One GPUBuffer and who looks after it. Several tensors may be views of one storage. */
-export class Storage {
+/** One buffer, and who looks after it. Several tensors may be views of one storage. */
+export class TensorStorage {
   readonly label: string;
   readonly byteLength: number;
-  #buffer: GPUBuffer | undefined;
-  #memory: Memory | undefined;
+  #buffer: DeviceBuffer | undefined;
+  #memory: DeviceMemory | undefined;
   #borrowed = false;
-  #host: Storage | undefined;
-  static readonly #known = new WeakMap<GPUBuffer, Storage>();
+  #host: TensorStorage | undefined;
+  static readonly #known = new WeakMap<DeviceBuffer, TensorStorage>();
 
   /** Our own buffers are whole vec4s, so that kernels may take four elements at a time. */
   constructor(label: string, byteLength: number, multiple = 16) {
@@ -41,28 +34,28 @@ export class Storage {
   }
 
   /** A buffer that somebody else owns: it is used, and never freed. The same buffer always gives the same storage. */
-  static borrowed(label: string, buffer: GPUBuffer, memory?: Memory): Storage {
-    const storage = Storage.#known.get(buffer) ?? new Storage(label, buffer.size, 1);
+  static borrowed(buffer: DeviceBuffer, memory?: DeviceMemory): TensorStorage {
+    const storage = TensorStorage.#known.get(buffer) ?? new TensorStorage(buffer.label || 'buffer', buffer.size, 1);
     storage.#buffer = buffer;
     storage.#memory ??= memory;
     storage.#borrowed = true;
-    Storage.#known.set(buffer, storage);
+    TensorStorage.#known.set(buffer, storage);
     return storage;
   }
 
   /** Takes memory. A storage that a plan recorded has none until the plan is compiled. */
-  allocate(memory: Memory): this {
+  allocate(memory: DeviceMemory): this {
     this.#memory = memory;
     this.#buffer ??= memory.allocate(this.byteLength, this.label);
     return this;
   }
 
   /** Lives in the buffer of another storage, from its beginning. */
-  place(host: Storage): void {
+  place(host: TensorStorage): void {
     this.#host = host;
   }
 
-  get buffer(): GPUBuffer {
+  get buffer(): DeviceBuffer {
     if (this.#host !== undefined) return this.#host.buffer;
     if (this.#buffer === undefined) {
       throw new DisposedError(`"${this.label}" has no memory: use it after compile() and before dispose().`);
@@ -70,7 +63,7 @@ export class Storage {
     return this.#buffer;
   }
 
-  get memory(): Memory {
+  get memory(): DeviceMemory {
     if (this.#host !== undefined) return this.#host.memory;
     if (this.#memory === undefined) {
       throw new MlpError('no-gpu', `"${this.label}" has no Gpu to be read with. Pass { gpu } to Tensor.wrap.`);
@@ -78,16 +71,18 @@ export class Storage {
     return this.#memory;
   }
 
+  /** Gives memory back. A borrowed buffer stays: it is its owner's, and other tensors may be over it. */
   dispose(): void {
-    if (this.#buffer !== undefined && !this.#borrowed) this.memory.free(this.#buffer);
+    if (this.#borrowed) return;
+    if (this.#buffer !== undefined) this.memory.free(this.#buffer);
     this.#buffer = undefined;
   }
 }
 
-/** A row-major array on the GPU: a shape over a part of one GPUBuffer. */
+/** A row-major array on the GPU: a shape over a part of one buffer. */
 export class Tensor<T extends DType = 'f32'> {
   /** @internal */
-  readonly storage: Storage;
+  readonly storage: TensorStorage;
   /** The first element's place in its buffer, in elements. */
   readonly start: number;
   readonly shape: readonly number[];
@@ -95,7 +90,13 @@ export class Tensor<T extends DType = 'f32'> {
   readonly label: string;
 
   /** @internal */
-  constructor(storage: Storage, start: number, shape: readonly number[], dtype: T, label: string = storage.label) {
+  constructor(
+    storage: TensorStorage,
+    start: number,
+    shape: readonly number[],
+    dtype: T,
+    label: string = storage.label,
+  ) {
     this.storage = storage;
     this.start = start;
     this.shape = shape;
@@ -113,7 +114,8 @@ export class Tensor<T extends DType = 'f32'> {
     return this.length * bytesPerElement(this.dtype);
   }
 
-  get buffer(): GPUBuffer {
+  /** Its memory: on a Gpu, `gpu.bufferOf(tensor)` gives it as a GPUBuffer. */
+  get buffer(): DeviceBuffer {
     return this.storage.buffer;
   }
 
@@ -123,7 +125,7 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
-  static from(gpu: Memory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
+  static from(gpu: DeviceMemory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
     checkShape(shape, label);
     if (data.length !== elements(shape)) {
       throw new ShapeError(
@@ -134,19 +136,28 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /** A tensor of zeros. */
-  static empty(gpu: Memory, shape: readonly number[], label?: string): Tensor;
+  static empty(gpu: DeviceMemory, shape: readonly number[], label?: string): Tensor;
   /** A tensor of zeros of another element type. */
-  static empty<T extends DType>(gpu: Memory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
-  static empty(gpu: Memory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
+  static empty<T extends DType>(gpu: DeviceMemory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
+  static empty(gpu: DeviceMemory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
     checkShape(shape, label);
-    return new Tensor(new Storage(label, elements(shape) * bytesPerElement(dtype)).allocate(gpu), 0, shape, dtype);
+    return new Tensor(
+      new TensorStorage(label, elements(shape) * bytesPerElement(dtype)).allocate(gpu),
+      0,
+      shape,
+      dtype,
+    );
   }
 
   /**
    * The caller's own buffer as a float32 tensor; it is never freed here. It needs STORAGE usage, and COPY_SRC to be read.
    * @throws {ShapeError} if the buffer is smaller than the shape
    */
-  static wrap(buffer: GPUBuffer, shape: readonly number[], options: { gpu?: Memory; label?: string } = {}): Tensor {
+  static wrap(
+    buffer: DeviceBuffer,
+    shape: readonly number[],
+    options: { gpu?: DeviceMemory; label?: string } = {},
+  ): Tensor {
     const label = options.label ?? (buffer.label || 'buffer');
     checkShape(shape, label);
     if (buffer.size < elements(shape) * 4) {
@@ -154,23 +165,35 @@ export class Tensor<T extends DType = 'f32'> {
         `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${text(shape)} needs ${elements(shape) * 4}.`,
       );
     }
-    return new Tensor(Storage.borrowed(label, buffer, options.gpu), 0, shape, 'f32');
+    return new Tensor(TensorStorage.borrowed(buffer, options.gpu), 0, shape, 'f32', label);
   }
 
-  /** A part of the same buffer, from element `start` of this tensor on, as another shape. Nothing is copied. */
+  /**
+   * A part of this tensor, from its element `start` on, as another shape. Nothing is copied.
+   * @throws {ShapeError} if it begins before this tensor or ends behind it
+   */
   view(start: number, shape: readonly number[], label: string = this.label): Tensor<T> {
-    const first = this.start + start;
-    if ((first + elements(shape)) * bytesPerElement(this.dtype) > this.storage.byteLength) {
+    checkShape(shape, label);
+    if (!Number.isInteger(start) || start < 0 || start + elements(shape) > this.length) {
       throw new ShapeError(
         `view: shape ${text(shape)} from element ${start} on does not fit in "${this.label}" ${text(this.shape)}.`,
       );
     }
-    return new Tensor(this.storage, first, shape, this.dtype, label);
+    return new Tensor(this.storage, this.start + start, shape, this.dtype, label);
   }
 
   /** Overwrites the elements, in queue order. */
   write(values: ArrayOf<T>): void {
     this.storage.memory.write(this.buffer, this.byteOffset, values);
+  }
+
+  /** @internal Overwrites the elements with those of a tensor of the same size, in queue order. */
+  copyFrom(other: Tensor<T>): void {
+    const { byteLength } = this;
+    const [from, to] = [other, this] as const;
+    this.storage.memory.copy([
+      { from: from.buffer, fromOffset: from.byteOffset, to: to.buffer, toOffset: to.byteOffset, byteLength },
+    ]);
   }
 
   /** Copies the elements back, after everything queued so far. @throws {DeviceLostError} */
@@ -201,13 +224,13 @@ export function unaligned<T extends DType>(tensor: Tensor<T>): { base: Tensor<T>
 
 /** A tensor with these values, of their type. */
 export function upload<T extends DType>(
-  gpu: Memory,
+  gpu: DeviceMemory,
   values: ArrayOf<T>,
   shape: readonly number[],
   label: string,
 ): Tensor<T> {
   const dtype = values instanceof Float32Array ? 'f32' : values instanceof Uint32Array ? 'u32' : 'u8';
-  const tensor = new Tensor(new Storage(label, values.byteLength).allocate(gpu), 0, shape, dtype as T);
+  const tensor = new Tensor(new TensorStorage(label, values.byteLength).allocate(gpu), 0, shape, dtype as T);
   tensor.write(values);
   return tensor;
 }

@@ -1,5 +1,6 @@
 import type { Sums, Tally } from '../nn/metrics/metric.js';
-import { type Memory, Tensor } from '../plan/tensor.js';
+import type { DeviceMemory } from '../plan/memory.js';
+import { Tensor } from '../plan/tensor.js';
 import type { Results } from './step.js';
 
 /** What steps add to, and how many rows a batch has. */
@@ -9,8 +10,8 @@ type Counting = Pick<Results, 'losses' | 'totals' | 'tallies'>;
 export const NOTHING: Sums = { loss: 0, weight: 0, correct: 0, rows: 0, tallies: new Map() };
 
 /** A tally's tensor. */
-export function tallyTensor(gpu: Memory, shape: readonly number[], { dtype }: Tally): Tensor | Tensor<'u32'> {
-  return dtype === 'u32' ? Tensor.empty(gpu, shape, 'tally', dtype) : Tensor.empty(gpu, shape, 'tally');
+export function tallyTensor(memory: DeviceMemory, shape: readonly number[], { dtype }: Tally): Tensor | Tensor<'u32'> {
+  return dtype === 'u32' ? Tensor.empty(memory, shape, 'tally', dtype) : Tensor.empty(memory, shape, 'tally');
 }
 
 /** The tensors that hold sums, in the order in which `sumsOf` takes them. */

@@ -7,7 +7,8 @@ import type { Model } from '../model/model.js';
 import { rowSource } from '../model/row-source.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
-import type { Plan, StepRecords } from '../plan/plan.js';
+import type { Plan } from '../plan/plan.js';
+import type { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import { type Results, recordTraining, type Training } from './step.js';
 
@@ -117,7 +118,7 @@ export class Feeds {
     if (feed === undefined) {
       const source = this.#batchSource(dtype, labels);
       const { builder, gradients } = recordTraining(this.#training, source, purpose);
-      const plan = builder.build(this.#training.model.gpu, 'batch feed', this.#records);
+      const plan = builder.build(this.#training.model.device, 'batch feed', this.#records);
       feed = this.#keep(plan, source, purpose, gradients, [source.data, source.labels, source.order]);
       this.#ofBatches.set(key, feed);
     }
@@ -131,8 +132,8 @@ export class Feeds {
 
   #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind, rows: number = this.#training.batch): RowSource {
     const { model } = this.#training;
-    const data = Tensor.empty(model.gpu, [rows, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
-    return rowSource(model, data, Tensor.empty(model.gpu, [rows, words], 'batch labels', labelType) as LabelTensor);
+    const data = Tensor.empty(model.device, [rows, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
+    return rowSource(model, data, Tensor.empty(model.device, [rows, words], 'batch labels', labelType) as LabelTensor);
   }
 
   /** @param parts of the source, disposed with the feed */
@@ -145,7 +146,7 @@ export class Feeds {
   ): Promise<Feed> {
     try {
       const { builder, gradients } = recordTraining(this.#training, source, purpose);
-      const plan = await builder.compile(this.#training.model.gpu, what, this.#records);
+      const plan = await builder.compile(this.#training.model.device, what, this.#records);
       const feed = this.#keep(plan, source, purpose, gradients, parts, dataset);
       if (this.#disposed) feed.dispose();
       return feed;
@@ -186,7 +187,7 @@ const batchKey = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): str
 /** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
   dataset.check(where);
-  if (dataset.gpu !== model.gpu) {
+  if (dataset.device !== model.device) {
     throw new MlpError('other-gpu', `${where}: the data set is on another Gpu than the model.`);
   }
   if (dataset.features !== model.spec.inputs) {

@@ -2,7 +2,7 @@ import { demand } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
 import type { Scheduled } from '../nn/schedules/schedule.js';
-import type { Storage } from '../plan/tensor.js';
+import type { TensorStorage } from '../plan/tensor.js';
 import type { Training } from './step.js';
 
 /** Where training is. Plain data: what else is put here comes back as it is. */
@@ -102,13 +102,13 @@ export function checkpoint(
 export function restore(
   bytes: Uint8Array | ArrayBuffer,
   training: Training,
-  kept: ReadonlyMap<string, Storage>,
+  kept: ReadonlyMap<string, TensorStorage>,
 ): Progress {
   const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
   const { progress, state } = readCheckpoint(bytes, specsOf(training), sizes);
   for (const [name, values] of state) {
     const storage = kept.get(name);
-    if (storage !== undefined) training.model.gpu.write(storage.buffer, 0, values);
+    if (storage !== undefined) training.model.device.write(storage.buffer, 0, values);
   }
   return progress;
 }

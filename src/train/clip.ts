@@ -3,7 +3,7 @@ import { MlpError } from '../base/errors.js';
 import { gradientNorm, normSums } from '../kernels/gradient-norm.js';
 import type { Adjustment, Penalties } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
-import type { PlanBuilder } from '../plan/plan.js';
+import type { PlanBuilder } from '../plan/builder.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 
 /** `norm`: all gradients are scaled so that their Euclidean norm is at most that. `value`: each is clamped to ±value. */
@@ -58,7 +58,7 @@ export function recordScale(
 
 /** What each element of the flat tensor is, as `recordScale` and updates take it. */
 export function kindsTensor(model: Model): Tensor<'u32'> {
-  return upload<'u32'>(model.gpu, kindsOf(model), [model.values.length / 32, 2], 'kinds');
+  return upload<'u32'>(model.device, kindsOf(model), [model.values.length / 32, 2], 'kinds');
 }
 
 function checkClip(clip: Clip): void {

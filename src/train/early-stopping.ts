@@ -24,17 +24,15 @@ export function earlyStopping(model: Model, options: EarlyStoppingOptions, outco
 
 /** Ends `fit` when a number no longer improves, and keeps the best parameters in a copy on the GPU. */
 export class EarlyStopping {
-  readonly #model: Model;
   readonly #options: Required<EarlyStoppingOptions>;
   readonly #kept: readonly { readonly live: Tensor; readonly copy: Tensor }[];
   #best: number | undefined;
   #bad = 0;
 
   constructor(model: Model, options: Required<EarlyStoppingOptions>) {
-    this.#model = model;
     this.#options = options;
     const kept = options.restoreBest ? [model.values, model.states] : [];
-    this.#kept = kept.map((live) => ({ live, copy: Tensor.empty(model.gpu, live.shape, 'best parameters') }));
+    this.#kept = kept.map((live) => ({ live, copy: Tensor.empty(model.device, live.shape, 'best parameters') }));
   }
 
   /** Looks at an epoch. @returns whether it was one too many */
@@ -46,7 +44,7 @@ export class EarlyStopping {
     if ((mode === 'min' ? best - value : value - best) > minimumDelta) {
       this.#best = value;
       this.#bad = 0;
-      for (const { live, copy } of this.#kept) this.#model.gpu.copy(live, copy);
+      for (const { live, copy } of this.#kept) copy.copyFrom(live);
       return false;
     }
     this.#bad += 1;
@@ -56,7 +54,7 @@ export class EarlyStopping {
   /** Gives the model the parameters of its best epoch. */
   restore(): void {
     if (this.#best === undefined || this.#bad === 0) return;
-    for (const { live, copy } of this.#kept) this.#model.gpu.copy(copy, live);
+    for (const { live, copy } of this.#kept) live.copyFrom(copy);
   }
 
   dispose(): void {

@@ -61,7 +61,7 @@ export class Evaluator<M extends AnyMetric> {
         }
         step += part.steps;
         // No chunk comes before the one before it has been used.
-        if (step < steps) await model.gpu.idle();
+        if (step < steps) await model.device.idle();
       }
       const read = await Promise.all(counters(results).map(async (tensor) => (await tensor.read()).buffer));
       return this.of(sumsOf(results, read, dataset.length));

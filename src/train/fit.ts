@@ -4,6 +4,7 @@ import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
+import type { BufferCopy } from '../plan/memory.js';
 import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
 import { type Course, checkDataset } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
@@ -102,8 +103,8 @@ async function runEpoch<M extends AnyMetric>(
   // A signal may outlive many epochs: what listens to it goes with this one.
   const over = new AbortController();
   const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { signal: over.signal }));
-  const ended = Promise.race([aborted, model.gpu.lost]).then(() => undefined);
-  const reports = new Reports(model.gpu, [status, ...counters(feed.results)]);
+  const ended = Promise.race([aborted, model.device.lost]).then(() => undefined);
+  const reports = new Reports(model.device, [status, ...counters(feed.results)]);
   const rateOf = (step: number): number => {
     const { learningRate } = stepper.progress;
     return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;
@@ -151,12 +152,11 @@ async function runEpoch<M extends AnyMetric>(
         continue;
       }
       const first = queued - part.first;
-      const copy = (encoder: GPUCommandEncoder, done: number): void =>
-        reports.copy(encoder, part.first + done, part.first + done === steps);
-      const count = stepper.replay('fit', part, first, Math.min(pace.steps, part.steps - first), copy, rateOf);
+      const copies = (done: number): BufferCopy[] => reports.copies(part.first + done, part.first + done === steps);
+      const count = stepper.replay('fit', part, first, Math.min(pace.steps, part.steps - first), copies, rateOf);
       reports.map();
       queued += count;
-      await pace.submitted(count, model.gpu.idle());
+      await pace.submitted(count, model.device.idle());
       stepper.check();
       await deliver();
     }

@@ -7,7 +7,7 @@ import type { Loss } from '../nn/losses/loss.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Optimizer } from '../nn/optimizers/optimizer.js';
 import { checkLink } from '../nn/output.js';
-import { type Storage, Tensor, upload } from '../plan/tensor.js';
+import { Tensor, type TensorStorage, upload } from '../plan/tensor.js';
 import { Workspace } from '../plan/workspace.js';
 import { tallyTensor } from './accumulators.js';
 import type { Clip } from './clip.js';
@@ -35,22 +35,22 @@ export interface TrainerOptions<M extends AnyMetric = never> {
 export async function createTraining(model: Model, options: TrainerOptions<AnyMetric>): Promise<Training> {
   checkOptions(model, options);
   const { batchSize: batch, loss, optimizer, clip, penalties, metrics = [] } = options;
-  const { gpu, owners } = model;
+  const { device, owners } = model;
   // Few trainers adjust gradients: what does is loaded where one does.
   const adjusts = clip !== undefined || penalties !== undefined;
   const [fuse, adjust] = await Promise.all([
-    loadFusions(model.parameterCount, batch, gpu.info, true),
+    loadFusions(model.parameterCount, batch, device.info, true),
     adjusts ? import('./clip.js') : undefined,
   ]);
   const adjusting = adjust?.adjusting(model, clip, penalties);
   const tallies = new Set(metrics.flatMap(({ tally }) => tally ?? []));
   const task = taskOf(model, loss);
   const results = (): Results => ({
-    losses: Tensor.empty(gpu, [batch, 1], 'losses'),
-    totals: Tensor.empty(gpu, [loss.weighsClasses === true ? 3 : 2, batch], 'totals'),
-    tallies: new Map([...tallies].map((tally) => [tally, tallyTensor(gpu, tally.shape(batch, task), tally)])),
-    together: Tensor.empty(gpu, [3, batch], 'totals and losses'),
-    status: Tensor.empty(gpu, [1 + model.layers.length], 'status', 'u32'),
+    losses: Tensor.empty(device, [batch, 1], 'losses'),
+    totals: Tensor.empty(device, [loss.weighsClasses === true ? 3 : 2, batch], 'totals'),
+    tallies: new Map([...tallies].map((tally) => [tally, tallyTensor(device, tally.shape(batch, task), tally)])),
+    together: Tensor.empty(device, [3, batch], 'totals and losses'),
+    status: Tensor.empty(device, [1 + model.layers.length], 'status', 'u32'),
   });
   return {
     model,
@@ -62,13 +62,13 @@ export async function createTraining(model: Model, options: TrainerOptions<AnyMe
     batch,
     fuse,
     workspace: new Workspace(),
-    owners: upload<'u32'>(gpu, owners, [owners.length], 'owners'),
+    owners: upload<'u32'>(device, owners, [owners.length], 'owners'),
     results: { training: results(), evaluation: results() },
   };
 }
 
 /** What the GPU keeps from step to step, by name. */
-export function keptBy({ model: { values, states }, workspace }: Training): ReadonlyMap<string, Storage> {
+export function keptBy({ model: { values, states }, workspace }: Training): ReadonlyMap<string, TensorStorage> {
   return new Map([['parameters', values.storage], ['states', states.storage], ...workspace.states]);
 }
 
@@ -77,14 +77,14 @@ function checkOptions(
   model: Model,
   { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
 ): void {
-  const { ownLink, layers, gpu } = model;
+  const { ownLink, layers, device } = model;
   demandMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
   checkLink('trainer: the loss has', loss.link);
   demandMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
   const { learningRate } = optimizer.spec;
   demand('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
   for (const metric of metrics) demandMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
-  checkBatchSize('trainer:', batchSize, gpu.info.limits);
+  checkBatchSize('trainer:', batchSize, device.info.limits);
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;
     throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);

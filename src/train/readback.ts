@@ -1,4 +1,4 @@
-import type { Gpu } from '../gpu/gpu.js';
+import type { BufferCopy, DeviceBuffer, DeviceMemory } from '../plan/memory.js';
 import type { DType, Tensor } from '../plan/tensor.js';
 
 /** What was in the tensors after the submit with this tag. */
@@ -16,36 +16,36 @@ const RING = 3;
  * of a ring, if there is one, and the values turn up when the GPU has got there.
  */
 export class Reports {
-  readonly #gpu: Gpu;
+  readonly #memory: DeviceMemory;
   readonly #tensors: readonly Tensor<DType>[];
-  readonly #free: GPUBuffer[] = [];
-  readonly #all: readonly GPUBuffer[];
+  readonly #free: DeviceBuffer[] = [];
+  readonly #all: readonly DeviceBuffer[];
   readonly #pending: Set<Promise<void>> = new Set<Promise<void>>();
   #landed: Report[] = [];
   #failure: { readonly error: unknown } | undefined;
-  #next: { readonly staging: GPUBuffer; readonly tag: number } | undefined;
+  #next: { readonly staging: DeviceBuffer; readonly tag: number } | undefined;
   #disposed = false;
 
-  constructor(gpu: Gpu, tensors: readonly Tensor<DType>[]) {
-    this.#gpu = gpu;
+  constructor(memory: DeviceMemory, tensors: readonly Tensor<DType>[]) {
+    this.#memory = memory;
     this.#tensors = tensors;
     const bytes = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
     // One more than the ring: kept for a copy that must not be left out.
-    this.#all = Array.from({ length: RING + 1 }, () => gpu.allocateStaging(bytes, 'report'));
+    this.#all = Array.from({ length: RING + 1 }, () => memory.allocate(bytes, 'report', 'staging'));
     this.#free.push(...this.#all);
   }
 
-  /** Encodes a copy behind the submit's work. @param must take the buffer that is kept back, if no other is free */
-  copy(encoder: GPUCommandEncoder, tag: number, must: boolean): void {
-    if (this.#free.length <= (must ? 0 : 1)) return;
+  /** The copies to be made behind a submit's work, if a staging buffer is free. @param must take the buffer that is kept back, if no other is free */
+  copies(tag: number, must: boolean): BufferCopy[] {
+    if (this.#free.length <= (must ? 0 : 1)) return [];
     const staging = this.#free.pop();
-    if (staging === undefined) return;
-    let offset = 0;
-    for (const { buffer, byteOffset, byteLength } of this.#tensors) {
-      encoder.copyBufferToBuffer(buffer, byteOffset, staging, offset, byteLength);
-      offset += byteLength;
-    }
+    if (staging === undefined) return [];
     this.#next = { staging, tag };
+    let end = 0;
+    return this.#tensors.map(({ buffer: from, byteOffset: fromOffset, byteLength }) => {
+      end += byteLength;
+      return { from, fromOffset, to: staging, toOffset: end - byteLength, byteLength };
+    });
   }
 
   /** Asks for what was copied, after its submit. */
@@ -53,8 +53,8 @@ export class Reports {
     if (this.#next === undefined) return;
     const { staging, tag } = this.#next;
     this.#next = undefined;
-    const pending = this.#gpu
-      .map(staging, staging.size)
+    const pending = this.#memory
+      .readStaging(staging, staging.size)
       .then((bytes) => {
         let offset = 0;
         const values = this.#tensors.map(({ byteLength }) => {
@@ -69,7 +69,7 @@ export class Reports {
       })
       .finally(() => {
         this.#pending.delete(pending);
-        if (this.#disposed) this.#gpu.free(staging);
+        if (this.#disposed) this.#memory.free(staging);
       });
     this.#pending.add(pending);
   }
@@ -90,7 +90,7 @@ export class Reports {
   /** Frees the staging buffers; those still being mapped, when that is over. */
   dispose(): void {
     this.#disposed = true;
-    for (const staging of this.#free) this.#gpu.free(staging);
+    for (const staging of this.#free) this.#memory.free(staging);
     this.#free.length = 0;
   }
 }

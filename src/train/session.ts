@@ -1,8 +1,8 @@
 import { DisposedError, ShapeError } from '../base/errors.js';
 import { checkSamples, type Dataset } from '../data/dataset.js';
-import type { Pass } from '../gpu/command.js';
 import type { Purpose } from '../nn/layers/layer.js';
-import { type StepRecord, StepRecords } from '../plan/plan.js';
+import type { BufferCopy } from '../plan/memory.js';
+import { type StepRecord, StepRecords } from '../plan/step-records.js';
 import { type Course, checkLabels, type Feed, Feeds, type Part, residentCourse } from './batches.js';
 import type { Progress } from './checkpoint.js';
 import type { Training } from './step.js';
@@ -33,14 +33,14 @@ export class Stepper {
     this.pace = new Pace(stepsPerSubmit);
     this.progress = { steps: 0, epochs: 0, learningRate };
     this.latestRate = learningRate;
-    this.#records = new StepRecords(training.model.gpu, STEP_CAPACITY);
+    this.#records = new StepRecords(training.model.device, STEP_CAPACITY);
     this.#feeds = new Feeds(training, this.#records);
   }
 
   /** @throws {DisposedError|DeviceLostError} */
   check(): void {
     if (this.disposed) throw new DisposedError('This trainer has been disposed. Make a new one with model.trainer().');
-    this.training.model.gpu.check();
+    this.training.model.device.check();
   }
 
   /** Compiles the step that is likeliest to come. */
@@ -81,15 +81,15 @@ export class Stepper {
     checkLabels(what, { ...samples, indices }, model, loss);
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
     const feed = this.#feeds.ofBatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
-    model.gpu.write(feed.source.data.buffer, 0, samples.inputs);
-    model.gpu.write(feed.source.labels.buffer, 0, samples.labels);
+    model.device.write(feed.source.data.buffer, 0, samples.inputs);
+    model.device.write(feed.source.labels.buffer, 0, samples.labels);
     return { feed, samples: rows, first: 0, steps: 1 };
   }
 
   /**
    * Replays a feed's plan for batches of a part from number `first` on, in one submit.
    * @param wanted how many; a plan that takes runs gets fewer where there are more rates among them than records
-   * @param after encodes what comes behind `done` batches of the part
+   * @param copies to be made behind `done` batches of the part
    * @param rateOf the learning rate of a step of the epoch
    * @returns how many there were
    */
@@ -98,19 +98,15 @@ export class Stepper {
     part: Part,
     first: number,
     wanted: number,
-    after?: (encoder: GPUCommandEncoder, done: number) => void,
+    copies?: (done: number) => readonly BufferCopy[],
     rateOf: (step: number) => number = () => this.progress.learningRate,
   ): number {
     const { feed, samples } = part;
-    const { batch, model } = this.training;
+    const { batch } = this.training;
     this.check();
     feed.dataset?.check(what);
     const { records, count } = this.#stepRecords(part, first, wanted, rateOf);
-    this.#records.write(records);
-    const encode = (pass: Pass): void => {
-      for (let slot = 0; slot < records.length; slot++) feed.plan.encode(pass, this.#records.offset(slot));
-    };
-    model.gpu.submit(what, encode, after && ((encoder) => after(encoder, first + count)));
+    feed.plan.run(what, records, copies?.(first + count));
     if (what === 'fit' || what === 'step') {
       this.progress.steps += count;
       this.latest = feed;

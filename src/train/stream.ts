@@ -42,7 +42,7 @@ export class StreamedCourse implements Course {
     const { batch } = training;
     const most = Math.ceil(dataset.length / batch) * batch;
     const format = await findFormat(dataset.source);
-    const rows = chunkRows(dataset.gpu, dataset.source, format);
+    const rows = chunkRows(dataset.device, dataset.source, format);
     const size = Math.min(Math.max(1, Math.floor(rows / batch)) * batch, most);
     const first = await feeds.slot(dataset, format, size, purpose);
     if (size === most) return new StreamedCourse(training, dataset, size, [first]);
@@ -97,8 +97,8 @@ export class StreamedCourse implements Course {
     checkLabels('Dataset.stream: read', { ...samples, indices }, model, loss);
     const feed = this.#slots[((first * batch) / this.#size) % this.#slots.length] ?? this.feed;
     const { data, labels } = feed.source;
-    model.gpu.write(data.buffer, 0, samples.inputs);
-    model.gpu.write(labels.buffer, 0, samples.labels);
+    model.device.write(data.buffer, 0, samples.inputs);
+    model.device.write(labels.buffer, 0, samples.labels);
     feed.source.order.write(order);
     return { feed, samples: order.length, first, steps: Math.ceil(order.length / batch) };
   }

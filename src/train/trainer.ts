@@ -203,9 +203,10 @@ export class Trainer<M extends AnyMetric = never> {
     }
     if (this.#busy !== 'fit') this.#checkIdle('checkpoint');
     // Of the same moment as the progress: what is queued later, by an epoch that begins meanwhile, changes neither.
-    const { gpu } = this.#training.model;
+    const { device } = this.#training.model;
     const copies = [...keptBy(this.#training)].map(
-      async ([name, { buffer, byteLength }]) => [name, new Uint8Array(await gpu.read(buffer, 0, byteLength))] as const,
+      async ([name, { buffer, byteLength }]) =>
+        [name, new Uint8Array(await device.read(buffer, 0, byteLength))] as const,
     );
     const [{ checkpoint }, ...state] = await Promise.all([import('./checkpoint.js'), ...copies]);
     return checkpoint(this.#training, progress, new Map(state));

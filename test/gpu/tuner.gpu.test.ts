@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { Tuning, TuningStorage } from '../../src/gpu/tuning-cache.js';
 import { Gpu } from '../../src/index.js';
 import { matmul } from '../../src/kernels.js';
+import { PlanBuilder } from '../../src/plan/builder.js';
 import type { Dispatch, Program } from '../../src/plan/dispatch.js';
-import { PlanBuilder } from '../../src/plan/plan.js';
 
 /** A product and how it may be run, the order being that of the rules. */
 function product(builder: PlanBuilder, order: (slow: Program, fast: Program) => Program[]): Dispatch {
@@ -92,7 +92,7 @@ test('in a plan that is replayed often, what is worth compiling takes over', asy
     builder.add(matmul(A, B, C));
     const plan = await builder.compile(gpu, 'test');
     return () => {
-      gpu.submit('test', (pass) => plan.encode(pass, 0));
+      plan.run('test');
       return plan.dispatches[0]?.variant;
     };
   };

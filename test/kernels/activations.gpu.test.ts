@@ -12,7 +12,7 @@ import {
   Tensor,
   type Trainer,
 } from '../../src/index.js';
-import { PlanBuilder } from '../../src/plan/plan.js';
+import { PlanBuilder } from '../../src/plan/builder.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import * as reference from '../reference/mlp.js';
 import { outsideOfBounds } from '../support/bounds.js';

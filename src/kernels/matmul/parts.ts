@@ -1,7 +1,7 @@
 import parts from '../../../shaders/matmul/matmul-parts.wgsl';
 import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
 import { ShapeError } from '../../base/errors.js';
-import { type Dispatch, dispatch, linearGrid, program } from '../../plan/dispatch.js';
+import { type Dispatch, dispatch, linearGrid, NO_STEP, program } from '../../plan/dispatch.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { MatmulDispatch } from './product.js';
 import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
@@ -60,7 +60,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
         unused: [VEC4 ? 'C' : 'C4'],
       }),
     ],
-    uniforms: { dims: { ...dims, K: count }, step: { first: 0, rows: 1, index: 0, learning_rate: 0 } },
+    uniforms: { dims: { ...dims, K: count }, step: NO_STEP },
     buffers: {
       A: undefined,
       A4: undefined,

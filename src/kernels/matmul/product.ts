@@ -1,6 +1,6 @@
 import { MlpError, ShapeError } from '../../base/errors.js';
-import type { Gpu } from '../../gpu/gpu.js';
-import type { Dispatch } from '../../plan/dispatch.js';
+import type { Device } from '../../plan/device.js';
+import { type Dispatch, NO_STEP } from '../../plan/dispatch.js';
 import { type DType, type Tensor, unaligned } from '../../plan/tensor.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import type { GatheredRows } from '../gather-rows.js';
@@ -42,8 +42,8 @@ export const isProduct = (dispatch: Dispatch): dispatch is MatmulDispatch => 'pr
 let loaded: MatmulPrograms | undefined;
 
 /** Loads the programs of products that are recorded for a GPU; `product` then finds them. A tuner may try everything. */
-export async function loadProducts({ info, tuning }: Pick<Gpu, 'info' | 'tuning'>): Promise<void> {
-  const all = info.software || (tuning.tuning ?? 'off') !== 'off';
+export async function loadProducts({ info, tunes }: Pick<Device, 'info' | 'tunes'>): Promise<void> {
+  const all = info.software || tunes;
   const [{ allPrograms }, software] = await Promise.all([
     import('./variants.js'),
     all ? import('../software/quad.js') : undefined,
@@ -152,7 +152,7 @@ export function product(
         scale,
         shift,
       },
-      step: gathered?.step ?? { first: 0, rows: 1, index: 0, learning_rate: 0 },
+      step: gathered?.step ?? NO_STEP,
     },
     buffers: {
       A: data,

@@ -1,4 +1,4 @@
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { PlacedLayer, RecordedLayer } from './layer.js';
 

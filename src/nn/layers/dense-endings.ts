@@ -2,7 +2,7 @@ import type { ResolvedActivation } from '../../kernels/activations.js';
 import { columnSum } from '../../kernels/column-sum.js';
 import { learnedActivation, learnedActivationBackward } from '../../kernels/learned-activation.js';
 import { maxout, maxoutBackward } from '../../kernels/maxout.js';
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 
 /** What a dense layer does after its product, where the product's epilogue cannot. Loaded by models that have such a layer. */

@@ -1,5 +1,5 @@
 import type { Gate } from '../../kernels/matmul/product.js';
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Initializer } from '../initializers.js';
 

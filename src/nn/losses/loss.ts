@@ -1,6 +1,6 @@
 import type { LabelTensor } from '../../kernels/gather-rows.js';
 import type { LossOutputs } from '../../kernels/softmax-cross-entropy.js';
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Link } from '../output.js';
 

@@ -1,5 +1,5 @@
 import type { LabelTensor } from '../../kernels/gather-rows.js';
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Link } from '../output.js';
 

@@ -1,5 +1,5 @@
 import type { Adjustment } from '../../kernels/update.js';
-import type { PlanBuilder } from '../../plan/plan.js';
+import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 
 /** All parameters of a model in one flat tensor, and what belongs to each element. */

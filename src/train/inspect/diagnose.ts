@@ -8,8 +8,10 @@ import { histogram } from '../../kernels/histogram.js';
 import { shiftParameters } from '../../kernels/shift-parameters.js';
 import { everyLayer, type Model } from '../../model/model.js';
 import { rowSource } from '../../model/row-source.js';
+import { PlanBuilder } from '../../plan/builder.js';
 import { type Dispatch, PER_STEP } from '../../plan/dispatch.js';
-import { PlanBuilder, StepRecords } from '../../plan/plan.js';
+import type { BufferCopy } from '../../plan/memory.js';
+import { StepRecords } from '../../plan/step-records.js';
 import { Tensor, upload } from '../../plan/tensor.js';
 import { kindsTensor, recordScale } from '../clip.js';
 import { recordTraining, type Training } from '../step.js';
@@ -68,14 +70,14 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   demand('diagnose:', { bins }, 'a positive integer');
   demand('diagnose:', { worst }, 'an integer ≥ 0');
-  const { gpu, layers } = training.model;
+  const { device, layers } = training.model;
   const tensors: Tensor<'f32' | 'u32'>[] = [];
   try {
     const found: { readonly subject: Subject; readonly extremes: readonly Tensor[] }[] = [];
     const { losses, norms } = await sweep(training, dataset, (subject) => {
       const extremes = subject.values.map(({ shape: [, columns = 1] }) => {
         const start = Float32Array.from({ length: 2 * columns }, (_, i) => (i < columns ? HUGE : -HUGE));
-        return upload<'f32'>(gpu, start, [2, columns], 'extremes');
+        return upload<'f32'>(device, start, [2, columns], 'extremes');
       });
       tensors.push(...extremes);
       found.push({ subject, extremes });
@@ -86,7 +88,7 @@ export async function diagnose(
     );
     const counts: Tensor<'u32'>[] = [];
     await sweep(training, dataset, ({ values, step }) => {
-      const tensor = Tensor.empty(gpu, [bins], 'counts', 'u32');
+      const tensor = Tensor.empty(device, [bins], 'counts', 'u32');
       tensors.push(tensor);
       const [low, high] = rangeOf(ranges[counts.push(tensor) - 1]);
       // All the values are the same: they are in the first bin of a range that has some width.
@@ -151,17 +153,17 @@ async function sweep(
   look: (subject: Subject) => readonly Dispatch[],
 ): Promise<{ readonly losses: Float32Array; readonly norms: readonly number[] }> {
   const { model, batch, results } = training;
-  const { gpu } = model;
+  const { device } = model;
   const { resident, rows: own } = dataset;
   if (resident === undefined) {
     throw new DataError('diagnose: the data set is streamed. Pass one that fits on the GPU, such as a part of it.');
   }
   const source = rowSource(model, resident.inputs, resident.labels, own);
   const steps = Math.ceil(dataset.length / batch);
-  const losses = Tensor.empty(gpu, [dataset.length], 'losses');
-  const scales = Tensor.empty(gpu, [steps, 2], 'scales');
+  const losses = Tensor.empty(device, [dataset.length], 'losses');
+  const scales = Tensor.empty(device, [steps, 2], 'scales');
   const kinds = kindsTensor(model);
-  const records = new StepRecords(gpu, ONE_STEP);
+  const records = new StepRecords(device, ONE_STEP);
   const parts: { dispose(): void }[] = [source.order, losses, scales, records, kinds];
   try {
     const { builder, gradients, outputs } = recordTraining(training, source, 'gradients');
@@ -183,21 +185,14 @@ async function sweep(
     }
     const scale = recordScale(builder, model, gradients, LITTLE, { kinds });
     builder.keep(scale);
-    const plan = await builder.compile(gpu, 'diagnose', records);
+    const plan = await builder.compile(device, 'diagnose', records);
     parts.push(plan);
     for (let number = 0; number < steps; number++) {
       const first = number * batch;
       const rows = Math.min(batch, dataset.length - first);
-      records.write([{ first, rows, index: number, learning_rate: 0 }]);
-      gpu.submit(
-        'diagnose',
-        (pass) => plan.encode(pass, 0),
-        (encoder) => {
-          const found = results.evaluation.losses;
-          encoder.copyBufferToBuffer(found.buffer, found.byteOffset, losses.buffer, 4 * first, 4 * rows);
-          encoder.copyBufferToBuffer(scale.buffer, scale.byteOffset, scales.buffer, 8 * number, 8);
-        },
-      );
+      const found = results.evaluation.losses;
+      const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
+      plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
     }
     const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
     const norms = Array.from({ length: steps }, (_, step) => {
@@ -209,6 +204,15 @@ async function sweep(
     for (const part of parts) part.dispose();
   }
 }
+
+/** A copy of float32 elements between tensors. */
+const copyOf = (from: Tensor, start: number, to: Tensor, toStart: number, count: number): BufferCopy => ({
+  from: from.buffer,
+  fromOffset: from.byteOffset + 4 * start,
+  to: to.buffer,
+  toOffset: to.byteOffset + 4 * toStart,
+  byteLength: 4 * count,
+});
 
 /** The smallest and the largest of all columns. @param extremes each (2, columns) */
 function rangeOf(extremes: readonly Float32Array[] = []): readonly [number, number] {
@@ -271,16 +275,16 @@ export async function lossSurface(
   demand('lossSurface:', { points }, 'a positive integer');
   demand('lossSurface:', { radius }, 'a finite number ≥ 0');
   demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
-  const { gpu, values } = model;
+  const { device, values } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
   );
   const start = await values.read();
   const random = new Random(seed);
   const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
-    upload<'f32'>(gpu, data, values.shape, label);
+    upload<'f32'>(device, data, values.shape, label);
   const grid = Tensor.from(
-    gpu,
+    device,
     axis.flatMap((x) => axis.flatMap((y) => [x, y])),
     [points * points, 2],
     'points',
@@ -291,18 +295,17 @@ export async function lossSurface(
     V: like(direction(model, start, random), 'V'),
     points: grid,
   };
-  const records = new StepRecords(gpu, ONE_STEP);
+  const records = new StepRecords(device, ONE_STEP);
   const parts: { dispose(): void }[] = [...Object.values(plane), records];
   try {
     const builder = new PlanBuilder();
     builder.add(shiftParameters(values, plane, PER_STEP));
-    const plan = await builder.compile(gpu, 'lossSurface', records);
+    const plan = await builder.compile(device, 'lossSurface', records);
     parts.push(plan);
     const loss: number[][] = [];
     for (let index = 0; index < points * points; index++) {
       signal?.throwIfAborted();
-      records.write([{ first: 0, rows: 0, index, learning_rate: 0 }]);
-      gpu.submit('lossSurface', (pass) => plan.encode(pass, 0));
+      plan.run('lossSurface', [{ first: 0, rows: 0, index, learning_rate: 0 }]);
       if (index % points === 0) loss.push([]);
       loss.at(-1)?.push(await lossOf());
     }

@@ -95,7 +95,7 @@ async function onGpu(
   const [a, b, c] = [unpadded(gpu, A), unpadded(gpu, B), new Guarded(gpu, shape)];
   gpu.run([as(form, matmul(a, b, c.tensor, { ...options, variant: form.variant }))]);
   const values = await c.read();
-  for (const { buffer } of [a, b]) buffer.destroy();
+  for (const tensor of [a, b]) gpu.bufferOf(tensor).destroy();
   c.dispose();
   return values;
 }

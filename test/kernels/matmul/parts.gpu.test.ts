@@ -56,7 +56,7 @@ async function expectWithin(count: number, problem: Problem, options: MatmulOpti
   const M = problem.M + (onesRow === true ? 1 : 0);
   const actual = await inParts(count, a, b, [M, problem.N], options, tile);
   expect(actual).toBeWithin(reference.matmul(A, B, { transposeA, transposeB, onesRow }));
-  for (const { buffer } of [a, b]) buffer.destroy();
+  for (const tensor of [a, b]) gpu.bufferOf(tensor).destroy();
 }
 
 const layouts: readonly MatmulOptions[] = [{}, { transposeA: true }, { transposeB: true }];
