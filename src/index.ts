@@ -69,16 +69,13 @@ export type { PlannedDispatch } from './plan/plan.js';
 export { Tensor } from './plan/tensor.js';
 export type { Clip } from './train/clip.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
-export type { Evaluation } from './train/evaluate.js';
-export type { EpochResult, FitOptions, History, StepResult } from './train/fit-options.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './train/inspect/check-gradients.js';
 export type {
   DiagnoseOptions,
   Diagnosis,
   Histogram,
   LayerDiagnosis,
-  LossSurface,
-  LossSurfaceOptions,
 } from './train/inspect/diagnose.js';
-export type { TrainerOptions } from './train/options.js';
+export type { LossSurface, LossSurfaceOptions } from './train/inspect/loss-surface.js';
+export type { EpochResult, Evaluation, FitOptions, History, StepResult, TrainerOptions } from './train/options.js';
 export { Trainer } from './train/trainer.js';

@@ -1,4 +1,4 @@
-import { DisposedError, MlpError } from './base/errors.js';
+import { MlpError } from './base/errors.js';
 import { table } from './base/text-table.js';
 import type { LayerMakers } from './model/file.js';
 import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
@@ -18,19 +18,10 @@ export interface LoadOptions {
   readonly layers?: LayerMakers;
 }
 
-interface Part {
-  /** What of it has the parameters elsewhere for the moment. */
-  readonly moving?: string | undefined;
-  dispose(): void;
-}
-
-/** A multi-layer perceptron on a GPU. */
+/** A multi-layer perceptron on a device. */
 export class Mlp {
   readonly #model: Model;
-  /** What lives no longer than the model: trainers, and predictions. */
-  readonly #parts: Set<Part> = new Set<Part>();
   #predictions: Promise<Predictions> | undefined;
-  #disposed = false;
 
   private constructor(model: Model) {
     this.#model = model;
@@ -80,12 +71,10 @@ export class Mlp {
 
   /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */
   async trainer<M extends AnyMetric = never>(options: TrainerOptions<M>): Promise<Trainer<M>> {
-    this.#check();
+    this.#model.check();
     const { Trainer } = await import('./train/trainer.js');
-    this.#check();
-    const trainer = await Trainer.create(this.#model, options, (disposed) => this.#parts.delete(disposed));
-    this.#parts.add(trainer);
-    return trainer;
+    this.#model.check();
+    return await Trainer.create(this.#model, options);
   }
 
   /** The likeliest class of each sample. */
@@ -104,23 +93,23 @@ export class Mlp {
    */
   predict(inputs: PredictInputs, options?: PredictOptions<Exclude<PredictionOutput, 'classes'>>): Promise<Float32Array>;
   async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array> {
-    this.#checkParameters();
-    this.#predictions ??= this.#loadPredictions();
-    const predictions = await this.#predictions;
-    this.#checkParameters();
-    return await predictions.predict(inputs, options);
+    this.#model.check();
+    return await this.#model.access.during('read', 'predict', async () => {
+      this.#predictions ??= this.#loadPredictions();
+      const predictions = await this.#predictions;
+      this.#model.check();
+      return await predictions.predict(inputs, options);
+    });
   }
 
   /** A copy of every parameter, after everything that has been queued. */
   async weights(): Promise<Weight[]> {
-    this.#checkParameters();
-    return await this.#model.weights();
+    return await this.#read('weights');
   }
 
   /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
-    this.#checkParameters();
-    this.#model.setWeights(list);
+    this.#overwrite('setWeights', list);
   }
 
   /**
@@ -132,7 +121,7 @@ export class Mlp {
     if (format !== 'safetensors') {
       throw new MlpError('bad-option', `save: format = "${String(format)}"; "safetensors" is the only one so far.`);
     }
-    const [weights, { writeModelFile }] = await Promise.all([this.weights(), import('./model/file.js')]);
+    const [weights, { writeModelFile }] = await Promise.all([this.#read('save'), import('./model/file.js')]);
     return writeModelFile(this.spec, this.#model.layers, weights);
   }
 
@@ -142,16 +131,13 @@ export class Mlp {
    * @throws {FormatError} and changes nothing
    */
   async loadWeights(bytes: Uint8Array | ArrayBuffer): Promise<void> {
-    this.#check();
+    this.#model.check();
     const { readWeights } = await import('./model/file.js');
-    this.setWeights(readWeights(bytes, this.#model.layers));
+    this.#overwrite('loadWeights', readWeights(bytes, this.#model.layers));
   }
 
   /** Frees the parameters, the trainers and the plans. A second call does nothing. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    for (const part of [...this.#parts]) part.dispose();
     this.#model.dispose();
   }
 
@@ -163,25 +149,23 @@ export class Mlp {
   async #loadPredictions(): Promise<Predictions> {
     try {
       const { Predictions } = await import('./model/predict.js');
-      const predictions = new Predictions(this.#model, () => this.#checkParameters());
-      this.#parts.add(predictions);
-      return predictions;
+      return this.#model.parts.own(new Predictions(this.#model));
     } catch (error) {
       this.#predictions = undefined;
       throw error;
     }
   }
 
-  /** @throws {MlpError} `busy` while they are not where training has brought them */
-  #checkParameters(): void {
-    this.#check();
-    for (const { moving } of this.#parts) {
-      if (moving) throw new MlpError('busy', `${moving} is running, and moves the parameters. Await it.`);
-    }
+  /** The parameters of this moment: they are copied before anything that is queued later. */
+  async #read(what: string): Promise<Weight[]> {
+    this.#model.check();
+    this.#model.access.check('read', what);
+    return await this.#model.weights();
   }
 
-  #check(): void {
-    if (this.#disposed) throw new DisposedError('This model has been disposed. Make a new one with Mlp.create().');
-    this.#model.device.check();
+  #overwrite(what: string, list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
+    this.#model.check();
+    this.#model.access.check('update', what);
+    this.#model.setWeights(list);
   }
 }

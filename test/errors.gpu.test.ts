@@ -277,7 +277,7 @@ test('fit while fit runs is refused, and so is step; evaluate and predict are no
   const first = trainer.fit(data, { epochs: 20 });
   await expect(trainer.fit(data, { epochs: 1 })).rejects.toMatchObject({ code: 'busy' });
   expect(() => trainer.step([1, 2, 3, 4], [0])).toThrow(
-    'fit is running on this trainer. Await it, or stop it through its signal.',
+    'fit is running on this model. Await it, or stop it through its signal.',
   );
   const [evaluation, prediction] = await Promise.all([trainer.evaluate(data), model.predict([1, 2, 3, 4])]);
   expect(Number.isFinite(evaluation.loss)).toBe(true);

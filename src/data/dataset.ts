@@ -1,5 +1,6 @@
 import { checkFinite, demand, elements } from '../base/check.js';
 import { DataError, DisposedError, MlpError, ShapeError } from '../base/errors.js';
+import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
 import type { LabelTensor } from '../kernels/gather-rows.js';
 import type { Device } from '../plan/device.js';
@@ -69,6 +70,10 @@ interface Resident {
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
   readonly device: Device;
   readonly resident?: Resident | undefined;
+  /** Frees the samples on the device. */
+  readonly owner: Owner;
+  /** The device's verdict on the upload, which nobody has waited for. */
+  readonly fault?: Promise<Error | undefined> | undefined;
   /** The class of each sample, if it has one. */
   readonly classes?: Uint32Array | undefined;
   classCount: number;
@@ -92,6 +97,7 @@ export class Dataset {
   /** @internal Why the targets are no probabilities of classes, or of one thing each, if they are not. */
   readonly flaws: Flaws;
   readonly #store: Store;
+  readonly #onDispose: Set<() => void> = new Set<() => void>();
   #disposed = false;
 
   private constructor(store: Store, source: Source<Samples>) {
@@ -136,17 +142,19 @@ export class Dataset {
     const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
     const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    const resident = isResident
-      ? {
-          inputs: upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor,
-          labels: upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor,
-        }
+    const owner = new Owner('Dataset.create is over.');
+    const uploaded = isResident
+      ? device.guard('Dataset.create', () => ({
+          inputs: owner.own(upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
+          labels: owner.own(upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
+        }))
       : undefined;
+    const resident = uploaded?.value;
     const { classCount, classNames, flaws } = samples;
     const classes = options.classes === undefined ? undefined : Uint32Array.from(options.classes);
     const host = isResident ? undefined : samples;
     return new Dataset(
-      { device, resident, classCount, classNames, flaws, classes, users: 0 },
+      { device, resident, owner, fault: uploaded?.fault, classCount, classNames, flaws, classes, users: 0 },
       { length, features, rows: counting(length), host, chunk },
     );
   }
@@ -160,7 +168,8 @@ export class Dataset {
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
     device.check();
     demand('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
-    const store: Store = { device, classCount: 0, flaws: {}, users: 0 };
+    const owner = new Owner('Dataset.stream is over.');
+    const store: Store = { device, owner, classCount: 0, flaws: {}, users: 0 };
     return new Dataset(store, {
       length,
       features,
@@ -250,6 +259,7 @@ export class Dataset {
         ? (await import('./chunks.js')).uploads(this.device, this.source)
         : [{ data: this.resident.inputs, rows: this.rows }];
     this.check('statistics');
+    await this.ready();
     return await statistics(this.device, parts, per);
   }
 
@@ -258,14 +268,26 @@ export class Dataset {
     if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
   }
 
+  /** @internal Waits for the device's verdict on the upload. @throws {MlpError} `out-of-memory` */
+  async ready(): Promise<void> {
+    const fault = await this.#store.fault;
+    if (fault !== undefined) throw fault;
+  }
+
+  /** @internal Has `callback` called when the data set is disposed; returns a function that ends that. */
+  onDispose(callback: () => void): () => void {
+    this.#onDispose.add(callback);
+    return () => this.#onDispose.delete(callback);
+  }
+
   /** Frees the memory, unless splits of the same samples are in use. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    for (const callback of this.#onDispose) callback();
+    this.#onDispose.clear();
     this.#store.users -= 1;
-    if (this.#store.users > 0) return;
-    this.resident?.inputs.dispose();
-    this.resident?.labels.dispose();
+    if (this.#store.users === 0) this.#store.owner.dispose();
   }
 
   [Symbol.dispose](): void {

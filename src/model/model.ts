@@ -1,5 +1,6 @@
 import { checkFinite, demand, demandMethod, elements, text } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
+import { Owner } from '../base/owner.js';
 import { Random } from '../base/random.js';
 import { loadProducts } from '../kernels/matmul/product.js';
 import { checkInitializer, initialValues } from '../nn/initializers.js';
@@ -7,6 +8,7 @@ import type { Layer, ParameterSpec, PlacedLayer, Purpose } from '../nn/layers/la
 import { checkLink, type Link, linkOf } from '../nn/output.js';
 import type { Device } from '../plan/device.js';
 import { Tensor } from '../plan/tensor.js';
+import { Access } from './access.js';
 
 /** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std. */
 export type Normalization =
@@ -86,6 +88,10 @@ const BLOCK = 64;
 /** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
 export class Model {
   readonly device: Device;
+  /** Answers whether an operation may run now. */
+  readonly access: Access = new Access();
+  /** Everything that lives no longer than the model: its tensors, trainers, predictors. */
+  readonly parts: Owner = new Owner('This model has been disposed. Make a new one with Mlp.create().');
   readonly layers: readonly ModelLayer[];
   #spec: ModelSpec;
   /** All trained parameters; layer by layer, each layer's one after the other. */
@@ -116,6 +122,8 @@ export class Model {
     this.common = common;
     // To draw them takes as long as to compile a kernel: both can be done at a time.
     this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
+    this.parts.own({ dispose: this.#skipInitial });
+    for (const tensor of [values, states, normalization]) this.parts.own(tensor);
   }
 
   static async create(device: Device, options: ModelOptions): Promise<Model> {
@@ -132,16 +140,24 @@ export class Model {
     const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
     checkLink('Mlp.create:', link);
     const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
-    return await device.guarded('Mlp.create', () => {
-      const tensors = {
-        values: Tensor.empty(device, [flatLength(layers, 'values')], 'parameters'),
-        states: Tensor.empty(device, [flatLength(layers, 'states')], 'states'),
-      };
-      const normalization = Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization');
-      const [scale = 1, shift = 0] = scaleAndShift;
-      const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
-      return new Model(device, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
-    });
+    const owner = new Owner('Mlp.create is over.');
+    try {
+      return await device.guarded('Mlp.create', () => {
+        const tensors = {
+          values: owner.own(Tensor.empty(device, [flatLength(layers, 'values')], 'parameters')),
+          states: owner.own(Tensor.empty(device, [flatLength(layers, 'states')], 'states')),
+        };
+        const normalization = owner.own(Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization'));
+        const [scale = 1, shift = 0] = scaleAndShift;
+        const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
+        const model = new Model(device, spec, layers, tensors, normalization, isCommon ? [scale, shift] : undefined);
+        owner.own(model);
+        return model;
+      });
+    } catch (error) {
+      owner.dispose();
+      throw error;
+    }
   }
 
   get spec(): ModelSpec {
@@ -247,11 +263,14 @@ export class Model {
     this.states.write(states);
   }
 
+  /** @throws {DisposedError|DeviceLostError|MlpError} if nothing can be done with the model any more */
+  check(): void {
+    this.parts.check();
+    this.device.check();
+  }
+
   dispose(): void {
-    this.#skipInitial();
-    this.values.dispose();
-    this.states.dispose();
-    this.normalization.dispose();
+    this.parts.dispose();
   }
 }
 

@@ -47,17 +47,14 @@ const STEPS_AT_ONCE = 1;
 /** The predictions of a model: plans by batch size, output and type of the inputs. */
 export class Predictions {
   readonly #model: Model;
-  readonly #check: () => void;
   /** What is disposed with the model. */
   readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
   #records: StepRecords | undefined;
   #disposed = false;
 
-  /** @param check throws if the model or its GPU is gone, or its parameters are elsewhere */
-  constructor(model: Model, check: () => void) {
+  constructor(model: Model) {
     this.#model = model;
-    this.#check = check;
   }
 
   /** What `Mlp.predict` says. */
@@ -120,7 +117,7 @@ export class Predictions {
     count: number,
     load: (first: number, rows: number) => number,
   ): Promise<Float32Array> {
-    this.#check();
+    this.#model.check();
     const { device } = this.#model;
     const [batch = 1, perRow = 1] = result.shape;
     const bytes = 4 * perRow;
@@ -178,7 +175,7 @@ export class Predictions {
     try {
       const { device, parameterCount } = this.#model;
       const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), device.info, false);
-      this.#check();
+      this.#model.check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
       const plan = await builder.compile(device, 'predict', this.#stepRecords);
       parts.push(plan);

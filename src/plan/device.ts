@@ -71,3 +71,19 @@ export interface Device extends DeviceMemory {
   /** True for a buffer of this kind of device, which an app may have made itself. */
   isBuffer(value: unknown): boolean;
 }
+
+/**
+ * Goes on with the result of `guard` while the device's verdict is on its way. An error of the device comes before one of
+ * `work`, which follows from it.
+ */
+export async function verified<T, R>({ value, fault }: Guarded<T>, work: (value: T) => Promise<R>): Promise<R> {
+  let result: R;
+  try {
+    result = await work(value);
+  } catch (error) {
+    throw (await fault) ?? error;
+  }
+  const error = await fault;
+  if (error !== undefined) throw error;
+  return result;
+}

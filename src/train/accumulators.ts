@@ -1,42 +1,70 @@
-import type { Sums, Tally } from '../nn/metrics/metric.js';
+import type { Owner } from '../base/owner.js';
+import type { LossOutputs } from '../kernels/softmax-cross-entropy.js';
+import type { Purpose } from '../nn/layers/layer.js';
+import type { Sums, Tally, Task } from '../nn/metrics/metric.js';
 import type { DeviceMemory } from '../plan/memory.js';
 import { Tensor } from '../plan/tensor.js';
-import type { Results } from './step.js';
 
-/** What steps add to, and how many rows a batch has. */
-type Counting = Pick<Results, 'losses' | 'totals' | 'tallies'>;
+/** The tensors that steps of one purpose add to: losses and hits row by row, tallies of metrics, the first failure. */
+export type Accumulators = Required<Omit<LossOutputs, 'gradient'>> & {
+  readonly tallies: ReadonlyMap<Tally, Tensor | Tensor<'u32'>>;
+};
 
-/** Before the first step. */
-export const NOTHING: Sums = { loss: 0, weight: 0, correct: 0, rows: 0, tallies: new Map() };
+/** A set of accumulators for each purpose: evaluating disturbs neither training nor gradients, and is disturbed by neither. */
+export type AccumulatorsByPurpose = Readonly<Record<Purpose, Accumulators>>;
 
-/** A tally's tensor. */
-export function tallyTensor(memory: DeviceMemory, shape: readonly number[], { dtype }: Tally): Tensor | Tensor<'u32'> {
-  return dtype === 'u32' ? Tensor.empty(memory, shape, 'tally', dtype) : Tensor.empty(memory, shape, 'tally');
+/** The accumulators whose sums are read: those of the whole batch's losses are its latest alone. */
+type Counting = Pick<Accumulators, 'losses' | 'totals' | 'tallies'>;
+
+/** Allocates accumulators. @param rows of the totals */
+export function allocateAccumulators(
+  memory: DeviceMemory,
+  owner: Owner,
+  batch: number,
+  layers: number,
+  rows: number,
+  tallies: Iterable<Tally>,
+  task: Task,
+): Accumulators {
+  const tallyOf = (tally: Tally): Tensor | Tensor<'u32'> => {
+    const shape = tally.shape(batch, task);
+    return tally.dtype === 'u32' ? Tensor.empty(memory, shape, 'tally', 'u32') : Tensor.empty(memory, shape, 'tally');
+  };
+  return {
+    losses: owner.own(Tensor.empty(memory, [batch, 1], 'losses')),
+    totals: owner.own(Tensor.empty(memory, [rows, batch], 'totals')),
+    together: owner.own(Tensor.empty(memory, [3, batch], 'totals and losses')),
+    status: owner.own(Tensor.empty(memory, [1 + layers], 'status', 'u32')),
+    tallies: new Map([...tallies].map((tally) => [tally, owner.own(tallyOf(tally))])),
+  };
 }
+
+/** The sums before the first step. */
+export const NOTHING: Sums = { loss: 0, weight: 0, correct: 0, rows: 0, tallies: new Map() };
 
 /** The tensors that hold sums, in the order in which `sumsOf` takes them. */
 export function counters({ totals, tallies }: Counting): readonly (Tensor | Tensor<'u32'>)[] {
   return [totals, ...tallies.values()];
 }
 
-/** Sums begin anew. */
-export function clear(results: Counting): void {
-  for (const tensor of counters(results)) {
+/** Sets all sums to 0. */
+export function clear(accumulators: Counting): void {
+  for (const tensor of counters(accumulators)) {
     if (tensor.dtype === 'u32') tensor.write(new Uint32Array(tensor.length));
     else tensor.write(new Float32Array(tensor.length));
   }
 }
 
 /** Sums over the rows of a batch, in float64, of sums over steps. @param bytes of each counter */
-export function sumsOf(results: Counting, bytes: readonly ArrayBuffer[], rows: number): Sums {
-  const read = counters(results).map(({ dtype, length }, i) => {
+export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], rows: number): Sums {
+  const read = counters(accumulators).map(({ dtype, length }, i) => {
     const copied = bytes[i] ?? new ArrayBuffer(4 * length);
     return Float64Array.from(
       dtype === 'u32' ? new Uint32Array(copied, 0, length) : new Float32Array(copied, 0, length),
     );
   });
   const [totals = new Float64Array(0), ...counts] = read;
-  const batch = results.losses.length;
+  const batch = accumulators.losses.length;
   const part = (number: number): number =>
     totals.subarray(number * batch, (number + 1) * batch).reduce((sum, value) => sum + value, 0);
   return {
@@ -44,11 +72,11 @@ export function sumsOf(results: Counting, bytes: readonly ArrayBuffer[], rows: n
     correct: part(1),
     weight: totals.length > 2 * batch ? part(2) : rows,
     rows,
-    tallies: new Map([...results.tallies.keys()].map((tally, i) => [tally, counts[i] ?? new Float64Array(0)])),
+    tallies: new Map([...accumulators.tallies.keys()].map((tally, i) => [tally, counts[i] ?? new Float64Array(0)])),
   };
 }
 
-/** What was added since an earlier report. */
+/** The sums that were added since an earlier report. */
 export function difference(now: Sums, before: Sums): Sums {
   const tallies = [...now.tallies].map(([tally, counts]): [Tally, Float64Array] => {
     const old = before.tallies.get(tally);

@@ -1,4 +1,5 @@
 import { DataError, MlpError, ShapeError } from '../base/errors.js';
+import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
 import type { Dataset, Flaws, RawTensor } from '../data/dataset.js';
@@ -7,70 +8,86 @@ import type { Model } from '../model/model.js';
 import { rowSource } from '../model/row-source.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
+import { verified } from '../plan/device.js';
 import type { Plan } from '../plan/plan.js';
 import type { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
-import { type Results, recordTraining, type Training } from './step.js';
+import type { Accumulators } from './accumulators.js';
+import { recordStep, type StepParts } from './step.js';
 
-/** Data as a training step reads them: where batches come from, and the plan that is replayed for each. */
-export interface Feed {
+/** Data as steps read them: where batches come from, and the plan that is replayed for each. */
+export interface BatchSource extends Disposable {
   readonly plan: Plan;
-  readonly source: RowSource;
-  /** Of all parameters, where the plan keeps them. */
+  readonly rows: RowSource;
+  /** The gradients of all parameters, where the plan keeps them. */
   readonly gradients: Tensor;
-  /** What the plan adds to. */
-  readonly results: Omit<Results, 'together'>;
+  /** The accumulators that the plan adds to. */
+  readonly accumulators: Omit<Accumulators, 'together'>;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
-  dispose(): void;
 }
 
-/** Batches of an epoch whose samples are on the GPU together. */
-export interface Part {
-  readonly feed: Feed;
+/** Batches of an epoch whose samples are on the device together. */
+export interface Shard {
+  readonly source: BatchSource;
   readonly samples: number;
-  /** The steps of the epoch that it is for. */
+  /** The epoch's first step that it is for. */
   readonly first: number;
   readonly steps: number;
 }
 
-/** A data set as its epochs need it, part by part. */
-export interface Course {
-  /** Of any part: they have the same plan and the same results. */
-  readonly feed: Feed;
+/** A data set as its epochs need it, shard by shard. */
+export interface EpochIterator extends Disposable {
+  /** The source of any shard: they have the same plan and the same accumulators. */
+  readonly source: BatchSource;
   /** Begins an epoch, in an order that `random` makes. */
   begin(random?: Random): void;
-  /** The part that a step is in; steps are asked for in their order. A promise, if it is not on the GPU yet. */
-  part(step: number): Part | Promise<Part>;
-  dispose(): void;
+  /** The shard that a step is in; steps are asked for in their order. A promise, if it is not on the device yet. */
+  shard(step: number): Shard | Promise<Shard>;
 }
 
-/** All of an epoch is one part. */
-export function residentCourse(feed: Feed, { rows, length }: Dataset, batch: number): Course {
-  const part = { feed, samples: length, first: 0, steps: Math.ceil(length / batch) };
+/** The epochs of a data set that is on the device: all of an epoch is one shard. */
+export function residentEpochs(source: BatchSource, { rows, length }: Dataset, batch: number): EpochIterator {
+  const shard = { source, samples: length, first: 0, steps: Math.ceil(length / batch) };
   return {
-    feed,
-    begin: (random) => feed.source.order.write(random?.shuffled(rows) ?? rows),
-    part: () => part,
+    source,
+    begin: (random) => source.rows.order.write(random?.shuffled(rows) ?? rows),
+    shard: () => shard,
     dispose: () => {},
   };
 }
 
-/** The feeds of a trainer: made once for each data set and purpose, and for minibatches of each kind. */
-export class Feeds {
-  readonly #training: Training;
-  readonly #records: StepRecords;
-  readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<Feed>>> = {
-    step: new Map<Dataset, Promise<Feed>>(),
-    evaluate: new Map<Dataset, Promise<Feed>>(),
-  };
-  readonly #ofBatches: Map<string, Feed> = new Map<string, Feed>();
-  readonly #made: Set<Feed> = new Set<Feed>();
-  #disposed = false;
+/** A kind of labels: their type, and how many words one has. */
+type LabelKind = Format['labels'];
 
-  constructor(training: Training, records: StepRecords) {
-    this.#training = training;
+/**
+ * The batch sources of a session: one for each data set and purpose, until the data set is disposed, and one for minibatches
+ * of each kind.
+ */
+export class BatchSources implements Disposable {
+  readonly #parts: StepParts;
+  readonly #records: StepRecords;
+  readonly #made: Owner = new Owner('This trainer has been disposed.');
+  readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<BatchSource>>> = {
+    step: new Map<Dataset, Promise<BatchSource>>(),
+    evaluate: new Map<Dataset, Promise<BatchSource>>(),
+  };
+  readonly #ofMinibatches: Map<string, BatchSource> = new Map<string, BatchSource>();
+  /** Ends listening to data sets, which outlive a trainer as well. */
+  readonly #listening: Set<() => void> = new Set<() => void>();
+  /** An error that the device had with a source that nobody waited for. */
+  #fault: Error | undefined;
+
+  constructor(parts: StepParts, records: StepRecords) {
+    this.#parts = parts;
     this.#records = records;
+  }
+
+  /** @throws {MlpError} once, for a source that was made without waiting and for which the device had no memory */
+  check(): void {
+    const fault = this.#fault;
+    this.#fault = undefined;
+    if (fault !== undefined) throw fault;
   }
 
   /**
@@ -78,113 +95,159 @@ export class Feeds {
    * the loss tells them apart.
    * Where others come, the kernels that read them are compiled when they do.
    */
-  async prepare(): Promise<Feed> {
-    const { model, loss } = this.#training;
+  async prepare(): Promise<BatchSource> {
+    const { model, loss } = this.#parts;
     const dtype = typeof model.spec.normalize === 'string' ? 'u8' : 'f32';
     const labels: LabelKind = loss.link === 'softmax' ? ['u32', 1] : ['f32', model.outputs];
-    const source = this.#batchSource(dtype, labels);
-    const feed = await this.#compile('trainer', source, 'step', [source.data, source.labels, source.order]);
-    this.#ofBatches.set(batchKey(dtype, labels, 'step'), feed);
-    return feed;
+    const source = await this.#compile('trainer', 'step', (owner) => this.#buffers(owner, dtype, labels));
+    this.#ofMinibatches.set(kindOf(dtype, labels, 'step'), source);
+    return source;
   }
 
-  /** The feed of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
+  /** The source of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
   of(
     dataset: Dataset,
     { inputs, labels }: NonNullable<Dataset['resident']>,
     purpose: 'step' | 'evaluate',
-  ): Promise<Feed> {
-    const feeds = this.#ofDatasets[purpose];
-    let feed = feeds.get(dataset);
-    if (feed === undefined) {
-      const source = rowSource(this.#training.model, inputs, labels, dataset.rows);
-      feed = this.#compile('data set feed', source, purpose, [source.order], dataset);
-      feeds.set(dataset, feed);
-      feed.catch(() => feeds.delete(dataset));
-    }
-    return feed;
+  ): Promise<BatchSource> {
+    const sources = this.#ofDatasets[purpose];
+    const known = sources.get(dataset);
+    if (known !== undefined) return known;
+    const { model } = this.#parts;
+    const making = this.#compile(
+      'data set',
+      purpose,
+      (owner) => {
+        const rows = rowSource(model, inputs, labels, dataset.rows);
+        owner.own(rows.order);
+        return rows;
+      },
+      dataset,
+    );
+    sources.set(dataset, making);
+    // A trainer outlives many data sets.
+    const stop = dataset.onDispose(() => {
+      this.#listening.delete(stop);
+      sources.delete(dataset);
+      making.then(
+        (source) => source.dispose(),
+        () => undefined,
+      );
+    });
+    this.#listening.add(stop);
+    making.catch(() => {
+      this.#listening.delete(stop);
+      stop();
+      sources.delete(dataset);
+    });
+    return making;
   }
 
-  /** A feed of some rows of a data set, which whoever asks for it writes, and disposes of. */
-  slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<Feed> {
-    const source = this.#batchSource(dtype, labels, rows);
-    return this.#compile('stream', source, purpose, [source.data, source.labels, source.order], dataset);
+  /** A source of some rows of a data set, whose caller writes them, and disposes of it. */
+  slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
+    return this.#compile('stream', purpose, (owner) => this.#buffers(owner, dtype, labels, rows), dataset);
   }
 
-  /** The feed of minibatches: their data are overwritten at each use. */
-  ofBatch(dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): Feed {
-    const key = batchKey(dtype, labels, purpose);
-    let feed = this.#ofBatches.get(key);
-    if (feed === undefined) {
-      const source = this.#batchSource(dtype, labels);
-      const { builder, gradients } = recordTraining(this.#training, source, purpose);
-      const plan = builder.build(this.#training.model.device, 'batch feed', this.#records);
-      feed = this.#keep(plan, source, purpose, gradients, [source.data, source.labels, source.order]);
-      this.#ofBatches.set(key, feed);
-    }
-    return feed;
+  /** The source of minibatches from the host: its data are overwritten at each use. Nothing is waited for. */
+  ofMinibatch(dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): BatchSource {
+    const kind = kindOf(dtype, labels, purpose);
+    const known = this.#ofMinibatches.get(kind);
+    if (known !== undefined) return known;
+    const { device } = this.#parts.model;
+    const { value: source, fault } = device.guard(purpose, () =>
+      this.#build(purpose, (owner) => this.#buffers(owner, dtype, labels)),
+    );
+    this.#ofMinibatches.set(kind, source);
+    void fault.then((error) => {
+      if (error === undefined) return;
+      this.#fault = error;
+      this.#ofMinibatches.delete(kind);
+      source.dispose();
+    });
+    return source;
   }
 
   dispose(): void {
-    this.#disposed = true;
-    for (const feed of this.#made) feed.dispose();
+    for (const stop of this.#listening) stop();
+    this.#listening.clear();
+    this.#made.dispose();
   }
 
-  #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind, rows: number = this.#training.batch): RowSource {
-    const { model } = this.#training;
-    const data = Tensor.empty(model.device, [rows, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
-    return rowSource(model, data, Tensor.empty(model.device, [rows, words], 'batch labels', labelType) as LabelTensor);
+  /** Buffers for samples that the host writes. */
+  #buffers(
+    owner: Owner,
+    dtype: 'u8' | 'f32',
+    [labelType, words]: LabelKind,
+    count: number = this.#parts.batch,
+  ): RowSource {
+    const { model } = this.#parts;
+    const data = owner.own(Tensor.empty(model.device, [count, model.spec.inputs], 'batch inputs', dtype) as RawTensor);
+    const labels = owner.own(Tensor.empty(model.device, [count, words], 'batch labels', labelType) as LabelTensor);
+    const rows = rowSource(model, data, labels);
+    owner.own(rows.order);
+    return rows;
   }
 
-  /** @param parts of the source, disposed with the feed */
+  /** Allocates, records and compiles. @throws what the device has against it; nothing is left behind */
   async #compile(
     what: string,
-    source: RowSource,
     purpose: Purpose,
-    parts: readonly { dispose(): void }[],
+    allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
-  ): Promise<Feed> {
+  ): Promise<BatchSource> {
+    const owner = new Owner(`${what} has been disposed.`);
+    const { device } = this.#parts.model;
     try {
-      const { builder, gradients } = recordTraining(this.#training, source, purpose);
-      const plan = await builder.compile(this.#training.model.device, what, this.#records);
-      const feed = this.#keep(plan, source, purpose, gradients, parts, dataset);
-      if (this.#disposed) feed.dispose();
-      return feed;
+      const allocated = device.guard(what, () => allocate(owner));
+      return await verified(allocated, async (rows) => {
+        const { builder, gradients } = recordStep(this.#parts, rows, purpose);
+        const plan = owner.own(await builder.compile(device, what, this.#records));
+        this.#made.check();
+        return this.#keep(owner, plan, rows, purpose, gradients, dataset);
+      });
     } catch (error) {
-      for (const part of parts) part.dispose();
+      owner.dispose();
+      throw error;
+    }
+  }
+
+  /** Allocates and records; programs are compiled when they are first used. */
+  #build(purpose: Purpose, allocate: (owner: Owner) => RowSource): BatchSource {
+    const owner = new Owner(`${purpose} has been disposed.`);
+    try {
+      const rows = allocate(owner);
+      const { builder, gradients } = recordStep(this.#parts, rows, purpose);
+      const plan = owner.own(builder.build(this.#parts.model.device, purpose, this.#records));
+      return this.#keep(owner, plan, rows, purpose, gradients);
+    } catch (error) {
+      owner.dispose();
       throw error;
     }
   }
 
   #keep(
+    owner: Owner,
     plan: Plan,
-    source: RowSource,
+    rows: RowSource,
     purpose: Purpose,
     gradients: Tensor,
-    parts: readonly { dispose(): void }[],
     dataset?: Dataset,
-  ): Feed {
-    const dispose = (): void => {
-      this.#made.delete(feed);
-      for (const part of [plan, ...parts]) part.dispose();
-    };
-    const { batch, results } = this.#training;
-    const { together, ...apart } = purpose === 'step' ? results.training : results.evaluation;
-    const sums = plan.takesRuns
+  ): BatchSource {
+    const { batch } = this.#parts;
+    const { together, ...apart } = this.#parts.accumulators[purpose];
+    const accumulators = plan.takesRuns
       ? { ...apart, totals: together.view(0, [2, batch]), losses: together.view(2 * batch, [batch, 1]) }
       : apart;
-    const feed: Feed = { plan, source, gradients, results: sums, dispose, ...(dataset && { dataset }) };
-    this.#made.add(feed);
-    return feed;
+    this.#made.own(owner);
+    const dispose = (): void => this.#made.free(owner);
+    return { plan, rows, gradients, accumulators, dispose, ...(dataset && { dataset }) };
   }
 }
 
-type LabelKind = Format['labels'];
-
-const batchKey = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
+const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
   [dtype, ...labels, purpose].join('/');
 
-/** Whether a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
+/** Checks that a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
   dataset.check(where);
   if (dataset.device !== model.device) {
@@ -199,7 +262,7 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
   if (dataset.source.read === undefined) checkLabels(where, dataset, model, loss);
 }
 
-/** Whether a loss can compare labels with a model's outputs. @throws {DataError} */
+/** Checks that a loss can compare labels with a model's outputs. @throws {DataError} */
 export function checkLabels(
   where: string,
   labels: { readonly classCount: number; readonly indices: boolean; readonly flaws: Flaws },

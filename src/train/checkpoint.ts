@@ -1,20 +1,7 @@
 import { demand } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
-import type { Scheduled } from '../nn/schedules/schedule.js';
-import type { TensorStorage } from '../plan/tensor.js';
-import type { Training } from './step.js';
-
-/** Where training is. Plain data: what else is put here comes back as it is. */
-export interface Progress {
-  /** Steps and epochs so far: they number the batches, and the orders in which epochs take the samples. */
-  readonly steps: number;
-  readonly epochs: number;
-  /** Of the steps to come; a schedule's starting point. */
-  readonly learningRate: number;
-  /** What the schedule remembers, if there is one that does. */
-  readonly scheduled?: Scheduled | undefined;
-}
+import type { Progress, Session } from './session.js';
 
 /** Everything that training goes on from. */
 export interface Checkpoint {
@@ -89,32 +76,25 @@ export function readCheckpoint(
   return { progress, state };
 }
 
-/** A checkpoint of a training. @param state what the GPU kept at that point of the progress, by name */
-export function checkpoint(
-  training: Training,
-  progress: Progress,
-  state: Checkpoint['state'],
-): Uint8Array<ArrayBuffer> {
-  return writeCheckpoint({ training: specsOf(training), progress, state });
+/** A checkpoint of a session. @param state the device's memory at that point of the progress, by name */
+export function checkpoint(session: Session, progress: Progress, state: Checkpoint['state']): Uint8Array<ArrayBuffer> {
+  return writeCheckpoint({ training: specsOf(session), progress, state });
 }
 
-/** Puts what a checkpoint has back on the GPU, where it is kept by these names. @throws as `readCheckpoint` */
-export function restore(
-  bytes: Uint8Array | ArrayBuffer,
-  training: Training,
-  kept: ReadonlyMap<string, TensorStorage>,
-): Progress {
+/** Puts the state of a checkpoint back on the device. @throws as `readCheckpoint` */
+export function restore(bytes: Uint8Array | ArrayBuffer, session: Session): Progress {
+  const kept = session.state;
   const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
-  const { progress, state } = readCheckpoint(bytes, specsOf(training), sizes);
+  const { progress, state } = readCheckpoint(bytes, specsOf(session), sizes);
   for (const [name, values] of state) {
     const storage = kept.get(name);
-    if (storage !== undefined) training.model.device.write(storage.buffer, 0, values);
+    if (storage !== undefined) session.model.device.write(storage.buffer, 0, values);
   }
   return progress;
 }
 
 /** What decides the bits of training, apart from the data: plain data. */
-function specsOf({ model, loss, optimizer, batch, clip, penalties }: Training): Checkpoint['training'] {
+function specsOf({ model, loss, optimizer, batch, clip, penalties }: Session): Checkpoint['training'] {
   const all = penalties && { l1: 0, l2: 0, ...penalties };
   return { ...model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize: batch, clip, penalties: all };
 }

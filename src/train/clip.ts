@@ -10,7 +10,7 @@ import { type Tensor, upload } from '../plan/tensor.js';
 export type Clip = { readonly norm: number } | { readonly value: number };
 
 /** What a trainer does to gradients before the optimizer takes them. */
-export interface Adjusting {
+export interface GradientRules {
   /** Records what is to be done before the update, and says what is left to it. */
   record(plan: PlanBuilder, gradients: Tensor): Adjustment;
   dispose(): void;
@@ -20,7 +20,7 @@ export interface Adjusting {
  * Penalties and clipping as a step records them.
  * @throws {MlpError} `bad-option` for a number outside of its range, before anything is allocated
  */
-export function adjusting(model: Model, clip: Clip | undefined, penalties: Penalties = {}): Adjusting {
+export function gradientRules(model: Model, clip: Clip | undefined, penalties: Penalties = {}): GradientRules {
   const names = Object.keys(Object(penalties));
   if (typeof penalties !== 'object' || penalties === null || names.some((name) => name !== 'l1' && name !== 'l2')) {
     throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');

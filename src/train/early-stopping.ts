@@ -1,4 +1,5 @@
 import { demand } from '../base/check.js';
+import { Owner } from '../base/owner.js';
 import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
 import { Tensor } from '../plan/tensor.js';
@@ -12,27 +13,48 @@ export interface EarlyStoppingOptions extends Monitor {
   readonly restoreBest?: boolean;
 }
 
-/** @throws {MlpError} `bad-option`, also if an outcome like that does not have what is monitored */
-export function earlyStopping(model: Model, options: EarlyStoppingOptions, outcome: Outcome): EarlyStopping {
+/**
+ * Checks the options, and allocates the copies of the best parameters.
+ * @throws {MlpError} `bad-option`, also if an outcome like that does not have what is monitored; `out-of-memory`
+ */
+export async function earlyStopping(
+  model: Model,
+  options: EarlyStoppingOptions,
+  outcome: Outcome,
+): Promise<EarlyStopping> {
   const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
   demand('earlyStopping:', { patience }, 'a positive integer');
   demand('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
-  return new EarlyStopping(model, { monitor, mode, patience, minimumDelta, restoreBest });
+  const copies = new Owner('The best parameters have been given back.');
+  try {
+    return await model.device.guarded(
+      'earlyStopping',
+      () => new EarlyStopping(model, copies, { monitor, mode, patience, minimumDelta, restoreBest }),
+    );
+  } catch (error) {
+    copies.dispose();
+    throw error;
+  }
 }
 
 /** Ends `fit` when a number no longer improves, and keeps the best parameters in a copy on the GPU. */
 export class EarlyStopping {
   readonly #options: Required<EarlyStoppingOptions>;
+  readonly #copies: Owner;
   readonly #kept: readonly { readonly live: Tensor; readonly copy: Tensor }[];
   #best: number | undefined;
   #bad = 0;
 
-  constructor(model: Model, options: Required<EarlyStoppingOptions>) {
+  constructor(model: Model, copies: Owner, options: Required<EarlyStoppingOptions>) {
+    this.#copies = copies;
     this.#options = options;
     const kept = options.restoreBest ? [model.values, model.states] : [];
-    this.#kept = kept.map((live) => ({ live, copy: Tensor.empty(model.device, live.shape, 'best parameters') }));
+    this.#kept = kept.map((live) => ({
+      live,
+      copy: copies.own(Tensor.empty(model.device, live.shape, 'best parameters')),
+    }));
   }
 
   /** Looks at an epoch. @returns whether it was one too many */
@@ -58,6 +80,6 @@ export class EarlyStopping {
   }
 
   dispose(): void {
-    for (const { copy } of this.#kept) copy.dispose();
+    this.#copies.dispose();
   }
 }

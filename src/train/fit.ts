@@ -1,131 +1,145 @@
-import { demand, demandMethod } from '../base/check.js';
-import { DataError, NotFiniteError } from '../base/errors.js';
+import { NotFiniteError } from '../base/errors.js';
+import { Owner } from '../base/owner.js';
 import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
+import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
+import { verified } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
-import { type Course, checkDataset } from './batches.js';
+import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
-import type { EpochResult, FitOptions, History } from './fit-options.js';
-import { Reports } from './readback.js';
-import type { Stepper } from './session.js';
+import { checkEpochLength, checkFitOptions, type EpochResult, type FitOptions, type History } from './options.js';
+import { Readbacks } from './readback.js';
+import type { Session } from './session.js';
 
 /** In `status`, as long as everything is finite. */
 const NONE = 0xffffffff;
 
 /**
- * Checks what `fit` is asked for.
- * @returns what trains then, and gives one entry an epoch
+ * Checks the options and data sets of `fit`.
+ * @returns a function that trains, and gives one entry an epoch
  * @throws {MlpError|DataError|ShapeError} before anything is queued
  */
 export function prepareFit<M extends AnyMetric>(
-  stepper: Stepper,
+  session: Session,
   evaluator: Evaluator<M>,
   dataset: Dataset,
   options: FitOptions<M>,
 ): () => Promise<History<M>> {
-  const { model, loss, batch } = stepper.training;
-  const { epochs, validation, signal, onEpoch, schedule, earlyStopping } = options;
-  demand('fit:', { epochs }, 'an integer ≥ 0');
+  const { model, loss, batch } = session;
+  const { validation } = options;
   const numbers = evaluator.of(NOTHING);
-  /** What an epoch will give, for those who want to know before. */
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
-  if (schedule !== undefined) demandMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
-  schedule?.check?.(outcome);
+  checkFitOptions(options, outcome);
   checkDataset('fit', dataset, model, loss);
   if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);
-  if (dataset.length < batch) {
-    throw new DataError(
-      `fit: batchSize = ${batch}, but the data set has ${dataset.length} samples. Make a trainer with a batchSize of at most ${dataset.length}.`,
-    );
-  }
+  checkEpochLength(dataset.length, batch);
   return async () => {
-    const { scheduled } = stepper.progress;
+    const owner = new Owner('fit is over.');
+    try {
+      return await trainEpochs(session, evaluator, dataset, options, outcome, owner);
+    } finally {
+      owner.dispose();
+    }
+  };
+}
+
+/** Trains epoch by epoch. @param outcome an epoch's numbers, by name @param owner frees what it allocates */
+async function trainEpochs<M extends AnyMetric>(
+  session: Session,
+  evaluator: Evaluator<M>,
+  dataset: Dataset,
+  options: FitOptions<M>,
+  outcome: Outcome,
+  owner: Owner,
+): Promise<History<M>> {
+  const { model, progress } = session;
+  const { epochs, validation, signal, onEpoch, schedule, earlyStopping } = options;
+  let stopping: EarlyStopping | undefined;
+  if (earlyStopping !== undefined) {
+    const module = await import('./early-stopping.js');
+    stopping = owner.own(await module.earlyStopping(model, earlyStopping, outcome));
+  }
+  const iterator = owner.own(await session.open(dataset, 'step'));
+  const { accumulators } = iterator.source;
+  const allocated = model.device.guard('fit', () =>
+    owner.own(new Readbacks(model.device, [accumulators.status, ...counters(accumulators)])),
+  );
+  return await verified(allocated, async (readbacks) => {
+    const { scheduled } = progress;
     const goesOn = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
-    /** What the schedule remembers, if it is the one that went before. */
+    // A schedule that goes on keeps its memory.
     let state = goesOn ? scheduled?.state : undefined;
     const history: History<M> = [];
-    let course: Course | undefined;
-    let stopping: EarlyStopping | undefined;
-    try {
-      if (earlyStopping !== undefined) {
-        const module = await import('./early-stopping.js');
-        stopping = module.earlyStopping(model, earlyStopping, outcome);
+    for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
+      const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options);
+      if (trained === undefined) break;
+      const entry =
+        validation === undefined ? trained : { ...trained, validation: await evaluator.evaluate(validation) };
+      if (schedule?.observe !== undefined) {
+        const at = { epoch: progress.epochs, step: 0, steps: entry.steps };
+        state = schedule.observe(entry, at, state);
+        progress.scheduled = { spec: schedule.spec, state };
       }
-      course = await stepper.open(dataset, 'step');
-      for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-        let entry = await runEpoch(stepper, evaluator, course, dataset.length, epoch, state, options);
-        if (entry === undefined) break;
-        if (validation !== undefined) entry = { ...entry, validation: await evaluator.evaluate(validation) };
-        if (schedule?.observe !== undefined) {
-          const at = { epoch: stepper.progress.epochs, step: 0, steps: entry.steps };
-          state = schedule.observe(entry, at, state);
-          stepper.progress.scheduled = { spec: schedule.spec, state };
-        }
-        history.push(entry);
-        const isOver = stopping?.observe(entry) ?? false;
-        await onEpoch?.(entry);
-        if (isOver) break;
-      }
-      if (signal?.aborted !== true) stopping?.restore();
-    } finally {
-      stopping?.dispose();
-      course?.dispose();
+      history.push(entry);
+      const isOver = stopping?.observe(entry) ?? false;
+      await onEpoch?.(entry);
+      if (isOver) break;
     }
+    if (signal?.aborted !== true) stopping?.restore();
     return history;
-  };
+  });
 }
 
 /** One epoch: shuffles, replays the plan, and reports a little behind the GPU. @returns `undefined` if it was aborted */
 async function runEpoch<M extends AnyMetric>(
-  stepper: Stepper,
+  session: Session,
   evaluator: Evaluator<M>,
-  course: Course,
+  iterator: EpochIterator,
+  readbacks: Readbacks,
   samples: number,
   epoch: number,
   state: ScheduleState | undefined,
   { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule }: FitOptions<M>,
 ): Promise<EpochResult<M> | undefined> {
-  const { pace, training } = stepper;
-  const { batch, model } = training;
+  const { pace, batch, model } = session;
   const steps = Math.ceil(samples / batch);
-  const { feed } = course;
-  const { status } = feed.results;
-  const { steps: firstStep, epochs } = stepper.progress;
-  stepper.progress.epochs += 1;
-  feed.dataset?.check('fit');
-  course.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
-  clear(feed.results);
+  const { source } = iterator;
+  const { status } = source.accumulators;
+  const { steps: firstStep, epochs } = session.progress;
+  session.progress.epochs += 1;
+  source.dataset?.check('fit');
+  iterator.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
+  clear(source.accumulators);
   status.write(new Uint32Array(status.length).fill(NONE));
   // A signal may outlive many epochs: what listens to it goes with this one.
   const over = new AbortController();
   const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { signal: over.signal }));
   const ended = Promise.race([aborted, model.device.lost]).then(() => undefined);
-  const reports = new Reports(model.device, [status, ...counters(feed.results)]);
   const rateOf = (step: number): number => {
-    const { learningRate } = stepper.progress;
+    const { learningRate } = session.progress;
     return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;
   };
   // A pause puts it off, too.
   let started = performance.now();
   let reported = { sums: NOTHING, time: started };
   let queued = 0;
-  pace.begin(feed.plan);
-  stepper.midEpoch = true;
+  pace.begin(source.plan);
+  session.midEpoch = true;
 
-  /** Passes on what has come back since the last call. */
+  /** Reports the sums that have come back since the last call. */
   const deliver = async (): Promise<void> => {
     // Of several reports that came together the last one says it all: sums and status only grow.
-    const report = reports.take().at(-1);
+    const report = readbacks.take().at(-1);
     if (report === undefined) return;
     const { tag: step, time, values } = report;
     const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
     const before = reported;
-    const sums = sumsOf(feed.results, sumsRead, Math.min(step * batch, samples));
-    if (onNotFinite === 'stop') refuseNotFinite(stepper, new Uint32Array(statusRead), firstStep, epoch, before.sums);
+    const sums = sumsOf(source.accumulators, sumsRead, Math.min(step * batch, samples));
+    if (onNotFinite === 'stop') refuseNotFinite(session, new Uint32Array(statusRead), firstStep, epoch, before.sums);
     reported = { sums, time };
     const since = difference(sums, before.sums);
     if (since.rows === 0) return;
@@ -135,47 +149,46 @@ async function runEpoch<M extends AnyMetric>(
 
   try {
     while (queued < steps && signal?.aborted !== true) {
-      const next = course.part(queued);
-      const part = next instanceof Promise ? await Promise.race([next, ended]) : next;
-      stepper.check();
-      if (part === undefined) continue;
+      const next = iterator.shard(queued);
+      const shard = next instanceof Promise ? await Promise.race([next, ended]) : next;
+      session.check();
+      if (shard === undefined) continue;
       if (pace.pause !== undefined) {
-        await reports.settled();
+        await readbacks.settled();
         await deliver();
         const from = performance.now();
         // Whatever else ends fit ends the pause too.
         if (!signal?.aborted) await Promise.race([pace.pause, ended]);
-        stepper.check();
+        session.check();
         const until = performance.now();
         started += until - from;
         reported = { ...reported, time: until };
         continue;
       }
-      const first = queued - part.first;
-      const copies = (done: number): BufferCopy[] => reports.copies(part.first + done, part.first + done === steps);
-      const count = stepper.replay('fit', part, first, Math.min(pace.steps, part.steps - first), copies, rateOf);
-      reports.map();
+      const first = queued - shard.first;
+      const copies = (done: number): BufferCopy[] => readbacks.copies(shard.first + done, shard.first + done === steps);
+      const count = session.replay('fit', shard, first, Math.min(pace.steps, shard.steps - first), copies, rateOf);
+      readbacks.map();
       queued += count;
       await pace.submitted(count, model.device.idle());
-      stepper.check();
+      session.check();
       await deliver();
     }
-    await reports.settled();
-    stepper.check();
+    await readbacks.settled();
+    session.check();
     await deliver();
   } finally {
-    stepper.midEpoch = false;
+    session.midEpoch = false;
     over.abort();
-    reports.dispose();
   }
   if (queued < steps) return undefined;
   const seconds = (performance.now() - started) / 1000;
-  return { ...evaluator.of(reported.sums), epoch, steps, learningRate: stepper.latestRate, seconds };
+  return { ...evaluator.of(reported.sums), epoch, steps, learningRate: session.latestRate, seconds };
 }
 
-/** Looks at what `status` was. @param before sums of the report before @throws {NotFiniteError} that names step and layer */
+/** Looks at a copy of `status`. @param before sums of the report before @throws {NotFiniteError} that names step and layer */
 function refuseNotFinite(
-  { training, latestRate }: Stepper,
+  { model, latestRate }: Session,
   status: Uint32Array,
   firstStep: number,
   epoch: number,
@@ -184,8 +197,7 @@ function refuseNotFinite(
   const step = Math.min(...status);
   if (step === NONE) return;
   const layer = status.indexOf(step) - 1;
-  const what =
-    layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${training.model.layers[layer]?.layer.spec.type ?? ''})`;
+  const what = layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${model.layers[layer]?.layer.spec.type ?? ''})`;
   const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.weight}.` : '';
   throw new NotFiniteError(
     `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${latestRate}.${last} Use a smaller learning rate, normalise the inputs, or look for extreme values in the data.`,

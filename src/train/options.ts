@@ -1,19 +1,19 @@
 import { checkBatchSize, demand, demandMethod } from '../base/check.js';
-import { MlpError } from '../base/errors.js';
-import { loadFusions } from '../fusion/index.js';
+import { DataError, MlpError } from '../base/errors.js';
+import type { Dataset } from '../data/dataset.js';
 import type { Penalties } from '../kernels/update.js';
 import { everyLayer, type Model } from '../model/model.js';
 import type { Loss } from '../nn/losses/loss.js';
-import type { AnyMetric } from '../nn/metrics/metric.js';
+import type { AnyMetric, Task } from '../nn/metrics/metric.js';
 import type { Optimizer } from '../nn/optimizers/optimizer.js';
 import { checkLink } from '../nn/output.js';
-import { Tensor, type TensorStorage, upload } from '../plan/tensor.js';
-import { Workspace } from '../plan/workspace.js';
-import { tallyTensor } from './accumulators.js';
+import type { Outcome } from '../nn/schedules/monitor.js';
+import type { Schedule } from '../nn/schedules/schedule.js';
 import type { Clip } from './clip.js';
-import { type Results, type Training, taskOf } from './step.js';
+import type { EarlyStoppingOptions } from './early-stopping.js';
 import { STEP_CAPACITY } from './submit-pace.js';
 
+/** Options of `Mlp.trainer`. */
 export interface TrainerOptions<M extends AnyMetric = never> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
@@ -24,56 +24,62 @@ export interface TrainerOptions<M extends AnyMetric = never> {
   readonly clip?: Clip;
   /** Adds l1·Σ|w| + l2·Σw² to what is learned, over weight matrices; reported losses and `gradients` are without it. */
   readonly penalties?: Penalties;
-  /** Steps that go to the GPU at once; `auto` measures how long a step takes. */
+  /** Steps that go to the device at once; `auto` measures how long a step takes. */
   readonly stepsPerSubmit?: number | 'auto';
 }
 
-/**
- * Checks options and makes what training with them needs.
- * @throws {ShapeError|LimitError|MlpError} before anything is allocated
- */
-export async function createTraining(model: Model, options: TrainerOptions<AnyMetric>): Promise<Training> {
-  checkOptions(model, options);
-  const { batchSize: batch, loss, optimizer, clip, penalties, metrics = [] } = options;
-  const { device, owners } = model;
-  // Few trainers adjust gradients: what does is loaded where one does.
-  const adjusts = clip !== undefined || penalties !== undefined;
-  const [fuse, adjust] = await Promise.all([
-    loadFusions(model.parameterCount, batch, device.info, true),
-    adjusts ? import('./clip.js') : undefined,
-  ]);
-  const adjusting = adjust?.adjusting(model, clip, penalties);
-  const tallies = new Set(metrics.flatMap(({ tally }) => tally ?? []));
-  const task = taskOf(model, loss);
-  const results = (): Results => ({
-    losses: Tensor.empty(device, [batch, 1], 'losses'),
-    totals: Tensor.empty(device, [loss.weighsClasses === true ? 3 : 2, batch], 'totals'),
-    tallies: new Map([...tallies].map((tally) => [tally, tallyTensor(device, tally.shape(batch, task), tally)])),
-    together: Tensor.empty(device, [3, batch], 'totals and losses'),
-    status: Tensor.empty(device, [1 + model.layers.length], 'status', 'u32'),
-  });
-  return {
-    model,
-    loss,
-    optimizer,
-    adjusting,
-    clip,
-    penalties,
-    batch,
-    fuse,
-    workspace: new Workspace(),
-    owners: upload<'u32'>(device, owners, [owners.length], 'owners'),
-    results: { training: results(), evaluation: results() },
-  };
+/** Mean loss and metrics over a data set, each metric's value under its name. */
+export type Evaluation<M extends AnyMetric = never> = { readonly loss: number } & {
+  readonly [Each in M as Each['name']]: ReturnType<Each['value']>;
+};
+
+/** An epoch of `fit`. */
+export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
+  /** From 1 on. */
+  readonly epoch: number;
+  readonly steps: number;
+  /** Of its last step. */
+  readonly learningRate: number;
+  /** Of training, without the validation. */
+  readonly seconds: number;
+  readonly validation?: Evaluation<M>;
+};
+
+/** The result of `fit`: one entry an epoch. */
+export type History<M extends AnyMetric = never> = EpochResult<M>[];
+
+/** The progress of `fit`: mean loss and metrics of the steps since the report before. */
+export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
+  readonly epoch: number;
+  /** Steps of this epoch that are done. */
+  readonly step: number;
+  /** Steps of an epoch. */
+  readonly steps: number;
+  readonly samplesPerSecond: number;
+};
+
+/** Options of `Trainer.fit`. */
+export interface FitOptions<M extends AnyMetric = never> {
+  readonly epochs: number;
+  /** Evaluated after each epoch. */
+  readonly validation?: Dataset;
+  /** True (by default) if each epoch takes the samples in an order of its own, decided by the model's seed. */
+  readonly shuffle?: boolean;
+  /** Moves the learning rate, from the trainer's `learningRate` on; without one it stays. */
+  readonly schedule?: Schedule;
+  /** Ends training when a number no longer improves; the model then has the parameters of its best epoch, unless `signal` stopped it. */
+  readonly earlyStopping?: EarlyStoppingOptions;
+  /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
+  readonly signal?: AbortSignal;
+  /** Called as results come back, a little behind the device; not for every step when several share a submit. */
+  readonly onStep?: (result: StepResult<M>) => void | Promise<void>;
+  readonly onEpoch?: (result: EpochResult<M>) => void | Promise<void>;
+  /** The answer to a NaN or an infinity in the loss or a parameter: reject with `NotFiniteError`, or nothing. */
+  readonly onNotFinite?: 'stop' | 'ignore';
 }
 
-/** What the GPU keeps from step to step, by name. */
-export function keptBy({ model: { values, states }, workspace }: Training): ReadonlyMap<string, TensorStorage> {
-  return new Map([['parameters', values.storage], ['states', states.storage], ...workspace.states]);
-}
-
-/** Whether a model can be trained like that. @throws {ShapeError|LimitError|MlpError} also `bad-loss` and `bad-metric` */
-function checkOptions(
+/** Checks that a model can be trained like that. @throws {ShapeError|LimitError|MlpError} also `bad-loss` and `bad-metric` */
+export function checkTrainerOptions(
   model: Model,
   { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
 ): void {
@@ -109,4 +115,24 @@ function checkOptions(
     const why = metric.unfit(taskOf(model, loss));
     if (why !== undefined) throw new MlpError('bad-metric', `trainer: ${metric.name} ${why}.`);
   }
+}
+
+/** Checks the options of `fit`, but for its data sets. @param outcome an epoch's numbers, as a schedule will see them */
+export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOptions<M>, outcome: Outcome): void {
+  demand('fit:', { epochs }, 'an integer ≥ 0');
+  if (schedule !== undefined) demandMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  schedule?.check?.(outcome);
+}
+
+/** Checks that an epoch has a whole batch. @throws {DataError} */
+export function checkEpochLength(samples: number, batch: number): void {
+  if (samples >= batch) return;
+  throw new DataError(
+    `fit: batchSize = ${batch}, but the data set has ${samples} samples. Make a trainer with a batchSize of at most ${samples}.`,
+  );
+}
+
+/** The task that metrics measure. */
+export function taskOf({ outputs }: Model, { link }: Loss): Task {
+  return { outputs, link };
 }

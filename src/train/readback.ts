@@ -1,10 +1,10 @@
 import type { BufferCopy, DeviceBuffer, DeviceMemory } from '../plan/memory.js';
 import type { DType, Tensor } from '../plan/tensor.js';
 
-/** What was in the tensors after the submit with this tag. */
-export interface Report {
+/** The tensors' contents after the submit with this tag. */
+export interface Readback {
   readonly tag: number;
-  /** When it turned up, as `performance.now()` tells. */
+  /** The time of its arrival, as `performance.now()` tells. */
   readonly time: number;
   readonly values: readonly ArrayBuffer[];
 }
@@ -15,13 +15,12 @@ const RING = 3;
  * Reads a few small tensors again and again without anybody waiting: each submit copies them into a free staging buffer
  * of a ring, if there is one, and the values turn up when the GPU has got there.
  */
-export class Reports {
+export class Readbacks {
   readonly #memory: DeviceMemory;
   readonly #tensors: readonly Tensor<DType>[];
   readonly #free: DeviceBuffer[] = [];
-  readonly #all: readonly DeviceBuffer[];
   readonly #pending: Set<Promise<void>> = new Set<Promise<void>>();
-  #landed: Report[] = [];
+  #landed: Readback[] = [];
   #failure: { readonly error: unknown } | undefined;
   #next: { readonly staging: DeviceBuffer; readonly tag: number } | undefined;
   #disposed = false;
@@ -30,9 +29,13 @@ export class Reports {
     this.#memory = memory;
     this.#tensors = tensors;
     const bytes = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    // One more than the ring: kept for a copy that must not be left out.
-    this.#all = Array.from({ length: RING + 1 }, () => memory.allocate(bytes, 'report', 'staging'));
-    this.#free.push(...this.#all);
+    try {
+      // One more than the ring: kept for a copy that must not be left out.
+      for (let i = 0; i <= RING; i++) this.#free.push(memory.allocate(bytes, 'report', 'staging'));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /** The copies to be made behind a submit's work, if a staging buffer is free. @param must take the buffer that is kept back, if no other is free */
@@ -48,7 +51,7 @@ export class Reports {
     });
   }
 
-  /** Asks for what was copied, after its submit. */
+  /** Asks for the latest copies, after their submit. */
   map(): void {
     if (this.#next === undefined) return;
     const { staging, tag } = this.#next;
@@ -74,15 +77,15 @@ export class Reports {
     this.#pending.add(pending);
   }
 
-  /** What has turned up since the last call, oldest first. @throws what a readback failed with */
-  take(): Report[] {
+  /** Contents that have arrived since the last call, oldest first. @throws the error of a readback that failed */
+  take(): Readback[] {
     if (this.#failure !== undefined) throw this.#failure.error;
     const landed = this.#landed;
     this.#landed = [];
     return landed;
   }
 
-  /** Waits for everything that was asked for. */
+  /** Resolves when everything that was asked for has arrived. */
   async settled(): Promise<void> {
     await Promise.all(this.#pending);
   }
@@ -90,6 +93,9 @@ export class Reports {
   /** Frees the staging buffers; those still being mapped, when that is over. */
   dispose(): void {
     this.#disposed = true;
+    // A copy whose submit failed was never asked for.
+    if (this.#next !== undefined) this.#free.push(this.#next.staging);
+    this.#next = undefined;
     for (const staging of this.#free) this.#memory.free(staging);
     this.#free.length = 0;
   }

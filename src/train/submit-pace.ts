@@ -9,7 +9,7 @@ const VISIBLE_MS = 8;
 const HIDDEN_MS = 64;
 
 /** How fast `fit` goes: how many steps make a submit, when the next one may follow, and whether any may. */
-export class Pace {
+export class SubmitPace {
   /** Steps for the next submit. */
   steps = 1;
   /** Until the pause is over, if there is one. */

@@ -1,76 +1,55 @@
 import { demand } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
+import type { Use } from '../model/access.js';
 import type { Model, Weight } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Plan } from '../plan/plan.js';
 import { mean } from './accumulators.js';
-import { checkDataset, type Part } from './batches.js';
-import { type Evaluation, Evaluator } from './evaluate.js';
+import { checkDataset, type Shard } from './batches.js';
+import { Evaluator } from './evaluate.js';
 import { prepareFit } from './fit.js';
-import type { FitOptions, History } from './fit-options.js';
 import type { CheckGradientsOptions, GradientChecks } from './inspect/check-gradients.js';
-import type { DiagnoseOptions, Diagnosis, LossSurface, LossSurfaceOptions } from './inspect/diagnose.js';
-import { createTraining, keptBy, type TrainerOptions } from './options.js';
-import { Stepper } from './session.js';
-import type { Training } from './step.js';
+import type { DiagnoseOptions, Diagnosis } from './inspect/diagnose.js';
+import type { LossSurface, LossSurfaceOptions } from './inspect/loss-surface.js';
+import type { Evaluation, FitOptions, History, TrainerOptions } from './options.js';
+import { Session } from './session.js';
+
+/** Samples of a minibatch on the host, row by row; bytes stay bytes. */
+type Inputs = Uint8Array | Float32Array | ArrayLike<number>;
 
 /** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
 export class Trainer<M extends AnyMetric = never> {
   readonly batchSize: number;
-  readonly #training: Training;
-  readonly #stepper: Stepper;
+  readonly #session: Session;
   readonly #evaluator: Evaluator<M>;
-  readonly #onDispose: (trainer: Trainer<M>) => void;
-  /** What has the trainer for itself, if anything has. */
-  #busy: string | undefined;
 
-  private constructor(stepper: Stepper, metrics: readonly M[] | undefined, onDispose: (trainer: Trainer<M>) => void) {
-    this.batchSize = stepper.training.batch;
-    this.#training = stepper.training;
-    this.#stepper = stepper;
-    this.#evaluator = new Evaluator(stepper, metrics);
-    this.#onDispose = onDispose;
+  private constructor(session: Session, metrics: readonly M[] | undefined) {
+    this.batchSize = session.batch;
+    this.#session = session;
+    this.#evaluator = new Evaluator(session, metrics);
   }
 
   /** @internal */
-  static async create<M extends AnyMetric>(
-    model: Model,
-    options: TrainerOptions<M>,
-    onDispose: (trainer: Trainer<M>) => void,
-  ): Promise<Trainer<M>> {
-    const stepper = new Stepper(await createTraining(model, options), options.stepsPerSubmit);
-    const trainer = new Trainer(stepper, options.metrics, onDispose);
-    try {
-      await stepper.prepare();
-      model.learnsWith(options.loss.link);
-      return trainer;
-    } catch (error) {
-      trainer.dispose();
-      throw error;
-    }
+  static async create<M extends AnyMetric>(model: Model, options: TrainerOptions<M>): Promise<Trainer<M>> {
+    return new Trainer(await Session.create(model, options), options.metrics);
   }
 
   /** The rate of the steps to come; a schedule's starting point. */
   get learningRate(): number {
-    return this.#stepper.progress.learningRate;
+    return this.#session.progress.learningRate;
   }
 
   set learningRate(learningRate: number) {
     demand('Trainer:', { learningRate }, 'a finite number ≥ 0');
-    this.#stepper.progress.learningRate = learningRate;
+    this.#session.progress.learningRate = learningRate;
   }
 
-  /** What a step runs, in order. `toString()` is a table. */
+  /** The dispatches of a step, in order. `toString()` is a table. */
   get plan(): Pick<Plan, 'dispatches' | 'memory' | 'toString'> {
-    this.#stepper.check();
+    this.#session.check();
     // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
-    return this.#stepper.latest!.plan;
-  }
-
-  /** @internal What has the model's parameters elsewhere for the moment, if anything has. */
-  get moving(): string | undefined {
-    return this.#busy === 'fit' || this.#busy === 'diagnose' ? undefined : this.#busy;
+    return this.#session.latest!.plan;
   }
 
   /**
@@ -79,12 +58,10 @@ export class Trainer<M extends AnyMetric = never> {
    * @param targets a class for each sample, or a row of probabilities or values
    * @param weights for each sample a number ≥ 0 that its loss is multiplied by; the mean is over the samples all the same
    * @throws {ShapeError|DataError} before anything is queued
+   * @throws {MlpError} `busy` while `fit`, `lossSurface` or `checkGradients` runs on the model
    */
-  step(
-    inputs: Uint8Array | Float32Array | ArrayLike<number>,
-    targets: ArrayLike<number>,
-    weights?: ArrayLike<number>,
-  ): void {
+  step(inputs: Inputs, targets: ArrayLike<number>, weights?: ArrayLike<number>): void {
+    this.#allow('update', 'step');
     this.#replayMinibatch('step', inputs, targets, weights);
   }
 
@@ -96,10 +73,10 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {DeviceLostError} within one submit
    */
   async fit(dataset: Dataset, options: FitOptions<M>): Promise<History<M>> {
-    this.#checkIdle('fit');
-    const train = prepareFit(this.#stepper, this.#evaluator, dataset, options);
+    this.#allow('update', 'fit');
+    const train = prepareFit(this.#session, this.#evaluator, dataset, options);
     try {
-      return await this.#alone('fit', train);
+      return await this.#during('update', 'fit', train);
     } finally {
       this.resume();
     }
@@ -107,54 +84,56 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** Holds `fit` back after the submits in flight, until `resume()`. */
   pause(): void {
-    this.#stepper.pace.hold();
+    this.#session.pace.hold();
   }
 
   resume(): void {
-    this.#stepper.pace.release();
+    this.#session.pace.release();
   }
 
   /**
-   * Mean loss and metrics over every sample of a data set; the last partial batch counts as it is.
+   * Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. May run beside `fit` and `step`.
    * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` has the parameters elsewhere
    */
   async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
-    if (this.moving !== undefined) this.#checkIdle('evaluate');
-    return await this.#evaluator.evaluate(dataset);
+    return await this.#during('read', 'evaluate', () => this.#evaluator.evaluate(dataset));
   }
 
   /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
   async loss(): Promise<number> {
-    this.#stepper.check();
-    const { latest, latestRows } = this.#stepper;
-    return latest === undefined || latestRows === 0 ? Number.NaN : mean(await latest.results.losses.read(), latestRows);
+    this.#session.check();
+    const { latest, latestRows } = this.#session;
+    if (latest === undefined || latestRows === 0) return Number.NaN;
+    return mean(await latest.accumulators.losses.read(), latestRows);
   }
 
   /** Loss and gradients of a minibatch, in the order of `weights()`. Nothing is updated. */
   async gradients(
-    inputs: Uint8Array | Float32Array | ArrayLike<number>,
+    inputs: Inputs,
     targets: ArrayLike<number>,
     weights?: ArrayLike<number>,
   ): Promise<{ loss: number; gradients: Weight[] }> {
-    const { samples, feed } = this.#replayMinibatch('gradients', inputs, targets, weights);
-    const [flat, perRow] = await Promise.all([feed.gradients.read(), feed.results.losses.read()]);
-    return { loss: mean(perRow, samples), gradients: this.#training.model.cut(flat) };
+    this.#allow('read', 'gradients');
+    const { samples, source } = this.#replayMinibatch('gradients', inputs, targets, weights);
+    const [flat, perRow] = await Promise.all([source.gradients.read(), source.accumulators.losses.read()]);
+    return { loss: mean(perRow, samples), gradients: this.#session.model.cut(flat) };
   }
 
   /**
    * Compares gradients with centred differences of the loss, to see whether a kernel or a layer of one's own is right.
    * @returns a row for each parameter tensor; `toString()` is a table. The parameters are what they were; meanwhile they are
-   * elsewhere, and reading or writing them is `busy`
+   * elsewhere, and everything else that uses them is `busy`
    */
   async checkGradients(
-    inputs: Uint8Array | Float32Array | ArrayLike<number>,
+    inputs: Inputs,
     targets: ArrayLike<number>,
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
-    const part = this.#replayMinibatch('gradients', inputs, targets, options.weights);
-    return await this.#alone('checkGradients', async () => {
+    this.#allow('borrow', 'checkGradients');
+    const shard = this.#replayMinibatch('gradients', inputs, targets, options.weights);
+    return await this.#during('borrow', 'checkGradients', async () => {
       const { checkGradients } = await import('./inspect/check-gradients.js');
-      return await checkGradients(this.#stepper, part, options);
+      return await checkGradients(this.#session, shard, options);
     });
   }
 
@@ -164,27 +143,24 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {DataError|ShapeError} if the data set does not fit the model, or is streamed
    */
   async diagnose(dataset: Dataset, options: DiagnoseOptions = {}): Promise<Diagnosis> {
-    checkDataset('diagnose', dataset, this.#training.model, this.#training.loss);
-    return await this.#alone('diagnose', async () => {
+    checkDataset('diagnose', dataset, this.#session.model, this.#session.loss);
+    return await this.#during('read', 'diagnose', async () => {
       const { diagnose } = await import('./inspect/diagnose.js');
-      return await diagnose(this.#training, dataset, options);
+      return await diagnose(this.#session, dataset, options);
     });
   }
 
   /**
    * The loss over a slice of the space of parameters, along two random directions that are normalised filter by filter.
    * It evaluates the data set at each of `points`² points, and leaves the parameters as they are; meanwhile they are elsewhere,
-   * and reading or writing them is `busy`.
+   * and everything else that uses them is `busy`.
    */
   async lossSurface(dataset: Dataset, options: LossSurfaceOptions = {}): Promise<LossSurface> {
-    checkDataset('lossSurface', dataset, this.#training.model, this.#training.loss);
-    return await this.#alone('lossSurface', async () => {
-      const { lossSurface } = await import('./inspect/diagnose.js');
-      return await lossSurface(
-        this.#training.model,
-        async () => (await this.#evaluator.evaluate(dataset)).loss,
-        options,
-      );
+    checkDataset('lossSurface', dataset, this.#session.model, this.#session.loss);
+    return await this.#during('borrow', 'lossSurface', async () => {
+      const { lossSurface } = await import('./inspect/loss-surface.js');
+      const lossOf = async (): Promise<number> => (await this.#evaluator.evaluate(dataset)).loss;
+      return await lossSurface(this.#session.model, lossOf, options);
     });
   }
 
@@ -195,21 +171,21 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {MlpError} `busy` in the middle of an epoch, which could not be gone on with
    */
   async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
-    const { midEpoch } = this.#stepper;
-    const progress = { ...this.#stepper.progress };
-    this.#stepper.check();
-    if (midEpoch) {
+    const session = this.#session;
+    const progress = { ...session.progress };
+    session.check();
+    if (session.midEpoch) {
       throw new MlpError('busy', 'checkpoint: fit is in the middle of an epoch. Call it in onEpoch, or await fit.');
     }
-    if (this.#busy !== 'fit') this.#checkIdle('checkpoint');
+    this.#allow('read', 'checkpoint');
     // Of the same moment as the progress: what is queued later, by an epoch that begins meanwhile, changes neither.
-    const { device } = this.#training.model;
-    const copies = [...keptBy(this.#training)].map(
+    const { device } = session.model;
+    const copies = [...session.state].map(
       async ([name, { buffer, byteLength }]) =>
         [name, new Uint8Array(await device.read(buffer, 0, byteLength))] as const,
     );
     const [{ checkpoint }, ...state] = await Promise.all([import('./checkpoint.js'), ...copies]);
-    return checkpoint(this.#training, progress, new Map(state));
+    return checkpoint(session, progress, new Map(state));
   }
 
   /**
@@ -218,19 +194,16 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {MlpError} `other-training` if model, loss, optimizer, batch size, clip or penalties were others; `busy` while `fit` runs
    */
   async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
-    this.#checkIdle('restore');
+    this.#allow('update', 'restore');
     const { restore } = await import('./checkpoint.js');
-    this.#checkIdle('restore');
-    this.#stepper.progress = restore(bytes, this.#training, keptBy(this.#training));
-    this.#stepper.latestRows = 0;
+    this.#allow('update', 'restore');
+    this.#session.progress = restore(bytes, this.#session);
+    this.#session.latestRows = 0;
   }
 
   /** Frees what training needs; the model keeps its weights. A second call does nothing. */
   dispose(): void {
-    if (this.#stepper.disposed) return;
-    this.resume();
-    this.#stepper.dispose();
-    this.#onDispose(this);
+    this.#session.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -240,34 +213,24 @@ export class Trainer<M extends AnyMetric = never> {
   /** Checks a minibatch, uploads it and replays the plan for its kind. @returns its samples, and where they went */
   #replayMinibatch(
     what: 'step' | 'gradients',
-    inputs: Uint8Array | Float32Array | ArrayLike<number>,
+    inputs: Inputs,
     targets: ArrayLike<number>,
     weights: ArrayLike<number> | undefined,
-  ): Part {
-    this.#checkIdle(what);
-    const part = this.#stepper.upload(what, inputs, targets, weights);
-    this.#stepper.replay(what, part, 0, 1);
-    return part;
+  ): Shard {
+    const shard = this.#session.upload(what, inputs, targets, weights);
+    this.#session.replay(what, shard, 0, 1);
+    return shard;
   }
 
-  /** Has the trainer for itself while it works. What few apps need is loaded in `work`. */
-  async #alone<T>(what: string, work: () => Promise<T>): Promise<T> {
-    this.#checkIdle(what);
-    this.#busy = what;
-    try {
-      return await work();
-    } finally {
-      this.#busy = undefined;
-    }
+  /** @throws {DisposedError|DeviceLostError|MlpError} if the session is over, or the model is `busy` */
+  #allow(use: Use, what: string): void {
+    this.#session.check();
+    this.#session.model.access.check(use, what);
   }
 
-  #checkIdle(where: string): void {
-    this.#stepper.check();
-    if (this.#busy !== undefined) {
-      throw new MlpError(
-        'busy',
-        `${where}: ${this.#busy} is running on this trainer. Await it${this.#busy === 'fit' ? ', or stop it through its signal' : ''}.`,
-      );
-    }
+  /** Uses the model while `work` runs. What few apps need is loaded in `work`. */
+  async #during<T>(use: Use, what: string, work: () => Promise<T>): Promise<T> {
+    this.#session.check();
+    return await this.#session.model.access.during(use, what, work);
   }
 }

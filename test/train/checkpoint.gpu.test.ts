@@ -286,7 +286,7 @@ test('while gradients are checked, which changes parameters, a checkpoint is ref
   const { model, trainer } = await start(gpu, tiny);
   const checking = trainer.checkGradients(inputs.slice(0, 6), labels.slice(0, 1));
   await expect(trainer.checkpoint()).rejects.toThrow(
-    'checkpoint: checkGradients is running on this trainer. Await it.',
+    'checkpoint: checkGradients is running on this model. Await it.',
   );
   await checking;
   expect((await trainer.checkpoint()).length).toBeGreaterThan(0);

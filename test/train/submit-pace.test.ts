@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Pace, STEP_CAPACITY } from '../../src/train/submit-pace.js';
+import { STEP_CAPACITY, SubmitPace } from '../../src/train/submit-pace.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -7,7 +7,7 @@ afterEach(() => vi.useRealTimers());
 const plan = { takesRuns: false };
 
 /** A function that submits: by then the GPU is done with the submit before, so many milliseconds a step. */
-function gpuFor(pace: Pace): (milliseconds: number) => Promise<void> {
+function gpuFor(pace: SubmitPace): (milliseconds: number) => Promise<void> {
   let inFlight = 0;
   return async (milliseconds) => {
     vi.advanceTimersByTime(milliseconds * inFlight);
@@ -17,7 +17,7 @@ function gpuFor(pace: Pace): (milliseconds: number) => Promise<void> {
 }
 
 test('as many steps make a submit as take 64 ms where nobody looks; it doubles at most, and has its limit', async () => {
-  const pace = new Pace();
+  const pace = new SubmitPace();
   const submit = gpuFor(pace);
   pace.begin(plan);
   const steps: number[] = [];
@@ -32,7 +32,7 @@ test('as many steps make a submit as take 64 ms where nobody looks; it doubles a
 });
 
 test('a number that the caller gives stays', async () => {
-  const pace = new Pace(3);
+  const pace = new SubmitPace(3);
   const submit = gpuFor(pace);
   pace.begin(plan);
   for (let i = 0; i < 4; i++) await submit(500);
@@ -40,7 +40,7 @@ test('a number that the caller gives stays', async () => {
 });
 
 test('a pause is no slow step', async () => {
-  const pace = new Pace();
+  const pace = new SubmitPace();
   const submit = gpuFor(pace);
   pace.begin(plan);
   for (let i = 0; i < 6; i++) await submit(5);

@@ -3,8 +3,8 @@ import { Random } from '../../base/random.js';
 import { table } from '../../base/text-table.js';
 import type { Model } from '../../model/model.js';
 import { mean } from '../accumulators.js';
-import type { Part } from '../batches.js';
-import type { Stepper } from '../session.js';
+import type { Shard } from '../batches.js';
+import type { Session } from '../session.js';
 
 export interface CheckGradientsOptions {
   /** Of the samples, as `step` takes them. */
@@ -57,21 +57,21 @@ const WIDTHS = [2 ** -4, 2 ** -5, 2 ** -6];
 const LOSS_ROUNDING = 2 ** -21;
 const WRONG = 0.01;
 
-/** Checks the gradients that a minibatch has just given. @param part the minibatch */
+/** Checks the gradients that a minibatch has just given. @param shard the minibatch */
 export async function checkGradients(
-  stepper: Stepper,
-  part: Part,
+  session: Session,
+  shard: Shard,
   options: CheckGradientsOptions,
 ): Promise<GradientChecks> {
   const { elements = 16, seed = 0 } = options;
   demand('checkGradients:', { elements }, 'a positive integer');
   demand('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
-  const { model } = stepper.training;
-  const { gradients: analytic, results } = part.feed;
+  const { model } = session;
+  const { gradients: analytic, accumulators } = shard.source;
   const [values, gradients] = await Promise.all([model.values.read(), analytic.read()]);
   const loss = async (): Promise<number> => {
-    stepper.replay('gradients', part, 0, 1);
-    return mean(await results.losses.read(), part.samples);
+    session.replay('gradients', shard, 0, 1);
+    return mean(await accumulators.losses.read(), shard.samples);
   };
   return await compare({ model, values, gradients, loss }, elements, seed);
 }
@@ -112,7 +112,7 @@ async function compare(checked: Checked, elements: number, seed: number): Promis
       checks.push({ name, shape, checked: chosen.length, scale, worst, error, passed: error <= WRONG });
     }
   } finally {
-    model.values.write(values);
+    if (!model.parts.disposed) model.values.write(values);
   }
   return Object.assign(checks, { toString: () => printed(checks) });
 }

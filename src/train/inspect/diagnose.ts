@@ -1,20 +1,20 @@
 import { demand } from '../../base/check.js';
 import { DataError } from '../../base/errors.js';
-import { Random } from '../../base/random.js';
+import { Owner } from '../../base/owner.js';
 import { table } from '../../base/text-table.js';
 import type { Dataset } from '../../data/dataset.js';
 import { columnExtremes } from '../../kernels/extremes.js';
 import { histogram } from '../../kernels/histogram.js';
-import { shiftParameters } from '../../kernels/shift-parameters.js';
-import { everyLayer, type Model } from '../../model/model.js';
+import { everyLayer } from '../../model/model.js';
 import { rowSource } from '../../model/row-source.js';
-import { PlanBuilder } from '../../plan/builder.js';
+import { verified } from '../../plan/device.js';
 import { type Dispatch, PER_STEP } from '../../plan/dispatch.js';
 import type { BufferCopy } from '../../plan/memory.js';
 import { StepRecords } from '../../plan/step-records.js';
 import { Tensor, upload } from '../../plan/tensor.js';
 import { kindsTensor, recordScale } from '../clip.js';
-import { recordTraining, type Training } from '../step.js';
+import type { Session } from '../session.js';
+import { recordStep } from '../step.js';
 
 export interface DiagnoseOptions {
   /** Bins of a histogram; 32 by default. */
@@ -64,22 +64,21 @@ const LITTLE = 2 ** -60;
  * for the histograms.
  */
 export async function diagnose(
-  training: Training,
+  session: Session,
   dataset: Dataset,
   { bins = 32, worst = 16 }: DiagnoseOptions,
 ): Promise<Diagnosis> {
   demand('diagnose:', { bins }, 'a positive integer');
   demand('diagnose:', { worst }, 'an integer ≥ 0');
-  const { device, layers } = training.model;
-  const tensors: Tensor<'f32' | 'u32'>[] = [];
+  const { device, layers } = session.model;
+  const owner = new Owner('diagnose is over.');
   try {
     const found: { readonly subject: Subject; readonly extremes: readonly Tensor[] }[] = [];
-    const { losses, norms } = await sweep(training, dataset, (subject) => {
+    const { losses, norms } = await sweep(session, dataset, (subject) => {
       const extremes = subject.values.map(({ shape: [, columns = 1] }) => {
         const start = Float32Array.from({ length: 2 * columns }, (_, i) => (i < columns ? HUGE : -HUGE));
-        return upload<'f32'>(device, start, [2, columns], 'extremes');
+        return owner.own(upload<'f32'>(device, start, [2, columns], 'extremes'));
       });
-      tensors.push(...extremes);
       found.push({ subject, extremes });
       return extremes.map((tensor, i) => columnExtremes(subject.values[i] ?? tensor, tensor, subject.step));
     });
@@ -87,9 +86,8 @@ export async function diagnose(
       found.map(async ({ extremes }) => await Promise.all(extremes.map(async (tensor) => await tensor.read()))),
     );
     const counts: Tensor<'u32'>[] = [];
-    await sweep(training, dataset, ({ values, step }) => {
-      const tensor = Tensor.empty(device, [bins], 'counts', 'u32');
-      tensors.push(tensor);
+    await sweep(session, dataset, ({ values, step }) => {
+      const tensor = owner.own(Tensor.empty(device, [bins], 'counts', 'u32'));
       const [low, high] = rangeOf(ranges[counts.push(tensor) - 1]);
       // All the values are the same: they are in the first bin of a range that has some width.
       const range = [low, high > low ? high : low + Math.max(1, Math.abs(low))] as const;
@@ -133,7 +131,7 @@ export async function diagnose(
     };
     return Object.assign(diagnosis, { toString: () => printed(diagnosis) });
   } finally {
-    for (const tensor of tensors) tensor.dispose();
+    owner.dispose();
   }
 }
 
@@ -148,25 +146,28 @@ interface Subject {
 
 /** Computes loss and gradients of every batch, with a dispatch behind it for each subject. */
 async function sweep(
-  training: Training,
+  session: Session,
   dataset: Dataset,
   look: (subject: Subject) => readonly Dispatch[],
 ): Promise<{ readonly losses: Float32Array; readonly norms: readonly number[] }> {
-  const { model, batch, results } = training;
+  const { model, batch, accumulators } = session;
   const { device } = model;
   const { resident, rows: own } = dataset;
   if (resident === undefined) {
     throw new DataError('diagnose: the data set is streamed. Pass one that fits on the GPU, such as a part of it.');
   }
-  const source = rowSource(model, resident.inputs, resident.labels, own);
+  await dataset.ready();
   const steps = Math.ceil(dataset.length / batch);
-  const losses = Tensor.empty(device, [dataset.length], 'losses');
-  const scales = Tensor.empty(device, [steps, 2], 'scales');
-  const kinds = kindsTensor(model);
-  const records = new StepRecords(device, ONE_STEP);
-  const parts: { dispose(): void }[] = [source.order, losses, scales, records, kinds];
-  try {
-    const { builder, gradients, outputs } = recordTraining(training, source, 'gradients');
+  const owner = new Owner('diagnose is over.');
+  /** Allocates and records, for one submit's records at a time. */
+  const record = () => {
+    const source = rowSource(model, resident.inputs, resident.labels, own);
+    owner.own(source.order);
+    const losses = owner.own(Tensor.empty(device, [dataset.length], 'losses'));
+    const scales = owner.own(Tensor.empty(device, [steps, 2], 'scales'));
+    const kinds = owner.own(kindsTensor(model));
+    const records = owner.own(new StepRecords(device, ONE_STEP));
+    const { builder, gradients, outputs } = recordStep(session, source, 'gradients');
     builder.phase('diagnose');
     for (const [layer, placed] of model.layers.entries()) {
       const output = outputs[layer];
@@ -185,23 +186,27 @@ async function sweep(
     }
     const scale = recordScale(builder, model, gradients, LITTLE, { kinds });
     builder.keep(scale);
-    const plan = await builder.compile(device, 'diagnose', records);
-    parts.push(plan);
-    for (let number = 0; number < steps; number++) {
-      const first = number * batch;
-      const rows = Math.min(batch, dataset.length - first);
-      const found = results.evaluation.losses;
-      const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
-      plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
-    }
-    const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
-    const norms = Array.from({ length: steps }, (_, step) => {
-      const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
-      return factor >= 1 ? 0 : LITTLE / factor;
+    return { losses, scales, records, builder, scale };
+  };
+  try {
+    return await verified(device.guard('diagnose', record), async ({ losses, scales, records, builder, scale }) => {
+      const plan = owner.own(await builder.compile(device, 'diagnose', records));
+      for (let number = 0; number < steps; number++) {
+        const first = number * batch;
+        const rows = Math.min(batch, dataset.length - first);
+        const found = accumulators.gradients.losses;
+        const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
+        plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
+      }
+      const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
+      const norms = Array.from({ length: steps }, (_, step) => {
+        const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
+        return factor >= 1 ? 0 : LITTLE / factor;
+      });
+      return { losses: ofSamples, norms };
     });
-    return { losses: ofSamples, norms };
   } finally {
-    for (const part of parts) part.dispose();
+    owner.dispose();
   }
 }
 
@@ -239,95 +244,4 @@ function printed({ loss, gradientNorm, layers, worst }: Diagnosis): string {
     `loss ${loss.toPrecision(4)}; gradient norm ${gradientNorm.mean.toPrecision(3)}, at most ${gradientNorm.largest.toPrecision(3)}`,
     `worst samples: ${worst.map(({ index, loss: own }) => `${index} (${own.toPrecision(3)})`).join(', ')}`,
   ].join('\n');
-}
-
-export interface LossSurfaceOptions {
-  /** Points along each direction; 21 by default. An odd number has the parameters themselves in the middle. */
-  readonly points?: number;
-  /** How far the outermost points are, as a multiple of the weights' own length; 1 by default. */
-  readonly radius?: number;
-  /** Decides the directions. */
-  readonly seed?: number;
-  /** Stops before the next point; the promise then rejects with its reason. */
-  readonly signal?: AbortSignal;
-}
-
-/** The loss over a slice of the space of parameters. */
-export interface LossSurface {
-  /** How far along the first and the second direction. */
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-  /** `loss[i][j]` is that at x[i] and y[j]. */
-  readonly loss: readonly (readonly number[])[];
-}
-
-/**
- * The mean loss at w + x·d + y·e, for two random directions that are normalised filter by filter: each unit's incoming weights
- * move as far as they are long, so that slices of different networks can be compared. Biases and other vectors stay.
- * Source: Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets". The model has its parameters back at the end.
- * @param lossOf the mean loss of the parameters that the model has now
- */
-export async function lossSurface(
-  model: Model,
-  lossOf: () => Promise<number>,
-  { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
-): Promise<LossSurface> {
-  demand('lossSurface:', { points }, 'a positive integer');
-  demand('lossSurface:', { radius }, 'a finite number ≥ 0');
-  demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
-  const { device, values } = model;
-  const axis = Array.from({ length: points }, (_, i) =>
-    points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
-  );
-  const start = await values.read();
-  const random = new Random(seed);
-  const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
-    upload<'f32'>(device, data, values.shape, label);
-  const grid = Tensor.from(
-    device,
-    axis.flatMap((x) => axis.flatMap((y) => [x, y])),
-    [points * points, 2],
-    'points',
-  );
-  const plane = {
-    base: like(start, 'base'),
-    U: like(direction(model, start, random), 'U'),
-    V: like(direction(model, start, random), 'V'),
-    points: grid,
-  };
-  const records = new StepRecords(device, ONE_STEP);
-  const parts: { dispose(): void }[] = [...Object.values(plane), records];
-  try {
-    const builder = new PlanBuilder();
-    builder.add(shiftParameters(values, plane, PER_STEP));
-    const plan = await builder.compile(device, 'lossSurface', records);
-    parts.push(plan);
-    const loss: number[][] = [];
-    for (let index = 0; index < points * points; index++) {
-      signal?.throwIfAborted();
-      plan.run('lossSurface', [{ first: 0, rows: 0, index, learning_rate: 0 }]);
-      if (index % points === 0) loss.push([]);
-      loss.at(-1)?.push(await lossOf());
-    }
-    return { x: axis, y: axis, loss };
-  } finally {
-    values.write(start);
-    for (const part of parts) part.dispose();
-  }
-}
-
-/** A random direction in which every unit's incoming weights are as long as those of the model. */
-function direction(model: Model, values: Float32Array, random: Random): Float32Array<ArrayBuffer> {
-  const flat = new Float32Array(values.length);
-  for (const { shape, start } of model.parameters.filter(({ trained }) => trained)) {
-    const [rows = 1, columns = 1] = shape;
-    if (shape.length !== 2) continue;
-    for (let column = 0; column < columns; column++) {
-      const places = Array.from({ length: rows }, (_, row) => start + row * columns + column);
-      const drawn = places.map(() => random.normal());
-      const length = Math.hypot(...places.map((place) => values[place] ?? 0)) / Math.hypot(...drawn);
-      for (const [row, place] of places.entries()) flat[place] = (drawn[row] ?? 0) * length;
-    }
-  }
-  return flat;
 }

@@ -1,0 +1,106 @@
+import { demand } from '../../base/check.js';
+import { Owner } from '../../base/owner.js';
+import { Random } from '../../base/random.js';
+import { shiftParameters } from '../../kernels/shift-parameters.js';
+import type { Model } from '../../model/model.js';
+import { PlanBuilder } from '../../plan/builder.js';
+import { verified } from '../../plan/device.js';
+import { PER_STEP } from '../../plan/dispatch.js';
+import { StepRecords } from '../../plan/step-records.js';
+import { Tensor, upload } from '../../plan/tensor.js';
+
+/** Records of a submit. */
+const ONE_STEP = 1;
+
+export interface LossSurfaceOptions {
+  /** Points along each direction; 21 by default. An odd number has the parameters themselves in the middle. */
+  readonly points?: number;
+  /** How far the outermost points are, as a multiple of the weights' own length; 1 by default. */
+  readonly radius?: number;
+  /** Decides the directions. */
+  readonly seed?: number;
+  /** Stops before the next point; the promise then rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The loss over a slice of the space of parameters. */
+export interface LossSurface {
+  /** How far along the first and the second direction. */
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** `loss[i][j]` is that at x[i] and y[j]. */
+  readonly loss: readonly (readonly number[])[];
+}
+
+/**
+ * The mean loss at w + x·d + y·e, for two random directions that are normalised filter by filter: each unit's incoming weights
+ * move as far as they are long, so that slices of different networks can be compared. Biases and other vectors stay.
+ * Source: Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets". The model has its parameters back at the end.
+ * @param lossOf the mean loss of the parameters that the model has now
+ */
+export async function lossSurface(
+  model: Model,
+  lossOf: () => Promise<number>,
+  { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
+): Promise<LossSurface> {
+  demand('lossSurface:', { points }, 'a positive integer');
+  demand('lossSurface:', { radius }, 'a finite number ≥ 0');
+  demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  const { device, values } = model;
+  const axis = Array.from({ length: points }, (_, i) =>
+    points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
+  );
+  const start = await values.read();
+  const random = new Random(seed);
+  const owner = new Owner('lossSurface is over.');
+  const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
+    owner.own(upload<'f32'>(device, data, values.shape, label));
+  const allocate = (): Parameters<typeof shiftParameters>[1] & { readonly records: StepRecords } => ({
+    base: like(start, 'base'),
+    U: like(direction(model, start, random), 'U'),
+    V: like(direction(model, start, random), 'V'),
+    points: owner.own(
+      Tensor.from(
+        device,
+        axis.flatMap((x) => axis.flatMap((y) => [x, y])),
+        [points * points, 2],
+        'points',
+      ),
+    ),
+    records: owner.own(new StepRecords(device, ONE_STEP)),
+  });
+  try {
+    return await verified(device.guard('lossSurface', allocate), async ({ records, ...plane }) => {
+      const builder = new PlanBuilder();
+      builder.add(shiftParameters(values, plane, PER_STEP));
+      const plan = owner.own(await builder.compile(device, 'lossSurface', records));
+      const loss: number[][] = [];
+      for (let index = 0; index < points * points; index++) {
+        signal?.throwIfAborted();
+        plan.run('lossSurface', [{ first: 0, rows: 0, index, learning_rate: 0 }]);
+        if (index % points === 0) loss.push([]);
+        loss.at(-1)?.push(await lossOf());
+      }
+      return { x: axis, y: axis, loss };
+    });
+  } finally {
+    if (!model.parts.disposed) values.write(start);
+    owner.dispose();
+  }
+}
+
+/** A random direction in which every unit's incoming weights are as long as those of the model. */
+function direction(model: Model, values: Float32Array, random: Random): Float32Array<ArrayBuffer> {
+  const flat = new Float32Array(values.length);
+  for (const { shape, start } of model.parameters.filter(({ trained }) => trained)) {
+    const [rows = 1, columns = 1] = shape;
+    if (shape.length !== 2) continue;
+    for (let column = 0; column < columns; column++) {
+      const places = Array.from({ length: rows }, (_, row) => start + row * columns + column);
+      const drawn = places.map(() => random.normal());
+      const length = Math.hypot(...places.map((place) => values[place] ?? 0)) / Math.hypot(...drawn);
+      for (const [row, place] of places.entries()) flat[place] = (drawn[row] ?? 0) * length;
+    }
+  }
+  return flat;
+}
