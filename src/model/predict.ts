@@ -1,7 +1,7 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
 import { checkInputs, type RawArray, type RawTensor } from '../data/dataset.js';
-import { loadFusions, PREDICTED_AT_ONCE } from '../fusion/index.js';
+import { loadFusions } from '../fusion/index.js';
 import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
 import { softmax } from '../kernels/softmax.js';
 import { recordChain } from '../nn/layers/chain.js';
@@ -12,7 +12,6 @@ import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import type { Model } from './model.js';
-import { rowSource } from './row-source.js';
 
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
   /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
@@ -167,7 +166,7 @@ export class Predictions {
 
   /** @param own disposed with the plan */
   async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
-    const source = rowSource(this.#model, data);
+    const source = this.#model.rowSource(data);
     const parts: { dispose(): void }[] = [source.order];
     if (own !== undefined) parts.push(own);
     const dispose = (): void => {
@@ -177,7 +176,7 @@ export class Predictions {
     const predictor = { dispose };
     try {
       const { device, parameterCount } = this.#model;
-      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), device.info, false);
+      const fuse = await loadFusions(parameterCount, batch, device.info, false);
       this.#check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
       const plan = await builder.compile(device, 'predict', this.#stepRecords);

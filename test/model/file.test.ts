@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { FormatError, MlpError } from '../../src/base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../../src/base/safetensors.js';
 import { type LayerMakers, readModelFile, readWeights, writeModelFile } from '../../src/model/file.js';
-import { everyLayer, type ModelSpec, type Normalization, placeLayers, type Weight } from '../../src/model/model.js';
+import type { ModelSpec, Weight } from '../../src/model/model.js';
+import type { Normalization } from '../../src/model/normalization.js';
+import { everyLayer, placeLayers } from '../../src/model/placement.js';
 import { dense } from '../../src/nn/layers/dense.js';
 import type { Layer } from '../../src/nn/layers/layer.js';
 
