@@ -1,6 +1,7 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
-import { checkInputs, type RawArray, type RawTensor } from '../data/dataset.js';
+import type { RawTensor } from '../data/dataset.js';
+import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
 import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
 import { softmax } from '../kernels/softmax.js';

@@ -1,7 +1,8 @@
 import { DataError, MlpError, ShapeError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
-import type { Dataset, Flaws, RawTensor } from '../data/dataset.js';
+import type { Dataset, RawTensor } from '../data/dataset.js';
+import type { Flaws } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import type { Model } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';

@@ -1,5 +1,6 @@
 import { DisposedError, ShapeError } from '../base/errors.js';
-import { checkSamples, type Dataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
+import { checkSamples } from '../data/samples.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { type StepRecord, StepRecords } from '../plan/step-records.js';
