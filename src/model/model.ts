@@ -146,7 +146,7 @@ export class Model {
     return this.parameters.reduce((sum, { length, trained }) => sum + (trained ? length : 0), 0);
   }
 
-  /** For each block of 64 trained elements, the number of its layer, those in it included. */
+  /** For each `PARAMETER_BLOCK` of trained elements, the number of its layer, those in it included. */
   get owners(): Uint32Array<ArrayBuffer> {
     const owners = new Uint32Array(this.values.length / PARAMETER_BLOCK);
     for (const [number, { values }] of this.layers.entries()) owners.fill(number, values.start / PARAMETER_BLOCK);

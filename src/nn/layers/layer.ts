@@ -17,7 +17,7 @@ export interface ParameterSpec {
   readonly pieces?: number;
 }
 
-/** What a model keeps for a layer, in the order of its parameters. A block begins at a multiple of 64 elements. */
+/** The numbers that a model keeps for a layer, in the order of its parameters. They begin at a multiple of 64 elements. */
 export interface ParameterBlock {
   /** The trained parameters, one after the other. */
   readonly values: Tensor;
