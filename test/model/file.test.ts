@@ -307,7 +307,7 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
   [
     'a normalisation that is no number',
     { saved: saved({ ...spec, normalize: { mean: 'a', std: 1 } }) },
-    'mean = a and std = 1',
+    'mean is [object String]; it must be a number, or an array of 2',
   ],
   ['a normalisation of no such name', { saved: saved({ ...spec, normalize: 'unti' }) }, 'normalize = "unti"; it is'],
 ];
