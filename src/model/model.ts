@@ -146,13 +146,6 @@ export class Model {
     return this.parameters.reduce((sum, { length, trained }) => sum + (trained ? length : 0), 0);
   }
 
-  /** For each `PARAMETER_BLOCK` of trained elements, the number of its layer, those in it included. */
-  get owners(): Uint32Array<ArrayBuffer> {
-    const owners = new Uint32Array(this.values.length / PARAMETER_BLOCK);
-    for (const [number, { values }] of this.layers.entries()) owners.fill(number, values.start / PARAMETER_BLOCK);
-    return owners;
-  }
-
   /**
    * The layers as they are recorded.
    * @param gradients of all trained parameters
@@ -174,20 +167,6 @@ export class Model {
       };
     };
     return this.layers.map(place);
-  }
-
-  /**
-   * The rows of samples as the model's batches take them, in their order, all unless told otherwise. Its `order` is the
-   * caller's to dispose of. Without labels the row numbers stand in for them.
-   */
-  rowSource(
-    data: RawTensor,
-    labels?: LabelTensor,
-    rows: Uint32Array<ArrayBuffer> = counting(data.shape[0] ?? 1),
-  ): RowSource {
-    const order = upload<'u32'>(this.device, rows, [rows.length], 'order');
-    const { normalization, common } = this;
-    return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
   }
 
   /** Cuts a host copy of the trained parameters, or of their gradients, into parameters. */
@@ -240,6 +219,27 @@ export class Model {
     this.states.dispose();
     this.normalization.dispose();
   }
+}
+
+/**
+ * The rows of samples as a model's batches take them, in their order, all unless told otherwise. Its `order` is the caller's to
+ * dispose of. Without labels the row numbers stand in for them.
+ */
+export function rowSource(
+  { device, normalization, common }: Model,
+  data: RawTensor,
+  labels?: LabelTensor,
+  rows: Uint32Array<ArrayBuffer> = counting(data.shape[0] ?? 1),
+): RowSource {
+  const order = upload<'u32'>(device, rows, [rows.length], 'order');
+  return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
+}
+
+/** For each `PARAMETER_BLOCK` of trained elements, the number of its layer, those in it included. */
+export function layerOfBlock({ layers, values: { length } }: Model): Uint32Array<ArrayBuffer> {
+  const numbers = new Uint32Array(length / PARAMETER_BLOCK);
+  for (const [number, { values }] of layers.entries()) numbers.fill(number, values.start / PARAMETER_BLOCK);
+  return numbers;
 }
 
 /** A layer's part of a flat tensor; of a layer without parameters it has no elements. */

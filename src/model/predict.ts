@@ -12,7 +12,7 @@ import type { DeviceBuffer } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
-import type { Model } from './model.js';
+import { type Model, rowSource } from './model.js';
 
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
   /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
@@ -167,7 +167,7 @@ export class Predictions {
 
   /** @param own disposed with the plan */
   async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
-    const source = this.#model.rowSource(data);
+    const source = rowSource(this.#model, data);
     const parts: { dispose(): void }[] = [source.order];
     if (own !== undefined) parts.push(own);
     const dispose = (): void => {

@@ -4,7 +4,7 @@ import type { Format } from '../data/chunks.js';
 import type { Dataset, RawTensor } from '../data/dataset.js';
 import type { Flaws } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
-import type { Model } from '../model/model.js';
+import { type Model, rowSource } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
 import type { Plan } from '../plan/plan.js';
@@ -97,7 +97,7 @@ export class Feeds {
     const feeds = this.#ofDatasets[purpose];
     let feed = feeds.get(dataset);
     if (feed === undefined) {
-      const source = this.#training.model.rowSource(inputs, labels, dataset.rows);
+      const source = rowSource(this.#training.model, inputs, labels, dataset.rows);
       feed = this.#compile('data set feed', source, purpose, [source.order], dataset);
       feeds.set(dataset, feed);
       feed.catch(() => feeds.delete(dataset));
@@ -133,7 +133,7 @@ export class Feeds {
   #batchSource(dtype: 'u8' | 'f32', [labelType, words]: LabelKind, rows: number = this.#training.batch): RowSource {
     const { model } = this.#training;
     const data = Tensor.empty(model.device, [rows, model.spec.inputs], 'batch inputs', dtype) as RawTensor;
-    return model.rowSource(data, Tensor.empty(model.device, [rows, words], 'batch labels', labelType) as LabelTensor);
+    return rowSource(model, data, Tensor.empty(model.device, [rows, words], 'batch labels', labelType) as LabelTensor);
   }
 
   /** @param parts of the source, disposed with the feed */

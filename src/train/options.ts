@@ -2,7 +2,7 @@ import { checkBatchSize, demand, demandMethod } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { loadFusions } from '../fusion/index.js';
 import type { Penalties } from '../kernels/update.js';
-import type { Model } from '../model/model.js';
+import { layerOfBlock, type Model } from '../model/model.js';
 import { everyLayer } from '../model/placement.js';
 import type { Loss } from '../nn/losses/loss.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
@@ -36,7 +36,8 @@ export interface TrainerOptions<M extends AnyMetric = never> {
 export async function createTraining(model: Model, options: TrainerOptions<AnyMetric>): Promise<Training> {
   checkOptions(model, options);
   const { batchSize: batch, loss, optimizer, clip, penalties, metrics = [] } = options;
-  const { device, owners } = model;
+  const { device } = model;
+  const owners = layerOfBlock(model);
   // Few trainers adjust gradients: what does is loaded where one does.
   const adjusts = clip !== undefined || penalties !== undefined;
   const [fuse, adjust] = await Promise.all([

@@ -6,7 +6,7 @@ import type { Dataset } from '../../data/dataset.js';
 import { columnExtremes } from '../../kernels/extremes.js';
 import { histogram } from '../../kernels/histogram.js';
 import { shiftParameters } from '../../kernels/shift-parameters.js';
-import type { Model } from '../../model/model.js';
+import { type Model, rowSource } from '../../model/model.js';
 import { everyLayer } from '../../model/placement.js';
 import { PlanBuilder } from '../../plan/builder.js';
 import { type Dispatch, PER_STEP } from '../../plan/dispatch.js';
@@ -158,7 +158,7 @@ async function sweep(
   if (resident === undefined) {
     throw new DataError('diagnose: the data set is streamed. Pass one that fits on the GPU, such as a part of it.');
   }
-  const source = model.rowSource(resident.inputs, resident.labels, own);
+  const source = rowSource(model, resident.inputs, resident.labels, own);
   const steps = Math.ceil(dataset.length / batch);
   const losses = Tensor.empty(device, [dataset.length], 'losses');
   const scales = Tensor.empty(device, [steps, 2], 'scales');
