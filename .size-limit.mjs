@@ -39,7 +39,7 @@ export default [
     import: quickStart,
     limit: '43.8 kB',
     gzip: true,
-    modifyEsbuildConfig: including(['trainer', 'predict', 'variants', 'specialize', 'split-k']),
+    modifyEsbuildConfig: including(['trainer', 'predict', 'matmul', 'specialize', 'split-k']),
   },
   {
     name: "one kernel: import { matmul } from 'webgpu-mlp/kernels'",

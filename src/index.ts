@@ -17,7 +17,8 @@ export type { Activation, ActivationName, Sharing } from './kernels/activations.
 export type { Penalties } from './kernels/update.js';
 export { type LoadOptions, Mlp, type SaveOptions } from './mlp.js';
 export type { LayerMakers } from './model/file.js';
-export type { ModelOptions, ModelSpec, Normalization, Weight } from './model/model.js';
+export type { ModelOptions, ModelSpec, Weight } from './model/model.js';
+export type { Normalization } from './model/normalization.js';
 export type { PredictInputs, PredictionOutput, PredictOptions } from './model/predict.js';
 export type { Initializer } from './nn/initializers.js';
 export { type BatchNormLayerOptions, batchNorm } from './nn/layers/batch-norm.js';
@@ -26,6 +27,7 @@ export { dropout } from './nn/layers/dropout.js';
 export type {
   Layer,
   LayerContext,
+  LayerKernels,
   ParameterBlock,
   ParameterSpec,
   PlacedLayer,

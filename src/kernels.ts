@@ -35,7 +35,8 @@ export {
   learnedActivation,
   learnedActivationBackward,
 } from './kernels/learned-activation.js';
-export { type Gate, type MatmulDispatch, type MatmulOptions, matmul, splitMatmul } from './kernels/matmul/matmul.js';
+export { matmul, splitMatmul } from './kernels/matmul/any-adapter.js';
+export type { Gate, MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';

@@ -1,7 +1,8 @@
 import { MlpError } from './base/errors.js';
 import { table } from './base/text-table.js';
 import type { LayerMakers } from './model/file.js';
-import { everyLayer, Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
+import { Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
+import { everyLayer } from './model/placement.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
 import type { AnyMetric } from './nn/metrics/metric.js';
 import type { Device } from './plan/device.js';

@@ -68,6 +68,34 @@ test.each(sources.filter((file) => roomOf(file) !== 'gpu'))('src/%s names no Web
   expect(code.match(/\bGPU[A-Z]\w*|\bnavigator\b/g) ?? []).toEqual([]);
 });
 
+/** Files that may speak of a CPU adapter of WebGPU: the kernels for it, and what recognises it. */
+const maySpeakOfSoftware = (file: string): boolean => file.startsWith('kernels/software/') || file === 'gpu/request.ts';
+
+test.each(sources.filter((file) => !maySpeakOfSoftware(file)))('src/%s does not speak of CPU adapters', (file) => {
+  expect(textOf(`src/${file}`).match(/CPU adapter|SwiftShader|llvmpipe|lavapipe/gi) ?? []).toEqual([]);
+});
+
+/** `adapter.software`, and `{ software }` that takes it from an adapter. */
+const READS_SOFTWARE = /(?<!\.\.)\.software\b|\{[^{}]*\bsoftware\b[^{}]*\}(?=\s*(?:[=)}]|:\s*\w))/g;
+const mayReadSoftware = (file: string): boolean => file.startsWith('kernels/software/') || roomOf(file) === 'gpu';
+
+test("the search for reads of an adapter's `software` finds every form", () => {
+  for (const read of [
+    'adapter.software ? 1 : 2',
+    'const { software, vendor } = adapter;',
+    '({ software }) => software',
+    'f({ software }: AdapterTraits)',
+    '({ info: { software } }) => software',
+  ]) {
+    expect(read.match(READS_SOFTWARE), read).not.toBeNull();
+  }
+});
+
+test.each(sources.filter((file) => !mayReadSoftware(file)))('src/%s does not ask if an adapter is software', (file) => {
+  const code = textOf(`src/${file}`).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+  expect(code.match(READS_SOFTWARE) ?? []).toEqual([]);
+});
+
 /** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */
 const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|parts|backward|parameters)$/;
 const shaders = shaderFiles.map((path) => basename(path, '.wgsl')).filter((name) => !SNIPPETS.includes(name));

@@ -1,7 +1,7 @@
 import { Random } from '../../src/base/random.js';
 import { Tensor } from '../../src/index.js';
 import { denseHead } from '../../src/kernels/dense-head.js';
-import { matmul } from '../../src/kernels/matmul/matmul.js';
+import { matmul } from '../../src/kernels/matmul/any-adapter.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
 import type { Dispatch } from '../../src/plan/dispatch.js';
 import type { DType } from '../../src/plan/tensor.js';

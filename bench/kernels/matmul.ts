@@ -1,7 +1,8 @@
 import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 import { gatherRows } from '../../src/kernels/gather-rows.js';
-import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul/matmul.js';
+import { matmul, splitMatmul } from '../../src/kernels/matmul/any-adapter.js';
+import type { MatmulOptions } from '../../src/kernels/matmul/matmul.js';
 import type { Dispatch } from '../../src/plan/dispatch.js';
 import { upload } from '../../src/plan/tensor.js';
 import { readBack } from '../adapter/launch.js';

@@ -1,4 +1,4 @@
-import { matmul } from '../../src/kernels/matmul/matmul.js';
+import { matmul } from '../../src/kernels/matmul/any-adapter.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { weightUpdate } from '../../src/kernels/software/weight-update.js';
 import type { DType, Tensor } from '../../src/plan/tensor.js';

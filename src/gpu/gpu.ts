@@ -33,7 +33,7 @@ export interface GpuOptions {
 export interface GpuInfo extends DeviceInfo {
   readonly architecture: string;
   readonly description: string;
-  /** A CPU adapter, such as SwiftShader: right, and slow. */
+  /** True for an adapter that runs on a CPU: right, and slow. */
   readonly software: boolean;
   readonly limits: GPUSupportedLimits;
 }

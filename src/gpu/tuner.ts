@@ -34,7 +34,7 @@ export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<R
   memories.set(gpu, choices);
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
-    // A CPU adapter takes longer to compile what was made for GPUs than `auto` has time.
+    // A software adapter takes longer to compile what was made for GPUs than `auto` has time.
     const tried = ({ prefers }: Program): boolean => full || !gpu.info.software || prefers(gpu.info);
     // Each for what it is, without what would take over.
     const rivals = candidates(dispatch, gpu.info)

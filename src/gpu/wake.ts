@@ -4,7 +4,7 @@
  * Chrome's GPU process looks for finished work when commands come, and 2 ms after it has last looked. Empty submits make it
  * look sooner: after so many milliseconds, then as many more; 3 ms on, its own timer is as good. Only for a caller that waits
  * for one value: turns of the event loop would take a core from whoever computes, and training waits for nothing.
- * Measured on Chrome 156 with SwiftShader, November 2026: a read of 4 bytes takes 0.6 ms instead of 2.4.
+ * Measured on Chrome 156 with its software adapter, November 2026: a read of 4 bytes takes 0.6 ms instead of 2.4.
  * Can go when the bench's `round trip` takes as long without it.
  */
 const CHROME_MS: readonly number[] = [0, 1, 1, 1];

@@ -7,12 +7,11 @@ import { resolveActivation } from './activations.js';
 import type { RowSource } from './gather-rows.js';
 import type { Gate } from './matmul/matmul.js';
 import type { LossOutputs } from './softmax-cross-entropy.js';
+import { onHardware, onSoftware } from './software/adapter.js';
+import { type HeadSize, serialHeads } from './software/sizes.js';
 
 /** With more, a product of their own is better anyway. */
 export const MOST_CLASSES = 64;
-
-/** Groups of four classes whose logits an invocation keeps by itself. */
-const SERIAL_QUADS = 4;
 
 /** What the head writes: the loss's outputs, and what goes back below. */
 export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
@@ -31,8 +30,8 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
  * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′(gate); `shaders/dense-head.wgsl` tells how. It is `matmul`,
  * `softmaxCrossEntropyRows` and `matmul` with a gate, and needs no `gatherRows` for the labels.
  *
- * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a CPU
- * adapter where there are more than 16 classes, is faster with the other kernels.
+ * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a
+ * software adapter where there are more than 16 classes, is faster with the other kernels.
  * @param Y (batch, inputs): the outputs of the layer below
  * @param parameters (inputs, classes): W; or (inputs + 1, classes): W, and b in the last row
  * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices as u32, or
@@ -79,11 +78,9 @@ export function denseHead(
   const { index, alpha } = resolveActivation(gate?.activation ?? 'linear');
   const start = gate && unaligned(gate.at);
   const quads = Math.ceil(classes / 4);
-  const form = (software: boolean): Program => {
-    // A CPU adapter spills no registers, and a GPU has enough for three groups.
-    const GROUPS = software || quads <= 3 ? quads : 2;
-    const CHUNKS = Math.ceil(quads / GROUPS);
-    const BLOCKS = software ? 4 : 1;
+  // A GPU has registers for three groups.
+  const sliced: HeadSize = { GROUPS: quads <= 3 ? quads : 2, SLICES: 64, BLOCKS: 1 };
+  const form = (variant: string, size: HeadSize, prefers: Program['prefers']): Program => {
     const overrides = {
       PROBABILITIES: !indices,
       BIAS: bias,
@@ -92,20 +89,21 @@ export function denseHead(
       GATE: gate !== undefined,
       ACTIVATION: index,
       ALPHA: alpha,
-      GROUPS,
-      CHUNKS,
-      SLICES: software ? 1 : 64,
-      BLOCKS,
+      ...size,
+      CHUNKS: Math.ceil(quads / size.GROUPS),
     };
-    return program(shader, overrides, [Math.ceil(rows / (4 * BLOCKS))], {
-      variant: software ? 'dense-head-serial' : 'dense-head',
+    return program<typeof shader, string>(shader, overrides, [Math.ceil(rows / (4 * size.BLOCKS))], {
+      variant,
       suits: ({ limits }) => limits.maxStorageBuffersPerShaderStage >= 10,
-      prefers: (adapter) => adapter.software === software,
+      prefers,
     });
   };
   return dispatch(shader, {
     label: `dense-head ${rows}×${classes}×${inputs}`,
-    programs: [...(quads <= SERIAL_QUADS ? [form(true)] : []), form(false)],
+    programs: [
+      ...serialHeads(quads).map((size) => form('dense-head-serial', size, onSoftware)),
+      form('dense-head', sliced, onHardware),
+    ],
     uniforms: { dims: { rows, classes, inputs, gate_offset: start?.offset ?? 0 }, step },
     buffers: { ...outputs, Y, parameters, gate: start?.base, labels, order, gradient, dX },
     flops: 2 * rows * classes * (dX === undefined ? inputs + 4 : 2 * inputs + 4),

@@ -75,7 +75,8 @@ export function elementwiseLossRows(
   });
   return {
     ...described,
-    labelled: {
+    computes: {
+      kind: 'elementwise-loss',
       labels,
       with: (others) => elementwiseLossRows({ name, delta, positiveWeights }, outputs, others, results, step),
     },

@@ -31,12 +31,17 @@ export interface RowSource {
 /** Labels of a batch's rows; or a data set's, and the order in which a batch takes them. */
 export type Labels = LabelTensor | Pick<RowSource, 'labels' | 'order'>;
 
+/** The mathematics of a dispatch that compares a batch with its labels. */
+export interface LabelledComputation {
+  readonly kind: 'softmax-cross-entropy' | 'elementwise-loss' | 'tally';
+  readonly labels: Labels;
+  /** Describes the same with other labels, such as those of a data set. */
+  with(labels: Labels): LabelledDispatch;
+}
+
 /** A dispatch that compares a batch with its labels, and can take them from a data set instead. */
 export interface LabelledDispatch extends Dispatch {
-  readonly labelled: {
-    readonly labels: Labels;
-    with(labels: Labels): LabelledDispatch;
-  };
+  readonly computes: LabelledComputation;
 }
 
 /** How a kernel reads labels. */
@@ -74,18 +79,22 @@ export interface GatheredRows {
   readonly step: StepValues | typeof PER_STEP;
 }
 
-/** A `gatherRows` dispatch, and what it does. */
+/** The work of a `gatherRows`: rows of the source go to X, and their labels to Y. */
+export interface GatherComputation {
+  readonly kind: 'gather';
+  readonly source: RowSource;
+  readonly X: Tensor;
+  readonly Y: LabelTensor;
+  readonly step: GatheredRows['step'];
+}
+
+/** A `gatherRows` dispatch, and the rows that it gathers. */
 export interface GatherDispatch extends Dispatch {
-  readonly gather: {
-    readonly source: RowSource;
-    readonly X: Tensor;
-    readonly Y: LabelTensor;
-    readonly step: GatheredRows['step'];
-  };
+  readonly computes: GatherComputation;
 }
 
 /** The batch as an operand of its readers, or why they cannot convert it themselves. */
-export function asOperand({ gather: { source, X, step } }: GatherDispatch): GatheredRows | string {
+export function asOperand({ source, X, step }: GatherComputation): GatheredRows | string {
   const { data, common } = source;
   const [batch = 1, columns = 1] = X.shape;
   if (common === undefined) return 'features are normalised each in its own way';
@@ -131,5 +140,5 @@ export function gatherRows(
     buffers: { data, labels, order, normalization, X, Y },
     flops: 2 * batch * columns,
   });
-  return { ...described, gather: { source, X, Y, step } };
+  return { ...described, computes: { kind: 'gather', source, X, Y, step } };
 }

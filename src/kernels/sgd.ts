@@ -11,15 +11,19 @@ export interface SgdHyperparameters extends UpdateOptions {
   readonly nesterov?: boolean;
 }
 
-/** An `sgdUpdate` dispatch, and what it updates. */
+/** The update of an `sgdUpdate`. */
+export interface SgdComputation {
+  readonly kind: 'sgd';
+  readonly parameters: Tensor;
+  readonly gradients: Tensor;
+  readonly velocity: Tensor | undefined;
+  readonly hyper: SgdHyperparameters;
+  readonly step: StepValues | typeof PER_STEP;
+}
+
+/** An `sgdUpdate` dispatch, and the update that it computes. */
 export interface SgdDispatch extends Dispatch {
-  readonly update: {
-    readonly parameters: Tensor;
-    readonly gradients: Tensor;
-    readonly velocity: Tensor | undefined;
-    readonly hyper: SgdHyperparameters;
-    readonly step: StepValues | typeof PER_STEP;
-  };
+  readonly computes: SgdComputation;
 }
 
 /**
@@ -52,7 +56,7 @@ export function sgdUpdate(
     flops: 6 * numbers.count,
   });
   return adjustment === undefined
-    ? { ...described, update: { parameters, gradients, velocity: moving, hyper, step } }
+    ? { ...described, computes: { kind: 'sgd', parameters, gradients, velocity: moving, hyper, step } }
     : described;
 }
 

@@ -3,7 +3,7 @@ import { text } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
-import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
+import { type LabelledComputation, type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
 /** What the loss kernel writes beside the gradient. */
 export interface LossOutputs {
@@ -30,16 +30,19 @@ export interface CrossEntropyForm {
   readonly classWeights?: Tensor | undefined;
 }
 
-/** A `softmaxCrossEntropyRows` dispatch, and what it compares. */
-export interface LossDispatch extends LabelledDispatch {
-  readonly loss: {
-    readonly logits: Tensor;
-    readonly labels: Labels;
-    readonly outputs: LossOutputs;
-    readonly step: StepValues | typeof PER_STEP;
-    /** What makes it more than −log softmax(logits)[label], if anything does. */
-    readonly more: string | undefined;
-  };
+/** The mathematics of a `softmaxCrossEntropyRows`. */
+export interface CrossEntropyComputation extends LabelledComputation {
+  readonly kind: 'softmax-cross-entropy';
+  readonly logits: Tensor;
+  readonly outputs: LossOutputs;
+  readonly step: StepValues | typeof PER_STEP;
+  /** Names of the options that make it more than −log softmax(logits)[label], if any do. */
+  readonly more: string | undefined;
+}
+
+/** A `softmaxCrossEntropyRows` dispatch, and the loss that it computes. */
+export interface CrossEntropyDispatch extends LabelledDispatch {
+  readonly computes: CrossEntropyComputation;
 }
 
 /**
@@ -56,7 +59,7 @@ export function softmaxCrossEntropyRows(
   outputs: LossOutputs,
   step: StepValues | typeof PER_STEP,
   { labelSmoothing = 0, classWeights }: CrossEntropyForm = {},
-): LossDispatch {
+): CrossEntropyDispatch {
   const [rows = 1, classes = 1] = logits.shape;
   const where = 'softmaxCrossEntropyRows';
   const form = labelForm(where, labels, rows, classes);
@@ -95,9 +98,13 @@ export function softmaxCrossEntropyRows(
   ].join(' and ');
   return {
     ...described,
-    loss: { logits, labels, outputs, step, more: more === '' ? undefined : more },
-    labelled: {
+    computes: {
+      kind: 'softmax-cross-entropy',
+      logits,
       labels,
+      outputs,
+      step,
+      more: more === '' ? undefined : more,
       with: (others) => softmaxCrossEntropyRows(logits, others, outputs, step, { labelSmoothing, classWeights }),
     },
   };

@@ -1,16 +1,15 @@
+import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 import { type Activation, resolveActivation } from './activations.js';
+import { TINY_BYTES } from './software/sizes.js';
 
-/**
- * Bytes of workgroup memory: WebGPU's default limit, and what a CPU adapter compiles in the time that it takes for the
- * kernels of a plan, since it compiles a store of zero for each element.
- */
-const MOST_BYTES = { gpu: 16384, software: 4096 };
+/** Bytes of workgroup memory: WebGPU's default limit. */
+const MOST_BYTES = 16384;
 /** As many as the shader has sizes for. */
 const MOST_LAYERS = 8;
-/** Multiply-adds of a step, from which on one workgroup has too much to do. */
-const MOST_PRODUCTS = 32768;
-/** Layers begin at multiples of so many elements. */
-export const LAYER_ALIGNMENT = 64;
+/** Multiply-adds of a step: with more, one workgroup has too much to do. */
+export const MOST_PRODUCTS = 32768;
+/** Rows of a prediction that a workgroup takes at a time. */
+export const PREDICTED_AT_ONCE = 16;
 
 /** A network of dense layers that fits workgroup memory, and the rows of a step. `tinyNet` makes one. */
 export interface TinyNet {
@@ -22,9 +21,9 @@ export interface TinyNet {
 }
 
 /**
- * The network as the kernel takes it, or why the plan's kernels are the better choice.
+ * The network as the kernel takes it, or the reason why the plan's kernels are the better choice.
  * @param layers as their specs say
- * @param software whether the adapter is a CPU
+ * @param software true for a software adapter
  */
 export function tinyNet(
   inputs: number,
@@ -44,12 +43,12 @@ export function tinyNet(
   }
   const net = { sizes: [inputs, ...layers.map(({ units }) => units)], activation, batch };
   const { bytes, products } = measure(net);
-  const most = MOST_BYTES[software ? 'software' : 'gpu'];
+  const most = software ? TINY_BYTES : MOST_BYTES;
   if (bytes > most) return `${bytes} bytes of workgroup memory are more than ${most}`;
   return products > MOST_PRODUCTS ? `${products} multiply-adds a step are more than ${MOST_PRODUCTS}` : net;
 }
 
-/** Whether a network of so many parameters may be one: each counts at least once a row among the multiply-adds of a step. */
+/** True if a network of so many parameters may be one: each counts at least once a row among the multiply-adds of a step. */
 export function mayBeTiny(parameterCount: number, batch: number): boolean {
   return parameterCount * batch <= MOST_PRODUCTS;
 }
@@ -72,7 +71,7 @@ export function measure({ sizes, batch }: TinyNet): Measures {
   let forward = 0;
   for (const [layer, units] of sizes.slice(1).entries()) {
     const below = sizes[layer] ?? 1;
-    parameters += Math.ceil(((below + 1) * units) / LAYER_ALIGNMENT) * LAYER_ALIGNMENT;
+    parameters += Math.ceil(((below + 1) * units) / PARAMETER_BLOCK) * PARAMETER_BLOCK;
     values += (units + 1) * batch; // a feature of ones for each layer's bias
     forward += below * units * batch;
   }

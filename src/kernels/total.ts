@@ -1,8 +1,10 @@
 import { type Program, program } from '../plan/dispatch.js';
 import type { Shader } from '../plan/shader.js';
+import { onHardware, onSoftware } from './software/adapter.js';
+import { SERIAL_TOTAL } from './software/sizes.js';
 
-/** Sums of a workgroup and slices of each: a CPU adapter wants no barriers, a GPU more invocations than there are sums. */
-const SIZES = { software: { SUMS: 64, SLICES: 1 }, gpu: { SUMS: 16, SLICES: 16 } };
+/** Sums of a workgroup and slices of each: a GPU wants more invocations than there are sums. */
+const SLICED_TOTAL = { SUMS: 16, SLICES: 16 };
 
 /** The programs of a shader that uses `total.wgsl`, for `sums` sums in all. */
 export function totalPrograms<S extends Shader>(
@@ -10,10 +12,10 @@ export function totalPrograms<S extends Shader>(
   overrides: { readonly [O in keyof S['overrides']]?: number | boolean },
   sums: number,
 ): Program[] {
-  const sized = (size: keyof typeof SIZES): Program =>
-    program<S, string>(shader, { ...overrides, ...SIZES[size] }, [Math.ceil(sums / SIZES[size].SUMS)], {
-      variant: `${shader.name} ${SIZES[size].SLICES}`,
-      prefers: ({ software }) => software === (size === 'software'),
+  const sized = (size: typeof SLICED_TOTAL, prefers: Program['prefers']): Program =>
+    program<S, string>(shader, { ...overrides, ...size }, [Math.ceil(sums / size.SUMS)], {
+      variant: `${shader.name} ${size.SLICES}`,
+      prefers,
     });
-  return [sized('gpu'), sized('software')];
+  return [sized(SLICED_TOTAL, onHardware), sized(SERIAL_TOTAL, onSoftware)];
 }

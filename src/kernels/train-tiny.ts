@@ -5,6 +5,8 @@ import type { Tensor } from '../plan/tensor.js';
 import { resolveActivation } from './activations.js';
 import type { RowSource } from './gather-rows.js';
 import { type SgdHyperparameters, velocityOf } from './sgd.js';
+import { onSoftware } from './software/adapter.js';
+import { SUBGROUP_THREADS } from './software/sizes.js';
 import { measure, type TinyNet } from './tiny-net.js';
 
 export { type TinyNet, tinyNet } from './tiny-net.js';
@@ -109,8 +111,7 @@ function describe(
   const described = dispatch(shader, {
     label,
     programs: [
-      // On a CPU adapter four invocations are a subgroup, which waits for nobody at a barrier.
-      program(shader, { ...overrides, THREADS: 4 }, grid, { prefers: ({ software }) => software }),
+      program(shader, { ...overrides, THREADS: SUBGROUP_THREADS }, grid, { prefers: onSoftware }),
       program(shader, overrides, grid),
     ],
     uniforms: {

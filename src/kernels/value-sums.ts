@@ -37,5 +37,8 @@ export function valueSums(
     buffers: { outputs, labels: form.labels, order: form.order, sums },
     flops: 8 * rows * columns,
   });
-  return { ...described, labelled: { labels, with: (others) => valueSums(outputs, others, sums, step) } };
+  return {
+    ...described,
+    computes: { kind: 'tally', labels, with: (others) => valueSums(outputs, others, sums, step) },
+  };
 }

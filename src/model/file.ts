@@ -9,16 +9,9 @@ import type { Layer } from '../nn/layers/layer.js';
 import { type LayerNormOptions, layerNorm } from '../nn/layers/layer-norm.js';
 import { type ResidualOptions, residual } from '../nn/layers/residual.js';
 import { checkLink } from '../nn/output.js';
-import {
-  everyLayer,
-  type ModelLayer,
-  type ModelOptions,
-  type ModelSpec,
-  normalizationOf,
-  type PlacedParameter,
-  placeLayers,
-  type Weight,
-} from './model.js';
+import type { ModelOptions, ModelSpec, Weight } from './model.js';
+import { normalizationOf } from './normalization.js';
+import { everyLayer, type ModelLayer, type PlacedParameter, placeLayers } from './placement.js';
 
 type LayerSpec = Layer['spec'];
 

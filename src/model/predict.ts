@@ -1,7 +1,8 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
-import { checkInputs, type RawArray, type RawTensor } from '../data/dataset.js';
-import { loadFusions, PREDICTED_AT_ONCE } from '../fusion/index.js';
+import type { RawTensor } from '../data/dataset.js';
+import { checkInputs, type RawArray } from '../data/samples.js';
+import { loadFusions } from '../fusion/index.js';
 import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
 import { softmax } from '../kernels/softmax.js';
 import { recordChain } from '../nn/layers/chain.js';
@@ -11,8 +12,7 @@ import type { DeviceBuffer } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
-import type { Model } from './model.js';
-import { rowSource } from './row-source.js';
+import { type Model, rowSource } from './model.js';
 
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
   /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
@@ -174,7 +174,7 @@ export class Predictions {
     const predictor = { dispose };
     try {
       const { device, parameterCount } = this.#model;
-      const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), device.info, false);
+      const fuse = await loadFusions(parameterCount, batch, device.info, false);
       this.#model.check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
       const plan = await builder.compile(device, 'predict', this.#stepRecords);

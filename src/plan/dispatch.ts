@@ -14,7 +14,7 @@ export interface DeviceLimits {
 
 /** What the choice between a kernel's programs may depend on. `GpuInfo` is one. */
 export interface AdapterTraits {
-  /** A CPU adapter: it wants large register tiles straight from storage, and no barriers. */
+  /** True for an adapter that is no GPU. `kernels/software/` alone asks, and has what such adapters want. */
   readonly software: boolean;
   /** As the browser names it, in lower case; may be empty. */
   readonly vendor: string;

@@ -1,9 +1,10 @@
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
-import { checkSamples, type Dataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
+import { checkSamples } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
 import type { Penalties } from '../kernels/update.js';
-import type { Model } from '../model/model.js';
+import { layerOfBlock, type Model } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
@@ -93,8 +94,8 @@ export class Session implements StepParts {
     const rules = clip?.gradientRules(model, options.clip, penalties);
     this.gradientRules = rules && owner.own(rules);
     this.workspace = owner.own(new Workspace());
-    const layerOfBlock = model.owners;
-    this.layerOfBlock = owner.own(upload<'u32'>(device, layerOfBlock, [layerOfBlock.length], 'owners'));
+    const layers = layerOfBlock(model);
+    this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'owners'));
     const tallies = new Set(metrics.flatMap(({ tally }) => tally ?? []));
     const rows = loss.weighsClasses === true ? 3 : 2;
     const accumulators = (counted: typeof tallies): AccumulatorsByPurpose[Purpose] =>

@@ -1,7 +1,8 @@
 import { DisposedError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 import { type Chunk, chunkRows, chunks, findFormat } from '../data/chunks.js';
-import type { Dataset, Samples } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
+import type { Samples } from '../data/samples.js';
 import { type BatchSource, type BatchSources, checkLabels, type EpochIterator, type Shard } from './batches.js';
 import type { StepParts } from './step.js';
 

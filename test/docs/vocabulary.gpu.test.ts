@@ -16,7 +16,7 @@ import {
   type TrainerOptions,
 } from '../../src/index.js';
 import { activationNames } from '../../src/kernels/activations.js';
-import type { Normalization } from '../../src/model/model.js';
+import type { Normalization } from '../../src/model/normalization.js';
 import type { AnyMetric } from '../../src/nn/metrics/metric.js';
 import { sharedGpu } from '../support/gpu.js';
 

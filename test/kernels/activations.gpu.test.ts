@@ -9,10 +9,8 @@ import {
   Mlp,
   sgd,
   softmaxCrossEntropy,
-  Tensor,
   type Trainer,
 } from '../../src/index.js';
-import { PlanBuilder } from '../../src/plan/builder.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import * as reference from '../reference/mlp.js';
 import { outsideOfBounds } from '../support/bounds.js';
@@ -181,16 +179,6 @@ test('a model with step predicts; trainer() refuses it, and says what to do', as
     message:
       'trainer: layer 1 (dense) has the activation "step", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.',
   });
-});
-
-test('a layer that was not loaded is refused, not recorded without its end', async () => {
-  const gpu = await sharedGpu();
-  const values = Tensor.empty(gpu, [64]);
-  const block = { values, gradients: undefined, states: values };
-  const context = { purpose: 'evaluate', seed: 0, number: 0, layers: [] } as const;
-  const plan = new PlanBuilder();
-  const X = plan.tensor('X', [1, 2]);
-  expect(() => dense(2, 'maxout').record(plan, X, block, context)).toThrow('is recorded after load()');
 });
 
 test('what is wrong with an activation is said before any GPU work', async () => {

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { FormatError, MlpError } from '../../src/base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../../src/base/safetensors.js';
 import { type LayerMakers, readModelFile, readWeights, writeModelFile } from '../../src/model/file.js';
-import { everyLayer, type ModelSpec, type Normalization, placeLayers, type Weight } from '../../src/model/model.js';
+import type { ModelSpec, Weight } from '../../src/model/model.js';
+import type { Normalization } from '../../src/model/normalization.js';
+import { everyLayer, placeLayers } from '../../src/model/placement.js';
 import { dense } from '../../src/nn/layers/dense.js';
 import type { Layer } from '../../src/nn/layers/layer.js';
 
@@ -305,7 +307,7 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
   [
     'a normalisation that is no number',
     { saved: saved({ ...spec, normalize: { mean: 'a', std: 1 } }) },
-    'mean = a and std = 1',
+    'mean is [object String]; it must be a number, or an array of 2',
   ],
   ['a normalisation of no such name', { saved: saved({ ...spec, normalize: 'unti' }) }, 'normalize = "unti"; it is'],
 ];

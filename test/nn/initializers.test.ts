@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { MlpError } from '../../src/base/errors.js';
 import { Random } from '../../src/base/random.js';
 import { activationTable } from '../../src/kernels/activations.js';
-import { placeLayers } from '../../src/model/model.js';
+import { placeLayers } from '../../src/model/placement.js';
 import {
   checkInitializer,
   defaultInitializer,

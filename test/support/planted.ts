@@ -23,7 +23,8 @@ import {
   type Tensor,
 } from '../../src/index.js';
 import { type Activation, activationNames } from '../../src/kernels/activations.js';
-import { type MatmulOptions, matmul, splitMatmul } from '../../src/kernels/matmul/matmul.js';
+import { matmul, splitMatmul } from '../../src/kernels/matmul/any-adapter.js';
+import type { MatmulOptions } from '../../src/kernels/matmul/matmul.js';
 import type { MatmulVariant } from '../../src/kernels/matmul/variants.js';
 import type { Plant } from './plant.js';
 

@@ -1,37 +1,211 @@
-import type { Dispatch } from '../../plan/dispatch.js';
-import type { Tensor } from '../../plan/tensor.js';
+import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
+import { ShapeError } from '../../base/errors.js';
+import { type Dispatch, dispatch, NO_STEP } from '../../plan/dispatch.js';
+import { type DType, type Tensor, unaligned } from '../../plan/tensor.js';
+import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import type { GatheredRows } from '../gather-rows.js';
-import { softwarePrograms } from '../software/quad.js';
-import { inParts } from './parts.js';
-import { type MatmulDispatch, type MatmulOptions, product } from './product.js';
-import { allPrograms } from './variants.js';
+import { type MatmulVariant, matmulPrograms, type Product, type SoftwarePrograms } from './variants.js';
 
-export type { Gate, MatmulDispatch, MatmulOptions } from './product.js';
+/** The derivative of the activation below, at what that kept: a gradient is multiplied by it where it is written. */
+export interface Gate {
+  readonly activation: Activation;
+  /** The activation's output, or its pre-activation, as the table in `activations.ts` says. */
+  readonly at: Tensor;
+}
 
-const everyProgram = allPrograms(softwarePrograms);
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  /** op(A) gets one more row, of ones: the last row of C is then the column sum of op(B). */
+  readonly onesRow?: boolean;
+  /** (N) elements, added to each row. */
+  readonly bias?: Tensor;
+  /** Applied after the bias. */
+  readonly activation?: Activation;
+  /** Also stores the pre-activation: C is then (2, M, N), the activation first. */
+  readonly keepPreActivation?: boolean;
+  /** Multiplies C by f′; excludes bias and activation. */
+  readonly gate?: Gate;
+  /** Insists on a variant, instead of the adapter's own. */
+  readonly variant?: MatmulVariant;
+}
 
-/**
- * Describes C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′(gate), for every adapter; `product` says more. Layers record
- * `product` itself, which has what their model's adapter wants.
- * @throws {ShapeError} if sizes do not fit together
- */
-export function matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options: MatmulOptions = {}): MatmulDispatch {
-  return product(A, B, C, options, everyProgram);
+/** The mathematics of a `matmul`: C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′(gate). */
+export interface MatmulComputation extends MatmulOptions {
+  readonly kind: 'matmul';
+  readonly A: Tensor | GatheredRows;
+  readonly B: Tensor;
+  readonly C: Tensor;
+  readonly form: Product;
+  /** Describes the same with another A, which its programs gather. */
+  with(A: GatheredRows): MatmulDispatch;
+}
+
+/** A `matmul` dispatch, and the product that it computes. */
+export interface MatmulDispatch extends Dispatch {
+  readonly computes: MatmulComputation;
 }
 
 /**
- * Describes the same as `matmul`, in two dispatches for GPUs that a small C leaves mostly idle: K is cut into parts, of which
- * each has workgroups of its own, and then the parts are added, in their order, and bias, activation and gate applied.
- * @param partials (parts, M, N), overwritten, M counting a row of ones; no more parts than K has steps of 32; in a buffer of
- * its own
+ * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
+ * `variants.ts` lists the programs, and their shaders tell how.
+ * @param software the programs for software adapters; none on a page that needs none
+ * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, as `gatherRows` would have written it
+ * @param B (K, N), or (N, K) with `transposeB`
+ * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
  * @throws {ShapeError} if sizes do not fit together
  */
-export function splitMatmul(
+export function describeMatmul(
+  software: SoftwarePrograms,
   A: Tensor | GatheredRows,
   B: Tensor,
   C: Tensor,
-  partials: Tensor,
-  options: Omit<MatmulOptions, 'variant'> = {},
-): readonly [Dispatch, Dispatch] {
-  return inParts(matmul(A, B, C, options), partials);
+  options: MatmulOptions = {},
+): MatmulDispatch {
+  const { transposeA = false, transposeB = false, onesRow = false, keepPreActivation = false, bias, gate } = options;
+  const gathered = 'source' in A ? A : undefined;
+  const stored: Pick<Tensor<DType>, 'shape' | 'label'> = 'source' in A
+    ? { shape: [A.batch, A.source.data.shape[1] ?? 1], label: 'the batch' }
+    : A;
+  const [storedM, K] = oriented(stored, transposeA);
+  const [rowsOfB, N] = oriented(B, transposeB);
+  const M = storedM + (onesRow ? 1 : 0);
+  if (K !== rowsOfB) {
+    throw new ShapeError(
+      `matmul: op(A) has ${K} columns but op(B) has ${rowsOfB} rows; both are K. A is (${stored.shape.join(', ')}), B is (${B.shape.join(', ')}). ${hint(stored, B, transposeB)}`,
+    );
+  }
+  const expected = keepPreActivation ? [2, M, N] : [M, N];
+  if (expected.join() !== C.shape.join()) {
+    throw new ShapeError(
+      `matmul: C is (${C.shape.join(', ')}), but op(A)·op(B) ${keepPreActivation ? 'with its pre-activation ' : ''}is (${expected.join(', ')}).`,
+    );
+  }
+  if (bias !== undefined && bias.length !== N) {
+    throw new ShapeError(`matmul: bias has ${bias.length} elements, but C has ${N} columns.`);
+  }
+  if (gate !== undefined && (gate.at.length !== M * N || bias !== undefined || options.activation !== undefined)) {
+    throw new ShapeError(
+      `matmul: a gate has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${gate.at.length} elements.`,
+    );
+  }
+  const activation = resolveActivation(gate?.activation ?? options.activation ?? 'linear');
+  const start = bias === undefined ? undefined : unaligned(bias);
+  const gateStart = gate === undefined ? undefined : unaligned(gate.at);
+  // A row of the stored matrix is a whole number of vec4s, and begins at one.
+  const vec4A = (transposeA ? storedM : K) % 4 === 0;
+  const vec4B = (transposeB ? K : N) % 4 === 0;
+  const vec4C = N % 4 === 0;
+  const bytes = gathered?.source.data.dtype === 'u8';
+  if (gathered !== undefined && (gate !== undefined || (bytes && !vec4A))) {
+    throw new ShapeError('matmul: a gathered batch goes without a gate, and its rows are whole words.');
+  }
+  const form: Product = {
+    M,
+    N,
+    K,
+    transposeA,
+    transposeB,
+    onesRow,
+    vec4A,
+    vec4B,
+    vec4C,
+    gathered: gathered !== undefined,
+    bytes,
+    epilogue: {
+      BIAS: bias !== undefined,
+      GATE: gate !== undefined,
+      KEEP: keepPreActivation,
+      ACTIVATION: activation.index,
+      ALPHA: activation.alpha,
+    },
+  };
+  const possible = matmulPrograms(form, software);
+  const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
+  const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
+  if (wanted.length === 0) {
+    throw new ShapeError(
+      `${name}: the variant "${options.variant}" cannot compute it. Those that can: ${possible.map(({ variant }) => variant).join(', ')}.`,
+    );
+  }
+  const [scale, shift] = gathered?.source.common ?? [1, 0];
+  const data = 'source' in A ? A.source.data : A;
+  // Every program has the bindings of this shader, or fewer.
+  const described = dispatch(tiled, {
+    kernel: 'matmul',
+    label: name,
+    programs: wanted,
+    uniforms: {
+      dims: {
+        M,
+        N,
+        K,
+        bias_offset: start?.offset ?? 0,
+        gate_offset: gateStart?.offset ?? 0,
+        keep_offset: M * N,
+        scale,
+        shift,
+      },
+      step: gathered?.step ?? NO_STEP,
+    },
+    buffers: {
+      A: data,
+      A4: vec4A && !bytes ? data : undefined,
+      B,
+      B4: vec4B ? B : undefined,
+      bias: start?.base,
+      gate: gathered?.source.order ?? gateStart?.base,
+      C,
+      C4: vec4C ? C : undefined,
+    },
+    flops: 2 * M * N * K,
+  });
+  return {
+    ...described,
+    computes: {
+      kind: 'matmul',
+      A,
+      B,
+      C,
+      ...options,
+      form,
+      with: (rows) => describeMatmul(software, rows, B, C, options),
+    },
+  };
+}
+
+function oriented(
+  { shape, label: name }: Pick<Tensor, 'shape' | 'label'>,
+  transpose: boolean,
+): readonly [number, number] {
+  const [rows, columns] = shape;
+  if (rows === undefined || columns === undefined || shape.length !== 2) {
+    throw new ShapeError(`matmul: "${name}" is (${shape.join(', ')}); a matrix has two sizes.`);
+  }
+  return transpose ? [columns, rows] : [rows, columns];
+}
+
+function hint(A: Pick<Tensor, 'shape'>, B: Tensor, transposeB: boolean): string {
+  const fits = !transposeB && A.shape[1] === B.shape[1];
+  return fits ? 'Pass { transposeB: true } if B is stored (N, K).' : 'Make the inner sizes equal.';
+}
+
+function label(
+  M: number,
+  N: number,
+  K: number,
+  transposeA: boolean,
+  transposeB: boolean,
+  { name }: ResolvedActivation,
+  { bias, gate, onesRow = false, activation }: MatmulOptions,
+  gathered: DType | undefined,
+): string {
+  const form = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+  const parts = [`matmul ${form} ${M}×${N}×${K}`];
+  if (gathered !== undefined) parts.push(`gathered ${gathered}`);
+  if (onesRow) parts.push('ones');
+  if (bias !== undefined) parts.push('bias');
+  if (activation !== undefined && name !== 'linear') parts.push(name);
+  if (gate !== undefined) parts.push(`⊙ ${name}′`);
+  return parts.join(' ');
 }

@@ -3,7 +3,7 @@ import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
 import { ShapeError } from '../../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, NO_STEP, program } from '../../plan/dispatch.js';
 import type { Tensor } from '../../plan/tensor.js';
-import type { MatmulDispatch } from './product.js';
+import type { MatmulDispatch } from './matmul.js';
 import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
 
 /**
@@ -14,8 +14,9 @@ import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
  * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps
  */
 export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Dispatch, Dispatch] {
-  const { kernel, label, flops, product, form } = whole;
-  // As `MatmulPrograms.describe` has them.
+  const { kernel, label, flops, computes } = whole;
+  const { A, form } = computes;
+  // As `describeMatmul` has them.
   const { dims, step } = whole.uniforms as MatmulCall['uniforms'];
   const buffers = whole.buffers as MatmulCall['buffers'];
   const { M, N, K } = form;
@@ -38,7 +39,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
   }));
   const VEC4 = buffers.C4 !== undefined;
   // A batch that is gathered has its order where a gate would be.
-  const gathered = 'source' in product.A;
+  const gathered = 'source' in A;
   const computed = dispatch(tiled, {
     kernel,
     label: `${label}: ${count} parts`,

@@ -1,15 +1,8 @@
 import gemv from '../../../shaders/matmul/matmul-gemv.wgsl';
 import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
-import {
-  type AdapterTraits,
-  type Dispatch,
-  dispatch,
-  type PER_STEP,
-  type Program,
-  program,
-  type StepValues,
-} from '../../plan/dispatch.js';
+import { type AdapterTraits, type PER_STEP, type Program, program, type StepValues } from '../../plan/dispatch.js';
 import type { DType, Tensor } from '../../plan/tensor.js';
+import { onHardware, onSoftware } from '../software/adapter.js';
 
 /** A product as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
 export interface Product {
@@ -52,7 +45,7 @@ export type MatmulVariant =
   | 'matmul-4x4-32x32';
 
 /** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */
-const GEMV_ROWS = 8;
+export const GEMV_ROWS = 8;
 /** Columns that an invocation of `matmul-gemv` computes. */
 const GEMV_COLUMNS = 4;
 /** Where K is shorter, to split it saves less than the tree of sums costs. */
@@ -98,13 +91,8 @@ export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLES
 /** A step of the first along K; the second has two for it. */
 const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 
-export const onSoftware = ({ software }: AdapterTraits): boolean => software;
-const onHardware = ({ software }: AdapterTraits): boolean => !software;
-
-/** A call of a product's programs; `shaders/matmul-operands.wgsl` tells what they bind. */
+/** The uniforms and buffers of a product's dispatch; `shaders/lib/matmul-operands.wgsl` tells more. */
 export interface MatmulCall {
-  readonly label: string;
-  readonly programs: readonly Program<MatmulVariant>[];
   readonly uniforms: {
     readonly dims: Readonly<
       Record<'M' | 'N' | 'K' | 'bias_offset' | 'gate_offset' | 'keep_offset' | 'scale' | 'shift', number>
@@ -112,39 +100,23 @@ export interface MatmulCall {
     readonly step: StepValues | typeof PER_STEP;
   };
   readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'gate' | 'C' | 'C4', Tensor<DType> | undefined>>;
-  readonly flops: number;
-}
-
-/** The programs for products, once they are loaded. */
-export interface MatmulPrograms {
-  programsFor(product: Product): readonly Program<MatmulVariant>[];
-  describe(call: MatmulCall): Dispatch;
-}
-
-/** @param software `softwarePrograms`, if it is there: few pages have such an adapter */
-export function allPrograms(software?: SoftwarePrograms): MatmulPrograms {
-  return {
-    programsFor: (product) => matmulPrograms(product, software),
-    // Every program has the bindings of this one, or fewer.
-    describe: (call) => dispatch(tiled, { kernel: 'matmul', ...call }),
-  };
 }
 
 /**
  * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
  * that it can run an adapter takes the first that it prefers; a tuner may time them all.
  *
- * A CPU adapter wants register tiles straight from storage. A GPU reads B once if there are few rows; else it takes the
+ * A GPU reads B once if there are few rows; else it takes the
  * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
- * @param software those of `matmul-software.ts`, if they are there
+ * @param software the programs for software adapters; none on a page that needs none
  */
-export function matmulPrograms(product: Product, software?: SoftwarePrograms): readonly Program<MatmulVariant>[] {
+export function matmulPrograms(product: Product, software: SoftwarePrograms): readonly Program<MatmulVariant>[] {
   const { M, N, K, epilogue } = product;
   const layout = { ...operandsOf(product), VEC4_C: product.vec4C, ...epilogue };
   const smallest = tileGrid(product, SMALLEST_TILE);
   return [
-    ...(M <= GEMV_ROWS ? gemvPrograms(product, layout) : []),
-    ...(software?.(product, layout) ?? []),
+    ...(M <= GEMV_ROWS ? [gemvProgram(product, layout)] : []),
+    ...software(product, layout),
     ...LARGE_TILES.map((tile) =>
       tileProgram(product, layout, tile, (adapter) => {
         const { workgroups, rows, columns } = tileGrid(product, tile);
@@ -177,14 +149,14 @@ export const operandsOf = (product: Product): Omit<Layout, 'VEC4_C' | keyof Prod
 export function partsFor({ M, N, K }: Pick<Product, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
   const { workgroups } = tileGrid({ M, N }, SMALLEST_TILE);
   const mostlyIdle = 2 * workgroups <= adapter.parallelWidth;
-  if (adapter.software || M <= GEMV_ROWS || K < LEAST_K_IN_PARTS || !mostlyIdle) return 1;
+  if (onSoftware(adapter) || M <= GEMV_ROWS || K < LEAST_K_IN_PARTS || !mostlyIdle) return 1;
   return Math.min(Math.ceil((2 * adapter.parallelWidth) / workgroups), Math.floor(mostParts(K) / LEAST_STEPS_OF_PART));
 }
 
 /** So many steps there are along K, and no part goes without. */
 export const mostParts = (K: number): number => Math.ceil(K / STEP_IN_PARTS);
 
-/** What computes products on CPU adapters, where they are there. */
+/** Lists the programs of a product that only software adapters prefer; `software/quad.ts` has them. */
 export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Program<MatmulVariant>[];
 
 /** The overrides that all programs have. */
@@ -193,27 +165,32 @@ export type Layout = Readonly<
 > &
   Product['epilogue'];
 
-function gemvPrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  const { M, K } = product;
+function gemvProgram(product: Product, layout: Layout): Program<MatmulVariant> {
+  const { overrides, workgroups } = gemvSizes(product, layout);
+  const { ROWS } = overrides;
   const { COLUMNS } = gemv.overrides;
-  const [ROWS, SLICES] = M === 1 ? [1, 64] : M <= 4 ? [4, 32] : [GEMV_ROWS, 16];
-  const overrides = { ...layout, EDGE_K: K % 4 !== 0, ROWS };
-  const workgroups = grid(product, GEMV_ROWS, GEMV_COLUMNS * COLUMNS);
-  const unused = unusedC(layout);
-  return [
-    program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
-      variant: 'matmul-gemv-serial',
-      // Faster than tiles for one row, as bench/results/swiftshader.json has it. With more rows a batch keeps the bits
-      // that its rows have in a larger one.
-      prefers: (adapter) => onSoftware(adapter) && M === 1,
-      unused,
-    }),
-    program(gemv, { ...overrides, SLICES }, workgroups, {
-      suits: allows(COLUMNS * SLICES, 16 * ROWS * COLUMNS * SLICES),
-      prefers: onHardware,
-      unused,
-    }),
-  ];
+  const SLICES = ROWS === 1 ? 64 : ROWS <= 4 ? 32 : 16;
+  return program(gemv, { ...overrides, SLICES }, workgroups, {
+    suits: allows(COLUMNS * SLICES, 16 * ROWS * COLUMNS * SLICES),
+    prefers: onHardware,
+    unused: unusedC(layout),
+  });
+}
+
+/** The grid of `matmul-gemv`, and its overrides but for SLICES: it has programs for GPUs and for software adapters. */
+export function gemvSizes(
+  product: Product,
+  layout: Layout,
+): {
+  readonly overrides: Layout & { readonly EDGE_K: boolean; readonly ROWS: number };
+  readonly workgroups: readonly [number, number];
+} {
+  const { M, K } = product;
+  const ROWS = M === 1 ? 1 : M <= 4 ? 4 : GEMV_ROWS;
+  return {
+    overrides: { ...layout, EDGE_K: K % 4 !== 0, ROWS },
+    workgroups: grid(product, GEMV_ROWS, GEMV_COLUMNS * gemv.overrides.COLUMNS),
+  };
 }
 
 function tileProgram(

@@ -1,7 +1,17 @@
+import gemv from '../../../shaders/matmul/matmul-gemv.wgsl';
 import direct from '../../../shaders/software/matmul-direct.wgsl';
 import quad from '../../../shaders/software/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../../plan/dispatch.js';
-import { grid, type Layout, type MatmulVariant, onSoftware, type Product, unusedC } from '../matmul/variants.js';
+import {
+  GEMV_ROWS,
+  gemvSizes,
+  grid,
+  type Layout,
+  type MatmulVariant,
+  type Product,
+  unusedC,
+} from '../matmul/variants.js';
+import { onSoftware } from './adapter.js';
 
 /** Multiply-adds from which on large quads are worth their compilation, 0.4 to 1 s on SwiftShader. */
 const WORTH_COMPILING = 2 ** 21;
@@ -19,6 +29,7 @@ const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('su
 /** The programs that CPU adapters want: register tiles straight from storage. */
 export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
   return [
+    ...(product.M <= GEMV_ROWS ? [serialGemv(product, layout)] : []),
     ...quadPrograms<MatmulVariant>(product, (tiles, { variant, ...options }, workgroups) => {
       const overrides = { ...layout, ...tiles };
       return program(quad, overrides, workgroups, {
@@ -36,7 +47,20 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
   ];
 }
 
-/** What tells the programs of `quad-tiles.wgsl` apart. */
+/**
+ * A gemv without barriers. It is faster than tiles for one row, as bench/results/swiftshader.json has it; with more rows a
+ * batch keeps the bits that its rows have in a larger one.
+ */
+function serialGemv(product: Product, layout: Layout): Program<MatmulVariant> {
+  const { overrides, workgroups } = gemvSizes(product, layout);
+  return program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
+    variant: 'matmul-gemv-serial',
+    prefers: (adapter) => onSoftware(adapter) && product.M === 1,
+    unused: unusedC(layout),
+  });
+}
+
+/** The overrides that tell the programs of `quad-tiles.wgsl` apart. */
 type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
 type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {

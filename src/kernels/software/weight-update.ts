@@ -2,7 +2,7 @@ import shader from '../../../shaders/software/weight-update.wgsl';
 import { ShapeError } from '../../base/errors.js';
 import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../../plan/dispatch.js';
 import type { Tensor } from '../../plan/tensor.js';
-import type { MatmulDispatch } from '../matmul/product.js';
+import type { MatmulDispatch } from '../matmul/matmul.js';
 import { operandsOf } from '../matmul/variants.js';
 import { type SgdHyperparameters, velocityOf } from '../sgd.js';
 import { quadPrograms } from './quad.js';
@@ -30,7 +30,8 @@ export function weightUpdate(
   step: StepValues | typeof PER_STEP,
   start = 0,
 ): Dispatch {
-  const { form, product, buffers, flops } = gradient;
+  const { computes, buffers, flops } = gradient;
+  const { form } = computes;
   const { M, N, K } = form;
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch, adjustment } = hyper;
   const label = gradient.label.replace('matmul', 'weight-update');
@@ -40,7 +41,7 @@ export function weightUpdate(
     if (tensor.length === count) continue;
     throw new ShapeError(`${label}: the gradient has ${count} elements, but "${tensor.label}" has ${tensor.length}.`);
   }
-  const { A, bias, activation = 'linear', gate, keepPreActivation = false } = product;
+  const { A, bias, activation = 'linear', gate, keepPreActivation = false } = computes;
   if (bias !== undefined || activation !== 'linear' || gate !== undefined || keepPreActivation) {
     throw new ShapeError(`${label}: the gradient is a product without bias, activation and gate.`);
   }

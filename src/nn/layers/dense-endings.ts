@@ -4,26 +4,26 @@ import { learnedActivation, learnedActivationBackward } from '../../kernels/lear
 import { maxout, maxoutBackward } from '../../kernels/maxout.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
+import { endAtProduct } from './dense.js';
+import type { DenseEnd, RecordDenseEnd } from './layer.js';
 
-/** What a dense layer does after its product, where the product's epilogue cannot. Loaded by models that have such a layer. */
-interface Ending {
-  readonly output: Tensor;
-  /** @returns ∂loss/∂Z */
-  backward(dY: Tensor): Tensor;
-}
+/** Records maxout, or a learned activation. Loaded by models that may have a layer with one. */
+export const endDense: RecordDenseEnd = (plan, Z, end, values, gradients) => {
+  if (end === undefined) return endAtProduct(plan, Z, end, values, gradients);
+  return 'pieces' in end
+    ? recordMaxout(plan, Z, end.pieces)
+    : recordLearned(plan, Z, end.activation, values, gradients, end.start);
+};
 
-/**
- * Y = g(Z, p) with a learned p.
- * @param start p's place in the block of the layer's parameters, `values`, and in that of their gradients
- */
-export function recordLearned(
+/** Y = g(Z, p) with a learned p. */
+function recordLearned(
   plan: PlanBuilder,
   Z: Tensor,
   { name, learned }: ResolvedActivation,
   values: Tensor,
   gradients: Tensor | undefined,
   start: number,
-): Ending {
+): DenseEnd {
   const [, units = 1] = Z.shape;
   const kind = name === 'prelu' ? 'prelu' : 'swish';
   const shape = [learned?.per === 'unit' ? units : 1];
@@ -45,7 +45,7 @@ export function recordLearned(
 }
 
 /** Y = the largest of each unit's pieces. */
-export function recordMaxout(plan: PlanBuilder, Z: Tensor, pieces: number): Ending {
+function recordMaxout(plan: PlanBuilder, Z: Tensor, pieces: number): DenseEnd {
   const [batch = 1, columns = 1] = Z.shape;
   const output = plan.tensor('Y', [batch, columns / pieces]);
   plan.add(maxout(Z, output));

@@ -1,19 +1,18 @@
 import { demand } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
-import { product } from '../../kernels/matmul/product.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
-import type { Layer, ParameterSpec } from './layer.js';
+import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
 
 /** The largest of several linear pieces, 2 by default: only a dense layer has the columns for them. */
 export type Maxout = 'maxout' | { readonly type: 'maxout'; readonly pieces?: number };
 
 export interface DenseOptions {
-  /** How the weights start; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
+  /** The start of the weights; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
   readonly initializer?: Initializer;
-  /** Whether there is a bias. */
+  /** False for a layer without a bias. */
   readonly bias?: boolean;
-  /** How the bias starts: `zeros` by default. */
+  /** The start of the bias: `zeros` by default. */
   readonly biasInitializer?: Initializer;
 }
 
@@ -40,10 +39,8 @@ export function dense(
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
-  // What the product's epilogue does; maxout and learned activations have dispatches of their own.
+  // The product's epilogue applies it; maxout and learned activations have dispatches of their own.
   const applied = isMaxout(activation) || learned !== undefined ? 'linear' : activation;
-  const seldom = maxout !== undefined || learned !== undefined;
-  let endings: typeof import('./dense-endings.js') | undefined;
 
   const own = { weight: 'weight', ...(bias && { bias: 'bias' }) };
   // PyTorch has activations in modules of their own, and calls prelu's parameter a weight.
@@ -62,11 +59,6 @@ export function dense(
     outputs: () => units,
     ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
     ...untrainableBy(resolved),
-    ...(seldom && {
-      async load() {
-        endings = await import('./dense-endings.js');
-      },
-    }),
     parameters(inputs, where) {
       demand(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
       if (!isMaxout(activation)) resolveActivation(activation);
@@ -80,40 +72,32 @@ export function dense(
       }
       return parameters;
     },
-    record(plan, X, { values, gradients }) {
-      if (seldom && endings === undefined) {
-        throw new MlpError(
-          'not-loaded',
-          'dense: a layer with maxout or a learned activation is recorded after load().',
-        );
-      }
+    record(plan, X, { values, gradients }, { kernels }) {
       const [batch = 1, inputs = 1] = X.shape;
       const { from, name } = resolveActivation(applied);
       const rows = inputs + (bias ? 1 : 0);
+      const end = maxout ?? (resolved?.learned && { activation: resolved, start: rows * units });
       const W = values.view(0, [inputs, columns], 'W');
       const b = bias ? { bias: values.view(inputs * columns, [columns], 'b') } : {};
       // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
       const keep = gradients !== undefined && from === 'z';
-      const written = plan.tensor(seldom ? 'Z' : 'Y', keep ? [2, batch, columns] : [batch, columns]);
-      plan.add(product(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
+      const written = plan.tensor(end === undefined ? 'Y' : 'Z', keep ? [2, batch, columns] : [batch, columns]);
+      plan.add(kernels.matmul(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
       const at = keep ? written.view(batch * columns, [batch, columns], 'Z') : Y;
-      const ending =
-        resolved === undefined
-          ? endings?.recordMaxout(plan, Y, pieces)
-          : endings?.recordLearned(plan, Y, resolved, values, gradients, rows * units);
+      const ending = kernels.endDense(plan, Y, end, values, gradients);
       return {
-        output: ending?.output ?? Y,
+        output: ending.output,
         gate: name === 'linear' ? undefined : { activation: applied, at },
         backward(gradient, below) {
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
-          const dZ = ending?.backward(gradient) ?? gradient;
+          const dZ = ending.backward(gradient);
           // [dW; db] = [X 1]ᵀ·dZ: the bias' gradient is the product of a row of ones.
           const dW = gradients.view(0, [rows, columns], 'dW');
-          plan.add(product(X, dZ, dW, { transposeA: true, onesRow: bias }));
+          plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
-          plan.add(product(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
+          plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
           return dX;
         },
       };
@@ -121,8 +105,16 @@ export function dense(
   };
 }
 
-export function isMaxout(activation: Activation | Maxout): activation is Maxout {
-  return (typeof activation === 'string' ? activation : activation.type) === 'maxout';
+/** The end of a dense layer whose product has the activation: nothing follows. */
+export const endAtProduct: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
+
+/** True if a dense layer with this activation does more than its product: `dense-endings.ts` records the rest. */
+export function endsApart(activation: Activation | Maxout | undefined): boolean {
+  return isMaxout(activation) || (activation !== undefined && tryResolve(activation)?.learned !== undefined);
+}
+
+export function isMaxout(activation: Activation | Maxout | undefined): activation is Maxout {
+  return (typeof activation === 'string' ? activation : activation?.type) === 'maxout';
 }
 
 function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces: number } {
@@ -130,7 +122,7 @@ function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces:
   return { type: 'maxout', pieces };
 }
 
-/** Why a layer that ends in it cannot be trained, if that is so. */
+/** The reason why a layer that ends in the activation cannot be trained, if it cannot. */
 export function untrainableBy(activation: ResolvedActivation | undefined): Pick<Layer, 'untrainable'> {
   if (activation?.untrainable !== true) return {};
   return {

@@ -1,6 +1,6 @@
 import { demand } from '../../base/check.js';
 import { dropElements } from '../../kernels/dropout.js';
-import type { Gate } from '../../kernels/matmul/product.js';
+import type { Gate } from '../../kernels/matmul/matmul.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Layer } from './layer.js';
 

@@ -1,4 +1,6 @@
-import type { Gate } from '../../kernels/matmul/product.js';
+import type { ResolvedActivation } from '../../kernels/activations.js';
+import type { GatheredRows } from '../../kernels/gather-rows.js';
+import type { Gate, MatmulDispatch, MatmulOptions } from '../../kernels/matmul/matmul.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Initializer } from '../initializers.js';
@@ -15,7 +17,7 @@ export interface ParameterSpec {
   readonly pieces?: number;
 }
 
-/** What a model keeps for a layer, in the order of its parameters. A block begins at a multiple of 64 elements. */
+/** The numbers that a model keeps for a layer, in the order of its parameters. They begin at a multiple of 64 elements. */
 export interface ParameterBlock {
   /** The trained parameters, one after the other. */
   readonly values: Tensor;
@@ -40,7 +42,38 @@ export interface LayerContext {
   readonly number: number;
   /** Those of `Layer.layers`, in their places. */
   readonly layers: readonly PlacedLayer[];
+  /** The model's. */
+  readonly kernels: LayerKernels;
 }
+
+/** The kernels that recording takes and that a page downloads with its first model, not before. */
+export interface LayerKernels {
+  /** `matmul` of 'webgpu-mlp/kernels', with the programs that the model's device may choose from. */
+  matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options?: MatmulOptions): MatmulDispatch;
+  /** @internal Records what follows the product of a dense layer. */
+  readonly endDense: RecordDenseEnd;
+}
+
+/** The end of a dense layer, behind its product. */
+export interface DenseEnd {
+  readonly output: Tensor;
+  /** @returns ∂loss/∂Z */
+  backward(dY: Tensor): Tensor;
+}
+
+/**
+ * Records the end of a dense layer.
+ * @param Z of the product
+ * @param end maxout, or an activation and the place of its learned parameter in the layer's block; nothing for the other layers
+ * @param values the layer's parameters
+ */
+export type RecordDenseEnd = (
+  plan: PlanBuilder,
+  Z: Tensor,
+  end: { readonly pieces: number } | { readonly activation: ResolvedActivation; readonly start: number } | undefined,
+  values: Tensor,
+  gradients: Tensor | undefined,
+) => DenseEnd;
 
 /** A layer in a model: with the parameters and the number that are its own. */
 export interface PlacedLayer {
@@ -72,8 +105,6 @@ export interface Layer {
   readonly untrainable?: string;
   /** The same layer without its activation, where a link takes that over: the sigmoid before binaryCrossEntropy. */
   readonly linear?: Layer;
-  /** Loads what recording it takes and few models need; `Mlp.create` waits for it. */
-  load?(): Promise<void>;
   /**
    * In a file, the layer is these modules of a `torch.nn.Sequential`: the tensors of each by their names there, which are
    * parameters of the layer, or an int64 that PyTorch keeps and nobody here reads (`{ num_batches_tracked: 0n }`). Without

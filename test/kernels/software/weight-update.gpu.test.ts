@@ -95,7 +95,7 @@ test.for<SgdHyperparameters>([
 
 /** Parameters and velocity after a step, in one dispatch and in two. */
 async function bothWays(gpu: Gpu, gradient: ReturnType<typeof matmul>, variant: string): Promise<Float32Array[][]> {
-  const { C } = gradient.product;
+  const { C } = gradient.computes;
   const start = randomMatrix(C.shape[0] ?? 1, C.shape[1] ?? 1, 3).values;
   const step = { first: 11, rows: 7, index: 3, learning_rate: learningRate };
   const hyper = { momentum: 0.9, weightDecay: 0.01 };

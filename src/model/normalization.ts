@@ -1,0 +1,45 @@
+import { MlpError } from '../base/errors.js';
+
+/** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std: numbers, or arrays of one for each feature. */
+export type Normalization =
+  | 'unit'
+  | 'signed'
+  | { readonly mean: number | readonly number[]; readonly std: number | readonly number[] };
+
+/** Scale and shift of each feature. @throws {MlpError} `bad-normalization` */
+export function normalizationOf(
+  inputs: number,
+  normalize: Normalization = { mean: 0, std: 1 },
+): Float32Array<ArrayBuffer> {
+  if (normalize !== 'unit' && normalize !== 'signed' && (typeof normalize !== 'object' || normalize === null)) {
+    const given = typeof normalize === 'string' ? `"${String(normalize)}"` : kindOf(normalize);
+    refuse(` = ${given}; it is "unit", "signed" or { mean, std }.`);
+  }
+  const { mean, std } =
+    normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
+  for (const [name, value] of Object.entries<unknown>({ mean, std })) {
+    if (typeof value === 'number' || (Array.isArray(value) && value.length === inputs)) continue;
+    const given = Array.isArray(value) ? `has ${value.length} numbers` : `is ${kindOf(value)}`;
+    refuse(`: ${name} ${given}; it must be a number, or an array of ${inputs}, one for each input.`);
+  }
+  const scaleAndShift = new Float32Array(2 * inputs);
+  for (let feature = 0; feature < inputs; feature++) {
+    const [m, s] = [mean, std].map((value) => (typeof value === 'number' ? value : value[feature])) as [number, number];
+    const isNumbers = typeof m === 'number' && typeof s === 'number' && s > 0 && s < Infinity;
+    const pair = isNumbers ? Float32Array.of(1 / s, -m / s) : [NaN];
+    if (!pair.every(Number.isFinite)) {
+      refuse(
+        ` of feature ${feature} has mean = ${String(m)} and std = ${String(s)}; mean/std and 1/std must be finite in float32, std positive.`,
+      );
+    }
+    scaleAndShift.set(pair, 2 * feature);
+  }
+  return scaleAndShift;
+}
+
+/** `[object Null]`, `[object Float32Array]` … */
+const kindOf = (value: unknown): string => Object.prototype.toString.call(value);
+
+function refuse(why: string): never {
+  throw new MlpError('bad-normalization', `Mlp.create: normalize${why}`);
+}
