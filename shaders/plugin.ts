@@ -54,19 +54,20 @@ export function shaderDeclarations(): string {
 }
 
 /**
- * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, so that a bundle has
- * each once. The buffers' types are for shaders.d.ts alone.
+ * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, one for each text in lib/,
+ * so that a bundle has each once. The buffers' types are for shaders.d.ts alone.
  * @param names makes the text short, in these names
  */
 function moduleText(path: string, names?: ShortNames): string {
   const text = (code: string): string => JSON.stringify(names === undefined ? code : minify(code, names));
-  const snippet = snippets()[basename(path, '.wgsl')];
+  const all = snippets();
+  const snippet = all[basename(path, '.wgsl')];
   if (snippet !== undefined) return `export default ${text(snippet)};`;
   const { code: _, buffers, ...shader } = loadShader(path);
   const source = readFileSync(path, 'utf8');
   const rest = Object.entries(buffers).map(([name, { binding, access }]) => [name, { binding, access }]);
   const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
-  const used = uses(source, SNIPPETS);
+  const used = uses(source, all);
   const imports = used.map((name, number) => `import snippet${number} from '../${PATHS.get(name)}';\n`);
   const parts = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)];
   // A bundler does not know that to join strings does nothing else, and would keep a shader that nobody imports.

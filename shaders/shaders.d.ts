@@ -8,11 +8,11 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
     readonly name: 'adagrad';
     readonly code: string;
     readonly overrides: {
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly initial: 'f32'; readonly rate_decay: 'f32'; readonly epsilon: 'f32'; }>;
@@ -37,11 +37,11 @@ declare module '*/shaders/optimizer/adam.wgsl' {
     readonly code: string;
     readonly overrides: {
       readonly DECOUPLED: boolean;
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly rest1: 'f32'; readonly beta2: 'f32'; readonly rest2: 'f32'; readonly epsilon: 'f32'; }>;
@@ -233,10 +233,10 @@ declare module '*/shaders/fused/dense-head.wgsl' {
       readonly CHUNKS: number;
       readonly SLICES: number;
       readonly BLOCKS: number;
-      readonly PROBABILITIES: boolean;
-      readonly SMOOTHING: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly PROBABILITIES: boolean;
+      readonly SMOOTHING: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly inputs: 'u32'; readonly gate_offset: 'u32'; }>;
@@ -499,6 +499,12 @@ declare module '*/shaders/software/matmul-direct.wgsl' {
     readonly overrides: {
       readonly K_TAIL: boolean;
       readonly WORKGROUP: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -506,26 +512,20 @@ declare module '*/shaders/software/matmul-direct.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -539,6 +539,14 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly ROWS: number;
       readonly COLUMNS: number;
       readonly SLICES: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -546,28 +554,20 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly EDGE_N: boolean;
-      readonly EDGE_K: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -578,6 +578,14 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
     readonly name: 'matmul-parts';
     readonly code: string;
     readonly overrides: {
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -585,28 +593,20 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly EDGE_N: boolean;
-      readonly EDGE_K: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -617,9 +617,12 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
     readonly name: 'matmul-quad';
     readonly code: string;
     readonly overrides: {
-      readonly K_TAIL: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -627,26 +630,23 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
+      readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -665,6 +665,14 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly TILE_K: number;
       readonly SLICES: number;
       readonly PARTS: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -672,28 +680,20 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly EDGE_N: boolean;
-      readonly EDGE_K: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -725,11 +725,11 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
     readonly overrides: {
       readonly CENTERED: boolean;
       readonly MOMENTUM: boolean;
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly decay: 'f32'; readonly rest: 'f32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
@@ -753,13 +753,13 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
     readonly name: 'sgd';
     readonly code: string;
     readonly overrides: {
+      readonly PENALTIES: boolean;
+      readonly MOMENTUM: boolean;
+      readonly NESTEROV: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
-      readonly MOMENTUM: boolean;
-      readonly NESTEROV: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
@@ -922,9 +922,6 @@ declare module '*/shaders/software/weight-update.wgsl' {
     readonly overrides: {
       readonly VEC4_C: boolean;
       readonly CHECKED: boolean;
-      readonly K_TAIL: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -932,6 +929,9 @@ declare module '*/shaders/software/weight-update.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
+      readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
       readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
     };

@@ -1,4 +1,3 @@
-//! uses activations
 //! uses gate
 //! uses philox
 // Inverted dropout: each element is kept with probability 1 − rate, and then divided by that.

@@ -1,5 +1,5 @@
-// What every product op(A) · op(B) declares alike: its operands, and how op(A) is loaded. Appended to files whose header says
-// so. What becomes of the product (M, N) is told by matmul-epilogue.wgsl.
+// The operands of every product op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
+// has what becomes of the product (M, N).
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read

@@ -1,5 +1,6 @@
-// What the products that read operands straight from storage have in common: loads in fours, the row of ones. It is appended
-// to files whose header says so, together with matmul-operands.wgsl.
+//! uses matmul-operands
+// Loads of operands straight from storage, in fours, and the row of ones. Appended to files whose header says so; such a file
+// has an override K_TAIL.
 
 // Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
 fn start_A(m: u32) -> vec4u {

@@ -1,6 +1,8 @@
+//! uses matmul-operands
+//! uses matmul-storage
 // A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Appended to files whose
-// header says so, together with matmul-operands.wgsl and matmul-storage.wgsl; such a file enables subgroups, has a function
-// store_four(m, n, sums), and calls quad_product() in workgroups of four.
+// header says so; such a file enables subgroups, has a function store_four(m, n, sums), and calls quad_product() in
+// workgroups of four.
 //
 // Nothing coalesces a CPU adapter's loads, and each is much machine code. A quad of invocations computes 2 × 2 tiles of 8 × 8
 // elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:

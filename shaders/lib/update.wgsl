@@ -1,5 +1,6 @@
-// What every update of parameters has in common. Appended to files whose header says so, together with penalties.wgsl; such a
-// file has uniforms step and hyper, with count and clip, and binding 5 for its state.
+//! uses penalties
+// The operands of every update of parameters, the gradients that it takes, and the parameters that it leaves. Appended to files
+// whose header says so; such a file has uniforms step and hyper, with count and clip, and binding 5 for its state.
 //
 //   gradients   f32 (count)        read                  as vec4f; the last one may reach beyond count, where parameters do
 //   parameters  f32 (count)        read and written      not change

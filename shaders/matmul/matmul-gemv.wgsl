@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-//! uses activations
 // A product of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //

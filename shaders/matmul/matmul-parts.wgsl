@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-//! uses activations
 // What ends a product whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a product
 // itself, of a row of ones and the parts, hence the names; options: matmul-epilogue.wgsl.
 //

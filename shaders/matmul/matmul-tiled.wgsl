@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-//! uses activations
 // A product from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //

@@ -1,4 +1,3 @@
-//! uses activations
 //! uses gate
 //! uses total
 // The gradients of batch normalisation, from its input and the statistics that it left: x̂ = (X − μ)·ρ.

@@ -1,5 +1,4 @@
 //! uses update
-//! uses penalties
 // Adam, and AdamW if DECOUPLED, in PyTorch's form and order of operations. update.wgsl has the operands that every update has,
 // penalties and clipping, and the grid.
 //

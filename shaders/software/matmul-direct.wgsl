@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-storage
 //! uses matmul-epilogue
-//! uses activations
 // A product from register tiles that are filled straight from storage, for CPU adapters without subgroups. Operands:
 // matmul-operands.wgsl; options: matmul-epilogue.wgsl.
 //

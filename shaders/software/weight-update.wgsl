@@ -1,6 +1,5 @@
 //! uses quad-tiles
 //! uses matmul-operands
-//! uses matmul-storage
 //! uses sgd-rule
 // Stochastic gradient descent where the gradient is computed: the product [dW; db] = op(A) · op(B) is not stored, but each
 // element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the product, and has its grid.
