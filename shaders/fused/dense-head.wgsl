@@ -1,6 +1,7 @@
 //! uses row-loss
 //! uses batch-loss
 //! uses activations
+//! uses step
 // The end of a classifier in one dispatch: its last layer, softmax-cross-entropy, and the gradient that goes back below.
 //
 //   logits        = Y·W + b                                  not stored
@@ -36,9 +37,7 @@ override SLICES: u32 = 1;
 override BLOCKS: u32 = 4; // 1 if there are slices
 
 struct Dims { rows: u32, classes: u32, inputs: u32, gate_offset: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> Y: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read> gate: array<f32>;

@@ -1,3 +1,4 @@
+//! uses step
 // The operands of every product op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
 // has what becomes of the product (M, N).
 //
@@ -27,9 +28,7 @@ struct Dims {
   bias_offset: u32, gate_offset: u32, keep_offset: u32,
   scale: f32, shift: f32,
 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> A: array<u32>;
 @group(0) @binding(3) var<storage, read> A4: array<vec4u>;
 @group(0) @binding(4) var<storage, read> B: array<f32>;

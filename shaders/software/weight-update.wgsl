@@ -1,6 +1,8 @@
 //! uses quad-tiles
 //! uses matmul-operands
 //! uses sgd-rule
+//! uses step
+//! uses finite
 // Stochastic gradient descent where the gradient is computed: the product [dW; db] = op(A) · op(B) is not stored, but each
 // element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the product, and has its grid.
 //
@@ -43,6 +45,5 @@ fn store_four(m: u32, n: u32, gradient: vec4f) {
       parameters[at.x + lane] = next[lane];
     }
   }
-  let exponents = bitcast<vec4u>(next) & vec4u(0x7f800000u);
-  if (CHECKED && any(exponents == vec4u(0x7f800000u))) { atomicMin(&status[1 + owners[hyper.start]], step.index); }
+  if (CHECKED && any_not_finite(next)) { atomicMin(&status[1 + owners[hyper.start]], step.index); }
 }
