@@ -13,7 +13,7 @@ export interface GpuOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`. */
   readonly adapter?: GPUAdapter;
-  /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
+  /** Device features that must be there; `timestamp-query` and `subgroups` are taken where they are. */
   readonly features?: readonly GPUFeatureName[];
   readonly label?: string;
   /**
@@ -42,7 +42,7 @@ export interface GpuLoss {
 
 /** The limits that kernels and data sets can use more of than WebGPU's defaults. */
 const RAISED_LIMITS = /^max(Compute|.*Buffer)/;
-const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 /** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
 const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
 const PARALLEL_WIDTH = 8;
