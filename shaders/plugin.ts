@@ -35,9 +35,9 @@ function snippets(): Snippets {
   return { activations: activations + activationsWgsl(), ...others };
 }
 
-/** Reads and reflects a .wgsl file. */
+/** Reads and reflects a .wgsl file of this folder. */
 export function loadShader(path: string): Shader {
-  return reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets());
+  return { ...reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets()), library: true };
 }
 
 /** Every shader in this folder, by name. */

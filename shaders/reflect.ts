@@ -171,6 +171,7 @@ export function declarations(shaders: readonly Shader[], pathOf: (name: string) 
   const shader: {
     readonly name: '${name}';
     readonly code: string;
+    readonly library: true;
 ${block('overrides', overrideTypes)}
 ${block('uniforms', uniformTypes)}
 ${block('buffers', bufferTypes)}

@@ -7,6 +7,7 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
   const shader: {
     readonly name: 'adagrad';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
@@ -35,6 +36,7 @@ declare module '*/shaders/optimizer/adam.wgsl' {
   const shader: {
     readonly name: 'adam';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly DECOUPLED: boolean;
       readonly PENALTIES: boolean;
@@ -64,6 +66,7 @@ declare module '*/shaders/layer/add.wgsl' {
   const shader: {
     readonly name: 'add';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ADD: boolean;
       readonly KEEP: boolean;
@@ -88,6 +91,7 @@ declare module '*/shaders/norm/batch-norm.wgsl' {
   const shader: {
     readonly name: 'batch-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly RUNNING: boolean;
       readonly UPDATE: boolean;
@@ -114,6 +118,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
   const shader: {
     readonly name: 'batch-norm-backward';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
@@ -143,6 +148,7 @@ declare module '*/shaders/layer/bias-activation.wgsl' {
   const shader: {
     readonly name: 'bias-activation';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
       readonly BIAS: boolean;
@@ -165,6 +171,7 @@ declare module '*/shaders/loss/class-counts.wgsl' {
   const shader: {
     readonly name: 'class-counts';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly TOP_K: number;
       readonly LOGISTIC: boolean;
@@ -189,6 +196,7 @@ declare module '*/shaders/data/column-statistics.wgsl' {
   const shader: {
     readonly name: 'column-statistics';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BYTES: boolean;
     };
@@ -208,6 +216,7 @@ declare module '*/shaders/layer/column-sum.wgsl' {
   const shader: {
     readonly name: 'column-sum';
     readonly code: string;
+    readonly library: true;
     readonly overrides: Record<never, never>;
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly sums_offset: 'u32'; }>;
@@ -224,6 +233,7 @@ declare module '*/shaders/fused/dense-head.wgsl' {
   const shader: {
     readonly name: 'dense-head';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BIAS: boolean;
       readonly BACKWARD: boolean;
@@ -262,6 +272,7 @@ declare module '*/shaders/layer/dropout.wgsl' {
   const shader: {
     readonly name: 'dropout';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
@@ -284,6 +295,7 @@ declare module '*/shaders/loss/elementwise-loss.wgsl' {
   const shader: {
     readonly name: 'elementwise-loss';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly LOSS: number;
       readonly DELTA: number;
@@ -316,6 +328,7 @@ declare module '*/shaders/inspect/extremes.wgsl' {
   const shader: {
     readonly name: 'extremes';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BATCH: boolean;
     };
@@ -335,6 +348,7 @@ declare module '*/shaders/data/gather-rows.wgsl' {
   const shader: {
     readonly name: 'gather-rows';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BYTES: boolean;
       readonly ALIGNED: boolean;
@@ -359,6 +373,7 @@ declare module '*/shaders/optimizer/gradient-norm.wgsl' {
   const shader: {
     readonly name: 'gradient-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly FINISH: boolean;
       readonly MASKED: boolean;
@@ -382,6 +397,7 @@ declare module '*/shaders/inspect/histogram.wgsl' {
   const shader: {
     readonly name: 'histogram';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BATCH: boolean;
     };
@@ -401,6 +417,7 @@ declare module '*/shaders/norm/layer-norm.wgsl' {
   const shader: {
     readonly name: 'layer-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly SUMS: number;
@@ -423,6 +440,7 @@ declare module '*/shaders/norm/layer-norm-backward.wgsl' {
   const shader: {
     readonly name: 'layer-norm-backward';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
@@ -450,6 +468,7 @@ declare module '*/shaders/norm/layer-norm-parameters.wgsl' {
   const shader: {
     readonly name: 'layer-norm-parameters';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly SUMS: number;
       readonly SLICES: number;
@@ -471,6 +490,7 @@ declare module '*/shaders/layer/learned-activation.wgsl' {
   const shader: {
     readonly name: 'learned-activation';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
       readonly SWISH: boolean;
@@ -496,6 +516,7 @@ declare module '*/shaders/software/matmul-direct.wgsl' {
   const shader: {
     readonly name: 'matmul-direct';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly K_TAIL: boolean;
       readonly WORKGROUP: number;
@@ -535,6 +556,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
   const shader: {
     readonly name: 'matmul-gemv';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ROWS: number;
       readonly COLUMNS: number;
@@ -577,6 +599,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
   const shader: {
     readonly name: 'matmul-parts';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
@@ -616,6 +639,7 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
   const shader: {
     readonly name: 'matmul-quad';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
@@ -656,6 +680,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
   const shader: {
     readonly name: 'matmul-tiled';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly EDGE_M: boolean;
       readonly BANDS: boolean;
@@ -703,6 +728,7 @@ declare module '*/shaders/layer/maxout.wgsl' {
   const shader: {
     readonly name: 'maxout';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
     };
@@ -722,6 +748,7 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
   const shader: {
     readonly name: 'rmsprop';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly CENTERED: boolean;
       readonly MOMENTUM: boolean;
@@ -752,6 +779,7 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
   const shader: {
     readonly name: 'sgd';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly PENALTIES: boolean;
       readonly MOMENTUM: boolean;
@@ -782,6 +810,7 @@ declare module '*/shaders/inspect/shift-parameters.wgsl' {
   const shader: {
     readonly name: 'shift-parameters';
     readonly code: string;
+    readonly library: true;
     readonly overrides: Record<never, never>;
     readonly uniforms: {
       readonly dims: Uniform<{ readonly count: 'u32'; }>;
@@ -802,6 +831,7 @@ declare module '*/shaders/loss/softmax.wgsl' {
   const shader: {
     readonly name: 'softmax';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly CLASSES: boolean;
       readonly LOGISTIC: boolean;
@@ -821,6 +851,7 @@ declare module '*/shaders/loss/softmax-cross-entropy.wgsl' {
   const shader: {
     readonly name: 'softmax-cross-entropy';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly GATHERED: boolean;
       readonly SAMPLE_WEIGHTS: boolean;
@@ -850,6 +881,7 @@ declare module '*/shaders/fused/train-tiny.wgsl' {
   const shader: {
     readonly name: 'train-tiny';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly THREADS: number;
       readonly LOSS: boolean;
@@ -898,6 +930,7 @@ declare module '*/shaders/loss/value-sums.wgsl' {
   const shader: {
     readonly name: 'value-sums';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly GATHERED: boolean;
     };
@@ -919,6 +952,7 @@ declare module '*/shaders/software/weight-update.wgsl' {
   const shader: {
     readonly name: 'weight-update';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly VEC4_C: boolean;
       readonly CHECKED: boolean;

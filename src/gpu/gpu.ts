@@ -84,7 +84,6 @@ export class Gpu implements Memory, Binder {
     this.device = device;
     this.tuning = tuning;
     this.#owned = owned;
-    this.pipelines = new PipelineCache(device);
     this.#pool = new BufferPool(device);
     const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
     this.info = {
@@ -97,6 +96,7 @@ export class Gpu implements Memory, Binder {
       limits: device.limits,
       parallelWidth: PARALLEL_WIDTHS[vendor] ?? PARALLEL_WIDTH,
     };
+    this.pipelines = new PipelineCache(device, this.info.software);
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
       return this.#loss;

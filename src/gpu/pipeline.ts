@@ -4,23 +4,28 @@ import type { Shader } from '../plan/shader.js';
 
 let specialized: typeof import('../kernels/software/specialize.js').specialized | undefined;
 
-/** Loads what makes texts shorter. Once it is there, `ready` begins at once; `compiled` does without. */
-export async function loadCompiler(): Promise<void> {
+async function loadSpecializer(): Promise<void> {
   specialized = (await import('../kernels/software/specialize.js')).specialized;
 }
 
-/** A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. */
+/**
+ * A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. It is compiled from the
+ * shader's text as it was written; but on a software adapter, whose compiler is slow, the library's own go without the branches
+ * that their overrides switch off.
+ */
 export class Pipeline {
   readonly layout: GPUBindGroupLayout;
   #finished: GPUComputePipeline | undefined;
   #ready: Promise<void> | undefined;
   readonly #device: GPUDevice;
   readonly #program: Program;
+  readonly #specializes: boolean;
 
-  constructor(device: GPUDevice, layout: GPUBindGroupLayout, program: Program) {
+  constructor(device: GPUDevice, layout: GPUBindGroupLayout, program: Program, software: boolean) {
     this.#device = device;
     this.layout = layout;
     this.#program = program;
+    this.#specializes = software && program.shader.library === true;
   }
 
   /** Compiles without blocking. @throws {MlpError} `shader`, with the shader's name and the compiler's words */
@@ -42,7 +47,8 @@ export class Pipeline {
   /** The module is made no sooner than it is compiled, for already to read its text takes milliseconds. */
   #describe(): GPUComputePipelineDescriptor & { readonly label: string } {
     const { shader, overrides } = this.#program;
-    const code = specialized?.(shader.code, { ...shader.overrides, ...overrides }) ?? shader.code;
+    const all = { ...shader.overrides, ...overrides };
+    const code = this.#specializes && specialized ? specialized(shader.code, all) : shader.code;
     const constants: Record<string, number> = {};
     for (const [name, value] of Object.entries(overrides)) constants[name] = Number(value);
     return {
@@ -53,7 +59,7 @@ export class Pipeline {
   }
 
   async #compile(): Promise<void> {
-    if (specialized === undefined) await loadCompiler();
+    if (this.#specializes && specialized === undefined) await loadSpecializer();
     const descriptor = this.#describe();
     try {
       const compiled = await this.#device.createComputePipelineAsync(descriptor);
@@ -67,20 +73,29 @@ export class Pipeline {
   }
 }
 
-/** Pipelines by shader and overrides, each compiled once. */
+/** Pipelines by text and overrides, each compiled once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
+  readonly #software: boolean;
   readonly #layouts: Map<Shader, GPUBindGroupLayout> = new Map<Shader, GPUBindGroupLayout>();
   readonly #pipelines: Map<string, Pipeline> = new Map<string, Pipeline>();
 
-  constructor(device: GPUDevice) {
+  /** @param software the device's adapter is a CPU */
+  constructor(device: GPUDevice, software: boolean) {
     this.#device = device;
+    this.#software = software;
+  }
+
+  /** Loads what this adapter needs to compile. Once it is there, `ready` begins at once; `compiled` does without. */
+  async load(): Promise<void> {
+    if (this.#software) await loadSpecializer();
   }
 
   get(program: Program): Pipeline {
-    return once(this.#pipelines, describe(program), () => {
+    // The text too: an app's shader may have the name of another.
+    return once(this.#pipelines, program.shader.code + describe(program), () => {
       const layout = once(this.#layouts, program.shader, () => bindGroupLayout(this.#device, program.shader));
-      return new Pipeline(this.#device, layout, program);
+      return new Pipeline(this.#device, layout, program, this.#software);
     });
   }
 }

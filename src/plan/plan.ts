@@ -3,7 +3,6 @@ import { DisposedError } from '../base/errors.js';
 import { table } from '../base/text-table.js';
 import { bind, type Command, current, encode, type Pass, uploadUniforms } from '../gpu/command.js';
 import type { Gpu } from '../gpu/gpu.js';
-import { loadCompiler } from '../gpu/pipeline.js';
 import { type AdapterTraits, choose, type Dispatch, type Program, type StepValues } from './dispatch.js';
 import { BINDING_ALIGNMENT, bytesPerElement, type DType, Storage, Tensor } from './tensor.js';
 import { type PlanMemory, Workspace } from './workspace.js';
@@ -275,7 +274,7 @@ export class Plan {
   /** Resolves when every pipeline is compiled; all are compiled at once. */
   async ready(): Promise<void> {
     const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
-    await loadCompiler();
+    await this.#gpu.pipelines.load();
     const all = Promise.all([...pipelines].map((pipeline) => pipeline.ready()));
     this.#gpu.catchUp();
     await all.catch((cause: unknown) => this.#gpu.explain(this.label, cause));

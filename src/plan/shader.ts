@@ -8,6 +8,12 @@ export type Access = 'read' | 'read_write';
 export interface Shader {
   readonly name: string;
   readonly code: string;
+  /**
+   * The text is one of this library's, which the library may compile in an equivalent form: on software adapters, without the
+   * branches that overrides switch off. The bundler plugin sets it. Without it, as in all that `defineShader` makes, a text is
+   * compiled exactly as it was written.
+   */
+  readonly library?: boolean;
   /** The defaults that the file states. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** Structs of words; `fields` are in their order. */
