@@ -512,46 +512,6 @@ declare module '*/shaders/layer/learned-activation.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/software/matmul-direct.wgsl' {
-  const shader: {
-    readonly name: 'matmul-direct';
-    readonly code: string;
-    readonly library: true;
-    readonly overrides: {
-      readonly K_TAIL: boolean;
-      readonly WORKGROUP: number;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly TRANSPOSE_A: boolean;
-      readonly TRANSPOSE_B: boolean;
-      readonly ONES_ROW: boolean;
-      readonly VEC4_A: boolean;
-      readonly VEC4_B: boolean;
-      readonly GATHERED: boolean;
-      readonly BYTES: boolean;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
-      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
-    };
-    readonly buffers: {
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
-      readonly A: Binding<'read', 'array<u32>'>;
-      readonly A4: Binding<'read', 'array<vec4u>'>;
-      readonly B: Binding<'read', 'array<f32>'>;
-      readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
-    };
-  };
-  export default shader;
-}
-
 declare module '*/shaders/matmul/matmul-gemv.wgsl' {
   const shader: {
     readonly name: 'matmul-gemv';

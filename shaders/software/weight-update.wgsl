@@ -11,7 +11,7 @@
 //   owners      u32                owners[hyper.start] is the layer that the parameters belong to      read if CHECKED
 //   status      u32 (1 + layers)   status[1 + owner] becomes the smallest step.index that left a parameter not finite
 //
-// Operands: matmul-operands.wgsl. Error: that of the product, in matmul-direct.wgsl, and of sgd.wgsl.
+// Operands: matmul-operands.wgsl. Error: that of the product, in quad-tiles.wgsl, and of sgd.wgsl.
 enable subgroups;
 
 override VEC4_C: bool = false; // N is a multiple of four

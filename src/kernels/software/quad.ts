@@ -1,4 +1,3 @@
-import direct from '../../../shaders/software/matmul-direct.wgsl';
 import quad from '../../../shaders/software/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../../plan/dispatch.js';
 import { grid, type Layout, type MatmulVariant, onSoftware, type Product, unusedC } from '../matmul/variants.js';
@@ -11,29 +10,19 @@ const QUADS = [
   { variant: 'quad-16x16', rows: 16, columns: 16, speed: 1.35 },
   { variant: 'quad-32x16', rows: 32, columns: 16, speed: 1.6 },
 ] as const;
-/** Rows and columns that one invocation of `matmul-direct` computes. */
-const DIRECT_TILE = 16;
 
 const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
 
-/** The programs that CPU adapters want: register tiles straight from storage. */
+/** The programs that CPU adapters with subgroups want: register tiles straight from storage. */
 export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
-  return [
-    ...quadPrograms<MatmulVariant>(product, (tiles, { variant, ...options }, workgroups) => {
-      const overrides = { ...layout, ...tiles };
-      return program(quad, overrides, workgroups, {
-        ...options,
-        variant: `matmul-${variant}`,
-        unused: unusedC(overrides),
-      });
-    }),
-    program(
-      direct,
-      { ...layout, K_TAIL: product.K % 4 !== 0 },
-      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
-      { prefers: onSoftware, unused: unusedC(layout) },
-    ),
-  ];
+  return quadPrograms<MatmulVariant>(product, (tiles, { variant, ...options }, workgroups) => {
+    const overrides = { ...layout, ...tiles };
+    return program(quad, overrides, workgroups, {
+      ...options,
+      variant: `matmul-${variant}`,
+      unused: unusedC(overrides),
+    });
+  });
 }
 
 /** What tells the programs of `quad-tiles.wgsl` apart. */
