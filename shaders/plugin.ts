@@ -48,6 +48,14 @@ export function loadShaders(): Shader[] {
     .map((name) => loadShader(shaderPath(name)));
 }
 
+/**
+ * The .wgsl files of the package: by name, each shader with all that it uses behind it, as a page can compile it. Its directives
+ * come first, since a snippet has none.
+ */
+export function publishedShaders(): ReadonlyMap<string, string> {
+  return new Map(loadShaders().map(({ name, code }) => [`${name}.wgsl`, code]));
+}
+
 /** What shaders.d.ts must be. */
 export function shaderDeclarations(): string {
   return declarations(loadShaders(), (name) => PATHS.get(name) ?? '');
@@ -92,7 +100,8 @@ function updateDeclarations(): boolean {
 /**
  * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; a build makes the code short.
  * The development server keeps shaders.d.ts up to date. So does a build of the library, which then fails once: it runs in
- * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale.
+ * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale. Beside the
+ * modules it writes dist/shaders/x.wgsl, for whoever wants a shader and not this library.
  */
 export function wgsl(): Plugin {
   let names: ShortNames | undefined;
@@ -109,6 +118,11 @@ export function wgsl(): Plugin {
     buildStart() {
       if (role !== undefined && updateDeclarations() && role === 'library')
         this.error('shaders/shaders.d.ts was not what the shaders declare. It is now: run this again, and commit it.');
+    },
+    generateBundle() {
+      if (role !== 'library') return;
+      for (const [file, source] of publishedShaders())
+        this.emitFile({ type: 'asset', fileName: `shaders/${file}`, source });
     },
     watchChange(id) {
       if (role !== 'server' || !id.endsWith('.wgsl')) return;
