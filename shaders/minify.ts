@@ -28,7 +28,7 @@ interface Declaration {
   readonly tokens: readonly Token[];
   /** Of each token. */
   readonly scopes: readonly Scope[];
-  /** What it declares for others. */
+  /** The name that it declares for others. */
   readonly declares: string;
   readonly isOverride: boolean;
 }
@@ -76,7 +76,7 @@ function declaration(all: readonly Token[]): Declaration {
   return { tokens: all, scopes, declares: first < 0 ? '' : text(nameAt(first)), isOverride: keyword === 'override' };
 }
 
-/** What modules and snippets that belong together call things in short. */
+/** Short names that modules and their snippets have in common. */
 export interface ShortNames {
   readonly globals: ReadonlyMap<string, string>;
   readonly fields: ReadonlyMap<string, string>;
@@ -181,7 +181,7 @@ function joined(texts: readonly string[]): string {
   return out;
 }
 
-/** Whether two tokens would be others, or a comment, without a blank between them. */
+/** True if two tokens would be others, or a comment, without a blank between them. */
 function needsBlank(left: string, right: string): boolean {
   if (left === '') return false;
   if (/^\/[/*]$/.test(left + right)) return true;

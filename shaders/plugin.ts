@@ -56,7 +56,7 @@ export function publishedShaders(): ReadonlyMap<string, string> {
   return new Map(loadShaders().map(({ name, code }) => [`${name}.wgsl`, code]));
 }
 
-/** What shaders.d.ts must be. */
+/** The text that shaders.d.ts must have. */
 export function shaderDeclarations(): string {
   return declarations(loadShaders(), (name) => PATHS.get(name) ?? '');
 }

@@ -114,7 +114,7 @@ function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
   return { uniforms, buffers };
 }
 
-/** What ends a line, and with it a comment. */
+/** The characters that end a line, and with it a comment. */
 const LINE_BREAK = /[\n\v\f\r\u0085\u2028\u2029]/;
 
 /**

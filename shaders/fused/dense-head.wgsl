@@ -123,7 +123,7 @@ fn weights(d: u32, quad: u32) -> vec4f {
 
 fn outer(w: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(w * y.x, w * y.y, w * y.z, w * y.w); }
 
-// Where in `logits` a row of the workgroup has a group of classes.
+// The index in `logits` of a group of classes of a row of the workgroup.
 fn place(row: u32, quad: u32) -> u32 { return (row & 3) * (CHUNKS * GROUPS) + quad; }
 
 fn class_weight(k: u32) -> f32 { return 1.0; }

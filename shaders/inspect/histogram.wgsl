@@ -1,6 +1,6 @@
 //! uses step
 //! uses finite
-// How many values are in each of `bins` equal parts of a range; added to what is there.
+// Counts of the values in each of `bins` equal parts of a range, added to `counts`.
 //
 //   counts[b] ← counts[b] + |{ i : ⌊(X[i] − low)·scale⌋ = b }|
 //

@@ -38,7 +38,7 @@ struct Dims {
 // Rows of op(A) that are stored.
 fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
 
-// Where a row of the stored A really is.
+// The row of A that is stored row `row`: with GATHERED a row of the data set.
 fn row_of_A(row: u32) -> u32 {
   if (!GATHERED) { return row; }
   return gate[step.first + min(row, step.rows - 1)];

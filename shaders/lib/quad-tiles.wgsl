@@ -184,14 +184,14 @@ fn store_row(first: vec2u, lane: vec2u, row: u32, sums: vec4f) {
   if (m < stored_rows() && n < dims.N) { store_four(m, n, sums); }
 }
 
-// Where the rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
+// The places at which rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
 fn start_A(m: u32) -> vec4u {
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
   if (TRANSPOSE_A) { return select(row, row >> vec4u(2), VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
   return rows_of_A(row) * select(dims.K, dims.K >> 2, VEC4_A);
 }
 
-// Where k … k + 3 are in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
+// The places of k … k + 3 in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
 fn places_in_A(k: u32) -> vec4u {
   let four = vec4u(k, k + 1, k + 2, k + 3);
   let inside = select(four, min(four, vec4u(dims.K - 1)), K_TAIL);
@@ -233,7 +233,7 @@ fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
-// Where the columns n … n + 3 of op(B) begin, as start_A.
+// The places at which columns n … n + 3 of op(B) begin, as start_A.
 fn start_B(n: u32) -> vec4u {
   let column = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1));
   if (TRANSPOSE_B) { return column * select(dims.K, dims.K >> 2, VEC4_B); }

@@ -1,7 +1,7 @@
 //! uses finite
-// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. The plugin appends this file to every shader whose
-// header says `uses row-loss`; such a shader has a binding `labels`, and functions logit(row, k), class_weight(k) and
-// put_gradient(row, k, value). u = 2⁻²³.
+// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. Appended to files whose header says so, which are
+// three kernels that share these loops: each has a binding `labels`, and functions logit(row, k), class_weight(k) and
+// put_gradient(row, k, value), as one keeps its logits in storage, the others in registers or workgroup memory. u = 2⁻²³.
 //
 //   loss      −Σₖ t[k]·log softmax(logits)[k]            t[k] = class_weight(k)·((1 − SMOOTHING)·y[k] + SMOOTHING/classes)
 //   hit       1 if the largest logit is that of the label (first of equals), else 0

@@ -1,5 +1,5 @@
 //! uses step
-// How a batch's rows are classified: a confusion matrix, or how many have their class among the largest outputs.
+// Counts of a batch's rows by class: a confusion matrix, or the number that have their class among the largest outputs.
 //
 //   TOP_K 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, if the only one is ≥ 0
 //   TOP_K k   counts[0] += 1                   if fewer than k outputs come before that of the actual class: larger ones, and

@@ -61,7 +61,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   }
 }
 
-// Where a row's label begins.
+// The word at which a row's label begins.
 fn label_of(row: u32) -> u32 {
   if (GATHERED) { return sample_of(row) * dims.words; }
   return row * dims.words;

@@ -1,5 +1,5 @@
 //! uses finite
-// What a classifier answers: the probabilities of each row, or the index of its largest logit.
+// The answer of a classifier: the probabilities of each row, or the index of its largest logit.
 //
 //   output[r, k] = exp(z[r, k] − max z[r]) / Σⱼ exp(z[r, j] − max z[r])
 //   output[r, k] = 1 / (1 + exp(−z[r, k])), if LOGISTIC

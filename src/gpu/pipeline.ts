@@ -100,7 +100,7 @@ export class PipelineCache {
   }
 }
 
-/** What the map has at the key, made where there is nothing yet. */
+/** The map's value at the key, made where there is none yet. */
 function once<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {
   let value = map.get(key);
   if (value === undefined) {

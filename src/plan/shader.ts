@@ -25,7 +25,7 @@ export interface Shader {
   >;
 }
 
-/** What a shader's text declares, by name. */
+/** The declarations of a shader's text, by name. */
 export interface ShaderDeclaration<
   Overrides extends Readonly<Record<string, number | boolean>>,
   Uniforms extends Readonly<Record<string, Readonly<Record<string, Word>>>>,
@@ -110,7 +110,7 @@ function mapped<T, R>(record: Readonly<Record<string, T>>, map: (value: T, key: 
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }
 
-/** What a text declares, in words that can be compared. */
+/** The declarations that are found in a text, in words that can be compared. */
 function declared(code: string): {
   readonly overrides: Stated;
   readonly uniforms: Stated;

@@ -8,7 +8,7 @@ let shared: Promise<Gpu> | undefined;
 /** The device of this test file. */
 export function sharedGpu(): Promise<Gpu> {
   shared ??= Gpu.request().then(async (gpu) => {
-    // What `gpu.run` compiles is then the text that plans run: on a software adapter, the specialised one.
+    // Then `gpu.run` compiles the text that plans run: on a software adapter, the specialised one.
     await gpu.pipelines.load();
     return gpu;
   });

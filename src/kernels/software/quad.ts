@@ -25,7 +25,7 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
   });
 }
 
-/** What tells the programs of `quad-tiles.wgsl` apart. */
+/** Overrides that tell the programs of `quad-tiles.wgsl` apart. */
 type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
 type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {

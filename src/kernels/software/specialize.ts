@@ -182,7 +182,7 @@ class Body {
     return this.#text.slice(start, this.#at);
   }
 
-  /** What matches here, which is read then. */
+  /** Reads the text that matches here. */
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#at;
     const [found = ''] = pattern.exec(this.#text) ?? [];
@@ -206,7 +206,7 @@ function chosenClause(clauses: readonly Branch[], value: number): number | undef
   return number >= 0 ? number : undefined;
 }
 
-/** Whether a condition holds, as far as overrides and numbers alone decide that. */
+/** The truth of a condition, as far as overrides and numbers alone decide it. */
 function truthOf(condition: string, known: Known): boolean | undefined {
   const text = bare(condition);
   for (const [operator, deciding] of [['||', true] as const, ['&&', false] as const]) {

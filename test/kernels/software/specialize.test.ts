@@ -40,7 +40,7 @@ test.each<[string, Overrides, string]>([
   ['if (x) { a(); } else if (B) { b(); } c();', { B: false }, 'if (x) { a(); } c();'],
   ['if (x) { a(); } else if (B) { b(); } else { c(); }', { B: true }, 'if (x) { a(); } else { b(); }'],
   ['if (B) { b(); } else if (x) { a(); } else { c(); }', { B: false }, 'if (x) { a(); } else { c(); }'],
-  // What follows a return is never reached, but for where it is one of several branches.
+  // Statements behind a return are never reached, unless it is one of several branches.
   ['if (ON) { return a; } return b;', { ON: true }, '{ return a; }'],
   ['if (ON) { return a; } return b;', { ON: false }, '{} return b;'],
   ['if (x) { a(); } else if (ON) { return b; } c();', { ON: true }, 'if (x) { a(); } else { return b; } c();'],
