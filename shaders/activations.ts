@@ -1,6 +1,6 @@
 import { type ActivationRowName, activationNames } from '../src/kernels/activations.js';
 
-/** What an activation computes: for the shaders at build time, for the CPU reference and for people; no part of a bundle. */
+/** The formulas of an activation: for the shaders at build time, for the CPU reference and for people; no part of a bundle. */
 export interface ActivationFormulas {
   /** a = g(z), in words for people. */
   readonly formula: string;
@@ -8,7 +8,7 @@ export interface ActivationFormulas {
   readonly wgsl: readonly [string, string];
   /** The same in float64. */
   readonly cpu: readonly [(z: number, alpha: number) => number, (v: number, alpha: number) => number];
-  /** Where the parameter can be learned: the derivative by it, in float64; shaders/learned-activation.wgsl has the WGSL. */
+  /** Derivative by the parameter, in float64, if that can be learned; shaders/layer/learned-activation.wgsl has the WGSL. */
   readonly byParameter?: (z: number, alpha: number) => number;
 }
 

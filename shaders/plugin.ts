@@ -35,9 +35,9 @@ function snippets(): Snippets {
   return { activations: activations + activationsWgsl(), ...others };
 }
 
-/** Reads and reflects a .wgsl file. */
+/** Reads and reflects a .wgsl file of this folder. */
 export function loadShader(path: string): Shader {
-  return reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets());
+  return { ...reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets()), library: true };
 }
 
 /** Every shader in this folder, by name. */
@@ -48,25 +48,34 @@ export function loadShaders(): Shader[] {
     .map((name) => loadShader(shaderPath(name)));
 }
 
-/** What shaders.d.ts must be. */
+/**
+ * The .wgsl files of the package: by name, each shader with all that it uses behind it, as a page can compile it. Its directives
+ * come first, since a snippet has none.
+ */
+export function publishedShaders(): ReadonlyMap<string, string> {
+  return new Map(loadShaders().map(({ name, code }) => [`${name}.wgsl`, code]));
+}
+
+/** The text that shaders.d.ts must have. */
 export function shaderDeclarations(): string {
   return declarations(loadShaders(), (name) => PATHS.get(name) ?? '');
 }
 
 /**
- * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, so that a bundle has
- * each once. The buffers' types are for shaders.d.ts alone.
+ * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, one for each text in lib/,
+ * so that a bundle has each once. The buffers' types are for shaders.d.ts alone.
  * @param names makes the text short, in these names
  */
 function moduleText(path: string, names?: ShortNames): string {
   const text = (code: string): string => JSON.stringify(names === undefined ? code : minify(code, names));
-  const snippet = snippets()[basename(path, '.wgsl')];
+  const all = snippets();
+  const snippet = all[basename(path, '.wgsl')];
   if (snippet !== undefined) return `export default ${text(snippet)};`;
   const { code: _, buffers, ...shader } = loadShader(path);
   const source = readFileSync(path, 'utf8');
   const rest = Object.entries(buffers).map(([name, { binding, access }]) => [name, { binding, access }]);
   const fields = JSON.stringify({ ...shader, buffers: Object.fromEntries(rest) }).slice(1);
-  const used = uses(source, SNIPPETS);
+  const used = uses(source, all);
   const imports = used.map((name, number) => `import snippet${number} from '../${PATHS.get(name)}';\n`);
   const parts = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)];
   // A bundler does not know that to join strings does nothing else, and would keep a shader that nobody imports.
@@ -91,7 +100,8 @@ function updateDeclarations(): boolean {
 /**
  * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; a build makes the code short.
  * The development server keeps shaders.d.ts up to date. So does a build of the library, which then fails once: it runs in
- * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale.
+ * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale. Beside the
+ * modules it writes dist/shaders/x.wgsl, for whoever wants a shader and not this library.
  */
 export function wgsl(): Plugin {
   let names: ShortNames | undefined;
@@ -108,6 +118,11 @@ export function wgsl(): Plugin {
     buildStart() {
       if (role !== undefined && updateDeclarations() && role === 'library')
         this.error('shaders/shaders.d.ts was not what the shaders declare. It is now: run this again, and commit it.');
+    },
+    generateBundle() {
+      if (role !== 'library') return;
+      for (const [file, source] of publishedShaders())
+        this.emitFile({ type: 'asset', fileName: `shaders/${file}`, source });
     },
     watchChange(id) {
       if (role !== 'server' || !id.endsWith('.wgsl')) return;

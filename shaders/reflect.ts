@@ -1,7 +1,7 @@
 import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Shader } from '../src/plan/shader.js';
 
-/** By name, what a file whose header says `uses` that name gets appended. */
+/** The texts in shaders/lib/, by name. A file whose header says `//! uses NAME` gets that text appended, and what it uses. */
 export type Snippets = Readonly<Record<string, string>>;
 
 /**
@@ -11,7 +11,7 @@ export type Snippets = Readonly<Record<string, string>>;
  */
 export function reflectShader(name: string, source: string, snippets: Snippets): Shader {
   try {
-    const used = uses(source, Object.keys(snippets)).map((snippet) => snippets[snippet] ?? '');
+    const used = uses(source, snippets).map((snippet) => snippets[snippet] ?? '');
     const code = used.length === 0 ? source : `${source}\n${used.join('')}`;
     return { name, code, overrides: overrideDefaults(code), ...bindings(code) };
   } catch (cause) {
@@ -22,14 +22,36 @@ export function reflectShader(name: string, source: string, snippets: Snippets):
   }
 }
 
-/** The snippets that a file's header names, in its order. */
-export function uses(source: string, known: readonly string[]): string[] {
-  return [...source.matchAll(/^\/\/!(.*)$/gm)].map(([, text = '']) => {
-    const name = known.find((snippet) => text.trim() === `uses ${snippet}`);
+/**
+ * The snippets that a text needs, each once and in the order of `snippets`: those that its header names, and those that they
+ * name in turn.
+ * @throws {Error} for a name that is not known, and for snippets that use each other in a circle
+ */
+export function uses(source: string, snippets: Snippets): string[] {
+  const needed = new Set<string>();
+  const follow = (text: string, path: readonly string[]): void => {
+    for (const name of named(text, snippets, path.at(-1))) {
+      if (path.includes(name)) {
+        const circle = [...path.slice(path.indexOf(name)), name].map((snippet) => `lib/${snippet}.wgsl`);
+        throw new Error(`${circle.join(' uses ')}, which is a circle.`);
+      }
+      needed.add(name);
+      follow(snippets[name] ?? '', [...path, name]);
+    }
+  };
+  follow(source, []);
+  return Object.keys(snippets).filter((name) => needed.has(name));
+}
+
+/** The snippets that a header names itself. @param snippet the name of the text, if it is a snippet */
+function named(text: string, snippets: Snippets, snippet: string | undefined): string[] {
+  const known = Object.keys(snippets);
+  return [...text.matchAll(/^\/\/!(.*)$/gm)].map(([, line = '']) => {
+    const name = known.find((candidate) => line.trim() === `uses ${candidate}`);
     if (name !== undefined) return name;
-    throw new Error(
-      `"//! ${text.trim()}" is not known. Known: ${known.map((snippet) => `"//! uses ${snippet}"`).join(', ')}.`,
-    );
+    const place = snippet === undefined ? '' : `lib/${snippet}.wgsl: `;
+    const list = known.map((candidate) => `"//! uses ${candidate}"`).join(', ');
+    throw new Error(`${place}"//! ${line.trim()}" is not known. Known: ${list}.`);
   });
 }
 
@@ -92,7 +114,7 @@ function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
   return { uniforms, buffers };
 }
 
-/** What ends a line, and with it a comment. */
+/** The characters that end a line, and with it a comment. */
 const LINE_BREAK = /[\n\v\f\r\u0085\u2028\u2029]/;
 
 /**
@@ -149,6 +171,7 @@ export function declarations(shaders: readonly Shader[], pathOf: (name: string) 
   const shader: {
     readonly name: '${name}';
     readonly code: string;
+    readonly library: true;
 ${block('overrides', overrideTypes)}
 ${block('uniforms', uniformTypes)}
 ${block('buffers', bufferTypes)}

@@ -7,12 +7,13 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
   const shader: {
     readonly name: 'adagrad';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly initial: 'f32'; readonly rate_decay: 'f32'; readonly epsilon: 'f32'; }>;
@@ -35,13 +36,14 @@ declare module '*/shaders/optimizer/adam.wgsl' {
   const shader: {
     readonly name: 'adam';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly DECOUPLED: boolean;
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly rest1: 'f32'; readonly beta2: 'f32'; readonly rest2: 'f32'; readonly epsilon: 'f32'; }>;
@@ -64,6 +66,7 @@ declare module '*/shaders/layer/add.wgsl' {
   const shader: {
     readonly name: 'add';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ADD: boolean;
       readonly KEEP: boolean;
@@ -88,6 +91,7 @@ declare module '*/shaders/norm/batch-norm.wgsl' {
   const shader: {
     readonly name: 'batch-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly RUNNING: boolean;
       readonly UPDATE: boolean;
@@ -114,6 +118,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
   const shader: {
     readonly name: 'batch-norm-backward';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
@@ -143,6 +148,7 @@ declare module '*/shaders/layer/bias-activation.wgsl' {
   const shader: {
     readonly name: 'bias-activation';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
       readonly BIAS: boolean;
@@ -165,6 +171,7 @@ declare module '*/shaders/loss/class-counts.wgsl' {
   const shader: {
     readonly name: 'class-counts';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly TOP_K: number;
       readonly LOGISTIC: boolean;
@@ -189,6 +196,7 @@ declare module '*/shaders/data/column-statistics.wgsl' {
   const shader: {
     readonly name: 'column-statistics';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BYTES: boolean;
     };
@@ -208,6 +216,7 @@ declare module '*/shaders/layer/column-sum.wgsl' {
   const shader: {
     readonly name: 'column-sum';
     readonly code: string;
+    readonly library: true;
     readonly overrides: Record<never, never>;
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly sums_offset: 'u32'; }>;
@@ -224,6 +233,7 @@ declare module '*/shaders/fused/dense-head.wgsl' {
   const shader: {
     readonly name: 'dense-head';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BIAS: boolean;
       readonly BACKWARD: boolean;
@@ -233,10 +243,10 @@ declare module '*/shaders/fused/dense-head.wgsl' {
       readonly CHUNKS: number;
       readonly SLICES: number;
       readonly BLOCKS: number;
-      readonly PROBABILITIES: boolean;
-      readonly SMOOTHING: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly PROBABILITIES: boolean;
+      readonly SMOOTHING: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly inputs: 'u32'; readonly gate_offset: 'u32'; }>;
@@ -262,6 +272,7 @@ declare module '*/shaders/layer/dropout.wgsl' {
   const shader: {
     readonly name: 'dropout';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
@@ -284,6 +295,7 @@ declare module '*/shaders/loss/elementwise-loss.wgsl' {
   const shader: {
     readonly name: 'elementwise-loss';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly LOSS: number;
       readonly DELTA: number;
@@ -316,6 +328,7 @@ declare module '*/shaders/inspect/extremes.wgsl' {
   const shader: {
     readonly name: 'extremes';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BATCH: boolean;
     };
@@ -335,6 +348,7 @@ declare module '*/shaders/data/gather-rows.wgsl' {
   const shader: {
     readonly name: 'gather-rows';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BYTES: boolean;
       readonly ALIGNED: boolean;
@@ -359,6 +373,7 @@ declare module '*/shaders/optimizer/gradient-norm.wgsl' {
   const shader: {
     readonly name: 'gradient-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly FINISH: boolean;
       readonly MASKED: boolean;
@@ -382,6 +397,7 @@ declare module '*/shaders/inspect/histogram.wgsl' {
   const shader: {
     readonly name: 'histogram';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BATCH: boolean;
     };
@@ -401,6 +417,7 @@ declare module '*/shaders/norm/layer-norm.wgsl' {
   const shader: {
     readonly name: 'layer-norm';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly SUMS: number;
@@ -423,6 +440,7 @@ declare module '*/shaders/norm/layer-norm-backward.wgsl' {
   const shader: {
     readonly name: 'layer-norm-backward';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
@@ -450,6 +468,7 @@ declare module '*/shaders/norm/layer-norm-parameters.wgsl' {
   const shader: {
     readonly name: 'layer-norm-parameters';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly SUMS: number;
       readonly SLICES: number;
@@ -471,6 +490,7 @@ declare module '*/shaders/layer/learned-activation.wgsl' {
   const shader: {
     readonly name: 'learned-activation';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
       readonly SWISH: boolean;
@@ -492,82 +512,44 @@ declare module '*/shaders/layer/learned-activation.wgsl' {
   export default shader;
 }
 
-declare module '*/shaders/software/matmul-direct.wgsl' {
-  const shader: {
-    readonly name: 'matmul-direct';
-    readonly code: string;
-    readonly overrides: {
-      readonly K_TAIL: boolean;
-      readonly WORKGROUP: number;
-      readonly TRANSPOSE_A: boolean;
-      readonly TRANSPOSE_B: boolean;
-      readonly ONES_ROW: boolean;
-      readonly VEC4_A: boolean;
-      readonly VEC4_B: boolean;
-      readonly GATHERED: boolean;
-      readonly BYTES: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
-    };
-    readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
-      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
-    };
-    readonly buffers: {
-      readonly A: Binding<'read', 'array<u32>'>;
-      readonly A4: Binding<'read', 'array<vec4u>'>;
-      readonly B: Binding<'read', 'array<f32>'>;
-      readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
-    };
-  };
-  export default shader;
-}
-
 declare module '*/shaders/matmul/matmul-gemv.wgsl' {
   const shader: {
     readonly name: 'matmul-gemv';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly ROWS: number;
       readonly COLUMNS: number;
       readonly SLICES: number;
-      readonly TRANSPOSE_A: boolean;
-      readonly TRANSPOSE_B: boolean;
-      readonly ONES_ROW: boolean;
-      readonly VEC4_A: boolean;
-      readonly VEC4_B: boolean;
-      readonly GATHERED: boolean;
-      readonly BYTES: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
       readonly EDGE_N: boolean;
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
       readonly GATE: boolean;
       readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
+      readonly TRANSPOSE_A: boolean;
+      readonly TRANSPOSE_B: boolean;
+      readonly ONES_ROW: boolean;
+      readonly VEC4_A: boolean;
+      readonly VEC4_B: boolean;
+      readonly GATHERED: boolean;
+      readonly BYTES: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -577,7 +559,16 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
   const shader: {
     readonly name: 'matmul-parts';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -585,28 +576,20 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly EDGE_N: boolean;
-      readonly EDGE_K: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -616,10 +599,14 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
   const shader: {
     readonly name: 'matmul-quad';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
-      readonly K_TAIL: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -627,26 +614,23 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
+      readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -656,6 +640,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
   const shader: {
     readonly name: 'matmul-tiled';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly EDGE_M: boolean;
       readonly BANDS: boolean;
@@ -665,6 +650,14 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly TILE_K: number;
       readonly SLICES: number;
       readonly PARTS: number;
+      readonly ACTIVATION: number;
+      readonly ALPHA: number;
+      readonly EDGE_N: boolean;
+      readonly EDGE_K: boolean;
+      readonly VEC4_C: boolean;
+      readonly BIAS: boolean;
+      readonly GATE: boolean;
+      readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -672,28 +665,20 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
-      readonly EDGE_N: boolean;
-      readonly EDGE_K: boolean;
-      readonly VEC4_C: boolean;
-      readonly BIAS: boolean;
-      readonly GATE: boolean;
-      readonly KEEP: boolean;
-      readonly ACTIVATION: number;
-      readonly ALPHA: number;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
+      readonly bias: Binding<'read', 'array<f32>'>;
+      readonly C: Binding<'read_write', 'array<f32>'>;
+      readonly C4: Binding<'read_write', 'array<vec4f>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
       readonly gate: Binding<'read', 'array<u32>'>;
-      readonly bias: Binding<'read', 'array<f32>'>;
-      readonly C: Binding<'read_write', 'array<f32>'>;
-      readonly C4: Binding<'read_write', 'array<vec4f>'>;
     };
   };
   export default shader;
@@ -703,6 +688,7 @@ declare module '*/shaders/layer/maxout.wgsl' {
   const shader: {
     readonly name: 'maxout';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly BACKWARD: boolean;
     };
@@ -722,14 +708,15 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
   const shader: {
     readonly name: 'rmsprop';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly CENTERED: boolean;
       readonly MOMENTUM: boolean;
+      readonly PENALTIES: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly decay: 'f32'; readonly rest: 'f32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
@@ -752,14 +739,15 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
   const shader: {
     readonly name: 'sgd';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
+      readonly PENALTIES: boolean;
+      readonly MOMENTUM: boolean;
+      readonly NESTEROV: boolean;
       readonly WHOLE: boolean;
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
-      readonly PENALTIES: boolean;
-      readonly MOMENTUM: boolean;
-      readonly NESTEROV: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
@@ -782,6 +770,7 @@ declare module '*/shaders/inspect/shift-parameters.wgsl' {
   const shader: {
     readonly name: 'shift-parameters';
     readonly code: string;
+    readonly library: true;
     readonly overrides: Record<never, never>;
     readonly uniforms: {
       readonly dims: Uniform<{ readonly count: 'u32'; }>;
@@ -802,6 +791,7 @@ declare module '*/shaders/loss/softmax.wgsl' {
   const shader: {
     readonly name: 'softmax';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly CLASSES: boolean;
       readonly LOGISTIC: boolean;
@@ -821,6 +811,7 @@ declare module '*/shaders/loss/softmax-cross-entropy.wgsl' {
   const shader: {
     readonly name: 'softmax-cross-entropy';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly GATHERED: boolean;
       readonly SAMPLE_WEIGHTS: boolean;
@@ -850,6 +841,7 @@ declare module '*/shaders/fused/train-tiny.wgsl' {
   const shader: {
     readonly name: 'train-tiny';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly THREADS: number;
       readonly LOSS: boolean;
@@ -898,6 +890,7 @@ declare module '*/shaders/loss/value-sums.wgsl' {
   const shader: {
     readonly name: 'value-sums';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly GATHERED: boolean;
     };
@@ -919,12 +912,10 @@ declare module '*/shaders/software/weight-update.wgsl' {
   const shader: {
     readonly name: 'weight-update';
     readonly code: string;
+    readonly library: true;
     readonly overrides: {
       readonly VEC4_C: boolean;
       readonly CHECKED: boolean;
-      readonly K_TAIL: boolean;
-      readonly LARGE: boolean;
-      readonly TALL: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -932,6 +923,9 @@ declare module '*/shaders/software/weight-update.wgsl' {
       readonly VEC4_B: boolean;
       readonly GATHERED: boolean;
       readonly BYTES: boolean;
+      readonly K_TAIL: boolean;
+      readonly LARGE: boolean;
+      readonly TALL: boolean;
       readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
     };

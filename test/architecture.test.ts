@@ -97,7 +97,7 @@ test.each(sources.filter((file) => !mayReadSoftware(file)))('src/%s does not ask
 });
 
 /** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */
-const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:direct|gemv|quad|tiled|parts|backward|parameters)$/;
+const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:gemv|quad|tiled|parts|backward|parameters)$/;
 const shaders = shaderFiles.map((path) => basename(path, '.wgsl')).filter((name) => !SNIPPETS.includes(name));
 
 test.each(shaders)('%s.wgsl has its kernel, its reference and its tests', (shader) => {

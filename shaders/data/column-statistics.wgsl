@@ -1,4 +1,4 @@
-// What the mean and the standard deviation of every column take, over some rows of a data set: sums for each slice of them.
+// Sums for the mean and the standard deviation of every column, over slices of some rows of a data set.
 //
 //   partials[0, s, c] = p              near the mean of slice s: x₀ + Σ(x − x₀)/n, where x₀ is its first element
 //   partials[1, s, c] = Σ(x − p)       x = f32(data[order[r], c]) for each row r of the slice

@@ -1,3 +1,4 @@
+//! uses step
 // A mini-batch: rows of the resident data set, converted to f32 and normalised, with their labels.
 //
 //   X[b, c] = f32(data[row(b), c]) · scale[c] + shift[c]         row(b) = order[first + b]
@@ -19,9 +20,7 @@ override BYTES: bool = false;
 override ALIGNED: bool = false;
 
 struct Dims { columns: u32, words: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;

@@ -1,6 +1,7 @@
 //! uses row-loss
 //! uses batch-loss
 //! uses activations
+//! uses step
 // The end of a classifier in one dispatch: its last layer, softmax-cross-entropy, and the gradient that goes back below.
 //
 //   logits        = Y·W + b                                  not stored
@@ -36,9 +37,7 @@ override SLICES: u32 = 1;
 override BLOCKS: u32 = 4; // 1 if there are slices
 
 struct Dims { rows: u32, classes: u32, inputs: u32, gate_offset: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> Y: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read> gate: array<f32>;
@@ -124,7 +123,7 @@ fn weights(d: u32, quad: u32) -> vec4f {
 
 fn outer(w: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(w * y.x, w * y.y, w * y.z, w * y.w); }
 
-// Where in `logits` a row of the workgroup has a group of classes.
+// The index in `logits` of a group of classes of a row of the workgroup.
 fn place(row: u32, quad: u32) -> u32 { return (row & 3) * (CHUNKS * GROUPS) + quad; }
 
 fn class_weight(k: u32) -> f32 { return 1.0; }

@@ -1,5 +1,7 @@
 //! uses activations
 //! uses row-loss
+//! uses step
+//! uses finite
 // A small network: consecutive steps of training in one dispatch of one workgroup, or as many batches evaluated (without
 // UPDATE) or predicted (without LOSS).
 //
@@ -47,9 +49,7 @@ override SIZE_7: u32 = 0;
 override SIZE_8: u32 = 0;
 
 struct Hyper { momentum: f32, dampening: f32, weight_decay: f32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> hyper: Hyper;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;

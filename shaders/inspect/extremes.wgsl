@@ -1,3 +1,4 @@
+//! uses step
 // The smallest and the largest value of each column, over the rows of this call and of those before.
 //
 //   extremes[0, c] ← min(extremes[0, c], X[r, c])      extremes[1, c] ← max(extremes[1, c], X[r, c])
@@ -12,9 +13,7 @@
 override BATCH: bool = false;
 
 struct Dims { count: u32, columns: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read_write> extremes: array<f32>;
 

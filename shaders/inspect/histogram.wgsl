@@ -1,4 +1,6 @@
-// How many values are in each of `bins` equal parts of a range; added to what is there.
+//! uses step
+//! uses finite
+// Counts of the values in each of `bins` equal parts of a range, added to `counts`.
 //
 //   counts[b] ← counts[b] + |{ i : ⌊(X[i] − low)·scale⌋ = b }|
 //
@@ -13,9 +15,7 @@
 override BATCH: bool = false;
 
 struct Dims { count: u32, columns: u32, bins: u32, low: f32, scale: f32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;
 
@@ -24,7 +24,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let i = global.y * (workgroups.x * 64) + global.x;
   if (i >= select(dims.count, min(dims.count, step.rows * dims.columns), BATCH)) { return; }
   let x = X[i];
-  if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { return; }
+  if (not_finite(x)) { return; }
   let place = clamp((x - dims.low) * dims.scale, 0.0, f32(dims.bins - 1));
   atomicAdd(&counts[u32(place)], 1);
 }

@@ -1,3 +1,4 @@
+//! uses step
 // Parameters at a point of a plane through a base point, for a slice of the loss surface.
 //
 //   parameters[i] = base[i] + x·U[i] + y·V[i]        (x, y) = points[step.index]
@@ -10,9 +11,7 @@
 // Error: four roundings, |error| ≤ 4u·(|base| + |x·U| + |y·V|), u = 2⁻²³.
 
 struct Dims { count: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> base: array<f32>;
 @group(0) @binding(3) var<storage, read> U: array<f32>;
 @group(0) @binding(4) var<storage, read> V: array<f32>;

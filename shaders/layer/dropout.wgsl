@@ -1,6 +1,6 @@
-//! uses activations
 //! uses gate
 //! uses philox
+//! uses step
 // Inverted dropout: each element is kept with probability 1 − rate, and then divided by that.
 //
 //   Y[i] = X[i]·scale if word[i] ≥ threshold, else 0; times gate′[i] if GATE      scale = 1/(1 − rate), threshold = ⌊rate·2³²⌋
@@ -16,9 +16,7 @@
 // Error: scale's rounding and the product's, 2·u of the result; with GATE the derivative's and one more.
 
 struct Dims { count: u32, gate_offset: u32, threshold: u32, scale: f32, key_low: u32, key_high: u32, stream: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read> gate: array<f32>;
 @group(0) @binding(4) var<storage, read_write> Y: array<f32>;

@@ -1,6 +1,6 @@
 // The functions that activations are made of, in forms that are finite for every finite argument and keep their relative
-// accuracy near zero. The plugin appends this file, and activate() and activate_derivative() made from the table in
-// src/activation-formulas.ts, to every shader whose header says `uses activations`. u = 2⁻²³.
+// accuracy near zero. Appended to files whose header says so, with activate() and activate_derivative(), which the plugin
+// makes from the formulas in shaders/activations.ts. u = 2⁻²³.
 // Most constants have nine digits, which tell any two f32 apart.
 
 // eˣ, 0 below −87 and e⁸⁸ above 88, where f32 has no normal result. Relative error (3 + 2|x|)·u.

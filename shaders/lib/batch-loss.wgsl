@@ -1,5 +1,7 @@
-// What is kept of a row's loss. Appended to files whose header says so; such a file has bindings step, losses, totals, status
-// and order, dims.rows, and a function not_finite.
+//! uses step
+//! uses finite
+// Storing and adding up the loss of a row. Appended to files whose header says so; such a file has bindings losses, totals,
+// status and order, and dims.rows.
 
 // The sample of a data set that a batch takes as its row; rows past step.rows repeat the last one.
 fn sample_of(row: u32) -> u32 { return order[step.first + min(row, step.rows - 1)]; }

@@ -1,5 +1,6 @@
-// What a gradient is multiplied by where it is written: the derivative of the activation below. Appended to files whose header
-// says so, after activations; such a file has a binding `gate` and a field dims.gate_offset.
+//! uses activations
+// The derivative of the activation below, by which a gradient is multiplied where it is written. Appended to files whose header
+// says so; such a file has a binding `gate` and a field dims.gate_offset.
 //
 //   gate  f32, from element gate_offset on: the activation's output, or its pre-activation, as the table says    read if GATE
 

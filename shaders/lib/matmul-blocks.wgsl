@@ -1,5 +1,5 @@
-// What the products that read operands in blocks of 4 × 4 have in common: op(B). It is appended to files whose header says so,
-// together with matmul-operands.wgsl and matmul-epilogue.wgsl.
+//! uses matmul-operands
+// op(B) in blocks of 4 × 4, as the products for GPUs read it. Appended to files whose header says so.
 
 override EDGE_N: bool = true;
 override EDGE_K: bool = true;

@@ -1,4 +1,6 @@
-// What products do with their sums. Appended to files whose header says so, together with matmul-operands.wgsl.
+//! uses matmul-operands
+//! uses activations
+// The end of a product: its sums become C. Appended to files whose header says so.
 //
 //   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate)
 //

@@ -1,5 +1,6 @@
-// What every product op(A) · op(B) declares alike: its operands, and how op(A) is loaded. Appended to files whose header says
-// so. What becomes of the product (M, N) is told by matmul-epilogue.wgsl.
+//! uses step
+// The operands of every product op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
+// has what becomes of the product (M, N).
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
@@ -27,9 +28,7 @@ struct Dims {
   bias_offset: u32, gate_offset: u32, keep_offset: u32,
   scale: f32, shift: f32,
 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> A: array<u32>;
 @group(0) @binding(3) var<storage, read> A4: array<vec4u>;
 @group(0) @binding(4) var<storage, read> B: array<f32>;
@@ -39,7 +38,7 @@ struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 // Rows of op(A) that are stored.
 fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
 
-// Where a row of the stored A really is.
+// The row of A that is stored row `row`: with GATHERED a row of the data set.
 fn row_of_A(row: u32) -> u32 {
   if (!GATHERED) { return row; }
   return gate[step.first + min(row, step.rows - 1)];

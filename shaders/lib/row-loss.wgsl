@@ -1,6 +1,7 @@
-// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. The plugin appends this file to every shader whose
-// header says `uses row-loss`; such a shader has a binding `labels`, and functions logit(row, k), class_weight(k) and
-// put_gradient(row, k, value). u = 2⁻²³.
+//! uses finite
+// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. Appended to files whose header says so, which are
+// three kernels that share these loops: each has a binding `labels`, and functions logit(row, k), class_weight(k) and
+// put_gradient(row, k, value), as one keeps its logits in storage, the others in registers or workgroup memory. u = 2⁻²³.
 //
 //   loss      −Σₖ t[k]·log softmax(logits)[k]            t[k] = class_weight(k)·((1 − SMOOTHING)·y[k] + SMOOTHING/classes)
 //   hit       1 if the largest logit is that of the label (first of equals), else 0
@@ -64,8 +65,3 @@ fn target_of(y: f32, k: u32, classes: u32) -> f32 {
   if (SMOOTHING == 0.0) { return class_weight(k) * y; }
   return class_weight(k) * ((1.0 - SMOOTHING) * y + SMOOTHING / f32(classes));
 }
-
-// exp for x ≤ 0; below −87 the f32 result would be indeterminate.
-fn exponential(x: f32) -> f32 { return exp(max(x, -87.0)); }
-
-fn not_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }

@@ -1,5 +1,6 @@
-// What stochastic gradient descent makes of four parameters; sgd.wgsl has the formulas. Appended to files whose header says
-// so; such a file has uniforms step and hyper, with momentum, dampening and weight_decay.
+//! uses step
+// Four velocities and parameters after a step of stochastic gradient descent; sgd.wgsl has the formulas. Appended to files
+// whose header says so; such a file has a uniform hyper, with momentum, dampening and weight_decay.
 
 override MOMENTUM: bool = false; // else there is no velocity
 override NESTEROV: bool = false;

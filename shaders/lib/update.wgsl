@@ -1,5 +1,7 @@
-// What every update of parameters has in common. Appended to files whose header says so, together with penalties.wgsl; such a
-// file has uniforms step and hyper, with count and clip, and binding 5 for its state.
+//! uses penalties
+//! uses finite
+// The operands of every update of parameters, the gradients that it takes, and the parameters that it leaves. Appended to files
+// whose header says so; such a file has a uniform hyper, with count and clip, a uniform step, and binding 5 for its state.
 //
 //   gradients   f32 (count)        read                  as vec4f; the last one may reach beyond count, where parameters do
 //   parameters  f32 (count)        read and written      not change
@@ -44,8 +46,7 @@ fn put(i: u32, p: vec4f, next: vec4f) {
   let updated = changed(i, p, next);
   parameters[i] = updated;
   // ReLU turns a NaN into a harmless 0 in the next step, so a ruined model is noticed here or not at all.
-  let exponents = bitcast<vec4u>(updated) & vec4u(0x7f800000u);
-  if (CHECKED && any(exponents == vec4u(0x7f800000u))) {
+  if (CHECKED && any_not_finite(updated)) {
     atomicMin(&status[1 + owners[i >> 4]], step.index);
   }
 }

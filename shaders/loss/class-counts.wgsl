@@ -1,4 +1,5 @@
-// How a batch's rows are classified: a confusion matrix, or how many have their class among the largest outputs.
+//! uses step
+// Counts of a batch's rows by class: a confusion matrix, or the number that have their class among the largest outputs.
 //
 //   TOP_K 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, if the only one is ≥ 0
 //   TOP_K k   counts[0] += 1                   if fewer than k outputs come before that of the actual class: larger ones, and
@@ -19,9 +20,7 @@ override PROBABILITIES: bool = false;
 override GATHERED: bool = false;
 
 struct Dims { columns: u32, words: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> outputs: array<f32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;

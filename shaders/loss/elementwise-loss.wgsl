@@ -1,5 +1,7 @@
 //! uses batch-loss
 //! uses activations
+//! uses step
+//! uses finite
 // Losses that compare a row's outputs with as many targets, each on its own: everything that a training step wants to know of
 // them. a is an output, y its target, u = 2⁻²³.
 //
@@ -31,9 +33,7 @@ override SAMPLE_WEIGHTS: bool = false;
 override POSITIVE_WEIGHTS: bool = false;
 
 struct Dims { rows: u32, columns: u32, words: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> outputs: array<f32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
@@ -92,5 +92,3 @@ fn target_at(place: u32) -> f32 {
   if (INDICES) { return f32(labels[place]); }
   return bitcast<f32>(labels[place]);
 }
-
-fn not_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }

@@ -1,5 +1,6 @@
 //! uses row-loss
 //! uses batch-loss
+//! uses step
 // Softmax-cross-entropy from logits: everything that a training step wants to know of them. row-loss.wgsl has the formulas
 // and their errors.
 //
@@ -26,9 +27,7 @@ override SAMPLE_WEIGHTS: bool = false;
 override CLASS_WEIGHTS: bool = false;
 
 struct Dims { rows: u32, classes: u32, words: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> logits: array<f32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
@@ -62,7 +61,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   }
 }
 
-// Where a row's label begins.
+// The word at which a row's label begins.
 fn label_of(row: u32) -> u32 {
   if (GATHERED) { return sample_of(row) * dims.words; }
   return row * dims.words;

@@ -1,4 +1,5 @@
-// What a classifier answers: the probabilities of each row, or the index of its largest logit.
+//! uses finite
+// The answer of a classifier: the probabilities of each row, or the index of its largest logit.
 //
 //   output[r, k] = exp(z[r, k] − max z[r]) / Σⱼ exp(z[r, j] − max z[r])
 //   output[r, k] = 1 / (1 + exp(−z[r, k])), if LOGISTIC
@@ -47,6 +48,3 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   for (var k = 0u; k < dims.classes; k++) { sum += exponential(logits[start + k] - largest); }
   for (var k = 0u; k < dims.classes; k++) { output[start + k] = exponential(logits[start + k] - largest) / sum; }
 }
-
-// exp for x ≤ 0; below −87 the f32 result would be indeterminate.
-fn exponential(x: f32) -> f32 { return exp(max(x, -87.0)); }

@@ -1,3 +1,4 @@
+//! uses step
 // Sums over a batch's rows from which R² and the mean absolute error follow; for each column and slot six numbers:
 //
 //   n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|       a an output, y its target; c the first y that the slot met
@@ -16,9 +17,7 @@
 override GATHERED: bool = false;
 
 struct Dims { columns: u32, words: u32, slots: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> outputs: array<f32>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;

@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-//! uses activations
 // A product of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //
@@ -53,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (slice < dims.M && n < dims.N) { store_four(slice, n, partial[total]); }
 }
 
-// Where the rows m … m + 3 of op(A) begin, the last one if there are fewer.
+// The places at which rows m … m + 3 of op(A) begin, the last one if there are fewer.
 fn start_A(m: u32) -> vec4u {
   if (ROWS == 1 && m > 0) { return vec4u(); }
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));

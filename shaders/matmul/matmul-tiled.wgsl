@@ -1,7 +1,6 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-//! uses activations
 // A product from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //
@@ -12,7 +11,7 @@
 // Both operand tiles are k-major, so the inner loop reads vec4s along m and n. An invocation fetches one or two 4 × 4 blocks
 // a step, transposed in registers where k is contiguous. After each four k lie PAD vec4s, so that eight neighbours which
 // write along k hit different banks.
-// What is beyond M and N repeats the last row or column and is not stored; what is beyond K is zero. EDGE_M, EDGE_N and
+// Everything beyond M and N repeats the last row or column and is not stored; everything beyond K is zero. EDGE_M, EDGE_N and
 // EDGE_K may be false where the tile (for K, TILE_K·SLICES) divides the size. With BANDS, tiles are walked in bands of eight
 // rows, so that workgroups that run at the same time share operands.
 // PARTS > 1 cuts the steps along K into ranges, and workgroups z take the z-th: C is then (PARTS, M, N), the parts' sums

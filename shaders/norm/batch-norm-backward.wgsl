@@ -1,6 +1,6 @@
-//! uses activations
 //! uses gate
 //! uses total
+//! uses step
 // The gradients of batch normalisation, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
 //
 //   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      over the valid rows
@@ -20,9 +20,7 @@
 override AFFINE: bool = true;
 
 struct Dims { rows: u32, columns: u32, gate_offset: u32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read> statistics: array<f32>;

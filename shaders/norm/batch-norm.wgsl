@@ -1,4 +1,5 @@
 //! uses total
+//! uses step
 // Batch normalisation: each column to mean 0 and variance 1 over the valid rows, then scaled and shifted.
 //
 //   Y[r, c] = (X[r, c] − μ)·ρ·weight[c] + bias[c]      μ, v: mean and biased variance of X[r < step.rows, c], ρ = 1/√(v + ε)
@@ -22,9 +23,7 @@ override UPDATE: bool = false;
 override AFFINE: bool = true;
 
 struct Dims { rows: u32, columns: u32, epsilon: f32, momentum: f32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read_write> running: array<f32>;

@@ -1,4 +1,3 @@
-//! uses activations
 //! uses gate
 //! uses total
 // The gradient of layer normalisation's input, from that and the statistics that it left: x̂ = (X − μ)·ρ.

@@ -1,5 +1,4 @@
 //! uses update
-//! uses penalties
 // Adam, and AdamW if DECOUPLED, in PyTorch's form and order of operations. update.wgsl has the operands that every update has,
 // penalties and clipping, and the grid.
 //
@@ -11,7 +10,8 @@
 //   state       f32 (2, ⌈count/4⌉·4)  m, then v; read and written, zeros at first
 //
 // The host computes in float64 what f32 would not have to full precision: hyper.rest1 = 1 − β₁, hyper.rest2 = 1 − β₂, and of
-// each step, the t-th, correction1 = 1 − β₁ᵗ and correction2 = √(1 − β₂ᵗ).
+// each step, the t-th, correction1 = 1 − β₁ᵗ and correction2 = √(1 − β₂ᵗ). A record has them behind the four words of
+// step.wgsl, hence a Step of its own.
 // Sources: PyTorch's documentation of torch.optim.Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019).
 // Error: of m and v some 5 roundings of u = 2⁻²³ a step, the latter's halved by the root, and some 20 more.
 

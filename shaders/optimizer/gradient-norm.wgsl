@@ -1,4 +1,5 @@
 //! uses penalties
+//! uses finite
 // By what all gradients are multiplied so that their Euclidean norm is at most hyper.clip: min(1, clip / (norm + 1e-6)).
 //
 //   gradients   f32 (count)              read      as vec4f
@@ -68,7 +69,7 @@ fn squares(start: u32) -> vec2f {
 
 fn clipping(large: f32, others: f32) -> vec2f {
   let both = large + others;
-  if ((bitcast<u32>(both) & 0x7f800000u) == 0x7f800000u) { return vec2f(1.0, both); }
+  if (not_finite(both)) { return vec2f(1.0, both); }
   if (large == 0.0) { return vec2f(1.0, min(1.0, hyper.clip / (sqrt(others) + 1e-6))); }
   // Scaled after the root: compilers join two factors SMALLER, to 0. Beside such a norm 1e-6 is nothing.
   let rest = sqrt(others) * SMALLER;

@@ -1,5 +1,5 @@
 //! uses update
-//! uses penalties
+//! uses step
 // RMSprop, in PyTorch's form and order of operations. update.wgsl has the operands that every update has, penalties and
 // clipping, and the grid.
 //
@@ -22,9 +22,7 @@ struct Hyper {
   count: u32, clip: f32, l1: f32, l2: f32,
   weight_decay: f32, decay: f32, rest: f32, epsilon: f32, momentum: f32,
 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> hyper: Hyper;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(5) var<storage, read_write> state: array<vec4f>;
 
 @compute @workgroup_size(64)

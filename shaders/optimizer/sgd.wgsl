@@ -1,6 +1,6 @@
 //! uses update
-//! uses penalties
 //! uses sgd-rule
+//! uses step
 // Stochastic gradient descent with momentum, in PyTorch's form and order of operations. update.wgsl has the operands that
 // every update has, penalties and clipping, and the grid.
 //
@@ -14,9 +14,7 @@
 // Error: at most 8 roundings of u = 2⁻²³ on the magnitudes added.
 
 struct Hyper { count: u32, clip: f32, l1: f32, l2: f32, momentum: f32, dampening: f32, weight_decay: f32 }
-struct Step { first: u32, rows: u32, index: u32, learning_rate: f32 }
 @group(0) @binding(0) var<uniform> hyper: Hyper;
-@group(0) @binding(1) var<uniform> step: Step;
 @group(0) @binding(5) var<storage, read_write> velocity: array<vec4f>;
 
 @compute @workgroup_size(64)

@@ -1,8 +1,5 @@
 //! uses quad-tiles
-//! uses matmul-operands
-//! uses matmul-storage
 //! uses matmul-epilogue
-//! uses activations
 // A product for CPU adapters with subgroups. How, its grid and its error: quad-tiles.wgsl; operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 enable subgroups;

@@ -1,7 +1,8 @@
 //! uses quad-tiles
 //! uses matmul-operands
-//! uses matmul-storage
 //! uses sgd-rule
+//! uses step
+//! uses finite
 // Stochastic gradient descent where the gradient is computed: the product [dW; db] = op(A) · op(B) is not stored, but each
 // element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the product, and has its grid.
 //
@@ -10,7 +11,7 @@
 //   owners      u32                owners[hyper.start] is the layer that the parameters belong to      read if CHECKED
 //   status      u32 (1 + layers)   status[1 + owner] becomes the smallest step.index that left a parameter not finite
 //
-// Operands: matmul-operands.wgsl. Error: that of the product, in matmul-direct.wgsl, and of sgd.wgsl.
+// Operands: matmul-operands.wgsl. Error: that of the product, in quad-tiles.wgsl, and of sgd.wgsl.
 enable subgroups;
 
 override VEC4_C: bool = false; // N is a multiple of four
@@ -44,6 +45,5 @@ fn store_four(m: u32, n: u32, gradient: vec4f) {
       parameters[at.x + lane] = next[lane];
     }
   }
-  let exponents = bitcast<vec4u>(next) & vec4u(0x7f800000u);
-  if (CHECKED && any(exponents == vec4u(0x7f800000u))) { atomicMin(&status[1 + owners[hyper.start]], step.index); }
+  if (CHECKED && any_not_finite(next)) { atomicMin(&status[1 + owners[hyper.start]], step.index); }
 }

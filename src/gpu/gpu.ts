@@ -17,7 +17,7 @@ export interface GpuOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`; no other is taken then. */
   readonly adapter?: GPUAdapter;
-  /** Device features that must be there; `timestamp-query`, `subgroups` and `shader-f16` are taken where they are. */
+  /** Device features that must be there; `timestamp-query` and `subgroups` are taken where they are. */
   readonly features?: readonly GPUFeatureName[];
   readonly label?: string;
   /**
@@ -63,8 +63,8 @@ export class Gpu implements Device, Binder {
     this.info = info;
     this.tuning = tuning;
     this.#owned = owned;
-    this.pipelines = new PipelineCache(device);
     this.#pool = new BufferPool(device);
+    this.pipelines = new PipelineCache(device, info.software);
     this.#faults = new Faults(device, owned, () => this.memory.usedBytes);
     this.queue = new Queue(device, this.#faults);
     this.lost = this.#faults.lost;

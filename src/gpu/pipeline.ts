@@ -1,26 +1,34 @@
 import { MlpError } from '../base/errors.js';
+import type { specialized } from '../kernels/software/specialize.js';
 import type { Program } from '../plan/dispatch.js';
 import type { Shader } from '../plan/shader.js';
 
-let specialized: typeof import('../kernels/software/specialize.js').specialized | undefined;
-
-/** Loads what makes texts shorter. Once it is there, `ready` begins at once; `compiled` does without. */
-export async function loadCompiler(): Promise<void> {
-  specialized = (await import('../kernels/software/specialize.js')).specialized;
+/** The text that a program is compiled from. */
+interface TextSource {
+  readonly isLoaded: boolean;
+  /** Loads what making texts takes. */
+  load(): Promise<void>;
+  textOf(program: Program): string;
 }
 
-/** A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. */
+/**
+ * A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. It is compiled from the
+ * shader's text as it was written; but on a software adapter, whose compiler is slow, the library's own go without the branches
+ * that their overrides switch off.
+ */
 export class Pipeline {
   readonly layout: GPUBindGroupLayout;
   #finished: GPUComputePipeline | undefined;
   #ready: Promise<void> | undefined;
   readonly #device: GPUDevice;
   readonly #program: Program;
+  readonly #source: TextSource;
 
-  constructor(device: GPUDevice, layout: GPUBindGroupLayout, program: Program) {
+  constructor(device: GPUDevice, layout: GPUBindGroupLayout, program: Program, source: TextSource) {
     this.#device = device;
     this.layout = layout;
     this.#program = program;
+    this.#source = source;
   }
 
   /** Compiles without blocking. @throws {MlpError} `shader`, with the shader's name and the compiler's words */
@@ -42,7 +50,7 @@ export class Pipeline {
   /** The module is made no sooner than it is compiled, for already to read its text takes milliseconds. */
   #describe(): GPUComputePipelineDescriptor & { readonly label: string } {
     const { shader, overrides } = this.#program;
-    const code = specialized?.(shader.code, { ...shader.overrides, ...overrides }) ?? shader.code;
+    const code = this.#source.textOf(this.#program);
     const constants: Record<string, number> = {};
     for (const [name, value] of Object.entries(overrides)) constants[name] = Number(value);
     return {
@@ -53,7 +61,8 @@ export class Pipeline {
   }
 
   async #compile(): Promise<void> {
-    if (specialized === undefined) await loadCompiler();
+    // Once it is there, compiling begins at once, and the host may work meanwhile.
+    if (!this.#source.isLoaded) await this.#source.load();
     const descriptor = this.#describe();
     try {
       const compiled = await this.#device.createComputePipelineAsync(descriptor);
@@ -67,25 +76,46 @@ export class Pipeline {
   }
 }
 
-/** Pipelines by shader and overrides, each compiled once. */
-export class PipelineCache {
+/** Pipelines by text and overrides, each compiled once. */
+export class PipelineCache implements TextSource {
   readonly #device: GPUDevice;
+  readonly #software: boolean;
+  #specialized: typeof specialized | undefined;
   readonly #layouts: Map<Shader, GPUBindGroupLayout> = new Map<Shader, GPUBindGroupLayout>();
   readonly #pipelines: Map<string, Pipeline> = new Map<string, Pipeline>();
 
-  constructor(device: GPUDevice) {
+  /** @param software the device's adapter is a CPU */
+  constructor(device: GPUDevice, software: boolean) {
     this.#device = device;
+    this.#software = software;
+  }
+
+  get isLoaded(): boolean {
+    return !this.#software || this.#specialized !== undefined;
+  }
+
+  /** Loads what this adapter needs to compile. Once it is there, `ready` begins at once; `compiled` does without. */
+  async load(): Promise<void> {
+    if (this.isLoaded) return;
+    this.#specialized = (await import('../kernels/software/specialize.js')).specialized;
+  }
+
+  /** An app's own text is never rewritten. */
+  textOf({ shader, overrides }: Program): string {
+    if (shader.library !== true) return shader.code;
+    return this.#specialized?.(shader.code, { ...shader.overrides, ...overrides }) ?? shader.code;
   }
 
   get(program: Program): Pipeline {
-    return once(this.#pipelines, describe(program), () => {
+    // The text too: an app's shader may have the name of another.
+    return once(this.#pipelines, program.shader.code + describe(program), () => {
       const layout = once(this.#layouts, program.shader, () => bindGroupLayout(this.#device, program.shader));
-      return new Pipeline(this.#device, layout, program);
+      return new Pipeline(this.#device, layout, program, this);
     });
   }
 }
 
-/** What the map has at the key, made where there is nothing yet. */
+/** The map's value at the key, made where there is none yet. */
 function once<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {
   let value = map.get(key);
   if (value === undefined) {

@@ -4,7 +4,7 @@ import { type AdapterTraits, choose, type Dispatch, PER_STEP, type Program } fro
 import type { BufferCopy, DeviceBuffer } from '../plan/memory.js';
 import type { Shader } from '../plan/shader.js';
 import { BINDING_ALIGNMENT, type DType, type Tensor } from '../plan/tensor.js';
-import { loadCompiler, type Pipeline, type PipelineCache } from './pipeline.js';
+import type { Pipeline, PipelineCache } from './pipeline.js';
 
 /** A program, and the tensors that it uses. */
 interface BoundProgram {
@@ -207,6 +207,7 @@ export function encode(pass: Pass, commands: readonly Command[], stepOffset = 0)
 
 /** The parts of a `Gpu` that replaying needs. */
 interface Submitter {
+  readonly pipelines: Pick<PipelineCache, 'load'>;
   submit(label: string, record: (pass: Pass) => void, copies?: readonly BufferCopy[]): void;
   free(buffer: DeviceBuffer): void;
   /** Waits for compilations, and does meanwhile what was put off. @throws {MlpError} in this library's terms */
@@ -240,7 +241,7 @@ export class GpuReplay implements Replay {
 
   async ready(): Promise<void> {
     const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
-    await loadCompiler();
+    await this.#gpu.pipelines.load();
     await this.#gpu.compiled(
       this.#what,
       [...pipelines].map((pipeline) => pipeline.ready()),

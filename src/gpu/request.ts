@@ -5,7 +5,7 @@ import type { Missing } from './unavailable.js';
 
 /** The limits that kernels and data sets can use more of than WebGPU's defaults. */
 const RAISED_LIMITS = /^max(Compute|.*Buffer)/;
-const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 /** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
 const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
 const PARALLEL_WIDTH = 8;

@@ -8,6 +8,12 @@ export type Access = 'read' | 'read_write';
 export interface Shader {
   readonly name: string;
   readonly code: string;
+  /**
+   * The text is one of this library's, which the library may compile in an equivalent form: on software adapters, without the
+   * branches that overrides switch off. The bundler plugin sets it. Without it, as in all that `defineShader` makes, a text is
+   * compiled exactly as it was written.
+   */
+  readonly library?: boolean;
   /** The defaults that the file states. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** Structs of words; `fields` are in their order. */
@@ -19,7 +25,7 @@ export interface Shader {
   >;
 }
 
-/** What a shader's text declares, by name. */
+/** The declarations of a shader's text, by name. */
 export interface ShaderDeclaration<
   Overrides extends Readonly<Record<string, number | boolean>>,
   Uniforms extends Readonly<Record<string, Readonly<Record<string, Word>>>>,
@@ -104,7 +110,7 @@ function mapped<T, R>(record: Readonly<Record<string, T>>, map: (value: T, key: 
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }
 
-/** What a text declares, in words that can be compared. */
+/** The declarations that are found in a text, in words that can be compared. */
 function declared(code: string): {
   readonly overrides: Stated;
   readonly uniforms: Stated;

@@ -35,6 +35,31 @@ test('`uses activations` appends helpers and table; other shaders stay as they a
   expect(reflectShader('x', shader(''), snippets).overrides).toEqual({});
 });
 
+const layered = {
+  bottom: 'fn bottom() {}\n',
+  middle: '//! uses bottom\nfn middle() { bottom(); }\n',
+  other: 'fn other() {}\n',
+  top: '//! uses middle\n//! uses bottom\nfn top() { middle(); bottom(); }\n',
+};
+
+test('what a snippet uses is appended too, each once and in the order of the folder', () => {
+  const source = shader('//! uses top');
+  expect(reflectShader('x', source, layered).code).toBe(`${source}\n${layered.bottom}${layered.middle}${layered.top}`);
+  const both = shader('//! uses other\n//! uses middle\n//! uses bottom');
+  expect(reflectShader('x', both, layered).code).toBe(`${both}\n${layered.bottom}${layered.middle}${layered.other}`);
+});
+
+test.each([
+  [
+    { a: '//! uses b\n', b: '//! uses c\n', c: '//! uses b\n' },
+    'shaders/x.wgsl: lib/b.wgsl uses lib/c.wgsl uses lib/b.wgsl, which is a circle.',
+  ],
+  [{ a: '//! uses a\n' }, 'shaders/x.wgsl: lib/a.wgsl uses lib/a.wgsl, which is a circle.'],
+  [{ a: '//! uses b\n' }, 'shaders/x.wgsl: lib/a.wgsl: "//! uses b" is not known. Known: "//! uses a".'],
+])('snippets that cannot be appended are named: %j', (texts, message) => {
+  expect(() => reflectShader('x', shader('//! uses a'), texts)).toThrow(message);
+});
+
 const uniform = (type: string): string => `@group(0) @binding(0) var<uniform> d: ${type};`;
 
 test.each([

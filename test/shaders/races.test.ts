@@ -82,16 +82,6 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: {}, uniforms: { dims: [15, 0, 9], step }, workgroups: [1, 1] },
     { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0, 9], step }, workgroups: [2, 2] },
   ],
-  'matmul-direct': [
-    { overrides: {}, uniforms: product(3, 2, 5), workgroups: [1, 1] },
-    { overrides: { TRANSPOSE_A: true, ONES_ROW: true, VEC4_A: true }, uniforms: product(17, 3, 2), workgroups: [1, 1] },
-    { overrides: { BIAS: true, GATE: true }, uniforms: product(2, 17, 1), workgroups: [2, 1] },
-    {
-      overrides: { WORKGROUP: 1, BIAS: true, KEEP: true },
-      uniforms: product(17, 18, 1, 17 * 18),
-      workgroups: [2, 2],
-    },
-  ],
   'matmul-quad': [
     { overrides: {}, uniforms: product(3, 2, 5), workgroups: [1, 1] },
     { overrides: { TRANSPOSE_A: true, ONES_ROW: true }, uniforms: product(17, 18, 2), workgroups: [2, 1] },
@@ -363,8 +353,6 @@ for (const shader of shaders) {
 test.each([
   ['column-sum', 'let column = global.x;', 'let column = global.x / 2;'],
   ['column-sum', 'let column = global.x;', 'let column = global.x % 64;'],
-  ['matmul-direct', 'let m = global.y * TILE;', 'let m = (global.y / 2) * TILE;'],
-  ['matmul-direct', 'let n = global.x * TILE;', 'let n = 0u;'],
   [
     'matmul-quad',
     'let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);',

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
-import { loadShaders, minify, SNIPPETS, shaderDeclarations, shaderPath, shortNames } from '../../shaders/plugin.ts';
+import {
+  loadShaders,
+  minify,
+  publishedShaders,
+  SNIPPETS,
+  shaderDeclarations,
+  shaderPath,
+  shortNames,
+} from '../../shaders/plugin.ts';
 import { specialized } from '../../src/kernels/software/specialize.js';
 import type { Shader } from '../../src/plan/shader.js';
 import { overrideSets } from '../support/override-sets.js';
@@ -47,6 +55,24 @@ test.each(cases)('$name, $form, compiles without a message, in every override se
       const error = await device.popErrorScope();
       expect(error?.message, JSON.stringify(overrides)).toBeUndefined();
     }
+  }
+});
+
+const published = publishedShaders();
+
+test('the package has one file for each kernel shader, and none for a snippet', () => {
+  expect([...published.keys()].sort()).toEqual(shaders.map(({ name }) => `${name}.wgsl`).sort());
+});
+
+test.each([...published])('dist/shaders/%s compiles alone, and has each snippet once', async (file, code) => {
+  // A directive is followed by declarations and not the other way round, or this fails.
+  const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+  expect(messages.map(({ type, lineNum, message }) => `${type} ${lineNum}: ${message}`)).toEqual([]);
+  const source = readFileSync(shaderPath(file.replace('.wgsl', '')), 'utf8');
+  expect(code.startsWith(source)).toBe(true);
+  const names = [...code.matchAll(/^\/\/! uses (.+)$/gm)].map(([, name = '']) => name);
+  for (const name of new Set(names)) {
+    expect(code.split(readFileSync(shaderPath(name), 'utf8')), name).toHaveLength(2);
   }
 });
 
@@ -96,17 +122,6 @@ test('the shaders of one kernel have the same bindings, so that the types of one
   }
 });
 
-/** A function of a shader, from its name to its closing brace. */
-const functionOf = (shader: string, name: string): string => {
-  const { code } = shaders.find((candidate) => candidate.name === shader) ?? { code: '' };
-  const start = code.indexOf(`fn ${name}(`);
-  return start < 0 ? '' : code.slice(start, code.indexOf('\n}\n', start));
-};
-test.each(['four', 'four_B', 'zero_beyond', 'store_four'])('matmul-gemv and matmul-tiled have the same %s', (name) => {
-  expect(functionOf('matmul-tiled', name)).not.toBe('');
-  expect(functionOf('matmul-gemv', name)).toBe(functionOf('matmul-tiled', name));
-});
-
 test('shaders/shaders.d.ts is what the shaders declare; `npm run build` writes it', () => {
   expect(readFileSync(new URL('../../shaders/shaders.d.ts', import.meta.url), 'utf8')).toBe(shaderDeclarations());
 });
@@ -120,6 +135,6 @@ test('shaders are formatted: two spaces, no tabs, no blanks at the end, at most 
       expect([...line].length, place).toBeLessThanOrEqual(128);
       if (!line.trim().startsWith('//')) expect((/^ */.exec(line)?.[0].length ?? 0) % 2, place).toBe(0);
     }
-    expect(text.endsWith('}\n'), name).toBe(true);
+    expect(text, name).toMatch(/[};]\n$/);
   }
 });

@@ -56,7 +56,7 @@ export function exampleReport(change: Partial<Report> = {}): Report {
         'matmul NN 512×512×512',
         'kernel',
         {
-          contender: 'matmul-direct 32×16',
+          contender: 'matmul-quad 32×16',
           chosen: true,
           gflops: 8.94,
           gbps: 0.105,

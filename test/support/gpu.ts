@@ -1,5 +1,4 @@
 import { Random } from '../../src/base/random.js';
-import { loadCompiler } from '../../src/gpu/pipeline.js';
 import { Gpu, Tensor } from '../../src/kernels.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import './bounds.js';
@@ -8,8 +7,11 @@ let shared: Promise<Gpu> | undefined;
 
 /** The device of this test file. */
 export function sharedGpu(): Promise<Gpu> {
-  // What `gpu.run` compiles is then the text that plans run.
-  shared ??= loadCompiler().then(() => Gpu.request());
+  shared ??= Gpu.request().then(async (gpu) => {
+    // Then `gpu.run` compiles the text that plans run: on a software adapter, the specialised one.
+    await gpu.pipelines.load();
+    return gpu;
+  });
   return shared;
 }
 

@@ -89,7 +89,6 @@ export const variants: readonly MatmulVariant[] = [
   'matmul-quad-8x8',
   'matmul-quad-16x16',
   'matmul-quad-32x16',
-  'matmul-direct',
   'matmul-gemv-serial',
   'matmul-gemv',
   'matmul-4x4-32x32-split',
@@ -165,14 +164,12 @@ function product(variant: MatmulVariant): PlantedError {
   const backward = 'select(1.0, 0.8, TRANSPOSE_A || TRANSPOSE_B)';
   const [shader, text, wrong] = variant.startsWith('matmul-quad')
     ? ['quad-tiles', 'b0[0] = four_k_of_B(columns, k);', `b0[0] = ${backward} * four_k_of_B(columns, k);`]
-    : variant === 'matmul-direct'
-      ? ['matmul-direct', 'c00 += B0 * A0;', `c00 += ${backward} * (B0 * A0);`]
-      : variant.startsWith('matmul-gemv')
-        ? ['matmul-gemv', 'let b = block_B(n, k);', `let b = ${backward} * block_B(n, k);`]
-        : ['matmul-tiled', 'let a = tiles[at_A];', `let a = ${backward} * tiles[at_A];`];
+    : variant.startsWith('matmul-gemv')
+      ? ['matmul-gemv', 'let b = block_B(n, k);', `let b = ${backward} * block_B(n, k);`]
+      : ['matmul-tiled', 'let a = tiles[at_A];', `let a = ${backward} * tiles[at_A];`];
   const found = ['0.weight', '0.bias', '1.weight', '1.bias'];
   // The row of ones has a sum of its own where tiles come straight from storage.
-  const ones = shader === 'quad-tiles' || shader === 'matmul-direct';
+  const ones = shader === 'quad-tiles';
   return {
     shader,
     what: `${variant}: both products`,
@@ -310,7 +307,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       found: dense0,
     },
     {
-      shader: 'matmul-storage',
+      shader: 'quad-tiles',
       what: 'db without the first row',
       text: 'for (var k = 0u; k < dims.K; k++) { sums += one',
       wrong: 'for (var k = 1u; k < dims.K; k++) { sums += one',

@@ -34,7 +34,6 @@ export type MatmulVariant =
   | 'matmul-quad-8x8'
   | 'matmul-quad-16x16'
   | 'matmul-quad-32x16'
-  | 'matmul-direct'
   | 'matmul-gemv-serial'
   | 'matmul-gemv'
   | 'matmul-8x8-128x128'
@@ -106,8 +105,8 @@ export interface MatmulCall {
  * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
  * that it can run an adapter takes the first that it prefers; a tuner may time them all.
  *
- * A GPU reads B once if there are few rows; else it takes the
- * largest tile of which there are enough to fill it twice, or the smallest, and splits K where even those are too few.
+ * A GPU reads B once if there are few rows; else it takes the largest tile of which there are enough to fill it twice, or the
+ * smallest, and splits K where even those are too few.
  * @param software the programs for software adapters; none on a page that needs none
  */
 export function matmulPrograms(product: Product, software: SoftwarePrograms): readonly Program<MatmulVariant>[] {
@@ -121,10 +120,16 @@ export function matmulPrograms(product: Product, software: SoftwarePrograms): re
       tileProgram(product, layout, tile, (adapter) => {
         const { workgroups, rows, columns } = tileGrid(product, tile);
         const enough = fills(workgroups, adapter) && M * N >= LEAST_USE * workgroups * rows * columns;
-        return enough && (tile.PER_THREAD === 4 || WITH_MANY_REGISTERS.includes(adapter.vendor));
+        return onHardware(adapter) && enough && (tile.PER_THREAD === 4 || WITH_MANY_REGISTERS.includes(adapter.vendor));
       }),
     ),
-    tileProgram(product, layout, SPLIT_TILE, (adapter) => K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter)),
+    tileProgram(
+      product,
+      layout,
+      SPLIT_TILE,
+      (adapter) => onHardware(adapter) && K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter),
+    ),
+    // Any adapter can run it, those too that prefer none.
     tileProgram(product, layout, SMALLEST_TILE),
   ];
 }
@@ -217,7 +222,7 @@ function tileProgram(
     {
       variant,
       suits: allows(THREADS_X * THREADS_Y * SLICES, 4 * SLICES * (TILE_K * (rows + columns) + 64)),
-      prefers: (adapter) => onHardware(adapter) && prefers(adapter),
+      prefers,
       unused: unusedC(layout),
     },
   );

@@ -1,5 +1,4 @@
 import gemv from '../../../shaders/matmul/matmul-gemv.wgsl';
-import direct from '../../../shaders/software/matmul-direct.wgsl';
 import quad from '../../../shaders/software/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../../plan/dispatch.js';
 import {
@@ -21,12 +20,10 @@ const QUADS = [
   { variant: 'quad-16x16', rows: 16, columns: 16, speed: 1.35 },
   { variant: 'quad-32x16', rows: 32, columns: 16, speed: 1.6 },
 ] as const;
-/** Rows and columns that one invocation of `matmul-direct` computes. */
-const DIRECT_TILE = 16;
 
 const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
 
-/** The programs that CPU adapters want: register tiles straight from storage. */
+/** The programs that CPU adapters with subgroups want: register tiles straight from storage. */
 export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
   return [
     ...(product.M <= GEMV_ROWS ? [serialGemv(product, layout)] : []),
@@ -38,12 +35,6 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
         unused: unusedC(overrides),
       });
     }),
-    program(
-      direct,
-      { ...layout, K_TAIL: product.K % 4 !== 0 },
-      grid(stored(product), DIRECT_TILE * direct.overrides.WORKGROUP, DIRECT_TILE),
-      { prefers: onSoftware, unused: unusedC(layout) },
-    ),
   ];
 }
 
@@ -60,7 +51,7 @@ function serialGemv(product: Product, layout: Layout): Program<MatmulVariant> {
   });
 }
 
-/** The overrides that tell the programs of `quad-tiles.wgsl` apart. */
+/** Overrides that tell the programs of `quad-tiles.wgsl` apart. */
 type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
 type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {

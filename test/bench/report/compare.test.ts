@@ -23,7 +23,7 @@ test.each([
   [1.03, '0.971×', 'quartiles overlap'],
   [1.25, '0.800×', 'slower'],
 ])('times × %d: %s as fast, %s', (factor, ratio, verdict) => {
-  const line = lineOf(compareReports(exampleReport(), later(factor)), 'matmul-direct');
+  const line = lineOf(compareReports(exampleReport(), later(factor)), 'matmul-quad');
   expect(line.split(/ {2,}/).slice(-2)).toEqual([ratio, verdict]);
   expect(line).toContain('30.0');
 });

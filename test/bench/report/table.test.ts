@@ -29,10 +29,10 @@ test('a table for each group, in the order adapter, kernels, training, predictio
 
 test('a line holds time, quartiles, speed, share, limit and compile time; a rival how much faster this library is', () => {
   const text = textTable(exampleReport());
-  const own = lineWith(text, 'matmul-direct');
+  const own = lineWith(text, 'matmul-quad');
   expect(own.split(/ {2,}/)).toEqual([
     'matmul NN 512×512×512',
-    'matmul-direct 32×16 *',
+    'matmul-quad 32×16 *',
     '30.0',
     '29.4–30.6',
     '8.94',

@@ -22,12 +22,11 @@ interface Tile {
   readonly BANDS?: boolean;
 }
 const small = { PER_THREAD: 4, THREADS_X: 2, THREADS_Y: 2, TILE_K: 8, SLICES: 1 };
-const direct: Form = { name: 'direct', variant: 'matmul-direct' };
 const quad: Form = { name: 'quad', variant: 'matmul-quad-8x8' };
 const largeQuad: Form = { name: 'large quad', variant: 'matmul-quad-16x16' };
 const tallQuad: Form = { name: 'tall quad', variant: 'matmul-quad-32x16' };
 /** Register tiles straight from storage. */
-const fromStorage = [direct, quad, largeQuad, tallQuad];
+const fromStorage = [quad, largeQuad, tallQuad];
 const serialGemv: Form = { name: 'serial gemv', variant: 'matmul-gemv-serial' };
 const gemvs: readonly Form[] = [{ name: 'gemv', variant: 'matmul-gemv' }, serialGemv];
 const tile = (name: string, changes: Partial<Tile>): Form => ({
@@ -255,10 +254,10 @@ async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: reado
   expect(await out.read()).toBeWithin(reference.matmul(A, B, { activation, gate: kept }), `⊙ ${name}′`);
 }
 
-// matmul-gemv and matmul-tiled have the same epilogue, word for word, as test/unit/shaders.test.ts asserts.
+// matmul-gemv and matmul-tiled have the same epilogue, shaders/lib/matmul-epilogue.wgsl.
 test.for(
   (Object.keys(activationTable) as ActivationRowName[]).flatMap((name) => [
-    ...[direct, quad, tallQuad].map((form) => ({ name, form, M: 19, N: 21 })),
+    ...[quad, tallQuad].map((form) => ({ name, form, M: 19, N: 21 })),
     { name, form: serialGemv, M: 7, N: 21 },
   ]),
 )('$form.name fused with bias and $name', async ({ name, form, M, N }) => {

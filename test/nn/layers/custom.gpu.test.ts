@@ -3,7 +3,7 @@ import guide from '../../../docs/custom-layers.md?raw';
 import * as library from '../../../src/index.js';
 import { type Layer, Mlp, type Optimizer, sgd, softmaxCrossEntropy } from '../../../src/index.js';
 import * as kernels from '../../../src/kernels.js';
-import { add, defineShader, matmul } from '../../../src/kernels.js';
+import { add, columnSum, defineShader, dispatch, matmul, program } from '../../../src/kernels.js';
 import { sharedGpu } from '../../support/gpu.js';
 import { clusters } from '../../support/problems.js';
 
@@ -212,4 +212,91 @@ test.for<[string, object, string]>([
   ['a buffer too few', { buffers: { C: 'read_write' } }, 'the buffer "A" of "mine" is not there as declared'],
 ])('defineShader refuses %s', ([, change, message]) => {
   expect(() => defineShader({ ...declaration, ...change })).toThrow(message);
+});
+
+/** The texts of all modules that are made while `work` runs. */
+async function textsOf(work: () => Promise<void>): Promise<string[]> {
+  const texts: string[] = [];
+  const original = GPUDevice.prototype.createShaderModule;
+  GPUDevice.prototype.createShaderModule = function (descriptor): GPUShaderModule {
+    texts.push(descriptor.code);
+    return original.call(this, descriptor);
+  };
+  try {
+    await work();
+  } finally {
+    GPUDevice.prototype.createShaderModule = original;
+  }
+  return texts;
+}
+
+// Its name is that of a shader of the library, and its branches are decided by its overrides.
+const ownShader = defineShader({
+  name: 'column-sum',
+  code: `// Y = X + 1, or X + 2 if TWO.
+override TWO: bool = false;
+override K: u32 = 1;
+@group(0) @binding(0) var<storage, read> X: array<f32>;
+@group(0) @binding(1) var<storage, read_write> Y: array<f32>;
+fn more(K: u32) -> f32 {
+  if (K == 1) { return 1.0; } /* a comment /* in a comment */ */
+  return 2.0;
+}
+@compute @workgroup_size(1)
+fn main(@builtin(global_invocation_id) global: vec3u) {
+  if (TWO) { Y[global.x] = X[global.x] + more(K + 1); } else { Y[global.x] = X[global.x] + more(K); }
+}
+`,
+  overrides: { TWO: false, K: 1 },
+  buffers: { X: 'read', Y: 'read_write' },
+});
+const ownCall = (X: kernels.Tensor, Y: kernels.Tensor): kernels.Dispatch =>
+  dispatch(ownShader, {
+    label: 'own',
+    programs: [program(ownShader, {}, [X.shape[1] ?? 1])],
+    uniforms: {},
+    buffers: { X, Y },
+  });
+
+test("an app's shader is compiled exactly as it was written, by run and by a plan, whatever its name is", async () => {
+  const gpu = await sharedGpu();
+  using X = kernels.Tensor.from(gpu, [1, 2, 3], [1, 3]);
+  using Y = kernels.Tensor.empty(gpu, [1, 3]);
+  using sums = kernels.Tensor.empty(gpu, [1, 3]);
+  const texts = await textsOf(async () => {
+    gpu.run([columnSum(X, sums), ownCall(X, Y)]);
+    expect([...(await sums.read())]).toEqual([1, 2, 3]);
+    expect([...(await Y.read())]).toEqual([2, 3, 4]);
+  });
+  expect(texts.filter((text) => text === ownShader.code)).toHaveLength(1);
+
+  const layer: Layer = {
+    spec: { type: 'own' },
+    outputs: (inputs) => inputs,
+    parameters: () => [],
+    record(plan, inputs) {
+      const output = plan.tensor('own', inputs.shape);
+      plan.add(ownCall(inputs, output));
+      return { output, gate: undefined, backward: (gradient) => gradient };
+    },
+  };
+  const fresh = await library.Gpu.request();
+  const planned = await textsOf(async () => {
+    using model = await Mlp.create(fresh, { inputs: 2, layers: [layer], seed: 1 });
+    expect([...(await model.predict([1, 2], { output: 'logits' }))]).toEqual([2, 3]);
+  });
+  expect(planned.filter((text) => text === ownShader.code)).toHaveLength(1);
+  fresh.destroy();
+});
+
+test("the library's own shaders are specialised on software adapters alone", async () => {
+  const gpu = await library.Gpu.request();
+  using X = kernels.Tensor.from(gpu, [1, 2, 3], [1, 3]);
+  await gpu.pipelines.load();
+  const [text = ''] = await textsOf(async () => {
+    gpu.run([kernels.biasActivation(X, undefined, 'relu')]);
+    await X.read();
+  });
+  expect(text.includes('switch ACTIVATION')).toBe(!gpu.info.software);
+  gpu.destroy();
 });
