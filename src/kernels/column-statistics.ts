@@ -10,7 +10,7 @@ const WORKGROUP = 64;
 const INVOCATIONS = 65536;
 const FEWEST_ROWS = 16;
 
-/** How rows are cut: `slices` of `sliceRows`, the last of which may have fewer. */
+/** The cut of rows: `slices` of `sliceRows`, the last of which may have fewer. */
 export function slicesOf(rows: number, columns: number): { readonly slices: number; readonly sliceRows: number } {
   const wanted = Math.min(Math.ceil(INVOCATIONS / columns), Math.ceil(rows / FEWEST_ROWS));
   const sliceRows = Math.ceil(rows / wanted);

@@ -22,7 +22,7 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
 }
 
 /**
- * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
+ * The numbers that a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
  * likeliest class, or the outputs as the last layer with its activation gives them.
  */
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
@@ -48,7 +48,7 @@ const STEPS_AT_ONCE = 1;
 export class Predictions {
   readonly #model: Model;
   readonly #check: () => void;
-  /** What is disposed with the model. */
+  /** The parts that are disposed with the model. */
   readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
   #records: StepRecords | undefined;
@@ -60,7 +60,7 @@ export class Predictions {
     this.#check = check;
   }
 
-  /** What `Mlp.predict` says. */
+  /** Predicts, as `Mlp.predict` says. */
   async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
     const regression = this.#model.spec.link === 'identity';
     const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;
