@@ -14,7 +14,7 @@ export {
 } from './kernels/batch-norm.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
 export { type ClassCountsForm, classCounts } from './kernels/class-counts.js';
-export { columnStatistics, slicesOf } from './kernels/column-statistics.js';
+export { columnStatistics } from './kernels/column-statistics.js';
 export { columnSum } from './kernels/column-sum.js';
 export { denseHead, type HeadOutputs } from './kernels/dense-head.js';
 export { type DropoutStream, dropElements } from './kernels/dropout.js';
@@ -27,7 +27,7 @@ export {
   type LabelTensor,
   type RowSource,
 } from './kernels/gather-rows.js';
-export { gradientNorm, normSums } from './kernels/gradient-norm.js';
+export { gradientNorm } from './kernels/gradient-norm.js';
 export { histogram } from './kernels/histogram.js';
 export { layerNormParameters, layerNormRows, layerNormRowsBackward } from './kernels/layer-norm.js';
 export {
@@ -38,7 +38,7 @@ export {
 export { matmul, splitMatmul } from './kernels/matmul/any-adapter.js';
 export type { Gate, MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
-export { type RmspropHyperparameters, rmspropRows, rmspropUpdate } from './kernels/rmsprop.js';
+export { type RmspropHyperparameters, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { type Plane, shiftParameters } from './kernels/shift-parameters.js';
 export { type SoftmaxForm, softmax } from './kernels/softmax.js';

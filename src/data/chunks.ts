@@ -3,7 +3,7 @@ import { counting, type Random } from '../base/random.js';
 import type { Device } from '../plan/device.js';
 import { type ArrayOf, type Tensor, upload } from '../plan/tensor.js';
 
-/** Of which kind samples are. */
+/** The kind of samples. */
 export interface Format {
   readonly dtype: 'u8' | 'f32';
   /** Of labels, and how many words one has. */
@@ -18,12 +18,12 @@ interface Rows {
   readonly words: number;
 }
 
-/** Where chunks come from: rows of samples on the host, or whatever `read` gives. */
+/** The source of chunks: rows of samples on the host, or whatever `read` gives. */
 export interface Source<Samples extends Rows> {
   /** Samples in all. */
   readonly length: number;
   readonly features: number;
-  /** Which samples, in which order; none where only `read` knows them. */
+  /** The samples, in their order; none where only `read` knows them. */
   readonly rows: Uint32Array<ArrayBuffer>;
   readonly host?: Samples | undefined;
   /** Gives samples that have been checked. @param where what is done, for messages */

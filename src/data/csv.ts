@@ -5,11 +5,11 @@ export interface CsvOptions {
   readonly target?: string | number;
   /** Several such columns, of numbers, in place of `target`. */
   readonly targets?: readonly (string | number)[];
-  /** What labels are: `class` by default, or a `value` to regress on. */
+  /** The kind of labels: `class` by default, or a `value` to regress on. */
   readonly type?: 'class' | 'value';
-  /** Whether the first line has names; by default if none of its cells is a number, or a column is called by name. */
+  /** True if the first line has names; by default it is if none of its cells is a number, or a column is called by name. */
   readonly header?: boolean;
-  /** What stands between cells; a comma by default. */
+  /** The separator of cells; a comma by default. */
   readonly delimiter?: string;
 }
 
@@ -118,7 +118,7 @@ function closingQuote(text: string, start: number): number {
   return at;
 }
 
-/** Which columns hold what. */
+/** The columns by their contents. */
 interface Columns {
   readonly file: string;
   readonly count: number;

@@ -41,7 +41,7 @@ export type RawTensor = Tensor<'u8'> | Tensor;
 export interface SplitOptions {
   /** Decides which samples go where. */
   readonly seed?: number;
-  /** Whether each class has the same share in both parts, as far as whole samples allow. */
+  /** True to give each class the same share in both parts, as far as whole samples allow. */
   readonly stratify?: boolean;
 }
 
@@ -53,7 +53,7 @@ interface Resident {
   readonly labels: LabelTensor;
 }
 
-/** What a data set and the splits of it have in common. */
+/** The parts that a data set and the splits of it have in common. */
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
   readonly device: Device;
   readonly resident?: Resident | undefined;
@@ -64,7 +64,7 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
   /** The class of each sample, if it has one. */
   readonly classes?: Uint32Array | undefined;
   classCount: number;
-  /** How many data sets are in use. */
+  /** The number of data sets that are in use. */
   users: number;
 }
 
@@ -75,13 +75,13 @@ export class Dataset {
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
-  /** What the classes are called, if that is known: in a CSV file they have names. */
+  /** Names of the classes, if they are known: in a CSV file they have names. */
   readonly classNames: readonly string[] | undefined;
   /** @internal Its samples, unless they are streamed. */
   readonly resident: Resident | undefined;
-  /** @internal Where they come from if they are; and which samples are its own. */
+  /** @internal Their source if they are; and which samples are its own. */
   readonly source: Source<Samples>;
-  /** @internal Why the targets are no probabilities of classes, or of one thing each, if they are not. */
+  /** @internal The reasons why the targets are no probabilities of classes, or of one thing each, if they are not. */
   readonly flaws: Flaws;
   readonly #store: Store;
   readonly #onDispose: Set<() => void> = new Set<() => void>();
@@ -104,12 +104,12 @@ export class Dataset {
     return this.#store.classCount;
   }
 
-  /** @internal Whether it has a class for each sample, and not targets; only `read` knows of a stream. */
+  /** @internal True if it has a class for each sample, and not targets; only `read` knows of a stream. */
   get indices(): boolean {
     return this.#store.classes !== undefined;
   }
 
-  /** @internal Which rows of inputs and labels are its samples, in which order; none where only `read` knows them. */
+  /** @internal The rows of inputs and labels that are its samples, in their order; none where only `read` knows them. */
   get rows(): Uint32Array<ArrayBuffer> {
     return this.source.rows;
   }
@@ -150,7 +150,7 @@ export class Dataset {
    * Samples that are read while training goes on, two chunks at a time, whatever their number. An epoch takes the chunks in
    * an order of its own, the last one last, and the samples of each chunk likewise: no full shuffle, so samples that are
    * alike should not follow each other in what is read. `read` is asked for one sample first, to know of which kind they are.
-   * What it throws or gives that is no such sample rejects `fit`, `evaluate` or `statistics`.
+   * An error that it throws, or a result that is no such sample, rejects `fit`, `evaluate` or `statistics`.
    */
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
     device.check();

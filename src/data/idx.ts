@@ -8,9 +8,9 @@ export interface Idx {
 }
 
 export interface IdxOptions {
-  /** How error messages call the file. */
+  /** The file's name in error messages. */
   readonly name?: string | undefined;
-  /** How many dimensions it must have: 3 for images, 1 for labels. */
+  /** The number of dimensions that it must have: 3 for images, 1 for labels. */
   readonly rank?: number | undefined;
 }
 
@@ -49,7 +49,7 @@ interface Header {
   readonly end: number;
 }
 
-/** What the first bytes of a file promise. @throws {DataError} as soon as they cannot be those of an IDX file */
+/** The header of a file, from its first bytes. @throws {DataError} as soon as they cannot be those of an IDX file */
 function readHeader(file: Uint8Array, name: string, rank: number | undefined): Header {
   if (file[0] === 0x3c) {
     const begin = new TextDecoder().decode(file.subarray(0, 4));

@@ -19,7 +19,7 @@ interface Rows {
 /** All rows, as far as they are on the GPU at the same time. */
 type Parts = AsyncIterable<Rows> | Iterable<Rows>;
 
-/** How many values, their mean, and the sum of their squared differences from it. */
+/** The number of values, their mean, and the sum of their squared differences from it. */
 interface Moments {
   count: number;
   mean: number;

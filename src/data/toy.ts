@@ -12,7 +12,7 @@ export interface SpiralOptions {
   readonly samples: number;
   /** Arms, one a class; 2 by default. */
   readonly classes?: number;
-  /** How often an arm goes round; 1 by default. */
+  /** Turns of an arm; 1 by default. */
   readonly turns?: number;
   /** Standard deviation of what is added to each coordinate; 0 by default. */
   readonly noise?: number;

@@ -3,7 +3,7 @@ import { MlpError } from '../base/errors.js';
 
 /** A row of the table: what the library has to know of an activation while it runs. */
 export interface ActivationRow {
-  /** What the derivative is a function of: the output y = g(z), so that a layer keeps only that, or the pre-activation z. */
+  /** The argument of the derivative: the output y = g(z), so that a layer keeps only that, or the pre-activation z. */
   readonly from: 'y' | 'z';
   /** The one parameter, if there is one: its name, its default, and whether training changes it. */
   readonly parameter?: {
@@ -15,7 +15,7 @@ export interface ActivationRow {
   readonly untrainable?: true;
 }
 
-/** What users call an activation. */
+/** The name of an activation in options. */
 export type ActivationName =
   | 'linear'
   | 'relu'
@@ -57,7 +57,7 @@ export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>>
 /** In the table's order: a name's place is the override ACTIVATION. */
 export const activationNames = Object.keys(activationTable) as readonly ActivationRowName[];
 
-/** Which units have a learned parameter in common. */
+/** The units that have a learned parameter in common. */
 export type Sharing = 'unit' | 'layer';
 
 /** An activation: its name, or an object where a parameter is not the default. A learned parameter begins as it says. */

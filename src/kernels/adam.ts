@@ -8,7 +8,7 @@ export interface AdamHyperparameters extends UpdateOptions {
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
-  /** Whether weights decay by themselves (AdamW), and not through the gradient. */
+  /** True if weights decay by themselves (AdamW), and not through the gradient. */
   readonly decoupled: boolean;
 }
 

@@ -7,14 +7,14 @@ import type { Gate } from './matmul/matmul.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
-/** What batch normalisation takes beside X. */
+/** Options of batch normalisation, and its tensors beside X. */
 export interface BatchNormOptions {
   readonly epsilon: number;
   /** (2, columns): weight, then bias; without them Y has mean 0 and variance 1. */
   readonly parameters?: Tensor | undefined;
   /** (2, columns): mean and variance, for all rows alike, or, with `momentum`, what is to be updated. */
   readonly running?: Tensor | undefined;
-  /** How much of the running statistics a batch replaces. */
+  /** The share of the running statistics that a batch replaces. */
   readonly momentum?: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export function batchNormRows(
   });
 }
 
-/** What batch normalisation left behind, and what its gradients are made of. */
+/** The tensors that the gradients of batch normalisation are made of. */
 export interface NormGradients {
   /** (2, columns): weight, then bias. */
   readonly parameters?: Tensor | undefined;

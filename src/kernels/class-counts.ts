@@ -5,9 +5,9 @@ import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '.
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
-/** What is counted. */
+/** The counts that a dispatch adds to. */
 export interface ClassCountsForm {
-  /** How many of the largest outputs may be the actual class'; without it a confusion matrix is counted. */
+  /** Number of the largest outputs that may be the actual class'; without it a confusion matrix is counted. */
   readonly topK?: number | undefined;
   /** The only output is a logit: class 1 from 0 on. */
   readonly logistic?: boolean;

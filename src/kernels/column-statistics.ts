@@ -10,7 +10,7 @@ const WORKGROUP = 64;
 const INVOCATIONS = 65536;
 const FEWEST_ROWS = 16;
 
-/** How rows are cut: `slices` of `sliceRows`, the last of which may have fewer. */
+/** The cut of rows: `slices` of `sliceRows`, the last of which may have fewer. */
 export function slicesOf(rows: number, columns: number): { readonly slices: number; readonly sliceRows: number } {
   const wanted = Math.min(Math.ceil(INVOCATIONS / columns), Math.ceil(rows / FEWEST_ROWS));
   const sliceRows = Math.ceil(rows / wanted);
@@ -21,7 +21,8 @@ export function slicesOf(rows: number, columns: number): { readonly slices: numb
  * Describes sums from which float64 makes every column's mean and deviation; `shaders/column-statistics.wgsl` tells how.
  * @param data (samples, columns)
  * @param order the rows that count
- * @param partials (3, slices, columns) as `slicesOf` says, overwritten
+ * @param partials (3, slices, columns), overwritten: slices of s = ⌈rows/n⌉ rows, ⌈rows/s⌉ of them, for
+ * n = min(⌈65536/columns⌉, ⌈rows/16⌉)
  * @throws {ShapeError} if partials has another shape
  */
 export function columnStatistics(data: Tensor<'u8'> | Tensor, order: Tensor<'u32'>, partials: Tensor): Dispatch {

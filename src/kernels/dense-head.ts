@@ -13,7 +13,7 @@ import { type HeadSize, serialHeads } from './software/sizes.js';
 /** With more, a product of their own is better anyway. */
 export const MOST_CLASSES = 64;
 
-/** What the head writes: the loss's outputs, and what goes back below. */
+/** The results of the head: the loss's outputs, and the gradients that go back below. */
 export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
   (
     | { readonly gradient?: undefined; readonly dX?: undefined }

@@ -8,10 +8,10 @@ import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 /** In the order of the override LOSS. */
 const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const;
 
-/** Which loss, and its numbers. */
+/** A loss by its name, and its numbers. */
 export interface ElementwiseLoss {
   readonly name: (typeof names)[number];
-  /** Where huber becomes linear; 1 by default. */
+  /** The difference from which on huber is linear; 1 by default. */
   readonly delta?: number;
   /** (columns): what a target of 1 counts in binaryCrossEntropy; 1 without. */
   readonly positiveWeights?: Tensor | undefined;

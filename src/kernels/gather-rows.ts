@@ -9,12 +9,12 @@ const COLUMNS = 4;
 const WORKGROUP = 64;
 
 /**
- * What each row is compared with: (rows, 1) class indices as u32, or (rows, outputs) numbers as float32. With one more
+ * Labels, with which rows are compared: (rows, 1) class indices as u32, or (rows, outputs) numbers as float32. With one more
  * column the last has the float32 weight of each row.
  */
 export type LabelTensor = Tensor<'u32'> | Tensor;
 
-/** Where a batch comes from. */
+/** The source of batches. */
 export interface RowSource {
   /** (samples, columns): bytes or float32. */
   readonly data: Tensor<'u8'> | Tensor;
@@ -44,7 +44,7 @@ export interface LabelledDispatch extends Dispatch {
   readonly computes: LabelledComputation;
 }
 
-/** How a kernel reads labels. */
+/** The form in which a kernel reads labels. */
 export interface LabelForm {
   readonly labels: LabelTensor;
   readonly order: Tensor<'u32'> | undefined;

@@ -21,7 +21,7 @@ export function normSums(count: number): number {
  * `shaders/gradient-norm.wgsl` tells how.
  * @param gradients with what penalties add to them
  * @param parameters as many elements; penalties need them
- * @param sums (normSums(count), 2), overwritten
+ * @param sums (64·min(256, ⌈count/1024⌉), 2), overwritten
  * @param scale (2), overwritten: two factors, for an update's `clip`
  * @param kinds leaves out what is no parameter's
  * @throws {ShapeError} if the numbers of elements do not fit

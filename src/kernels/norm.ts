@@ -2,7 +2,7 @@ import { elements, text } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** Whether tensors are as large as X, a matrix, and others as large as a pair. @throws {ShapeError} */
+/** Checks that tensors are as large as X, a matrix, and others as large as a pair. @throws {ShapeError} */
 export function checkNorm(
   kernel: string,
   X: Tensor,

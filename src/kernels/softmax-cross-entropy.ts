@@ -5,7 +5,7 @@ import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '.
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledComputation, type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
-/** What the loss kernel writes beside the gradient. */
+/** The results of a loss kernel. */
 export interface LossOutputs {
   /** (rows, 1): the loss of each row. Their mean over the valid rows is the batch's loss. */
   readonly losses: Tensor;
@@ -22,7 +22,7 @@ export interface LossOutputs {
   readonly status: Tensor<'u32'>;
 }
 
-/** What softmax-cross-entropy may do beyond the plain form. */
+/** Options of softmax-cross-entropy beyond the plain form. */
 export interface CrossEntropyForm {
   /** The share of each label that is spread evenly over all classes. */
   readonly labelSmoothing?: number;
@@ -110,7 +110,7 @@ export function softmaxCrossEntropyRows(
   };
 }
 
-/** Whether results are those of (rows, columns) outputs. @throws {ShapeError} */
+/** Checks that results are those of (rows, columns) outputs. @throws {ShapeError} */
 export function checkOutputs(where: string, outputs: Tensor, results: LossOutputs, sums: number): void {
   const [rows = 1] = outputs.shape;
   const { losses, gradient, totals } = results;

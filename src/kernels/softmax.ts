@@ -4,7 +4,7 @@ import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** What is made of logits. */
+/** The form of the predictions that logits become. */
 export interface SoftmaxForm {
   /** The index of the largest; of a single logistic one, whether it is ≥ 0. */
   readonly classes?: boolean;

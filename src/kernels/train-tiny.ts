@@ -11,7 +11,7 @@ import { measure, type TinyNet } from './tiny-net.js';
 
 export { type TinyNet, tinyNet } from './tiny-net.js';
 
-/** What a run of steps leaves behind. */
+/** The results of a run of steps. */
 export interface TinyOutputs {
   /** (3, batch): of each row of the batch the losses and the hits, which are added to, and its last loss. */
   readonly results: Tensor;
@@ -25,7 +25,7 @@ export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly veloc
 /**
  * Describes consecutive steps of training in one dispatch; `shaders/train-tiny.wgsl` tells how.
  * @param source labels are (samples, 1) class indices as u32, or (samples, outputs) probabilities as f32
- * @param parameters all layers' in one flat tensor, each layer's from a multiple of 64 elements on; read and written
+ * @param parameters all layers' in one flat tensor, each layer's from a multiple of `PARAMETER_BLOCK` elements on; read and written
  * @param optimizer `undefined` for an evaluation, which changes nothing but `outputs`
  * @param step all rows of the run, and the number of its first step; a plan fills it in at each replay
  * @throws {ShapeError} if the shapes do not fit together

@@ -8,7 +8,7 @@ export interface Penalties {
   readonly l2?: number;
 }
 
-/** What becomes of the gradients before an update takes them: penalties first, then clipping. */
+/** Changes of the gradients before an update takes them: penalties first, then clipping. */
 export interface Adjustment {
   readonly penalties?: Penalties | undefined;
   /** (count/32, 2): of each 32 elements, a bit for each of a parameter, and a bit for each of a weight matrix. */
@@ -17,14 +17,14 @@ export interface Adjustment {
   readonly clip?: { readonly value: number } | { readonly scale: Tensor } | undefined;
 }
 
-/** What every update takes beside its own numbers. */
+/** Options of every update, beside its own numbers. */
 export interface UpdateOptions {
-  /** Watches for parameters that are not finite: whose each block of 64 elements is, and where to note the step. */
+  /** Watches for parameters that are not finite: the layer of each `PARAMETER_BLOCK` of elements, and where to note the step. */
   readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> } | undefined;
   readonly adjustment?: Adjustment | undefined;
 }
 
-/** What the dispatches of all updates have in common; `shaders/update.wgsl` tells what it is. */
+/** The parts that the dispatches of all updates have in common; `shaders/lib/update.wgsl` tells what they are. */
 interface UpdateParts {
   readonly label: string;
   readonly grid: readonly [number, number];

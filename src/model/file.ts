@@ -56,7 +56,7 @@ export function writeModelFile(
 }
 
 /**
- * What a model's file says, checked as a whole.
+ * The contents of a model's file, checked as a whole.
  * @throws {FormatError} that says what does not hold together
  * @throws {MlpError} `unknown-layer`
  */

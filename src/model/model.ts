@@ -31,7 +31,7 @@ export interface ModelOptions {
   readonly normalize?: Normalization;
   /** Decides initial values and shuffling. */
   readonly seed?: number;
-  /** What predictions make of the outputs, if the last layer's activation does not say it, and before a trainer's loss does. */
+  /** The meaning of the outputs in predictions, if the last layer's activation does not say it, and before a trainer's loss does. */
   readonly link?: Link;
 }
 
@@ -145,7 +145,7 @@ export class Model {
     return this.#spec;
   }
 
-  /** What the last layer's activation makes of outputs, if it is one that predictions can have behind them. */
+  /** The meaning that the last layer's activation gives to outputs, if it is one that predictions can have behind them. */
   get ownLink(): Link | undefined {
     return linkOf(this.layers.at(-1)?.layer.spec.activation);
   }

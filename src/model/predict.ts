@@ -22,7 +22,7 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
 }
 
 /**
- * What a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
+ * The numbers that a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
  * likeliest class, or the outputs as the last layer with its activation gives them.
  */
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
@@ -47,7 +47,7 @@ const STEPS_AT_ONCE = 1;
 /** The predictions of a model: plans by batch size, output and type of the inputs. */
 export class Predictions {
   readonly #model: Model;
-  /** What is disposed with the model. */
+  /** The parts that are disposed with the model. */
   readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
   #records: StepRecords | undefined;
@@ -57,7 +57,7 @@ export class Predictions {
     this.#model = model;
   }
 
-  /** What `Mlp.predict` says. */
+  /** Predicts, as `Mlp.predict` says. */
   async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
     const regression = this.#model.spec.link === 'identity';
     const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;

@@ -2,7 +2,7 @@ import { demand, type Kind } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 
-/** How parameters start: a name, or an object where there is something to say. */
+/** The start of parameters: a name, or an object where there is something to say. */
 export type Initializer =
   | PlainName
   | 'orthogonal'
@@ -19,11 +19,11 @@ type Options = Readonly<Record<string, number>>;
 
 /** A row of the table. */
 interface InitializerRow {
-  /** What each option must be, and its default if there is one. */
+  /** The kind of each option, and its default if there is one. */
   readonly options: Readonly<Record<string, { readonly kind: Kind; readonly default?: number }>>;
-  /** Whether it goes by the fans, which only a weight matrix has. */
+  /** True if it goes by the fans, which only a weight matrix has. */
   readonly byFans: boolean;
-  /** What gives the elements of a (fanIn, fanOut) matrix, row by row. */
+  /** The function that draws the elements of a (fanIn, fanOut) matrix, row by row. */
   sampler(random: Random, options: Options, fanIn: number, fanOut: number): () => number;
 }
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { counting } from '../../src/base/random.js';
 import { statistics } from '../../src/data/statistics.js';
-import { columnStatistics, slicesOf, Tensor } from '../../src/kernels.js';
+import { slicesOf } from '../../src/kernels/column-statistics.js';
+import { columnStatistics, Tensor } from '../../src/kernels.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import * as reference from '../reference/column-statistics.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../support/gpu.js';

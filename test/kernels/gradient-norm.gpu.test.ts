@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { gradientNorm, normSums, sgdUpdate, Tensor } from '../../src/kernels.js';
+import { normSums } from '../../src/kernels/gradient-norm.js';
+import { gradientNorm, sgdUpdate, Tensor } from '../../src/kernels.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import { clamped, clipCoefficient, penalised } from '../reference/gradient-norm.js';
 import { sgd } from '../reference/sgd.js';

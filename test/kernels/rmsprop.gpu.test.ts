@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { rmspropRows, rmspropUpdate, Tensor } from '../../src/kernels.js';
+import { rmspropRows } from '../../src/kernels/rmsprop.js';
+import { rmspropUpdate, Tensor } from '../../src/kernels.js';
 import type { Bounded } from '../reference/bounded.js';
 import * as reference from '../reference/rmsprop.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../support/gpu.js';

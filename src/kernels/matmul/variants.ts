@@ -85,7 +85,7 @@ const SMALLEST_TILE: Tile = {
   SLICES: 1,
 };
 const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
-/** What computes a product in parts: the first, or the second on adapters that cannot run it. */
+/** The variants that compute a product in parts: the first, or the second on adapters that cannot run it. */
 export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLEST_TILE.variant];
 /** A step of the first along K; the second has two for it. */
 const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
@@ -146,7 +146,7 @@ export const operandsOf = (product: Product): Omit<Layout, 'VEC4_C' | keyof Prod
 });
 
 /**
- * Into how many parts K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.
+ * The number of parts into which K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.
  *
  * Parts cost a second dispatch that adds them, and a way through memory. They are for GPUs of whose cores more than half have
  * nothing to do, even with the smallest tiles, and are as many as fill it twice, as far as K goes.

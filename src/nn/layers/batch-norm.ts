@@ -6,11 +6,11 @@ import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
 
 export interface BatchNormLayerOptions {
-  /** How much of the running statistics a step's batch replaces; 0.1 by default. */
+  /** The share of the running statistics that a step's batch replaces; 0.1 by default. */
   readonly momentum?: number;
   /** Added to the variance; 1e-5 by default. */
   readonly epsilon?: number;
-  /** Whether weight and bias are learned; true by default. */
+  /** True, the default, if weight and bias are learned. */
   readonly affine?: boolean;
 }
 

@@ -22,7 +22,7 @@ export interface DenseOptions {
  * pieces·units columns: piece p of unit u is column u·pieces + p.
  * A last layer may have the activation `softmax`: with softmaxCrossEntropy, which contains it, as with `sigmoid` and
  * binaryCrossEntropy, the network is trained on what comes before it, and predictions are behind it.
- * What is wrong with it is said by `Mlp.create`, which knows where the layer stands.
+ * `Mlp.create` checks it, as it knows the layer's place.
  */
 export function dense(
   units: number,

@@ -6,7 +6,7 @@ import { normParameters } from './norm.js';
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 by default. */
   readonly epsilon?: number;
-  /** Whether weight and bias are learned; true by default. */
+  /** True, the default, if weight and bias are learned. */
   readonly affine?: boolean;
 }
 

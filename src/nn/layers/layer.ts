@@ -9,7 +9,7 @@ import type { Initializer } from '../initializers.js';
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** How it starts: drawn, or a number for every element. */
+  /** Its start: drawn, or a number for every element. */
   readonly initializer: Initializer | number;
   /** False for what only the layer itself changes, such as running statistics: it has no gradient. True by default. */
   readonly trained?: boolean;
@@ -28,12 +28,12 @@ export interface ParameterBlock {
 }
 
 /**
- * What a replay does with a batch: train; compute gradients, as training does, but nothing may change; or `evaluate`, which
+ * The purpose of a replay: train; compute gradients, as training does, but nothing may change; or `evaluate`, which
  * is prediction too.
  */
 export type Purpose = 'step' | 'gradients' | 'evaluate';
 
-/** What a layer is told beside its input and its parameters. Rows from `step.rows` on of a batch do not count. */
+/** The context of a layer, beside its input and its parameters. Rows from `step.rows` on of a batch do not count. */
 export interface LayerContext {
   readonly purpose: Purpose;
   /** The model's. */
@@ -82,7 +82,7 @@ export interface PlacedLayer {
   readonly context: LayerContext;
 }
 
-/** What a layer recorded of its forward half, and how to record its backward half. */
+/** The forward half of a layer, recorded, and a function that records its backward half. */
 export interface RecordedLayer {
   readonly output: Tensor;
   /** The layer's activation, if it ends in one: whoever writes ∂loss/∂output multiplies by its derivative there. */

@@ -4,7 +4,7 @@ import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
 export interface BinaryCrossEntropyOptions {
-  /** What a target of 1 counts, against a 0: a number > 0 for all outputs, or one for each. PyTorch's pos_weight. */
+  /** The weight of a target of 1, against a 0: a number > 0 for all outputs, or one for each. PyTorch's pos_weight. */
   readonly positiveWeight?: number | readonly number[];
 }
 

@@ -10,5 +10,5 @@ export function shareRight({ correct, rows }: Sums, { link, outputs }: Task): nu
  * share of outputs that are on their target's side of ½. The loss kernel counts it: it costs nothing.
  */
 export function accuracy(): Metric<'accuracy'> {
-  return { name: 'accuracy', spec: { type: 'accuracy' }, unfit: wantsDecisions, value: shareRight };
+  return { name: 'accuracy', unfit: wantsDecisions, value: shareRight };
 }

@@ -5,7 +5,6 @@ import { type Metric, wantsDecisions } from './metric.js';
 export function classificationError(): Metric<'classificationError'> {
   return {
     name: 'classificationError',
-    spec: { type: 'classificationError' },
     unfit: wantsDecisions,
     value: (sums, task) => 1 - shareRight(sums, task),
   };

@@ -28,7 +28,6 @@ export function perClass<Name extends string>(
   const add = (sum: number, count: number): number => sum + count;
   return {
     name,
-    spec: { type: name },
     tally: confusion,
     unfit: wantsClasses,
     value(sums, task) {

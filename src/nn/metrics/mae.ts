@@ -5,7 +5,6 @@ import { columnsOf, total, values, wantsValues } from './values.js';
 export function mae(): Metric<'mae'> {
   return {
     name: 'mae',
-    spec: { type: 'mae' },
     tally: values,
     unfit: wantsValues,
     value: (sums, task) =>

@@ -3,7 +3,7 @@ import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Link } from '../output.js';
 
-/** What is measured: a model's outputs, and what its loss makes of them. */
+/** The task that is measured: a model's outputs, and what its loss makes of them. */
 export interface Task {
   /** Of a sample. */
   readonly outputs: number;
@@ -13,17 +13,17 @@ export interface Task {
 /** Sums over rows, as they have come back from the GPU. Every row counts alike: the weights of samples are the loss' alone. */
 export interface Sums {
   readonly loss: number;
-  /** What the loss is to be divided by: the rows, or what their classes weigh. */
+  /** The divisor of the loss: the rows, or what their classes weigh. */
   readonly weight: number;
   /** Rows whose largest output is that of their label; of a logistic link, outputs on their label's side. */
   readonly correct: number;
   readonly rows: number;
-  /** What each tally has summed up, in the order of its tensor. */
+  /** The sums of each tally, in the order of its tensor. */
   readonly tallies: ReadonlyMap<Tally, Float64Array>;
 }
 
 /**
- * What metrics count beside the loss: one more dispatch in each step, for all metrics that give the same object. It adds to a
+ * The count of metrics beside the loss: one more dispatch in each step, for all metrics that give the same object. It adds to a
  * tensor of its own, which starts as zeros for each epoch and each evaluation.
  */
 export interface Tally {
@@ -31,16 +31,15 @@ export interface Tally {
   shape(batch: number, task: Task): readonly number[];
   /** @param outputs what the loss takes: logits, or values. @param sums of `dtype` and `shape` */
   record(plan: PlanBuilder, outputs: Tensor, labels: LabelTensor, sums: Tensor | Tensor<'u32'>, task: Task): void;
-  /** What was added since an earlier report; without it, the difference of each element. */
+  /** The sums since an earlier report; without it, the difference of each element. */
   since?(now: Float64Array, before: Float64Array): Float64Array;
 }
 
-/** What is reported beside the loss, under its name. A value: its spec, what it counts, and what follows from that. */
+/** A number that is reported beside the loss, under its name. A value: what it counts, and what follows from that. */
 export interface Metric<Name extends string = string, Value = number> {
   readonly name: Name;
-  readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   readonly tally?: Tally;
-  /** What it measures that a task does not have, if so, and what to do. */
+  /** The reason why it cannot measure a task, if it cannot, and what to do. */
   unfit(task: Task): string | undefined;
   value(sums: Sums, task: Task): Value;
 }

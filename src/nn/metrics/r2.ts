@@ -9,7 +9,6 @@ import { columnsOf, type Slot, total, values, wantsValues } from './values.js';
 export function r2(): Metric<'r2'> {
   return {
     name: 'r2',
-    spec: { type: 'r2' },
     tally: values,
     unfit: wantsValues,
     value: (sums, task) => columnsOf(sums, task).reduce((sum, slots) => sum + determination(slots), 0) / task.outputs,

@@ -22,7 +22,6 @@ export function topK(k = 5): Metric {
   };
   return {
     name: `top${k}`,
-    spec: { type: 'topK', k },
     tally,
     unfit({ link, outputs }) {
       if (link !== 'softmax') return 'measures one of several classes. Use softmaxCrossEntropy()';

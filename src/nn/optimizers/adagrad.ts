@@ -8,7 +8,7 @@ export interface AdagradOptions {
   /** The rate of step t, from 0 on, is learningRate / (1 + t·learningRateDecay). */
   readonly learningRateDecay?: number;
   readonly weightDecay?: number;
-  /** What the sums of squares begin with. */
+  /** The start of the sums of squares. */
   readonly initialAccumulator?: number;
   readonly epsilon?: number;
 }

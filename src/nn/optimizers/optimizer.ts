@@ -10,11 +10,11 @@ export interface ParameterSet {
   readonly owners: Tensor<'u32'>;
   /** Word 0 is the loss', word 1 + n layer n's: the smallest step that left something not finite. */
   readonly status: Tensor<'u32'>;
-  /** What the trainer's `clip` and `penalties` make of the gradients; an update kernel does that as it reads them. */
+  /** The trainer's `clip` and `penalties`; an update kernel applies them as it reads the gradients. */
   readonly adjustment?: Adjustment | undefined;
 }
 
-/** How gradients become updates. A value: its spec, and the one function that records its dispatches. */
+/** The rule by which gradients become updates. A value: its spec, and the one function that records its dispatches. */
 export interface Optimizer {
   readonly spec: { readonly type: string; readonly learningRate: number } & Readonly<Record<string, unknown>>;
   /** Records one update of all parameters; the learning rate comes with each step's record. */

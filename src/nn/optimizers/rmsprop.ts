@@ -10,7 +10,7 @@ export interface RmspropOptions {
   readonly epsilon?: number;
   readonly weightDecay?: number;
   readonly momentum?: number;
-  /** Whether to divide by the deviation of the gradient, not by its root mean square. */
+  /** True to divide by the deviation of the gradient, not by its root mean square. */
   readonly centered?: boolean;
 }
 

@@ -6,7 +6,7 @@ export interface CosineOptions {
   /** From the trainer's learning rate to `minimum`. */
   readonly epochs: number;
   readonly minimum?: number;
-  /** Whether the rate moves with each step or with each epoch. */
+  /** The unit of time: the rate moves with each step, or with each epoch. */
   readonly per?: 'step' | 'epoch';
 }
 

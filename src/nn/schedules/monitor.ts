@@ -1,13 +1,13 @@
 import { MlpError } from '../../base/errors.js';
 
-/** What an epoch gave, as `fit` reports it. */
+/** The results of an epoch, as `fit` reports them. */
 export type Outcome = Readonly<Record<string, unknown>>;
 
-/** Which number of an epoch is looked at, and what about it is good. */
+/** The number of an epoch that is looked at, and its better direction. */
 export interface Monitor {
   /** `loss`, a metric's name, or one of these behind `validation.` */
   readonly monitor?: string;
-  /** Whether less is better, or more. */
+  /** `min` if less is better, `max` if more is. */
   readonly mode?: 'min' | 'max';
 }
 

@@ -6,7 +6,7 @@ export interface ReduceOnPlateauOptions extends Monitor {
   readonly factor?: number;
   /** Epochs without an improvement that change nothing. */
   readonly patience?: number;
-  /** What counts as an improvement: this share of the best. */
+  /** The least improvement that counts, as a share of the best. */
   readonly threshold?: number;
   /** Epochs after a reduction that are not counted. */
   readonly cooldown?: number;

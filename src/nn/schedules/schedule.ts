@@ -10,10 +10,10 @@ export interface Position {
   readonly steps: number;
 }
 
-/** What a schedule remembers of the epochs before: plain data. */
+/** Memory of a schedule of the epochs before: plain data. */
 export type ScheduleState = Readonly<Record<string, number>>;
 
-/** How the learning rate moves. A value: its spec, plain data, and pure functions. */
+/** The course of the learning rate. A value: its spec, plain data, and pure functions. */
 export interface Schedule {
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   /** The rate of a step. @param base the trainer's learning rate @param state what `observe` returned last */
@@ -24,7 +24,7 @@ export interface Schedule {
   observe?(outcome: Outcome, at: Position, state: ScheduleState | undefined): ScheduleState | undefined;
 }
 
-/** What a schedule remembers, and which one: plain data. */
+/** Memory of a schedule, with its spec: plain data. */
 export interface Scheduled {
   readonly spec: Schedule['spec'];
   readonly state: ScheduleState | undefined;
