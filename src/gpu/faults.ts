@@ -33,11 +33,6 @@ export class Faults {
     }
   }
 
-  /** The cause of the loss, once it is known. */
-  get loss(): DeviceLoss | undefined {
-    return this.#loss;
-  }
-
   /** @throws {DisposedError|DeviceLostError} if the device is gone; {MlpError} once for an error that nobody has been told of */
   check(): void {
     if (this.destroyed) throw new DisposedError('This Gpu has been destroyed. Make a new one with Gpu.request().');

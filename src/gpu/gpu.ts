@@ -1,3 +1,4 @@
+import { MlpError } from '../base/errors.js';
 import type { Device, DeviceInfo, DeviceLoss, Guarded, Replay } from '../plan/device.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
 import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../plan/memory.js';
@@ -9,7 +10,7 @@ import { BufferPool } from './pool.js';
 import type { Profile } from './profile.js';
 import { Queue } from './queue.js';
 import { asGpuBuffer, type Binder, bindAll, encode, GpuReplay, type Pass } from './replay.js';
-import { infoOf, refused, requestDevice } from './request.js';
+import { infoOf, requestDevice } from './request.js';
 import type { Tuning, TuningStorage } from './tuning-cache.js';
 
 /** Options of `Gpu.request`. */
@@ -76,16 +77,20 @@ export class Gpu implements Device, Binder {
    */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
     const { device, adapter } = await requestDevice(options);
-    const gpu = new Gpu(device, infoOf(device, adapter), true, options);
-    // A device may be born lost: give `lost` its turn before anybody builds on it.
-    await Promise.race([gpu.lost, Promise.resolve()]);
-    const { loss } = gpu.#faults;
-    if (loss !== undefined) throw refused(loss.message);
-    return gpu;
+    return new Gpu(device, infoOf(device, adapter), true, options);
   }
 
-  /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
+  /**
+   * The app's own device, shared. It is never destroyed here, and its event handlers stay the app's.
+   * @throws {MlpError} `bad-option` for what is no device, such as a promise of one
+   */
   static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
+    if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
+      throw new MlpError(
+        'bad-option',
+        `Gpu.from: device is ${Object.prototype.toString.call(device)}; it must be a GPUDevice, as await adapter.requestDevice() gives.`,
+      );
+    }
     return new Gpu(device, infoOf(device), false, options);
   }
 
