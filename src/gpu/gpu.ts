@@ -42,6 +42,11 @@ export interface GpuInfo extends DeviceInfo {
 /** The cause of a device's going away. */
 export type GpuLoss = DeviceLoss;
 
+/** What a build takes besides buffers, of which the pool knows: the cancellations of what it has put off. */
+interface Taken {
+  readonly deferred: (() => void)[];
+}
+
 /** A WebGPU device, with the memory and the compiled kernels on it. */
 export class Gpu implements Device, Binder {
   readonly device: GPUDevice;
@@ -57,7 +62,8 @@ export class Gpu implements Device, Binder {
   readonly #faults: Faults;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
-  #unused: Binder['unused'] | undefined;
+  /** The build that is going on. */
+  #taken: Taken | undefined;
 
   private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
@@ -66,7 +72,7 @@ export class Gpu implements Device, Binder {
     this.#owned = owned;
     this.pipelines = new PipelineCache(device);
     this.#pool = new BufferPool(device);
-    this.#faults = new Faults(device, owned, () => this.memory.usedBytes);
+    this.#faults = new Faults(device, owned, this.#pool);
     this.queue = new Queue(device, this.#faults);
     this.lost = this.#faults.lost;
   }
@@ -99,12 +105,18 @@ export class Gpu implements Device, Binder {
     return this.#pool.report;
   }
 
-  /** Compiles and queues kernel calls, in order. Nothing is waited for. @throws {MlpError} `per-step` for a call of a plan's step */
+  /**
+   * Compiles and queues kernel calls, in order. Nothing is waited for.
+   * @throws {MlpError} `per-step` for a call of a plan's step, `bad-dispatch` for one that leaves out what its shader declares
+   */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
     const { commands, uniforms } = bindAll(this, dispatches);
-    this.submit('run', (pass) => encode(pass, commands));
-    this.free(uniforms);
+    try {
+      this.submit('run', (pass) => encode(pass, commands));
+    } finally {
+      this.free(uniforms);
+    }
   }
 
   /** The memory of a tensor as a GPUBuffer, for an app's own commands; the tensor begins at `byteOffset`. */
@@ -133,8 +145,6 @@ export class Gpu implements Device, Binder {
     if (this.#faults.destroyed) return;
     this.#faults.destroyed = true;
     this.#pool.destroy();
-    this.#unused?.read.destroy();
-    this.#unused?.read_write.destroy();
     if (this.#owned) this.device.destroy();
   }
 
@@ -153,19 +163,50 @@ export class Gpu implements Device, Binder {
   }
 
   /** @internal */
-  guarded<T>(what: string, build: () => T): Promise<T> {
-    return this.#faults.guarded(what, build);
+  async guarded<T>(what: string, build: () => T): Promise<T> {
+    const taken: Taken = { deferred: [] };
+    try {
+      return await this.#faults.guarded(what, () => this.#within(taken, build));
+    } catch (error) {
+      this.#giveBack(taken);
+      throw error;
+    }
   }
 
   /** @internal */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.check();
-    return this.#faults.guard(what, build);
+    const taken: Taken = { deferred: [] };
+    try {
+      return this.#faults.guard(what, () => this.#within(taken, build));
+    } catch (error) {
+      this.#giveBack(taken);
+      throw error;
+    }
   }
 
   /** @internal */
   defer(work: () => void): () => void {
-    return this.queue.defer(work);
+    const cancel = this.queue.defer(work);
+    this.#taken?.deferred.push(cancel);
+    return cancel;
+  }
+
+  /** Runs a build, and notes what it takes. */
+  #within<T>(taken: Taken, build: () => T): T {
+    const outer = this.#taken;
+    this.#taken = taken;
+    try {
+      return build();
+    } finally {
+      this.#taken = outer;
+    }
+  }
+
+  /** Frees what a build that failed has allocated, and cancels what it has put off. */
+  #giveBack(taken: Taken): void {
+    this.#pool.discardAll(taken);
+    for (const cancel of taken.deferred) cancel();
   }
 
   /** @internal */
@@ -205,18 +246,13 @@ export class Gpu implements Device, Binder {
 
   /** @internal */
   get unused(): Binder['unused'] {
-    const usage = GPUBufferUsage.STORAGE;
-    this.#unused ??= {
-      read: this.device.createBuffer({ label: 'unused (read)', size: 256, usage }),
-      read_write: this.device.createBuffer({ label: 'unused (read_write)', size: 1024, usage }),
-    };
-    return this.#unused;
+    return this.#pool.unused;
   }
 
   /** @internal */
   allocate(byteLength: number, label: string, use: BufferUse = 'storage'): GPUBuffer {
     if (use === 'storage') this.check();
-    return this.#pool.acquire(byteLength, use, label);
+    return this.#pool.acquire(byteLength, use, label, this.#taken);
   }
 
   /** @internal */

@@ -66,7 +66,7 @@ async function fastest(
   }
   // No plan replays it here: of a step that each replay has, any will do.
   const uniforms = Object.fromEntries(
-    Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? NO_STEP : values]),
+    Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? anyStep(dispatch) : values]),
   );
   const measured: Contender[] = [];
   const bound: DeviceBuffer[] = [];
@@ -74,7 +74,7 @@ async function fastest(
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
-      const copy = { ...dispatch, buffers, uniforms };
+      const copy = { ...dispatch, buffers: { ...dispatch.buffers, ...buffers }, uniforms };
       const { commands, uniforms: numbers } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
       bound.push(numbers);
       await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
@@ -105,4 +105,10 @@ async function fastest(
   const rival = others.sort((a, b) => a.best - b.best)[0];
   if (rule === undefined || rival === undefined) return undefined;
   return rival.best < MARGIN * rule.best ? rival.program : rule.program;
+}
+
+/** A step with a number for every field, an optimizer's own too. */
+function anyStep({ programs }: Dispatch): Readonly<Record<string, number>> {
+  const own = programs.flatMap(({ shader }) => Object.keys(shader.uniforms.step?.fields ?? {}));
+  return { ...Object.fromEntries(own.map((field) => [field, 0])), ...NO_STEP };
 }
