@@ -1,23 +1,11 @@
-import type uPlot from 'uplot';
 import { create } from './element.ts';
 import * as format from './format.ts';
 import { type Point, thinned } from './history.ts';
-import type { Plot } from './plot.ts';
+import type { Kind, Plot } from './plot.ts';
 
 type Range = [number, number];
 /** The level of a chart's heading, which depends on what stands above it. */
 type Heading = 'h2' | 'h3';
-
-/** One of the two charts: which values it draws, and how it writes them. */
-export interface Kind {
-  readonly title: string;
-  readonly batch: (point: Point) => number;
-  readonly train: (point: Point) => number;
-  readonly test: (point: Point) => number | undefined;
-  readonly write: (value: number) => string;
-  readonly scale: uPlot.Scale;
-  readonly ticks: (low: number, high: number) => number[];
-}
 
 const DECADES = [0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000];
 const LOSS_TICKS = DECADES.flatMap((decade) => [decade, 2 * decade, 5 * decade]);

@@ -1,8 +1,18 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { Kind } from './curves.ts';
 import * as format from './format.ts';
 import type { Point } from './history.ts';
+
+/** One of the two charts: which values it draws, and how it writes them. */
+export interface Kind {
+  readonly title: string;
+  readonly batch: (point: Point) => number;
+  readonly train: (point: Point) => number;
+  readonly test: (point: Point) => number | undefined;
+  readonly write: (value: number) => string;
+  readonly scale: uPlot.Scale;
+  readonly ticks: (low: number, high: number) => number[];
+}
 
 type Range = [number, number];
 

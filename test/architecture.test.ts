@@ -63,6 +63,25 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
+test('no file of src imports itself by a detour, not even a type', () => {
+  const targets = new Map(
+    sources.map((file) => [
+      file,
+      importsOf(file).map((name) => posix.join(dirname(file), name).replace(/\.js$/, '.ts')),
+    ]),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (done.has(file) || path.includes(file)) return;
+    for (const target of targets.get(file) ?? []) walk(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of sources) walk(file, []);
+  expect(circles).toEqual([]);
+});
+
 test.each(sources.filter((file) => roomOf(file) !== 'gpu'))('src/%s names no WebGPU type', (file) => {
   const code = textOf(`src/${file}`).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
   expect(code.match(/\bGPU[A-Z]\w*|\bnavigator\b/g) ?? []).toEqual([]);

@@ -1,12 +1,6 @@
-import type { Contender, Peer, Workload } from '../case.js';
+import type { Peer, Workload } from '../case.js';
 import { JAX_DEVICES, jaxName, TENSORFLOW_BACKENDS, tensorFlowName } from './names.js';
-import { type Task, taskOf } from './task.js';
-
-/** A peer's contender also hands out what its last run has computed, so that a test can tell that it is right. */
-export interface PeerContender extends Contender {
-  /** C of a product, the loss of the last step, or the probabilities of a prediction. */
-  result(): Promise<Float32Array>;
-}
+import { type PeerContender, type Task, taskOf } from './task.js';
 
 interface CheckedPeer extends Peer {
   prepare(workload: Workload): Promise<PeerContender>;

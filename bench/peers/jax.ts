@@ -12,7 +12,7 @@ import {
   tree,
   valueAndGrad,
 } from '@jax-js/jax';
-import type { PeerContender } from './index.js';
+import type { PeerContender } from './task.js';
 import { LEARNING_RATE, MOMENTUM, type NetworkTask, type Operand, type ProductTask, type Task } from './task.js';
 
 type JaxDevice = Extract<Device, 'webgpu' | 'wasm'>;

@@ -1,5 +1,11 @@
 import { Random } from '../../src/base/random.js';
-import type { Workload } from '../case.js';
+import type { Contender, Workload } from '../case.js';
+
+/** A peer's contender also hands out what its last run has computed, so that a test can tell that it is right. */
+export interface PeerContender extends Contender {
+  /** C of a product, the loss of the last step, or the probabilities of a prediction. */
+  result(): Promise<Float32Array>;
+}
 
 /** A matrix on the host, row-major. */
 export interface Operand {

@@ -5,7 +5,7 @@ import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.
 import threadedWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients'; // behind the core, whose flags it reads
-import type { PeerContender } from './index.js';
+import type { PeerContender } from './task.js';
 import { LEARNING_RATE, MOMENTUM, type NetworkTask, type Operand, type ProductTask, type Task } from './task.js';
 
 interface Layer {

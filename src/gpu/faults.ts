@@ -1,5 +1,6 @@
 import { DeviceLostError, DisposedError, MlpError } from '../base/errors.js';
 import type { DeviceLoss, Guarded } from '../plan/device.js';
+import type { BufferPool } from './pool.js';
 
 /** Milliseconds after a failed call in which a loss may still become known. */
 const LOSS_PATIENCE_MS = 500;
@@ -10,18 +11,18 @@ export class Faults {
   readonly lost: Promise<DeviceLoss>;
   destroyed = false;
   readonly #device: GPUDevice;
-  readonly #usedBytes: () => number;
+  readonly #pool: Pick<BufferPool, 'report' | 'distrust'>;
   #loss: DeviceLoss | undefined;
   /** An error that nobody guarded, and nobody has been told of yet. */
   #unreported: MlpError | undefined;
 
   /**
    * @param owned true if uncaptured errors are this library's: on an app's own device they are the app's
-   * @param usedBytes for messages
+   * @param pool has bytes in use for messages, and after running out of memory maybe invalid buffers
    */
-  constructor(device: GPUDevice, owned: boolean, usedBytes: () => number) {
+  constructor(device: GPUDevice, owned: boolean, pool: Pick<BufferPool, 'report' | 'distrust'>) {
     this.#device = device;
-    this.#usedBytes = usedBytes;
+    this.#pool = pool;
     this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = { reason: reason === 'destroyed' ? 'destroyed' : 'unknown', message };
       return this.#loss;
@@ -33,13 +34,17 @@ export class Faults {
     }
   }
 
-  /** The cause of the loss, once it is known. */
-  get loss(): DeviceLoss | undefined {
-    return this.#loss;
-  }
-
   /** @throws {DisposedError|DeviceLostError} if the device is gone; {MlpError} once for an error that nobody has been told of */
   check(): void {
+    this.#checkThere();
+    const unreported = this.#unreported;
+    // Told once, it is over: the device works on.
+    this.#unreported = undefined;
+    if (unreported !== undefined) throw unreported;
+  }
+
+  /** @throws {DisposedError|DeviceLostError} if the device is gone */
+  #checkThere(): void {
     if (this.destroyed) throw new DisposedError('This Gpu has been destroyed. Make a new one with Gpu.request().');
     if (this.#loss !== undefined) {
       const { reason, message } = this.#loss;
@@ -48,20 +53,19 @@ export class Faults {
         reason,
       );
     }
-    const unreported = this.#unreported;
-    // Told once, it is over: the device works on.
-    this.#unreported = undefined;
-    if (unreported !== undefined) throw unreported;
   }
 
   /** Runs `build` within error scopes of its own. @throws what `build` throws */
   guard<T>(what: string, build: () => T): Guarded<T> {
+    const { usedBytes } = this.#pool.report;
+    let asked = 0;
     this.#device.pushErrorScope('validation');
     this.#device.pushErrorScope('out-of-memory');
     let scopes: Promise<readonly [GPUError | null, GPUError | null]>;
     let value: T;
     try {
       value = build();
+      asked = this.#pool.report.usedBytes - usedBytes;
     } finally {
       // Scopes are a stack for the whole device: both are popped before anything else can push.
       scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
@@ -70,7 +74,9 @@ export class Faults {
     const fault = scopes.then(
       ([memory, validation]) => {
         const error = memory ?? validation;
-        return error === null ? undefined : this.#asMlpError(what, error);
+        return error === null
+          ? undefined
+          : this.#asMlpError(what, error, `: ${asked} bytes were asked for, and ${usedBytes}`);
       },
       (cause: unknown) => this.explain(what, cause).catch((error: Error) => error),
     );
@@ -90,8 +96,10 @@ export class Faults {
   /** Says in this library's terms why a WebGPU promise was rejected. @throws {DeviceLostError|DisposedError|MlpError} always */
   async explain(what: string, cause: unknown): Promise<never> {
     await this.lossIsKnown();
+    this.#checkThere();
+    if (cause instanceof MlpError) throw cause;
     this.check();
-    throw cause instanceof MlpError ? cause : new MlpError('gpu', `${what} failed: ${String(cause)}`, { cause });
+    throw new MlpError('gpu', `${what} failed: ${String(cause)}`, { cause });
   }
 
   /** Waits a little: `lost` may settle after the calls that the loss has made fail. */
@@ -104,15 +112,20 @@ export class Faults {
     clearTimeout(timer);
   }
 
-  #asMlpError(what: string, error: GPUError): MlpError {
+  /** @param sizes ends with the bytes that are in use */
+  #asMlpError(what: string, error: GPUError, sizes = `; ${this.#pool.report.usedBytes} bytes`): MlpError {
     const where = what === '' ? '' : `${what}: `;
     if (typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError) {
+      this.#pool.distrust();
       return new MlpError(
         'out-of-memory',
-        `${where}The GPU is out of memory; ${this.#usedBytes()} bytes are in use here. Use a smaller batch, or dispose of something. ${error.message}`,
+        `${where}The GPU is out of memory${sizes} are in use here. Use a smaller batch, or dispose of something. ${error.message}`,
       );
     }
-    const bug = what === '' ? 'WebGPU refused a call of this library, which is a bug in it: ' : '';
+    const bug =
+      what === ''
+        ? 'WebGPU refused a call, which is a bug in this library unless a shader or a buffer is your own: '
+        : '';
     return new MlpError('validation', `${where}${bug}${error.message}`);
   }
 }

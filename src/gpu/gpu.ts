@@ -1,3 +1,4 @@
+import { MlpError } from '../base/errors.js';
 import type { Device, DeviceInfo, DeviceLoss, Guarded, Replay } from '../plan/device.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
 import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../plan/memory.js';
@@ -9,37 +10,17 @@ import { BufferPool } from './pool.js';
 import type { Profile } from './profile.js';
 import { Queue } from './queue.js';
 import { asGpuBuffer, type Binder, bindAll, encode, GpuReplay, type Pass } from './replay.js';
-import { infoOf, refused, requestDevice } from './request.js';
-import type { Tuning, TuningStorage } from './tuning-cache.js';
+import { type GpuInfo, type GpuOptions, infoOf, requestDevice } from './request.js';
 
-/** Options of `Gpu.request`. */
-export interface GpuOptions {
-  readonly powerPreference?: GPUPowerPreference;
-  /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`; no other is taken then. */
-  readonly adapter?: GPUAdapter;
-  /** Device features that must be there; `timestamp-query` and `subgroups` are taken where they are. */
-  readonly features?: readonly GPUFeatureName[];
-  readonly label?: string;
-  /**
-   * Whether a plan measures which variant of a kernel is the fastest here: `off` (by default) goes by rules, `auto` takes
-   * up to a second for each plan, `full` as long as it takes. Other variants round otherwise, so other bits.
-   */
-  readonly tuning?: Tuning;
-  /** Where such choices are kept for the next visit, such as `localStorage`. */
-  readonly tuningStorage?: TuningStorage;
-}
-
-/** The adapter, as far as a browser tells. Strings are empty where it does not. */
-export interface GpuInfo extends DeviceInfo {
-  readonly architecture: string;
-  readonly description: string;
-  /** True for an adapter that runs on a CPU: right, and slow. */
-  readonly software: boolean;
-  readonly limits: GPUSupportedLimits;
-}
+export type { GpuInfo, GpuOptions } from './request.js';
 
 /** The cause of a device's going away. */
 export type GpuLoss = DeviceLoss;
+
+/** What a build takes besides buffers, of which the pool knows: the cancellations of what it has put off. */
+interface Taken {
+  readonly deferred: (() => void)[];
+}
 
 /** A WebGPU device, with the memory and the compiled kernels on it. */
 export class Gpu implements Device, Binder {
@@ -56,7 +37,8 @@ export class Gpu implements Device, Binder {
   readonly #faults: Faults;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
-  #unused: Binder['unused'] | undefined;
+  /** The build that is going on. */
+  #taken: Taken | undefined;
 
   private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
@@ -65,7 +47,7 @@ export class Gpu implements Device, Binder {
     this.#owned = owned;
     this.#pool = new BufferPool(device);
     this.pipelines = new PipelineCache(device, info.software);
-    this.#faults = new Faults(device, owned, () => this.memory.usedBytes);
+    this.#faults = new Faults(device, owned, this.#pool);
     this.queue = new Queue(device, this.#faults);
     this.lost = this.#faults.lost;
   }
@@ -76,16 +58,20 @@ export class Gpu implements Device, Binder {
    */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
     const { device, adapter } = await requestDevice(options);
-    const gpu = new Gpu(device, infoOf(device, adapter), true, options);
-    // A device may be born lost: give `lost` its turn before anybody builds on it.
-    await Promise.race([gpu.lost, Promise.resolve()]);
-    const { loss } = gpu.#faults;
-    if (loss !== undefined) throw refused(loss.message);
-    return gpu;
+    return new Gpu(device, infoOf(device, adapter), true, options);
   }
 
-  /** The app's own device, shared. It is never destroyed here, and its event handlers stay the app's. */
+  /**
+   * The app's own device, shared. It is never destroyed here, and its event handlers stay the app's.
+   * @throws {MlpError} `bad-option` for what is no device, such as a promise of one
+   */
   static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
+    if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
+      throw new MlpError(
+        'bad-option',
+        `Gpu.from: device is ${Object.prototype.toString.call(device)}; it must be a GPUDevice, as await adapter.requestDevice() gives.`,
+      );
+    }
     return new Gpu(device, infoOf(device), false, options);
   }
 
@@ -94,12 +80,18 @@ export class Gpu implements Device, Binder {
     return this.#pool.report;
   }
 
-  /** Compiles and queues kernel calls, in order. Nothing is waited for. @throws {MlpError} `per-step` for a call of a plan's step */
+  /**
+   * Compiles and queues kernel calls, in order. Nothing is waited for.
+   * @throws {MlpError} `per-step` for a call of a plan's step, `bad-dispatch` for one that leaves out what its shader declares
+   */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
     const { commands, uniforms } = bindAll(this, dispatches);
-    this.submit('run', (pass) => encode(pass, commands));
-    this.free(uniforms);
+    try {
+      this.submit('run', (pass) => encode(pass, commands));
+    } finally {
+      this.free(uniforms);
+    }
   }
 
   /** The memory of a tensor as a GPUBuffer, for an app's own commands; the tensor begins at `byteOffset`. */
@@ -128,8 +120,6 @@ export class Gpu implements Device, Binder {
     if (this.#faults.destroyed) return;
     this.#faults.destroyed = true;
     this.#pool.destroy();
-    this.#unused?.read.destroy();
-    this.#unused?.read_write.destroy();
     if (this.#owned) this.device.destroy();
   }
 
@@ -148,19 +138,50 @@ export class Gpu implements Device, Binder {
   }
 
   /** @internal */
-  guarded<T>(what: string, build: () => T): Promise<T> {
-    return this.#faults.guarded(what, build);
+  async guarded<T>(what: string, build: () => T): Promise<T> {
+    const taken: Taken = { deferred: [] };
+    try {
+      return await this.#faults.guarded(what, () => this.#within(taken, build));
+    } catch (error) {
+      this.#giveBack(taken);
+      throw error;
+    }
   }
 
   /** @internal */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.check();
-    return this.#faults.guard(what, build);
+    const taken: Taken = { deferred: [] };
+    try {
+      return this.#faults.guard(what, () => this.#within(taken, build));
+    } catch (error) {
+      this.#giveBack(taken);
+      throw error;
+    }
   }
 
   /** @internal */
   defer(work: () => void): () => void {
-    return this.queue.defer(work);
+    const cancel = this.queue.defer(work);
+    this.#taken?.deferred.push(cancel);
+    return cancel;
+  }
+
+  /** Runs a build, and notes what it takes. */
+  #within<T>(taken: Taken, build: () => T): T {
+    const outer = this.#taken;
+    this.#taken = taken;
+    try {
+      return build();
+    } finally {
+      this.#taken = outer;
+    }
+  }
+
+  /** Frees what a build that failed has allocated, and cancels what it has put off. */
+  #giveBack(taken: Taken): void {
+    this.#pool.discardAll(taken);
+    for (const cancel of taken.deferred) cancel();
   }
 
   /** @internal */
@@ -200,18 +221,13 @@ export class Gpu implements Device, Binder {
 
   /** @internal */
   get unused(): Binder['unused'] {
-    const usage = GPUBufferUsage.STORAGE;
-    this.#unused ??= {
-      read: this.device.createBuffer({ label: 'unused (read)', size: 256, usage }),
-      read_write: this.device.createBuffer({ label: 'unused (read_write)', size: 1024, usage }),
-    };
-    return this.#unused;
+    return this.#pool.unused;
   }
 
   /** @internal */
   allocate(byteLength: number, label: string, use: BufferUse = 'storage'): GPUBuffer {
     if (use === 'storage') this.check();
-    return this.#pool.acquire(byteLength, use, label);
+    return this.#pool.acquire(byteLength, use, label, this.#taken);
   }
 
   /** @internal */

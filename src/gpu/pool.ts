@@ -9,6 +9,12 @@ const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
     staging: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
   })[use];
 
+/** The circumstances in which a buffer was acquired. */
+interface Use {
+  readonly generation: number;
+  readonly build: object | undefined;
+}
+
 /**
  * GPUBuffers by size and usage, every byte accounted for.
  *
@@ -19,7 +25,10 @@ const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #idle: Map<string, GPUBuffer[]> = new Map<string, GPUBuffer[]>();
-  readonly #used: Set<GPUBuffer> = new Set<GPUBuffer>();
+  readonly #used: Map<GPUBuffer, Use> = new Map<GPUBuffer, Use>();
+  /** Grows whenever the device runs out of memory: buffers from before may be invalid. */
+  #generation = 0;
+  #unused: { readonly read: GPUBuffer; readonly read_write: GPUBuffer } | undefined;
   #usedBytes = 0;
   #pooledBytes = 0;
 
@@ -38,11 +47,16 @@ export class BufferPool {
     };
   }
 
-  /** A buffer. @throws {LimitError} if the device allows none as large, before anything is allocated */
-  acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string): GPUBuffer {
+  /**
+   * A buffer.
+   * @param build by which `discardAll` finds it
+   * @throws {LimitError} if the device allows none as large, before anything is allocated
+   */
+  acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string, build?: object): GPUBuffer {
     const usage = typeof use === 'number' ? use : usageOf(use);
     const size = Math.ceil(byteLength / 16) * 16;
     this.#checkLimits(size, usage, label);
+    const generation = this.#generation;
     let buffer = this.#idle.get(key(size, usage))?.pop();
     if (buffer === undefined) {
       buffer = this.#device.createBuffer({ label, size, usage });
@@ -55,13 +69,27 @@ export class BufferPool {
         this.#device.queue.submit([encoder.finish()]);
       }
     }
-    this.#used.add(buffer);
+    this.#used.set(buffer, { generation, build });
     this.#usedBytes += size;
     return buffer;
   }
 
+  /** Small buffers for bindings that a program leaves unused; they are in no account. */
+  get unused(): { readonly read: GPUBuffer; readonly read_write: GPUBuffer } {
+    if (this.#unused !== undefined) return this.#unused;
+    const generation = this.#generation;
+    const usage = GPUBufferUsage.STORAGE;
+    const unused = {
+      read: this.#device.createBuffer({ label: 'unused (read)', size: 256, usage }),
+      read_write: this.#device.createBuffer({ label: 'unused (read_write)', size: 1024, usage }),
+    };
+    if (generation === this.#generation) this.#unused = unused;
+    return unused;
+  }
+
   /** Takes a buffer back. Work that is queued on it still runs. */
   release(buffer: GPUBuffer): void {
+    if (this.#used.get(buffer)?.generation !== this.#generation) this.discard(buffer);
     if (!this.#used.delete(buffer)) return;
     this.#usedBytes -= buffer.size;
     const idle = this.#idle.get(key(buffer.size, buffer.usage)) ?? [];
@@ -78,16 +106,31 @@ export class BufferPool {
     buffer.destroy();
   }
 
+  /** Frees every buffer that a build still uses. */
+  discardAll(build: object): void {
+    for (const [buffer, use] of this.#used) if (use.build === build) this.discard(buffer);
+  }
+
+  /** Lets go of every buffer, those in use when they are released: the device ran out of memory, and nothing says for which. */
+  distrust(): void {
+    this.#generation += 1;
+    this.#trim(0);
+    // Plans that are bound to the old ones keep them.
+    this.#unused = undefined;
+  }
+
   destroy(): void {
-    for (const buffer of this.#used) buffer.destroy();
+    for (const buffer of this.#used.keys()) buffer.destroy();
     this.#used.clear();
     this.#usedBytes = 0;
     this.#trim();
+    this.#unused?.read.destroy();
+    this.#unused?.read_write.destroy();
   }
 
-  #trim(): void {
+  #trim(most: number = this.#usedBytes): void {
     for (const [name, buffers] of this.#idle) {
-      while (this.#pooledBytes > this.#usedBytes) {
+      while (this.#pooledBytes > most) {
         const buffer = buffers.shift();
         if (buffer === undefined) break;
         this.#pooledBytes -= buffer.size;

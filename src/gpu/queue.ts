@@ -72,7 +72,7 @@ export class Queue {
   async readStaging(staging: DeviceBuffer, byteLength: number, awaited = false): Promise<ArrayBuffer> {
     const buffer = asGpuBuffer(staging);
     const mapped = buffer.mapAsync(GPUMapMode.READ, 0, byteLength);
-    void wake(this.#device.queue, mapped, awaited);
+    wake(this.#device.queue, mapped, awaited);
     await mapped.catch((cause: unknown) => this.#faults.explain('Reading from the GPU', cause));
     const bytes = buffer.getMappedRange(0, byteLength).slice(0);
     buffer.unmap();
@@ -82,7 +82,7 @@ export class Queue {
   /** Resolves when everything queued so far has run, or never will. */
   async idle(): Promise<void> {
     const done = this.#device.queue.onSubmittedWorkDone();
-    void wake(this.#device.queue, done, false);
+    wake(this.#device.queue, done, false);
     // On a device that is destroyed this resolves; when the GPU process has died it rejects.
     await done.catch(() => this.#faults.lossIsKnown());
   }

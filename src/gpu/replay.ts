@@ -1,5 +1,5 @@
 import { LimitError, MlpError, ShapeError } from '../base/errors.js';
-import type { Replay } from '../plan/device.js';
+import type { Guarded, Replay } from '../plan/device.js';
 import { type AdapterTraits, choose, type Dispatch, PER_STEP, type Program } from '../plan/dispatch.js';
 import type { BufferCopy, DeviceBuffer } from '../plan/memory.js';
 import type { Shader } from '../plan/shader.js';
@@ -44,26 +44,75 @@ interface PackedUniforms {
 /** A buffer of this device. The pool makes no others, and an app's own are tested where they come in. */
 export const asGpuBuffer = (buffer: DeviceBuffer): GPUBuffer => buffer as GPUBuffer;
 
+/** A dispatch, and the program that is chosen for it. */
+interface Chosen {
+  readonly dispatch: Dispatch;
+  readonly program: Program;
+}
+
+/**
+ * Checks that a program finds everything that its shader declares, for WebGPU would let it read zeros.
+ * @param perStep true if there are per-step records
+ * @throws {MlpError} `per-step` for a dispatch that asks for records where there are none; `bad-dispatch` for one that leaves
+ * something out
+ */
+function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
+  const { label, uniforms, buffers } = dispatch;
+  const { shader, unused } = program;
+  const refused = (what: string): MlpError =>
+    new MlpError('bad-dispatch', `${label}: ${what} The shader "${shader.name}" declares it.`);
+  for (const [name, { fields }] of Object.entries(shader.uniforms)) {
+    const values = uniforms[name];
+    if (values === undefined) throw refused(`uniforms has no "${name}".`);
+    if (values === PER_STEP) {
+      if (perStep && name === 'step') continue;
+      const where = name === 'step' ? 'nothing replays it here' : `only the uniform "step" has such records`;
+      throw new MlpError(
+        'per-step',
+        `${label}: its ${name} is PER_STEP, which a plan fills in at each replay, but ${where}. Pass { ${Object.keys(fields).join(', ')} }.`,
+      );
+    }
+    const missing = Object.keys(fields).find((field) => typeof values[field] !== 'number');
+    if (missing !== undefined) {
+      throw refused(`uniforms.${name} has ${missing} = ${String(values[missing])}; it must be a number.`);
+    }
+  }
+  for (const name of Object.keys(shader.buffers)) {
+    if (buffers[name] !== undefined || unused.includes(name)) continue;
+    // A binding that is undefined by name may be one that the overrides leave unused; nothing tells which do.
+    if (name in buffers && Object.keys(shader.overrides).length > 0) continue;
+    throw refused(`buffers has no tensor for "${name}".`);
+  }
+}
+
+/** @throws {LimitError} if the grid has more workgroups in a dimension than the device allows */
+function checkGrid({ dispatch, program }: Chosen, most: number): void {
+  if (Math.max(...program.workgroups) > most) {
+    throw new LimitError(
+      `${dispatch.label} needs ${program.workgroups.join(' × ')} workgroups, but this GPU allows ${most} in a dimension (maxComputeWorkgroupsPerDimension). Use a smaller batch.`,
+    );
+  }
+}
+
 /** Uploads every fixed uniform of the dispatches, each at a place where a binding may begin. */
-function uploadUniforms(binder: Binder, dispatches: readonly Dispatch[]): PackedUniforms {
+function uploadUniforms(binder: Binder, chosen: readonly Chosen[]): PackedUniforms {
   const offsets: Record<string, number>[] = [];
-  const blocks: { offset: number; shader: Shader; name: string; values: Readonly<Record<string, number>> }[] = [];
+  const blocks: { offset: number; fields: Shader['uniforms'][string]['fields']; values: Record<string, number> }[] = [];
   let end = 0;
-  for (const { uniforms, programs } of dispatches) {
+  for (const { dispatch, program } of chosen) {
     const places: Record<string, number> = {};
-    const shader = programs[0]?.shader;
-    for (const [name, values] of Object.entries(uniforms)) {
-      if (values === PER_STEP || shader === undefined) continue;
+    for (const [name, { size, fields }] of Object.entries(program.shader.uniforms)) {
+      const values = dispatch.uniforms[name];
+      if (values === undefined || values === PER_STEP) continue;
       places[name] = end;
-      blocks.push({ offset: end, shader, name, values });
-      end += Math.ceil((shader.uniforms[name]?.size ?? 0) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+      blocks.push({ offset: end, fields, values });
+      end += Math.ceil(size / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
     }
     offsets.push(places);
   }
   const view = new DataView(new ArrayBuffer(Math.max(end, 16)));
-  for (const { offset, shader, name, values } of blocks) {
-    const fields = Object.entries(shader.uniforms[name]?.fields ?? {});
-    for (const [number, [field, type]] of fields.entries()) {
+  for (const { offset, fields, values } of blocks) {
+    for (const [number, [field, type]] of Object.entries(fields).entries()) {
       const value = values[field] ?? 0;
       if (type === 'f32') view.setFloat32(offset + 4 * number, value, true);
       else view.setUint32(offset + 4 * number, value, true);
@@ -84,27 +133,28 @@ interface BoundCommands {
  * Binds dispatches to run with the programs that are chosen for them, or else the adapter's own choice.
  * @param stepBuffer the per-step records, for dispatches that ask for them
  * @throws {LimitError} if a grid has more workgroups in a dimension than the device allows
- * @throws {MlpError} `per-step` for a dispatch that asks for records where there are none; nothing is left behind
+ * @throws {MlpError} `per-step` for a dispatch that asks for records where there are none, `bad-dispatch` for one that leaves out
+ * something that its program's shader declares; nothing is left behind
  */
 export function bindAll(
   binder: Binder,
   dispatches: readonly Dispatch[],
   stepBuffer?: DeviceBuffer,
-  chosen?: ReadonlyMap<Dispatch, Program>,
+  programs?: ReadonlyMap<Dispatch, Program>,
 ): BoundCommands {
-  for (const { label, uniforms } of dispatches) {
-    if (stepBuffer !== undefined || !Object.values(uniforms).includes(PER_STEP)) continue;
-    throw new MlpError(
-      'per-step',
-      `${label}: its step is PER_STEP, which a plan fills in at each replay, but nothing replays it here. Pass { first, rows, index, learning_rate }.`,
-    );
+  const chosen = dispatches.map((dispatch) => ({
+    dispatch,
+    program: programs?.get(dispatch) ?? choose(dispatch, binder.info),
+  }));
+  for (const one of chosen) {
+    checkComplete(one, stepBuffer !== undefined);
+    checkGrid(one, binder.device.limits.maxComputeWorkgroupsPerDimension);
   }
-  const { buffer, offsets } = uploadUniforms(binder, dispatches);
+  const { buffer, offsets } = uploadUniforms(binder, chosen);
   try {
-    const commands = dispatches.map((dispatch, index) => {
-      const program = chosen?.get(dispatch) ?? choose(dispatch, binder.info);
-      return bind(binder, dispatch, program, buffer, offsets[index] ?? {}, stepBuffer);
-    });
+    const commands = chosen.map(({ dispatch, program }, index) =>
+      bind(binder, dispatch, program, buffer, offsets[index] ?? {}, stepBuffer),
+    );
     return { commands, uniforms: buffer };
   } catch (error) {
     binder.free(buffer);
@@ -120,12 +170,6 @@ function bind(
   offsets: Readonly<Record<string, number>>,
   stepBuffer?: DeviceBuffer,
 ): Command {
-  const most = binder.device.limits.maxComputeWorkgroupsPerDimension;
-  if (Math.max(...program.workgroups) > most) {
-    throw new LimitError(
-      `${dispatch.label} needs ${program.workgroups.join(' × ')} workgroups, but this GPU allows ${most} in a dimension (maxComputeWorkgroupsPerDimension). Use a smaller batch.`,
-    );
-  }
   const uniforms: GPUBindGroupEntry[] = [];
   let step: Command['step'] = 'none';
   for (const [name, { binding, size }] of Object.entries(program.shader.uniforms)) {
@@ -210,6 +254,7 @@ interface Submitter {
   readonly pipelines: Pick<PipelineCache, 'load'>;
   submit(label: string, record: (pass: Pass) => void, copies?: readonly BufferCopy[]): void;
   free(buffer: DeviceBuffer): void;
+  guard<T>(what: string, build: () => T): Guarded<T>;
   /** Waits for compilations, and does meanwhile what was put off. @throws {MlpError} in this library's terms */
   compiled(what: string, compilations: readonly Promise<void>[]): Promise<void>;
 }
@@ -242,10 +287,11 @@ export class GpuReplay implements Replay {
   async ready(): Promise<void> {
     const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
     await this.#gpu.pipelines.load();
-    await this.#gpu.compiled(
-      this.#what,
+    // A shader that does not compile is an error twice, of its module and of its pipeline, which is the one that tells.
+    const { value: compilations } = this.#gpu.guard(this.#what, () =>
       [...pipelines].map((pipeline) => pipeline.ready()),
     );
+    await this.#gpu.compiled(this.#what, compilations);
   }
 
   submit(what: string, stepOffsets: readonly number[], copies?: readonly BufferCopy[]): void {

@@ -1,9 +1,10 @@
+import type { Device } from '../plan/device.js';
 import { candidates, type Dispatch, NO_STEP, PER_STEP, type Program } from '../plan/dispatch.js';
 import type { DeviceBuffer } from '../plan/memory.js';
 import { type DType, Tensor, TensorStorage } from '../plan/tensor.js';
-import type { Gpu } from './gpu.js';
-import { bindAll, encode } from './replay.js';
-import { Choices } from './tuning-cache.js';
+import { type Binder, bindAll, encode, type Pass } from './replay.js';
+import type { GpuInfo, GpuOptions } from './request.js';
+import { TuningCache } from './tuning-cache.js';
 
 /** Milliseconds: for all candidates of a plan, compilation included, and for one sample of one of them. */
 const EFFORT = {
@@ -13,7 +14,15 @@ const EFFORT = {
 /** The rules' choice stays unless another takes less than this share of its time: a smaller gain may be chance. */
 const MARGIN = 0.95;
 
-const memories = new WeakMap<Gpu, Choices>();
+/** The parts of a `Gpu` that measuring needs. */
+interface TunedGpu extends Device, Binder {
+  readonly info: GpuInfo;
+  readonly tuning: Pick<GpuOptions, 'tuning' | 'tuningStorage'>;
+  allocate: Device['allocate'];
+  submit(label: string, record: (pass: Pass) => void): void;
+}
+
+const caches = new WeakMap<TunedGpu, TuningCache>();
 
 interface Contender {
   readonly program: Program;
@@ -26,12 +35,12 @@ interface Contender {
  * Decides by measuring which program each dispatch runs with, where several suit the adapter and none is remembered.
  * @throws {DeviceLostError|MlpError}
  */
-export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
+export async function tune(gpu: TunedGpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
   const chosen = new Map<Dispatch, Program>();
   const full = gpu.tuning.tuning === 'full';
   const { budget, sample, rounds } = EFFORT[full ? 'full' : 'auto'];
-  const choices = memories.get(gpu) ?? new Choices(gpu.info, gpu.tuning.tuningStorage);
-  memories.set(gpu, choices);
+  const cache = caches.get(gpu) ?? new TuningCache(gpu.info, gpu.tuning.tuningStorage);
+  caches.set(gpu, cache);
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
     // A software adapter takes longer to compile what was made for GPUs than `auto` has time.
@@ -41,19 +50,19 @@ export async function tune(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<R
       .filter(tried)
       .map(({ later: _, ...program }) => program);
     if (rivals.length < 2) continue;
-    const known = choices.recall(dispatch.label);
+    const known = cache.recall(dispatch.label);
     const remembered = rivals.find(({ variant }) => variant === known);
     const program = remembered ?? (await fastest(gpu, dispatch, rivals, { deadline, sample, rounds }));
     if (program === undefined) continue;
     chosen.set(dispatch, program);
-    if (remembered === undefined) choices.remember(dispatch.label, program.variant);
+    if (remembered === undefined) cache.remember(dispatch.label, program.variant);
   }
   return chosen;
 }
 
 /** The fastest program, on buffers of its own; `undefined` if time was up before there was anything to compare. */
 async function fastest(
-  gpu: Gpu,
+  gpu: TunedGpu,
   dispatch: Dispatch,
   rivals: readonly Program[],
   { deadline, sample, rounds }: { readonly deadline: number; readonly sample: number; readonly rounds: number },
@@ -66,7 +75,7 @@ async function fastest(
   }
   // No plan replays it here: of a step that each replay has, any will do.
   const uniforms = Object.fromEntries(
-    Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? NO_STEP : values]),
+    Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? anyStep(dispatch) : values]),
   );
   const measured: Contender[] = [];
   const bound: DeviceBuffer[] = [];
@@ -74,7 +83,7 @@ async function fastest(
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
-      const copy = { ...dispatch, buffers, uniforms };
+      const copy = { ...dispatch, buffers: { ...dispatch.buffers, ...buffers }, uniforms };
       const { commands, uniforms: numbers } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
       bound.push(numbers);
       await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
@@ -105,4 +114,10 @@ async function fastest(
   const rival = others.sort((a, b) => a.best - b.best)[0];
   if (rule === undefined || rival === undefined) return undefined;
   return rival.best < MARGIN * rule.best ? rival.program : rule.program;
+}
+
+/** A step with a number for every field, an optimizer's own too. */
+function anyStep({ programs }: Dispatch): Readonly<Record<string, number>> {
+  const own = programs.flatMap(({ shader }) => Object.keys(shader.uniforms.step?.fields ?? {}));
+  return { ...Object.fromEntries(own.map((field) => [field, 0])), ...NO_STEP };
 }

@@ -8,7 +8,7 @@ export interface TuningStorage {
 }
 
 /** Which variant was the fastest for what, on one adapter in one browser. */
-export class Choices {
+export class TuningCache {
   readonly #adapter: string;
   readonly #storage: TuningStorage | undefined;
   readonly #known: Map<string, string> = new Map<string, string>();

@@ -1,19 +1,78 @@
-import { type UnavailableReason, WebGpuUnavailableError } from '../base/errors.js';
+import { MlpError, WebGpuUnavailableError } from '../base/errors.js';
 
-/** Why there is no adapter: a reason, or an adapter that does not answer. */
-export type Missing = Exclude<UnavailableReason, 'device-refused'> | 'no-answer';
+// The errors of `Gpu.request`: what a page can tell its user, and what the user can do.
 
-/** What a page can tell its user, and what the user can do. */
-export function unavailable(what: Missing): WebGpuUnavailableError {
-  return new WebGpuUnavailableError(what === 'no-answer' ? 'no-adapter' : what, messages[what]());
-}
-
-const messages: Readonly<Record<Missing, () => string>> = {
-  'insecure-context': () =>
+export const insecureContext = (): MlpError =>
+  new WebGpuUnavailableError(
+    'insecure-context',
     `WebGPU needs a secure page, but this one is ${globalThis.location?.origin}. Use https or localhost.`,
-  'no-webgpu': () =>
+  );
+
+export const noWebGpu = (): MlpError =>
+  new WebGpuUnavailableError(
+    'no-webgpu',
     'This browser has no WebGPU. Chrome and Edge have it from version 113 (Android 121, Linux 144), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
-  'no-adapter': () =>
+  );
+
+const DAWN =
+  'In Node, import { create, globals } from the npm package webgpu (Dawn), call Object.assign(globalThis, globals), pass { adapter: await create([]).requestAdapter() }, and keep the result of create() for as long.';
+
+export const notABrowser = (): MlpError =>
+  new WebGpuUnavailableError('no-webgpu', `This is no browser: there is no navigator.gpu. ${DAWN}`);
+
+export const noGlobals = (): MlpError =>
+  new WebGpuUnavailableError('no-webgpu', `There is an adapter, but WebGPU's globals are missing. ${DAWN}`);
+
+export const noAdapter = (): MlpError =>
+  new WebGpuUnavailableError(
+    'no-adapter',
     'WebGPU found no adapter: the GPU or its driver is not supported, or the page was blocked after GPU crashes. Reload the page; on Linux try chrome --enable-unsafe-webgpu --enable-features=Vulkan.',
-  'no-answer': () => 'The GPU did not answer in 10 s. Reload the page, or restart the browser.',
+  );
+
+export const noAnswer = (): MlpError =>
+  new WebGpuUnavailableError('no-adapter', 'The GPU did not answer in 10 s. Reload the page, or restart the browser.');
+
+/** For a rejected `requestAdapter()`, as for a `powerPreference` that WebGPU does not know. */
+export const askedWrongly = (cause: unknown): MlpError =>
+  new WebGpuUnavailableError('no-adapter', `WebGPU refused to look for an adapter: ${said(cause)}`, { cause });
+
+export const nullAdapter = (): MlpError =>
+  new WebGpuUnavailableError(
+    'no-adapter',
+    'Gpu.request: adapter is null, as requestAdapter() gives where it finds none. Ask for another adapter, or leave the option out.',
+  );
+
+export const notAnAdapter = (given: unknown): MlpError =>
+  new MlpError(
+    'bad-option',
+    `Gpu.request: adapter is ${kindOf(given)}; it must be a GPUAdapter, as await navigator.gpu.requestAdapter() gives.`,
+  );
+
+export const lacks = (lacking: readonly string[], has: Iterable<string>): MlpError =>
+  new WebGpuUnavailableError(
+    'device-refused',
+    `Gpu.request: the adapter has no ${lacking.join(' and no ')}; it has ${[...has].sort().join(', ')}. Leave out of features what the app can do without.`,
+  );
+
+export const refused = (cause: unknown): MlpError =>
+  new WebGpuUnavailableError(
+    'device-refused',
+    `The adapter refused a device: ${said(cause)} Reload the page, or restart the browser.`,
+    { cause },
+  );
+
+export const refusedByOwn = (cause: unknown): MlpError =>
+  new WebGpuUnavailableError(
+    'device-refused',
+    `Gpu.request: the adapter refused a device: ${said(cause)} An adapter gives one device: pass a fresh one, or share the device with Gpu.from().`,
+    { cause },
+  );
+
+/** A cause as a sentence. */
+const said = (cause: unknown): string => {
+  const text = String(cause).trim();
+  return text.endsWith('.') ? text : `${text}.`;
 };
+
+/** The class of a value, such as [object Promise]. */
+const kindOf = (value: unknown): string => Object.prototype.toString.call(value);

@@ -21,7 +21,7 @@ const FIREFOX_MS = { first: 0.5, factor: 1.5, most: 16 } as const;
 const isFirefox = (): boolean => typeof navigator !== 'undefined' && navigator.userAgent.includes('Firefox/');
 
 /** Milliseconds before each nudge. @param awaited true if a caller waits for this work and nothing else */
-function* delays(awaited: boolean, firefox: boolean): Generator<number> {
+function* delays(awaited: boolean, firefox: boolean): Generator<number, void> {
   if (!firefox) {
     if (awaited) yield* CHROME_MS;
     return;
@@ -31,24 +31,27 @@ function* delays(awaited: boolean, firefox: boolean): Generator<number> {
 }
 
 /**
- * Sends empty submits while the work is not done, as far as this browser needs them.
+ * Sends empty submits until the work is done, as far as this browser needs them.
  * @param work settles when the queue's work is done
  * @param awaited true if a caller waits for this work and nothing else
  */
-export async function wake(
+export function wake(
   queue: Pick<GPUQueue, 'submit'>,
   work: Promise<unknown>,
   awaited: boolean,
   firefox: boolean = isFirefox(),
-): Promise<void> {
-  let done = false;
-  const end = (): void => {
-    done = true;
+): void {
+  const pauses = delays(awaited, firefox);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = (): void => {
+    const { value, done } = pauses.next();
+    if (done !== true) timer = setTimeout(nudge, value);
   };
-  work.then(end, end);
-  for (const milliseconds of delays(awaited, firefox)) {
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
-    if (done) return;
+  const nudge = (): void => {
     queue.submit([]);
-  }
+    wait();
+  };
+  const end = (): void => clearTimeout(timer);
+  wait();
+  work.then(end, end);
 }

@@ -49,9 +49,16 @@ export interface Device extends DeviceMemory {
   readonly tunes: boolean;
   /** @throws {DisposedError|DeviceLostError|MlpError} if the device is gone, or has a fault that nobody was told of yet */
   check(): void;
-  /** Runs `build`, and waits for the device's verdict. @throws {MlpError} `out-of-memory` or `validation`; and what `build` throws */
+  /**
+   * Runs `build`, and waits for the device's verdict. If it fails, everything that `build` allocated is freed, and what it put off
+   * is cancelled.
+   * @throws {MlpError} `out-of-memory` or `validation`; and what `build` throws
+   */
   guarded<T>(what: string, build: () => T): Promise<T>;
-  /** Runs `build` for a caller that cannot wait; the verdict follows. @throws what `build` throws */
+  /**
+   * Runs `build` for a caller that cannot wait; the verdict follows, and after a bad one the caller frees what `build` allocated.
+   * @throws what `build` throws; then everything is freed already
+   */
   guard<T>(what: string, build: () => T): Guarded<T>;
   /** Puts off writes until the next compilation, submit, copy or read; returns a function that cancels them. */
   defer(work: () => void): () => void;

@@ -17,7 +17,10 @@ const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
 /** Where a binding may begin. 256 bytes hold on every WebGPU device. */
 export const BINDING_ALIGNMENT = 256;
 
-/** One buffer, and who looks after it. Several tensors may be views of one storage. */
+/** WebGPU's usage of buffers that kernels bind. */
+const STORAGE_USAGE = 0x80;
+
+/** One buffer, and its owner's duties. Several tensors may be views of one storage. */
 export class TensorStorage {
   readonly label: string;
   readonly byteLength: number;
@@ -33,20 +36,30 @@ export class TensorStorage {
     this.byteLength = Math.ceil(byteLength / multiple) * multiple;
   }
 
-  /** A buffer that somebody else owns: it is used, and never freed. The same buffer always gives the same storage. */
-  static borrowed(buffer: DeviceBuffer, memory?: DeviceMemory): TensorStorage {
-    const storage = TensorStorage.#known.get(buffer) ?? new TensorStorage(buffer.label || 'buffer', buffer.size, 1);
-    storage.#buffer = buffer;
-    storage.#memory ??= memory;
-    storage.#borrowed = true;
-    TensorStorage.#known.set(buffer, storage);
+  /**
+   * The storage of a buffer: one for each, so that tensors over one buffer are known to share it. A buffer that no storage has
+   * allocated is somebody else's: it is used, and never freed.
+   * @param memory to read and write with from now on
+   */
+  static of(buffer: DeviceBuffer, memory?: DeviceMemory): TensorStorage {
+    let storage = TensorStorage.#known.get(buffer);
+    if (storage === undefined) {
+      storage = new TensorStorage(buffer.label || 'buffer', buffer.size, 1);
+      storage.#buffer = buffer;
+      storage.#borrowed = true;
+      TensorStorage.#known.set(buffer, storage);
+    }
+    if (storage.#borrowed) storage.#memory = memory ?? storage.#memory;
     return storage;
   }
 
   /** Takes memory. A storage that a plan recorded has none until the plan is compiled. */
   allocate(memory: DeviceMemory): this {
     this.#memory = memory;
-    this.#buffer ??= memory.allocate(this.byteLength, this.label);
+    if (this.#buffer === undefined) {
+      this.#buffer = memory.allocate(this.byteLength, this.label);
+      TensorStorage.#known.set(this.#buffer, this);
+    }
     return this;
   }
 
@@ -56,25 +69,31 @@ export class TensorStorage {
   }
 
   get buffer(): DeviceBuffer {
-    if (this.#host !== undefined) return this.#host.buffer;
+    return this.bufferFor(this.label);
+  }
+
+  /** The buffer, for a tensor of a label. @throws {DisposedError} that has the label */
+  bufferFor(label: string): DeviceBuffer {
+    if (this.#host !== undefined) return this.#host.bufferFor(label);
     if (this.#buffer === undefined) {
-      throw new DisposedError(`"${this.label}" has no memory: use it after compile() and before dispose().`);
+      throw new DisposedError(`"${label}" has no memory: use it after compile() and before dispose().`);
     }
     return this.#buffer;
   }
 
-  get memory(): DeviceMemory {
-    if (this.#host !== undefined) return this.#host.memory;
+  /** The device to read and write with, for a tensor of a label. @throws {MlpError} that has the label */
+  memoryFor(label: string): DeviceMemory {
+    if (this.#host !== undefined) return this.#host.memoryFor(label);
     if (this.#memory === undefined) {
-      throw new MlpError('no-gpu', `"${this.label}" has no Gpu to be read with. Pass { gpu } to Tensor.wrap.`);
+      throw new MlpError('no-gpu', `"${label}" has no Gpu to be read and written with. Pass { gpu } to Tensor.wrap.`);
     }
     return this.#memory;
   }
 
-  /** Gives memory back. A borrowed buffer stays: it is its owner's, and other tensors may be over it. */
+  /** Gives back what `allocate` took. */
   dispose(): void {
-    if (this.#borrowed) return;
-    if (this.#buffer !== undefined) this.memory.free(this.#buffer);
+    if (this.#buffer === undefined) return;
+    this.memoryFor(this.label).free(this.#buffer);
     this.#buffer = undefined;
   }
 }
@@ -88,6 +107,8 @@ export class Tensor<T extends DType = 'f32'> {
   readonly shape: readonly number[];
   readonly dtype: T;
   readonly label: string;
+  /** True if it has no memory of its own, but a part of another tensor's, or an app's buffer. */
+  readonly #isView: boolean;
 
   /** @internal */
   constructor(
@@ -96,12 +117,14 @@ export class Tensor<T extends DType = 'f32'> {
     shape: readonly number[],
     dtype: T,
     label: string = storage.label,
+    isView = false,
   ) {
     this.storage = storage;
     this.start = start;
     this.shape = shape;
     this.dtype = dtype;
     this.label = label;
+    this.#isView = isView;
   }
 
   /** Elements in all. */
@@ -116,7 +139,7 @@ export class Tensor<T extends DType = 'f32'> {
 
   /** Its memory: on a Gpu, `gpu.bufferOf(tensor)` gives it as a GPUBuffer. */
   get buffer(): DeviceBuffer {
-    return this.storage.buffer;
+    return this.storage.bufferFor(this.label);
   }
 
   /** Where in its buffer it begins, in bytes. */
@@ -150,8 +173,10 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /**
-   * The caller's own buffer as a float32 tensor; it is never freed here. It needs STORAGE usage, and COPY_SRC to be read.
+   * The caller's own buffer as a float32 tensor; it is never freed here. It needs STORAGE usage, and COPY_SRC to be read. Tensors
+   * over the same buffer are independent, but for the Gpu, which is the one that came last.
    * @throws {ShapeError} if the buffer is smaller than the shape
+   * @throws {MlpError} `bad-option` if the buffer says that it has other usages
    */
   static wrap(
     buffer: DeviceBuffer,
@@ -165,11 +190,19 @@ export class Tensor<T extends DType = 'f32'> {
         `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${text(shape)} needs ${elements(shape) * 4}.`,
       );
     }
-    return new Tensor(TensorStorage.borrowed(buffer, options.gpu), 0, shape, 'f32', label);
+    const { usage = STORAGE_USAGE } = buffer as { readonly usage?: number };
+    if ((usage & STORAGE_USAGE) === 0) {
+      throw new MlpError(
+        'bad-option',
+        `Tensor.wrap: "${label}" has usage 0x${usage.toString(16)}, which lacks STORAGE (0x80). Create it with STORAGE usage, and with COPY_SRC to read it.`,
+      );
+    }
+    return new Tensor(TensorStorage.of(buffer, options.gpu), 0, shape, 'f32', label, true);
   }
 
   /**
-   * A part of this tensor, from its element `start` on, as another shape. Nothing is copied.
+   * A part of this tensor, from its element `start` on, as another shape. Nothing is copied; the memory stays this tensor's, so
+   * that to dispose of the view does nothing.
    * @throws {ShapeError} if it begins before this tensor or ends behind it
    */
   view(start: number, shape: readonly number[], label: string = this.label): Tensor<T> {
@@ -179,32 +212,46 @@ export class Tensor<T extends DType = 'f32'> {
         `view: shape ${text(shape)} from element ${start} on does not fit in "${this.label}" ${text(this.shape)}.`,
       );
     }
-    return new Tensor(this.storage, this.start + start, shape, this.dtype, label);
+    return new Tensor(this.storage, this.start + start, shape, this.dtype, label, true);
   }
 
-  /** Overwrites the elements, in queue order. */
+  /**
+   * Overwrites the first elements, in queue order.
+   * @throws {ShapeError} if there are more values than elements, or if words would be written that have bytes of other views
+   */
   write(values: ArrayOf<T>): void {
-    this.storage.memory.write(this.buffer, this.byteOffset, values);
+    if (values.length > this.length) {
+      throw new ShapeError(
+        `write: "${this.label}" ${text(this.shape)} has ${this.length} elements, but ${values.length} values came.`,
+      );
+    }
+    if (this.#isView && (this.byteOffset % 4 !== 0 || values.byteLength % 4 !== 0)) {
+      throw new ShapeError(
+        `write: the view "${this.label}" begins at byte ${this.byteOffset} and ${values.byteLength} bytes came; memory is written in whole words of 4 bytes. Write to the whole tensor.`,
+      );
+    }
+    this.storage.memoryFor(this.label).write(this.buffer, this.byteOffset, values);
   }
 
   /** @internal Overwrites the elements with those of a tensor of the same size, in queue order. */
   copyFrom(other: Tensor<T>): void {
     const { byteLength } = this;
     const [from, to] = [other, this] as const;
-    this.storage.memory.copy([
-      { from: from.buffer, fromOffset: from.byteOffset, to: to.buffer, toOffset: to.byteOffset, byteLength },
-    ]);
+    this.storage
+      .memoryFor(this.label)
+      .copy([{ from: from.buffer, fromOffset: from.byteOffset, to: to.buffer, toOffset: to.byteOffset, byteLength }]);
   }
 
   /** Copies the elements back, after everything queued so far. @throws {DeviceLostError} */
   async read(): Promise<ArrayOf<T>> {
-    const bytes = await this.storage.memory.read(this.buffer, this.byteOffset, this.byteLength);
+    const { byteOffset, byteLength } = this;
+    const bytes = await this.storage.memoryFor(this.label).read(this.buffer, byteOffset, byteLength);
     return new arrays[this.dtype](bytes, 0, this.length) as ArrayOf<T>;
   }
 
-  /** Gives the memory back. A second call does nothing. */
+  /** Gives the memory back, with all views of it. A second call does nothing, nor does one of a view or of an app's buffer. */
   dispose(): void {
-    this.storage.dispose();
+    if (!this.#isView) this.storage.dispose();
   }
 
   [Symbol.dispose](): void {
