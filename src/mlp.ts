@@ -1,8 +1,6 @@
 import { MlpError } from './base/errors.js';
-import { table } from './base/text-table.js';
 import type { LayerMakers } from './model/file.js';
-import { Model, type ModelOptions, type ModelSpec, type Weight } from './model/model.js';
-import { everyLayer } from './model/placement.js';
+import type { Model, ModelOptions, ModelSpec, Weight } from './model/model.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
 import type { AnyMetric } from './nn/metrics/metric.js';
 import type { Device } from './plan/device.js';
@@ -33,6 +31,8 @@ export class Mlp {
    * @throws {ShapeError|MlpError} that names the layer and what is wrong with it, before any GPU work
    */
   static async create(device: Device, options: ModelOptions): Promise<Mlp> {
+    device.check();
+    const { Model } = await import('./model/model.js');
     return new Mlp(await Model.create(device, options));
   }
 
@@ -62,12 +62,7 @@ export class Mlp {
 
   /** A table of the layers, those in other layers after these. */
   summary(): string {
-    const rows = everyLayer(this.#model.layers).map(({ layer: { spec }, name, inputs, outputs, values }) => {
-      const { type, activation } = spec;
-      const form = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
-      return [name, type, `${inputs} → ${outputs}`, form, `${values.length}`];
-    });
-    return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
+    return this.#model.summary();
   }
 
   /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */

@@ -1,5 +1,5 @@
 import { MlpError } from '../base/errors.js';
-import type { Device, DeviceInfo, DeviceLoss, Guarded, Replay } from '../plan/device.js';
+import type { Device, DeviceLoss, Guarded, Replay } from '../plan/device.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
 import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../plan/memory.js';
 import type { StepRecords } from '../plan/step-records.js';

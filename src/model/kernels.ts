@@ -1,4 +1,5 @@
 import type { Activation } from '../kernels/activations.js';
+import { describeMatmul } from '../kernels/matmul/matmul.js';
 import { onSoftware } from '../kernels/software/adapter.js';
 import { endAtProduct, endsApart, type Maxout } from '../nn/layers/dense.js';
 import type { LayerKernels } from '../nn/layers/layer.js';
@@ -13,8 +14,7 @@ export async function loadKernels(
   { info, tunes }: Pick<Device, 'info' | 'tunes'>,
   layers: readonly ModelLayer[],
 ): Promise<LayerKernels> {
-  const [{ describeMatmul }, software, endings] = await Promise.all([
-    import('../kernels/matmul/matmul.js'),
+  const [software, endings] = await Promise.all([
     onSoftware(info) || tunes ? import('../kernels/software/quad.js') : undefined,
     everyLayer(layers).some(mayEndApart) ? import('../nn/layers/dense-endings.js') : undefined,
   ]);

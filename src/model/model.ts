@@ -2,6 +2,7 @@ import { checkFinite, demand, text } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
+import { table } from '../base/text-table.js';
 import type { RawTensor } from '../data/dataset.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import type { Layer, LayerKernels, PlacedLayer, Purpose } from '../nn/layers/layer.js';
@@ -235,6 +236,16 @@ export class Model {
   #write({ values, states }: FlatValues): void {
     this.values.write(values);
     this.states.write(states);
+  }
+
+  /** A table of the layers, those in other layers after these. */
+  summary(): string {
+    const rows = everyLayer(this.layers).map(({ layer: { spec }, name, inputs, outputs, values }) => {
+      const { type, activation } = spec;
+      const form = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
+      return [name, type, `${inputs} → ${outputs}`, form, `${values.length}`];
+    });
+    return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
   }
 
   /** @throws {DisposedError|DeviceLostError|MlpError} if nothing can be done with the model any more */
