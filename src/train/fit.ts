@@ -5,6 +5,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
+import { onLost } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
@@ -112,10 +113,13 @@ async function runEpoch<M extends AnyMetric>(
   iterator.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
   clear(source.accumulators);
   status.write(new Uint32Array(status.length).fill(NONE));
-  // A signal may outlive many epochs: what listens to it goes with this one.
+  // A signal and a device may outlive many epochs: what listens to them goes with this one.
   const over = new AbortController();
-  const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { signal: over.signal }));
-  const ended = Promise.race([aborted, model.device.lost]).then(() => undefined);
+  const ended = new Promise<undefined>((resolve) => {
+    const end = (): void => resolve(undefined);
+    signal?.addEventListener('abort', end, { signal: over.signal });
+    over.signal.addEventListener('abort', onLost(model.device, end));
+  });
   const rateOf = (step: number): number => {
     const { learningRate } = session.progress;
     return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;

@@ -285,9 +285,7 @@ test('while gradients are checked, which changes parameters, a checkpoint is ref
   const gpu = await sharedGpu();
   const { model, trainer } = await start(gpu, tiny);
   const checking = trainer.checkGradients(inputs.slice(0, 6), labels.slice(0, 1));
-  await expect(trainer.checkpoint()).rejects.toThrow(
-    'checkpoint: checkGradients is running on this model. Await it.',
-  );
+  await expect(trainer.checkpoint()).rejects.toThrow('checkpoint: checkGradients is running on this model. Await it.');
   await checking;
   expect((await trainer.checkpoint()).length).toBeGreaterThan(0);
   model.dispose();

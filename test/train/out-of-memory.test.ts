@@ -14,6 +14,7 @@ import {
 import type { AnyMetric } from '../../src/nn/metrics/metric.js';
 import { FakeDevice } from '../support/fake-device.js';
 import { clusters } from '../support/problems.js';
+import { errorOf, quiet } from '../support/small-training.js';
 
 const FEATURES = 5;
 const { inputs, labels } = clusters(24, FEATURES, 3);
@@ -60,12 +61,6 @@ async function setting(): Promise<Setting> {
     stream: Dataset.stream(device, { length: 24, features: FEATURES, chunk: 8, read }),
     tensor: Tensor.from(device, inputs, [24, FEATURES]),
   };
-}
-
-/** Waits until the device has nothing left to say. */
-async function quiet(device: FakeDevice): Promise<void> {
-  do await new Promise((resolve) => setImmediate(resolve));
-  while (device.isWaitedFor);
 }
 
 /** Every call that allocates: the names that its errors may begin with, and the call, which gives back what it made. */
@@ -119,16 +114,6 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
 
 /** Calls of several parts, of which a trainer or a model keeps those that it has made: the next call finds them. */
 const keepsParts = ['step on bytes, and fit at once', 'fit', 'diagnose', 'predict'];
-
-/** The error of a call, if it had one. */
-async function errorOf(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
 
 const cases = Object.entries(calls).flatMap(([name, [names, call]]) =>
   (['outOfMemory', 'limit'] as const).map((fault) => ({ name, names, call, fault })),

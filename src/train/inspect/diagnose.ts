@@ -157,6 +157,7 @@ async function sweep(
     throw new DataError('diagnose: the data set is streamed. Pass one that fits on the GPU, such as a part of it.');
   }
   await dataset.ready();
+  session.check();
   const steps = Math.ceil(dataset.length / batch);
   const owner = new Owner('diagnose is over.');
   /** Allocates and records, for one submit's records at a time. */
@@ -194,6 +195,7 @@ async function sweep(
     const plan = await verified({ value, fault }, async () =>
       owner.own(await builder.compile(device, 'diagnose', records)),
     );
+    session.check();
     for (let number = 0; number < steps; number++) {
       const first = number * batch;
       const rows = Math.min(batch, dataset.length - first);
