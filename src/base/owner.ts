@@ -41,6 +41,9 @@ export class Owner implements Disposable {
 
   dispose(): void {
     this.#disposed = true;
-    for (const part of [...this.#parts].reverse()) this.free(part);
+    for (const part of [...this.#parts].reverse()) {
+      // A part may have freed others.
+      if (this.#parts.has(part)) this.free(part);
+    }
   }
 }

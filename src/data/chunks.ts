@@ -1,4 +1,5 @@
 import { DataError, ShapeError } from '../base/errors.js';
+import { Owner } from '../base/owner.js';
 import { counting, type Random } from '../base/random.js';
 import type { Device } from '../plan/device.js';
 import { type ArrayOf, type Tensor, upload } from '../plan/tensor.js';
@@ -101,11 +102,14 @@ export async function* uploads<Samples extends Rows>(
   const size = chunkRows(device, source, await findFormat(source));
   for await (const { samples, order } of chunks(source, size)) {
     const shape = [order.length, source.features];
-    const data = upload<'u8' | 'f32'>(device, samples.inputs, shape, 'chunk') as Tensor<'u8'> | Tensor;
+    const owner = new Owner('The chunk has been used.');
     try {
+      const data = await device.guarded('statistics', () =>
+        owner.own(upload<'u8' | 'f32'>(device, samples.inputs, shape, 'chunk') as Tensor<'u8'> | Tensor),
+      );
       yield { data, rows: order };
     } finally {
-      data.dispose();
+      owner.dispose();
     }
   }
 }

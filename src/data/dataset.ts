@@ -3,7 +3,7 @@ import { DataError, DisposedError, MlpError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
 import type { LabelTensor } from '../kernels/gather-rows.js';
-import type { Device } from '../plan/device.js';
+import type { Device, Guarded } from '../plan/device.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
@@ -130,12 +130,11 @@ export class Dataset {
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
     const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
     const owner = new Owner('Dataset.create is over.');
-    const uploaded = isResident
-      ? device.guard('Dataset.create', () => ({
-          inputs: owner.own(upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
-          labels: owner.own(upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
-        }))
-      : undefined;
+    const allocate = (): Resident => ({
+      inputs: owner.own(upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
+      labels: owner.own(upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
+    });
+    const uploaded = isResident ? guardedUpload(device, owner, allocate) : undefined;
     const resident = uploaded?.value;
     const { classCount, classNames, flaws } = samples;
     const classes = options.classes === undefined ? undefined : Uint32Array.from(options.classes);
@@ -279,6 +278,20 @@ export class Dataset {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/** Uploads what an owner gets, and gives it back if the device has no memory for it. */
+function guardedUpload(device: Device, owner: Owner, allocate: () => Resident): Guarded<Resident> {
+  try {
+    const uploaded = device.guard('Dataset.create', allocate);
+    void uploaded.fault.then((error) => {
+      if (error !== undefined) owner.dispose();
+    });
+    return uploaded;
+  } catch (error) {
+    owner.dispose();
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
+import { Owner } from '../base/owner.js';
 import type { RawTensor } from '../data/dataset.js';
 import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
@@ -7,6 +8,7 @@ import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
 import { softmax } from '../kernels/softmax.js';
 import { recordChain } from '../nn/layers/chain.js';
 import { PlanBuilder, type Rewrite } from '../plan/builder.js';
+import { verified } from '../plan/device.js';
 import { NO_STEP, PER_STEP } from '../plan/dispatch.js';
 import type { DeviceBuffer } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
@@ -47,11 +49,9 @@ const STEPS_AT_ONCE = 1;
 /** The predictions of a model: plans by batch size, output and type of the inputs. */
 export class Predictions {
   readonly #model: Model;
-  /** The parts that are disposed with the model. */
-  readonly #parts: Set<{ dispose(): void }> = new Set<{ dispose(): void }>();
+  /** Everything that is disposed with the model. */
+  readonly #made: Owner = new Owner('predict: the model has been disposed.');
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
-  #records: StepRecords | undefined;
-  #disposed = false;
 
   constructor(model: Model) {
     this.#model = model;
@@ -82,9 +82,7 @@ export class Predictions {
   }
 
   dispose(): void {
-    this.#disposed = true;
-    for (const part of [...this.#parts]) part.dispose();
-    this.#records?.dispose();
+    this.#made.dispose();
   }
 
   async #predictArray(inputs: RawArray, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
@@ -103,7 +101,7 @@ export class Predictions {
   /** Predicts from data that are on the GPU already; the plan is made for this call. */
   async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
     const [count = 0] = data.shape;
-    const predictor = await this.#makePredictor(data, Math.min(batchSize, count), output);
+    const predictor = await this.#makePredictor(Math.min(batchSize, count), output, () => data);
     try {
       return await this.#replay(predictor, count, (first) => first);
     } finally {
@@ -121,8 +119,10 @@ export class Predictions {
     const { device } = this.#model;
     const [batch = 1, perRow = 1] = result.shape;
     const bytes = 4 * perRow;
-    const staging = device.allocate(count * bytes, 'predictions', 'staging');
-    try {
+    const owner = new Owner('predict is over.');
+    const queue = (): Promise<ArrayBuffer> => {
+      const staging = device.allocate(count * bytes, 'predictions', 'staging');
+      owner.own({ dispose: () => device.free(staging) });
       for (let first = 0; first < count; first += batch) {
         const rows = Math.min(batch, count - first);
         const step = { ...NO_STEP, first: load(first, rows), rows };
@@ -133,9 +133,12 @@ export class Predictions {
           [{ from, fromOffset, to: staging, toOffset: first * bytes, byteLength: rows * bytes }],
         );
       }
-      return new Float32Array(await device.readStaging(staging, count * bytes, true));
+      return device.readStaging(staging, count * bytes, true);
+    };
+    try {
+      return new Float32Array(await verified(device.guard('predict', queue), (reading) => reading));
     } finally {
-      device.free(staging);
+      owner.dispose();
     }
   }
 
@@ -154,36 +157,42 @@ export class Predictions {
         );
       }
       const { device, spec } = this.#model;
-      const data = Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
-      predictor = this.#makePredictor(data, batch, output, data);
+      predictor = this.#makePredictor(batch, output, (owner) =>
+        owner.own(Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor),
+      );
       this.#predictors.set(key, predictor);
       predictor.catch(() => this.#predictors.delete(key));
     }
     return predictor;
   }
 
-  /** @param own disposed with the plan */
-  async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
-    const source = rowSource(this.#model, data);
-    const parts: { dispose(): void }[] = [source.order];
-    if (own !== undefined) parts.push(own);
-    const dispose = (): void => {
-      this.#parts.delete(predictor);
-      for (const part of parts) part.dispose();
-    };
-    const predictor = { dispose };
+  /** @param dataOf gives the samples that the plan reads; what it allocates goes with the plan */
+  async #makePredictor(
+    batch: number,
+    output: PredictionOutput,
+    dataOf: (owner: Owner) => RawTensor,
+  ): Promise<Predictor> {
+    const { device, parameterCount } = this.#model;
+    const owner = this.#made.own(new Owner('predict: the model has been disposed.'));
+    const dispose = (): void => this.#made.free(owner);
     try {
-      const { device, parameterCount } = this.#model;
       const fuse = await loadFusions(parameterCount, batch, device.info, false);
       this.#model.check();
-      const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
-      const plan = await builder.compile(device, 'predict', this.#stepRecords);
-      parts.push(plan);
-      this.#parts.add(predictor);
-      if (this.#disposed) dispose();
-      return { plan, data, result, dispose };
+      const allocated = device.guard('predict', () => {
+        const data = dataOf(owner);
+        const source = rowSource(this.#model, data);
+        owner.own(source.order);
+        return { data, source, records: owner.own(new StepRecords(device, STEPS_AT_ONCE)) };
+      });
+      return await verified(allocated, async ({ data, source, records }) => {
+        const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
+        const plan = owner.own(await builder.compile(device, 'predict', records));
+        return { plan, data, result, dispose };
+      });
     } catch (error) {
       dispose();
+      // A model that was disposed meanwhile explains whatever else went wrong.
+      this.#model.check();
       throw error;
     }
   }
@@ -202,11 +211,6 @@ export class Predictions {
 
   #isBuffer(inputs: PredictInputs): inputs is DeviceBuffer {
     return this.#model.device.isBuffer(inputs);
-  }
-
-  get #stepRecords(): StepRecords {
-    this.#records ??= new StepRecords(this.#model.device, STEPS_AT_ONCE);
-    return this.#records;
   }
 }
 

@@ -96,9 +96,14 @@ export class PlanBuilder {
       return plan;
     } catch (error) {
       built?.dispose();
-      this.#workspace.dispose(this.#allocated);
+      this.discard();
       throw error;
     }
+  }
+
+  /** Gives back what the plan was the first of its workspace to need, because the device had no memory for the plan. */
+  discard(): void {
+    this.#workspace.dispose(this.#allocated);
   }
 
   /** Allocates and binds at once; programs are compiled when they are first used, or by `ready()`. */
@@ -116,7 +121,7 @@ export class PlanBuilder {
       const replay = device.bind(what, dispatches, steps, chosen);
       return new Plan(what, { recorded, replay, notes, steps, workspace: this.#workspace, own: this.#own });
     } catch (error) {
-      this.#workspace.dispose(this.#allocated);
+      this.discard();
       throw error;
     }
   }

@@ -8,6 +8,7 @@ import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import { type Model, rowSource } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
+import type { PlanBuilder } from '../plan/builder.js';
 import { verified } from '../plan/device.js';
 import type { Plan } from '../plan/plan.js';
 import type { StepRecords } from '../plan/step-records.js';
@@ -73,6 +74,10 @@ export class BatchSources implements Disposable {
     evaluate: new Map<Dataset, Promise<BatchSource>>(),
   };
   readonly #ofMinibatches: Map<string, BatchSource> = new Map<string, BatchSource>();
+  /** The device's verdicts that are on their way, on sources that were made without waiting. */
+  readonly #verdicts: Set<Promise<void>> = new Set<Promise<void>>();
+  /** Ends with the compilation that was asked for last. */
+  #compiling: Promise<unknown> = Promise.resolve();
   /** Ends listening to data sets, which outlive a trainer as well. */
   readonly #listening: Set<() => void> = new Set<() => void>();
   /** An error that the device had with a source that nobody waited for. */
@@ -88,6 +93,17 @@ export class BatchSources implements Disposable {
     const fault = this.#fault;
     this.#fault = undefined;
     if (fault !== undefined) throw fault;
+  }
+
+  /** Waits for the verdicts that are on their way. @throws as `check` */
+  async settled(): Promise<void> {
+    await Promise.all(this.#verdicts);
+    this.check();
+  }
+
+  /** Queues work. Errors that the device has with it while a verdict is on its way follow from that. */
+  queue<T>(what: string, work: () => T): T {
+    return this.#verdicts.size === 0 ? work() : this.#parts.model.device.guard(what, work).value;
   }
 
   /**
@@ -115,7 +131,7 @@ export class BatchSources implements Disposable {
     if (known !== undefined) return known;
     const { model } = this.#parts;
     const making = this.#compile(
-      'data set',
+      callerOf(purpose),
       purpose,
       (owner) => {
         const rows = rowSource(model, inputs, labels, dataset.rows);
@@ -145,7 +161,8 @@ export class BatchSources implements Disposable {
 
   /** A source of some rows of a data set, whose caller writes them, and disposes of it. */
   slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
-    return this.#compile('stream', purpose, (owner) => this.#buffers(owner, dtype, labels, rows), dataset);
+    const allocate = (owner: Owner): RowSource => this.#buffers(owner, dtype, labels, rows);
+    return this.#compile(callerOf(purpose), purpose, allocate, dataset);
   }
 
   /** The source of minibatches from the host: its data are overwritten at each use. Nothing is waited for. */
@@ -154,17 +171,31 @@ export class BatchSources implements Disposable {
     const known = this.#ofMinibatches.get(kind);
     if (known !== undefined) return known;
     const { device } = this.#parts.model;
-    const { value: source, fault } = device.guard(purpose, () =>
+    const earlier = new Set(this.#ofMinibatches.values());
+    const { value, fault } = device.guard(purpose, () =>
       this.#build(purpose, (owner) => this.#buffers(owner, dtype, labels)),
     );
+    const { source, builder } = value;
     this.#ofMinibatches.set(kind, source);
-    void fault.then((error) => {
-      if (error === undefined) return;
-      this.#fault = error;
+    const verdict = fault.then((error) => {
+      this.#verdicts.delete(verdict);
+      // One that was dropped with another follows from that one's error.
+      if (error === undefined || this.#ofMinibatches.get(kind) !== source) return;
+      this.#fault ??= error;
+      this.#drop(earlier);
+      builder.discard();
+    });
+    this.#verdicts.add(verdict);
+    return source;
+  }
+
+  /** Drops the sources of minibatches but for some: those made later share memory with a plan that the device had none for. */
+  #drop(kept: ReadonlySet<BatchSource>): void {
+    for (const [kind, source] of this.#ofMinibatches) {
+      if (kept.has(source)) continue;
       this.#ofMinibatches.delete(kind);
       source.dispose();
-    });
-    return source;
+    }
   }
 
   dispose(): void {
@@ -188,15 +219,33 @@ export class BatchSources implements Disposable {
     return rows;
   }
 
-  /** Allocates, records and compiles. @throws what the device has against it; nothing is left behind */
-  async #compile(
+  /**
+   * Allocates, records and compiles, one source after the other: plans take memory from each other.
+   * @throws what the device has against it; nothing is left behind
+   */
+  #compile(
     what: string,
     purpose: Purpose,
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
+    const making = this.#compiling.then(() => this.#compileNow(what, purpose, allocate, dataset));
+    this.#compiling = making.catch(() => undefined);
+    return making;
+  }
+
+  async #compileNow(
+    what: string,
+    purpose: Purpose,
+    allocate: (owner: Owner) => RowSource,
+    dataset?: Dataset,
+  ): Promise<BatchSource> {
+    await this.settled();
+    this.#made.check();
+    dataset?.check(what);
     const owner = new Owner(`${what} has been disposed.`);
     const { device } = this.#parts.model;
+    const earlier = new Set(this.#ofMinibatches.values());
     try {
       const allocated = device.guard(what, () => allocate(owner));
       return await verified(allocated, async (rows) => {
@@ -206,19 +255,23 @@ export class BatchSources implements Disposable {
         return this.#keep(owner, plan, rows, purpose, gradients, dataset);
       });
     } catch (error) {
+      this.#drop(earlier);
       owner.dispose();
       throw error;
     }
   }
 
   /** Allocates and records; programs are compiled when they are first used. */
-  #build(purpose: Purpose, allocate: (owner: Owner) => RowSource): BatchSource {
+  #build(
+    purpose: Purpose,
+    allocate: (owner: Owner) => RowSource,
+  ): { readonly source: BatchSource; readonly builder: PlanBuilder } {
     const owner = new Owner(`${purpose} has been disposed.`);
     try {
       const rows = allocate(owner);
       const { builder, gradients } = recordStep(this.#parts, rows, purpose);
       const plan = owner.own(builder.build(this.#parts.model.device, purpose, this.#records));
-      return this.#keep(owner, plan, rows, purpose, gradients);
+      return { source: this.#keep(owner, plan, rows, purpose, gradients), builder };
     } catch (error) {
       owner.dispose();
       throw error;
@@ -243,6 +296,9 @@ export class BatchSources implements Disposable {
     return { plan, rows, gradients, accumulators, dispose, ...(dataset && { dataset }) };
   }
 }
+
+/** The method of a trainer that wants sources for a purpose, as errors name it. */
+const callerOf = (purpose: 'step' | 'evaluate'): string => (purpose === 'step' ? 'fit' : purpose);
 
 const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
   [dtype, ...labels, purpose].join('/');

@@ -5,7 +5,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
-import { verified } from '../plan/device.js';
+import { onLost } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
@@ -65,33 +65,31 @@ async function trainEpochs<M extends AnyMetric>(
   }
   const iterator = owner.own(await session.open(dataset, 'step'));
   const { accumulators } = iterator.source;
-  const allocated = model.device.guard('fit', () =>
+  const readbacks = await model.device.guarded('fit', () =>
     owner.own(new Readbacks(model.device, [accumulators.status, ...counters(accumulators)])),
   );
-  return await verified(allocated, async (readbacks) => {
-    const { scheduled } = progress;
-    const goesOn = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
-    // A schedule that goes on keeps its memory.
-    let state = goesOn ? scheduled?.state : undefined;
-    const history: History<M> = [];
-    for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-      const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options);
-      if (trained === undefined) break;
-      const entry =
-        validation === undefined ? trained : { ...trained, validation: await evaluator.evaluate(validation) };
-      if (schedule?.observe !== undefined) {
-        const at = { epoch: progress.epochs, step: 0, steps: entry.steps };
-        state = schedule.observe(entry, at, state);
-        progress.scheduled = { spec: schedule.spec, state };
-      }
-      history.push(entry);
-      const isOver = stopping?.observe(entry) ?? false;
-      await onEpoch?.(entry);
-      if (isOver) break;
+  session.check();
+  const { scheduled } = progress;
+  const goesOn = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
+  // A schedule that goes on keeps its memory.
+  let state = goesOn ? scheduled?.state : undefined;
+  const history: History<M> = [];
+  for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
+    const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options);
+    if (trained === undefined) break;
+    const entry = validation === undefined ? trained : { ...trained, validation: await evaluator.evaluate(validation) };
+    if (schedule?.observe !== undefined) {
+      const at = { epoch: progress.epochs, step: 0, steps: entry.steps };
+      state = schedule.observe(entry, at, state);
+      progress.scheduled = { spec: schedule.spec, state };
     }
-    if (signal?.aborted !== true) stopping?.restore();
-    return history;
-  });
+    history.push(entry);
+    const isOver = stopping?.observe(entry) ?? false;
+    await onEpoch?.(entry);
+    if (isOver) break;
+  }
+  if (signal?.aborted !== true) stopping?.restore();
+  return history;
 }
 
 /** One epoch: shuffles, replays the plan, and reports a little behind the GPU. @returns `undefined` if it was aborted */
@@ -115,10 +113,13 @@ async function runEpoch<M extends AnyMetric>(
   iterator.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
   clear(source.accumulators);
   status.write(new Uint32Array(status.length).fill(NONE));
-  // A signal may outlive many epochs: what listens to it goes with this one.
+  // A signal and a device may outlive many epochs: what listens to them goes with this one.
   const over = new AbortController();
-  const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { signal: over.signal }));
-  const ended = Promise.race([aborted, model.device.lost]).then(() => undefined);
+  const ended = new Promise<undefined>((resolve) => {
+    const end = (): void => resolve(undefined);
+    signal?.addEventListener('abort', end, { signal: over.signal });
+    over.signal.addEventListener('abort', onLost(model.device, end));
+  });
   const rateOf = (step: number): number => {
     const { learningRate } = session.progress;
     return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;

@@ -175,17 +175,23 @@ export class Session implements StepParts {
     return await StreamedEpochs.open(this, this.#sources, dataset, purpose);
   }
 
+  /** Waits for the device's verdict on what was made without waiting. @throws as `check` */
+  async settled(): Promise<void> {
+    await this.#sources.settled();
+  }
+
   /**
-   * Checks a minibatch and queues its upload.
-   * @returns a shard of one step
+   * Checks a minibatch, queues its upload and replays the plan for its kind.
+   * @param behind queues what comes behind the replay
    * @throws {ShapeError|DataError} before anything is queued
    */
-  upload(
+  minibatch<T>(
     what: 'step' | 'gradients',
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
     weights: ArrayLike<number> | undefined,
-  ): Shard {
+    behind: (shard: Shard) => T,
+  ): T {
     const { model, loss, batch } = this;
     const features = model.spec.inputs;
     const rows = inputs.length / features;
@@ -198,9 +204,13 @@ export class Session implements StepParts {
     checkLabels(what, { ...samples, indices }, model, loss);
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
     const source = this.#sources.ofMinibatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
-    model.device.write(source.rows.data.buffer, 0, samples.inputs);
-    model.device.write(source.rows.labels.buffer, 0, samples.labels);
-    return { source, samples: rows, first: 0, steps: 1 };
+    const shard = { source, samples: rows, first: 0, steps: 1 };
+    return this.#sources.queue(what, () => {
+      model.device.write(source.rows.data.buffer, 0, samples.inputs);
+      model.device.write(source.rows.labels.buffer, 0, samples.labels);
+      this.replay(what, shard, 0, 1);
+      return behind(shard);
+    });
   }
 
   /**

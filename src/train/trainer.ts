@@ -6,7 +6,7 @@ import type { Model, Weight } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Plan } from '../plan/plan.js';
 import { mean } from './accumulators.js';
-import { checkDataset, type Shard } from './batches.js';
+import { checkDataset } from './batches.js';
 import { Evaluator } from './evaluate.js';
 import { prepareFit } from './fit.js';
 import type { CheckGradientsOptions, GradientChecks } from './inspect/check-gradients.js';
@@ -62,7 +62,7 @@ export class Trainer<M extends AnyMetric = never> {
    */
   step(inputs: Inputs, targets: ArrayLike<number>, weights?: ArrayLike<number>): void {
     this.#allow('update', 'step');
-    this.#replayMinibatch('step', inputs, targets, weights);
+    this.#session.minibatch('step', inputs, targets, weights, () => undefined);
   }
 
   /**
@@ -114,9 +114,17 @@ export class Trainer<M extends AnyMetric = never> {
     weights?: ArrayLike<number>,
   ): Promise<{ loss: number; gradients: Weight[] }> {
     this.#allow('read', 'gradients');
-    const { samples, source } = this.#replayMinibatch('gradients', inputs, targets, weights);
-    const [flat, perRow] = await Promise.all([source.gradients.read(), source.accumulators.losses.read()]);
-    return { loss: mean(perRow, samples), gradients: this.#session.model.cut(flat) };
+    const session = this.#session;
+    const reading = session.minibatch('gradients', inputs, targets, weights, async ({ samples, source }) => {
+      const [flat, perRow] = await Promise.all([source.gradients.read(), source.accumulators.losses.read()]);
+      return { loss: mean(perRow, samples), gradients: session.model.cut(flat) };
+    });
+    try {
+      return await reading;
+    } finally {
+      // An error of the device with the plan comes first.
+      await session.settled();
+    }
   }
 
   /**
@@ -130,9 +138,10 @@ export class Trainer<M extends AnyMetric = never> {
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');
-    const shard = this.#replayMinibatch('gradients', inputs, targets, options.weights);
+    const shard = this.#session.minibatch('gradients', inputs, targets, options.weights, (queued) => queued);
     return await this.#during('borrow', 'checkGradients', async () => {
       const { checkGradients } = await import('./inspect/check-gradients.js');
+      await this.#session.settled();
       return await checkGradients(this.#session, shard, options);
     });
   }
@@ -208,18 +217,6 @@ export class Trainer<M extends AnyMetric = never> {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Checks a minibatch, uploads it and replays the plan for its kind. @returns its samples, and where they went */
-  #replayMinibatch(
-    what: 'step' | 'gradients',
-    inputs: Inputs,
-    targets: ArrayLike<number>,
-    weights: ArrayLike<number> | undefined,
-  ): Shard {
-    const shard = this.#session.upload(what, inputs, targets, weights);
-    this.#session.replay(what, shard, 0, 1);
-    return shard;
   }
 
   /** @throws {DisposedError|DeviceLostError|MlpError} if the session is over, or the model is `busy` */

@@ -157,6 +157,7 @@ async function sweep(
     throw new DataError('diagnose: the data set is streamed. Pass one that fits on the GPU, such as a part of it.');
   }
   await dataset.ready();
+  session.check();
   const steps = Math.ceil(dataset.length / batch);
   const owner = new Owner('diagnose is over.');
   /** Allocates and records, for one submit's records at a time. */
@@ -189,22 +190,25 @@ async function sweep(
     return { losses, scales, records, builder, scale };
   };
   try {
-    return await verified(device.guard('diagnose', record), async ({ losses, scales, records, builder, scale }) => {
-      const plan = owner.own(await builder.compile(device, 'diagnose', records));
-      for (let number = 0; number < steps; number++) {
-        const first = number * batch;
-        const rows = Math.min(batch, dataset.length - first);
-        const found = accumulators.gradients.losses;
-        const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
-        plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
-      }
-      const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
-      const norms = Array.from({ length: steps }, (_, step) => {
-        const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
-        return factor >= 1 ? 0 : LITTLE / factor;
-      });
-      return { losses: ofSamples, norms };
+    const { value, fault } = device.guard('diagnose', record);
+    const { losses, scales, records, builder, scale } = value;
+    const plan = await verified({ value, fault }, async () =>
+      owner.own(await builder.compile(device, 'diagnose', records)),
+    );
+    session.check();
+    for (let number = 0; number < steps; number++) {
+      const first = number * batch;
+      const rows = Math.min(batch, dataset.length - first);
+      const found = accumulators.gradients.losses;
+      const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
+      plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
+    }
+    const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
+    const norms = Array.from({ length: steps }, (_, step) => {
+      const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
+      return factor >= 1 ? 0 : LITTLE / factor;
     });
+    return { losses: ofSamples, norms };
   } finally {
     owner.dispose();
   }

@@ -51,6 +51,7 @@ export async function lossSurface(
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
   );
   const start = await values.read();
+  model.check();
   const random = new Random(seed);
   const owner = new Owner('lossSurface is over.');
   const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
@@ -77,6 +78,7 @@ export async function lossSurface(
       const loss: number[][] = [];
       for (let index = 0; index < points * points; index++) {
         signal?.throwIfAborted();
+        model.check();
         plan.run('lossSurface', [{ first: 0, rows: 0, index, learning_rate: 0 }]);
         if (index % points === 0) loss.push([]);
         loss.at(-1)?.push(await lossOf());
