@@ -63,6 +63,15 @@ test.each(sources)('src/%s imports only what is below it', (file) => {
   expect(upward, `${file} imports from above, from nowhere, or from a package`).toEqual([]);
 });
 
+test('no class of src has 250 lines', () => {
+  const long = sources.flatMap((file) =>
+    [...textOf(`src/${file}`).matchAll(/^(?:export )?(?:abstract )?class (\w+)[\s\S]*?^\}/gm)]
+      .map(([text, name = '']) => ({ name, lines: text.split('\n').length }))
+      .filter(({ lines }) => lines >= 250),
+  );
+  expect(long).toEqual([]);
+});
+
 test('no file of src imports itself by a detour, not even a type', () => {
   const targets = new Map(
     sources.map((file) => [
