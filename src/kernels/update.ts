@@ -24,7 +24,7 @@ export interface UpdateOptions {
   readonly adjustment?: Adjustment | undefined;
 }
 
-/** What the dispatches of all updates have in common; `shaders/update.wgsl` tells what it is. */
+/** What the dispatches of all updates have in common; `shaders/lib/update.wgsl` tells what it is. */
 interface UpdateParts {
   readonly label: string;
   readonly grid: readonly [number, number];
@@ -104,7 +104,7 @@ export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
   }
 }
 
-/** Penalties as `shaders/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
+/** Penalties as `shaders/lib/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
 export function penaltiesOf(
   kernel: string,
   { penalties = {}, kinds }: Adjustment,

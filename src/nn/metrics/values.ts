@@ -17,7 +17,7 @@ export const values: Tally = {
   since: (now, before) => now.map((sum, i) => (i % VALUE_SUMS === ORIGIN ? sum : sum - (before[i] ?? 0))),
 };
 
-/** What a slot has summed up; `shaders/value-sums.wgsl` has the formulas. */
+/** What a slot has summed up; `shaders/loss/value-sums.wgsl` has the formulas. */
 export interface Slot {
   /** n: rows. */
   readonly count: number;
