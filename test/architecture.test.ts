@@ -1,44 +1,20 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, posix } from 'node:path';
 import { expect, test } from 'vitest';
-import { SNIPPETS } from '../shaders/plugin.js';
 import { missingEntries } from '../tools/complete-lock.mjs';
+import {
+  codeOf,
+  FLOORS,
+  importsOf,
+  kernelOf,
+  resolved,
+  roomOf,
+  shaderFiles,
+  shaders,
+  sources,
+  tests,
+  textOf,
+} from './support/tree.js';
 
-const root = new URL('../', import.meta.url);
-
-/**
- * src/ from top to bottom: files of the root, and folders. A file imports from its own folder or from floors below; rooms of
- * one floor do not know each other.
- */
-const FLOORS: readonly (readonly string[])[] = [
-  ['index.ts', 'kernels.ts'],
-  ['mlp.ts', 'gpu'],
-  ['train'],
-  ['model'],
-  ['fusion', 'nn', 'data'],
-  ['kernels'],
-  ['plan'],
-  ['base'],
-];
-
-const filesIn = (folder: string): string[] =>
-  readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })
-    .map((path) => path.replaceAll('\\', '/'))
-    .sort();
-const textOf = (path: string): string => readFileSync(new URL(path, root), 'utf8');
-const shaderFiles = filesIn('shaders').filter((path) => path.endsWith('.wgsl'));
-const sources = filesIn('src').filter((path) => path.endsWith('.ts'));
-const tests = filesIn('test').filter((path) => path.endsWith('.ts'));
-/** The room that a file of src is in: a folder, or the file itself in the root. */
-const roomOf = (file: string): string => file.split('/')[0] ?? file;
 const floorOf = (file: string): number => FLOORS.findIndex((rooms) => rooms.includes(roomOf(file)));
-
-/** What a module's `import … from`, `export … from` and `import(…)` name, types too. */
-const importsOf = (file: string): string[] => {
-  const statements =
-    /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
-  return [...textOf(`src/${file}`).matchAll(statements)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
-};
 
 test('the search for imports finds every form', () => {
   expect(importsOf('plan/plan.ts')).toContain('./dispatch.js');
@@ -53,7 +29,7 @@ test('src has at most nine floors, three files in its root, and no file or folde
 
 test.each(sources)('src/%s imports only what is below it', (file) => {
   const upward = importsOf(file).filter((name) => {
-    const target = posix.join(dirname(file), name).replace(/\.js$/, '.ts');
+    const target = resolved(file, name);
     if (name.endsWith('.wgsl'))
       return roomOf(file) !== 'kernels' || !shaderFiles.includes(target.slice('../shaders/'.length));
     if (!name.startsWith('.')) return true; // a package: there are no run-time dependencies
@@ -92,8 +68,7 @@ test('no file of src imports itself by a detour, not even a type', () => {
 });
 
 test.each(sources.filter((file) => roomOf(file) !== 'gpu'))('src/%s names no WebGPU type', (file) => {
-  const code = textOf(`src/${file}`).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
-  expect(code.match(/\bGPU[A-Z]\w*|\bnavigator\b/g) ?? []).toEqual([]);
+  expect(codeOf(`src/${file}`).match(/\bGPU[A-Z]\w*|\bnavigator\b/g) ?? []).toEqual([]);
 });
 
 /** Files that may speak of a CPU adapter of WebGPU: the kernels for it, and what recognises it. */
@@ -120,16 +95,11 @@ test("the search for reads of an adapter's `software` finds every form", () => {
 });
 
 test.each(sources.filter((file) => !mayReadSoftware(file)))('src/%s does not ask if an adapter is software', (file) => {
-  const code = textOf(`src/${file}`).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
-  expect(code.match(READS_SOFTWARE) ?? []).toEqual([]);
+  expect(codeOf(`src/${file}`).match(READS_SOFTWARE) ?? []).toEqual([]);
 });
 
-/** Some files are appended to others; matmul has several shaders, for CPUs and for GPUs, others one for each half. */
-const VARIANTS = /^(matmul|batch-norm|layer-norm)-(?:gemv|quad|tiled|parts|backward|parameters)$/;
-const shaders = shaderFiles.map((path) => basename(path, '.wgsl')).filter((name) => !SNIPPETS.includes(name));
-
 test.each(shaders)('%s.wgsl has its kernel, its reference and its tests', (shader) => {
-  const stem = VARIANTS.exec(shader)?.[1] ?? shader;
+  const stem = kernelOf(shader);
   const wanted: Readonly<Record<string, readonly [files: readonly string[], path: RegExp]>> = {
     'src/kernels': [sources, new RegExp(`^kernels/(?:.*/)?${stem}\\.ts$`)],
     'test/reference': [tests, new RegExp(`^reference/${stem}\\.ts$`)],

@@ -13,8 +13,11 @@
 // K is walked in fours, if LARGE in eights; if K_TAIL, what is beyond its end counts as zero. A sum runs in the order of k
 // whatever the tile: all sizes give the same bits.
 //
-// A CPU adapter's compiler is quick rather than good, and its cores wait for instructions more than for anything else: an
-// iteration of the tallest tile is 260 kB of them. SwiftShader needs fewest for a multiply-add
+// A CPU adapter's compiler is quick rather than good, and its cores wait for instructions more than for anything else. Samples
+// of SwiftShader's machine code (Linux `perf` on Chrome's GPU process, two cores of an AMD EPYC): an iteration of the tallest
+// tile is 260 kB, eight times the instruction cache, and takes 20 ns a kilobyte, whatever the kilobyte does. For four lanes a
+// load of a float is 0.6 kB, a sum that is carried around the loop 70 bytes, a multiply-add 15 to 20, or 27 where registers run
+// out; so large tiles take eight k an iteration. It needs fewest bytes for a multiply-add
 //   - if a sum takes its k one after the other, before the next sum begins: then it stays in a register;
 //   - if an element of op(B) is used once between two loads: where one is used again, its first use stores a copy.
 // So `plus` spells the elements out, and the loads of the rows to come stand between the sums of one row and the next.

@@ -35,7 +35,7 @@ export type ActivationName =
 /** A row's name; gelu's tanh form is a row of its own. */
 export type ActivationRowName = ActivationName | 'geluTanh';
 
-/** THE table: every activation, once. What each computes is in `activation-formulas.ts`, which no bundle contains. */
+/** THE table: every activation, once. What each computes is in `shaders/activations.ts`, which no bundle contains. */
 export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>> = {
   linear: { from: 'y' },
   relu: { from: 'y' },

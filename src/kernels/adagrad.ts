@@ -11,7 +11,7 @@ export interface AdagradHyperparameters extends UpdateOptions {
 }
 
 /**
- * Describes an update of Adagrad, in PyTorch's order; `shaders/adagrad.wgsl` tells how.
+ * Describes an update of Adagrad, in PyTorch's order; `shaders/optimizer/adagrad.wgsl` tells how.
  * @param parameters read and written
  * @param gradients as many elements
  * @param squares (⌈count/4⌉·4): sums of squares, read and written; what it has before step 0 does not matter

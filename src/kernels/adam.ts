@@ -21,7 +21,7 @@ export function adamCorrections(
 }
 
 /**
- * Describes an update of Adam or AdamW, in PyTorch's order; `shaders/adam.wgsl` tells how.
+ * Describes an update of Adam or AdamW, in PyTorch's order; `shaders/optimizer/adam.wgsl` tells how.
  * @param parameters read and written
  * @param gradients as many elements
  * @param state (2, ⌈count/4⌉·4): both moments, read and written; zeros before the first step

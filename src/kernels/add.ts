@@ -16,7 +16,7 @@ export interface AddOptions {
 }
 
 /**
- * Describes Y = f(A + B), or Y = (A + B) ⊙ f′(gate); `shaders/add.wgsl` tells how.
+ * Describes Y = f(A + B), or Y = (A + B) ⊙ f′(gate); `shaders/layer/add.wgsl` tells how.
  * @param A (rows, columns)
  * @param B as many elements, or `undefined` for none
  * @param Y as many, overwritten; twice as many with `keepPreActivation`; not in A's or B's buffer

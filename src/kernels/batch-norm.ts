@@ -19,7 +19,7 @@ export interface BatchNormOptions {
 }
 
 /**
- * Describes the normalisation of each column over the valid rows; `shaders/batch-norm.wgsl` tells how.
+ * Describes the normalisation of each column over the valid rows; `shaders/norm/batch-norm.wgsl` tells how.
  * @param X (rows, columns)
  * @param Y (rows, columns), overwritten; not in X's buffer
  * @param statistics (2, columns), overwritten: mean and 1/√(variance + ε) of the batch; without it the running ones are used
@@ -59,7 +59,7 @@ export interface NormGradients {
 }
 
 /**
- * Describes ∂loss/∂X and the gradients of weight and bias; `shaders/batch-norm-backward.wgsl` tells how.
+ * Describes ∂loss/∂X and the gradients of weight and bias; `shaders/norm/batch-norm-backward.wgsl` tells how.
  * @param X (rows, columns), as the forward half had it
  * @param dY (rows, columns)
  * @param dX (rows, columns), overwritten; not in X's or dY's buffer

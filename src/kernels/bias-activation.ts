@@ -6,7 +6,7 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 import { type Activation, resolveActivation } from './activations.js';
 
 /**
- * Describes Y ← f(Y + b), in place; `shaders/bias-activation.wgsl` tells how.
+ * Describes Y ← f(Y + b), in place; `shaders/layer/bias-activation.wgsl` tells how.
  * @param Y (rows, columns)
  * @param bias (columns) elements, or `undefined` for none
  * @throws {ShapeError} if bias has another number of elements than Y has columns

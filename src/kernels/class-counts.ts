@@ -15,7 +15,7 @@ export interface ClassCountsForm {
 
 /**
  * Describes the count of a batch's classifications: a confusion matrix, or how many rows have their class among the `topK`
- * largest outputs; `shaders/class-counts.wgsl` tells how.
+ * largest outputs; `shaders/loss/class-counts.wgsl` tells how.
  * @param outputs (rows, columns)
  * @param labels (rows, 1) class indices or (rows, columns) probabilities; one more column is not looked at; or a data set's
  * @param counts (classes, classes), rows for what is, columns for what is predicted; or (1, 1) with `topK`; added to

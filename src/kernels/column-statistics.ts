@@ -18,7 +18,7 @@ export function slicesOf(rows: number, columns: number): { readonly slices: numb
 }
 
 /**
- * Describes sums from which float64 makes every column's mean and deviation; `shaders/column-statistics.wgsl` tells how.
+ * Describes sums from which float64 makes every column's mean and deviation; `shaders/data/column-statistics.wgsl` tells how.
  * @param data (samples, columns)
  * @param order the rows that count
  * @param partials (3, slices, columns), overwritten: slices of s = ⌈rows/n⌉ rows, ⌈rows/s⌉ of them, for

@@ -5,7 +5,7 @@ import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.j
 import { type Tensor, unaligned } from '../plan/tensor.js';
 
 /**
- * Describes sums[c] = Σᵣ X[r, c]; `shaders/column-sum.wgsl` tells how.
+ * Describes sums[c] = Σᵣ X[r, c]; `shaders/layer/column-sum.wgsl` tells how.
  * @param X (rows, columns)
  * @param sums (columns) elements, overwritten
  * @throws {ShapeError} if sums has another number of elements than X has columns

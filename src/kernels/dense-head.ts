@@ -27,7 +27,7 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
 
 /**
  * Describes the end of a classifier in one dispatch: logits = Y·W + b, the loss of each row and its sums, and on request the
- * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′(gate); `shaders/dense-head.wgsl` tells how. It is `matmul`,
+ * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′(gate); `shaders/fused/dense-head.wgsl` tells how. It is `matmul`,
  * `softmaxCrossEntropyRows` and `matmul` with a gate, and needs no `gatherRows` for the labels.
  *
  * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a

@@ -18,8 +18,8 @@ export interface DropoutStream {
 }
 
 /**
- * Describes Y = X with each element dropped, or divided by 1 − rate; `shaders/dropout.wgsl` tells how. The same rate, seed,
- * stream and number of the step drop the same elements, of a layer's output and of its gradient.
+ * Describes Y = X with each element dropped, or divided by 1 − rate; `shaders/layer/dropout.wgsl` tells how. The same rate,
+ * seed, stream and number of the step drop the same elements, of a layer's output and of its gradient.
  * @param X any shape
  * @param Y as many elements, overwritten; not in X's buffer
  * @param step the number of the step; a plan fills it in at each replay

@@ -19,7 +19,7 @@ export interface ElementwiseLoss {
 
 /**
  * Describes a loss that compares each output with a target of its own: the mean of each row, its gradient and its sums;
- * `shaders/elementwise-loss.wgsl` tells how.
+ * `shaders/loss/elementwise-loss.wgsl` tells how.
  * @param outputs (rows, columns); logits for binaryCrossEntropy
  * @param labels (rows, columns) targets, or with one column (rows, 1) indices that are taken for numbers; one more column has
  * the rows' weights; or those of a data set

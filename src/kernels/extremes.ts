@@ -5,7 +5,8 @@ import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepV
 import type { Tensor } from '../plan/tensor.js';
 
 /**
- * Describes the smallest and the largest value of each column, over this and earlier calls; `shaders/extremes.wgsl` tells how.
+ * Describes the smallest and the largest value of each column, over this and earlier calls; `shaders/inspect/extremes.wgsl`
+ * tells how.
  * @param X (rows, columns)
  * @param extremes (2, columns), read and written; before the first call ±the largest number
  * @param step how many rows count; without it all do

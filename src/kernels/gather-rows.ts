@@ -103,7 +103,8 @@ export function asOperand({ source, X, step }: GatherComputation): GatheredRows 
 }
 
 /**
- * Describes X[b] = data[order[first + b]]·scale + shift, and the labels of the same rows; `shaders/gather-rows.wgsl` tells how.
+ * Describes X[b] = data[order[first + b]]·scale + shift, and the labels of the same rows; `shaders/data/gather-rows.wgsl`
+ * tells how.
  * @param X (batch, columns), overwritten
  * @param Y (batch, words), overwritten
  * @param step where the batch begins and how many of its rows are valid; a plan fills it in at each replay

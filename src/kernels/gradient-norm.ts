@@ -18,7 +18,7 @@ export function normSums(count: number): number {
 
 /**
  * Describes how gradients must be scaled for their norm to be at most `maximum`: two dispatches, one after the other;
- * `shaders/gradient-norm.wgsl` tells how.
+ * `shaders/optimizer/gradient-norm.wgsl` tells how.
  * @param gradients with what penalties add to them
  * @param parameters as many elements; penalties need them
  * @param sums (64·min(256, ⌈count/1024⌉), 2), overwritten

@@ -4,7 +4,7 @@ import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepV
 import type { Tensor } from '../plan/tensor.js';
 
 /**
- * Describes how many values are in each of equal parts of a range; `shaders/histogram.wgsl` tells how.
+ * Describes how many values are in each of equal parts of a range; `shaders/inspect/histogram.wgsl` tells how.
  * @param X (rows, columns)
  * @param counts (bins), added to
  * @param range its ends, finite, the first the smaller; values outside count in the bin at its end

@@ -9,7 +9,7 @@ import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
 /**
- * Describes the normalisation of each row over its columns; `shaders/layer-norm.wgsl` tells how.
+ * Describes the normalisation of each row over its columns; `shaders/norm/layer-norm.wgsl` tells how.
  * @param X (rows, columns)
  * @param Y (rows, columns), overwritten; not in X's buffer
  * @param statistics (2, rows), overwritten: mean and 1/√(variance + ε)
@@ -36,7 +36,7 @@ export function layerNormRows(
 }
 
 /**
- * Describes ∂loss/∂X; `shaders/layer-norm-backward.wgsl` tells how.
+ * Describes ∂loss/∂X; `shaders/norm/layer-norm-backward.wgsl` tells how.
  * @param X (rows, columns), as the forward half had it
  * @param dY (rows, columns)
  * @param dX (rows, columns), overwritten; not in X's or dY's buffer
@@ -71,7 +71,7 @@ export function layerNormRowsBackward(
 }
 
 /**
- * Describes the gradients of weight and bias; `shaders/layer-norm-parameters.wgsl` tells how.
+ * Describes the gradients of weight and bias; `shaders/norm/layer-norm-parameters.wgsl` tells how.
  * @param X (rows, columns), as the forward half had it
  * @param dY (rows, columns); 0 in rows that do not count
  * @param gradients (2, columns), overwritten

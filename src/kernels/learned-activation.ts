@@ -8,7 +8,7 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 export type LearnedActivation = 'prelu' | 'swish';
 
 /**
- * Describes Y = g(Z, p); `shaders/learned-activation.wgsl` tells how.
+ * Describes Y = g(Z, p); `shaders/layer/learned-activation.wgsl` tells how.
  * @param Z (rows, columns)
  * @param p (columns) elements, or one for all
  * @param Y as Z, overwritten

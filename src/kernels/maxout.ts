@@ -5,7 +5,7 @@ import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.j
 import type { Tensor } from '../plan/tensor.js';
 
 /**
- * Describes Y = the largest of each unit's pieces; `shaders/maxout.wgsl` tells how.
+ * Describes Y = the largest of each unit's pieces; `shaders/layer/maxout.wgsl` tells how.
  * @param Z (rows, units·pieces): piece k of unit u is column u·pieces + k
  * @param Y (rows, units), overwritten
  * @throws {ShapeError} if Z's columns are no multiple of Y's, or the rows differ

@@ -17,7 +17,7 @@ export function rmspropRows({ momentum, centered }: Pick<RmspropHyperparameters,
 }
 
 /**
- * Describes an update of RMSprop, in PyTorch's order; `shaders/rmsprop.wgsl` tells how.
+ * Describes an update of RMSprop, in PyTorch's order; `shaders/optimizer/rmsprop.wgsl` tells how.
  * @param parameters read and written
  * @param gradients as many elements
  * @param state (1, and one more with `centered` and with `momentum`, ⌈count/4⌉·4), read and written; zeros at first

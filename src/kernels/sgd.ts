@@ -27,7 +27,7 @@ export interface SgdDispatch extends Dispatch {
 }
 
 /**
- * Describes an update of stochastic gradient descent, in PyTorch's order; `shaders/sgd.wgsl` tells how.
+ * Describes an update of stochastic gradient descent, in PyTorch's order; `shaders/optimizer/sgd.wgsl` tells how.
  * @param parameters read and written
  * @param gradients as many elements
  * @param velocity as many elements, read and written; without momentum there is none

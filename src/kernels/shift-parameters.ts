@@ -14,7 +14,7 @@ export interface Plane {
 }
 
 /**
- * Describes parameters = base + x·U + y·V; `shaders/shift-parameters.wgsl` tells how.
+ * Describes parameters = base + x·U + y·V; `shaders/inspect/shift-parameters.wgsl` tells how.
  * @param parameters as many elements as the base, overwritten
  * @param step `index` is the number of the point; a plan fills it in at each replay
  * @throws {ShapeError} if the numbers of elements differ

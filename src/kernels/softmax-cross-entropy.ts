@@ -46,7 +46,8 @@ export interface CrossEntropyDispatch extends LabelledDispatch {
 }
 
 /**
- * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/softmax-cross-entropy.wgsl` tells how.
+ * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/loss/softmax-cross-entropy.wgsl`
+ * tells how.
  * @param logits (rows, classes)
  * @param labels (rows, 1): class indices as u32; or (rows, classes): probabilities as f32; one more column has the rows'
  * weights; or those of a data set

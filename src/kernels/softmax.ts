@@ -13,7 +13,7 @@ export interface SoftmaxForm {
 }
 
 /**
- * Describes the softmax of each row, or what the options say; `shaders/softmax.wgsl` tells how.
+ * Describes the softmax of each row, or what the options say; `shaders/loss/softmax.wgsl` tells how.
  * @param logits (rows, classes)
  * @param output (rows, classes), or (rows, 1) with `classes`; overwritten, and not in the buffer of the logits
  * @throws {ShapeError} if the output has another shape

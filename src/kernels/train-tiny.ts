@@ -23,7 +23,7 @@ export interface TinyOutputs {
 export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly velocity?: Tensor | undefined };
 
 /**
- * Describes consecutive steps of training in one dispatch; `shaders/train-tiny.wgsl` tells how.
+ * Describes consecutive steps of training in one dispatch; `shaders/fused/train-tiny.wgsl` tells how.
  * @param source labels are (samples, 1) class indices as u32, or (samples, outputs) probabilities as f32
  * @param parameters all layers' in one flat tensor, each layer's from a multiple of `PARAMETER_BLOCK` elements on; read and written
  * @param optimizer `undefined` for an evaluation, which changes nothing but `outputs`

@@ -104,7 +104,7 @@ export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
   }
 }
 
-/** Penalties as `shaders/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
+/** Penalties as `shaders/lib/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
 export function penaltiesOf(
   kernel: string,
   { penalties = {}, kinds }: Adjustment,

@@ -10,7 +10,7 @@ const WORKGROUP = 64;
 export const VALUE_SUMS = 6;
 
 /**
- * Describes sums over a batch's rows, for R² and mean absolute error; `shaders/value-sums.wgsl` tells how.
+ * Describes sums over a batch's rows, for R² and mean absolute error; `shaders/loss/value-sums.wgsl` tells how.
  * @param outputs (rows, columns)
  * @param labels (rows, columns) targets; one more column is not looked at; or those of a data set
  * @param sums (columns, slots, 6), zeros at first; added to. As many slots add up at once, each every slots-th row

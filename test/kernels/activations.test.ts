@@ -216,7 +216,7 @@ test('activationsWgsl has a case for every row, in the table’s order, in both 
   expect(activationsWgsl()).toMatch(/^override ACTIVATION: u32 = 0;\noverride ALPHA: f32 = 0\.0;$/m);
 });
 
-/** The helpers of shaders/activations.wgsl and a row's expressions, read as JavaScript: the formulas, without f32. */
+/** The helpers of shaders/lib/activations.wgsl and a row's expressions, read as JavaScript: the formulas, without f32. */
 function shaderFunctions(row: WholeRow): {
   activate: (z: number, alpha: number) => number;
   derivative: (v: number, alpha: number) => number;

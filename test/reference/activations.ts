@@ -5,7 +5,7 @@ import { at, type Bounded, elementwise, TINY, U } from './bounded.js';
 /**
  * How far the shader's form of an activation may be from the exact function, for an exact argument. Absolute errors, for
  * WGSL's rules: + − × within U relative, division within 2.5 U, exp(x) within (3 + 2|x|)·U, literals and overrides rounded
- * to f32. Derived to first order; SLACK covers the rest. The shader's forms are in shaders/activations.wgsl.
+ * to f32. Derived to first order; SLACK covers the rest. The shader's forms are in shaders/lib/activations.wgsl.
  */
 interface Errors {
   value(z: number, alpha: number): number;
@@ -167,7 +167,7 @@ export const activationErrors: Readonly<Record<ActivationRowName, Errors>> = {
   step: { value: () => 0, derivative: () => 0 },
 };
 
-/** Y = g(Z), element by element; `shaders/activations.wgsl` has the shader's forms. */
+/** Y = g(Z), element by element; `shaders/lib/activations.wgsl` has the shader's forms. */
 export function activate(Z: Bounded, activation: Activation): Bounded {
   const { name, alpha } = resolveActivation(activation);
   const [f] = activationFormulas[name].cpu;

@@ -8,7 +8,7 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the demo and serves it, as a visitor gets it, for the tests in test/page. */
+/** Builds the demo and serves it, as a visitor gets it, for the tests of pages, x.page.test.ts. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const configFile = 'demo/vite.config.ts';
   await build({ configFile, logLevel: 'warn' });

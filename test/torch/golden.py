@@ -1,5 +1,5 @@
-# Numbers of PyTorch itself, in float64; test/unit/torch/golden.test.ts compares the reference with them.
-# Written by `python test/support/torch/golden.py > test/support/torch/golden.json` with PyTorch 2.13, and `npm run format`.
+# Numbers of PyTorch itself, in float64; test/torch/golden.test.ts compares the reference with them.
+# Written by `python test/torch/golden.py > test/torch/golden.json` with PyTorch 2.13, and `npm run format`.
 import json
 import torch
 from torch import nn

@@ -8,7 +8,7 @@ import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
 
 /**
  * The same product in two dispatches: of each part of K by workgroups of its own, and of the sum of the parts, in their
- * order, with the epilogue. `shaders/matmul-parts.wgsl` tells how.
+ * order, with the epilogue. `shaders/matmul/matmul-parts.wgsl` tells how.
  * @param whole a product that insists on no variant
  * @param partials (parts, M, N), overwritten; in no other tensor's buffer
  * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps

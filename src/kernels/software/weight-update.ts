@@ -12,8 +12,8 @@ const STORAGE_BUFFERS = 9;
 
 /**
  * Describes a product and the update by stochastic gradient descent whose gradient it is, in one dispatch that stores no
- * gradient; `shaders/weight-update.wgsl` tells how. It is what `matmul` and `sgdUpdate` do, with the same bits, for CPU adapters with
- * subgroups.
+ * gradient; `shaders/software/weight-update.wgsl` tells how. It is what `matmul` and `sgdUpdate` do, with the same bits, for
+ * CPU adapters with subgroups.
  * @param gradient op(A)·op(B), (M, N), with nothing else; its C is not written
  * @param parameters (M, N), read and written; not in a buffer of the product's operands
  * @param velocity as many elements, read and written; without momentum there is none

@@ -17,7 +17,7 @@ export const values: Tally = {
   since: (now, before) => now.map((sum, i) => (i % VALUE_SUMS === ORIGIN ? sum : sum - (before[i] ?? 0))),
 };
 
-/** The sums of a slot; `shaders/value-sums.wgsl` has the formulas. */
+/** The sums of a slot; `shaders/loss/value-sums.wgsl` has the formulas. */
 export interface Slot {
   /** n: rows. */
   readonly count: number;
