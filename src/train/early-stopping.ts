@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
 import { Tensor } from '../plan/tensor.js';
@@ -15,8 +15,8 @@ export interface EarlyStoppingOptions extends Monitor {
 /** @throws {MlpError} `bad-option`, also if an outcome like that does not have what is monitored */
 export function earlyStopping(model: Model, options: EarlyStoppingOptions, outcome: Outcome): EarlyStopping {
   const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
-  demand('earlyStopping:', { patience }, 'a positive integer');
-  demand('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
+  assertOption('earlyStopping:', { patience }, 'a positive integer');
+  assertOption('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
   return new EarlyStopping(model, { monitor, mode, patience, minimumDelta, restoreBest });

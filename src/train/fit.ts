@@ -1,4 +1,4 @@
-import { demand, demandMethod } from '../base/check.js';
+import { assertMethod, assertOption } from '../base/check.js';
 import { DataError, NotFiniteError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
@@ -29,11 +29,11 @@ export function prepareFit<M extends AnyMetric>(
 ): () => Promise<History<M>> {
   const { model, loss, batch } = stepper.training;
   const { epochs, validation, signal, onEpoch, schedule, earlyStopping } = options;
-  demand('fit:', { epochs }, 'an integer ≥ 0');
+  assertOption('fit:', { epochs }, 'an integer ≥ 0');
   const numbers = evaluator.of(NOTHING);
   /** What an epoch will give, for those who want to know before. */
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
-  if (schedule !== undefined) demandMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
   checkDataset('fit', dataset, model, loss);
   if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);

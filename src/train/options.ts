@@ -1,4 +1,4 @@
-import { checkBatchSize, demand, demandMethod } from '../base/check.js';
+import { assertMethod, assertOption, checkBatchSize } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { loadFusions } from '../fusion/index.js';
 import type { Penalties } from '../kernels/update.js';
@@ -80,19 +80,19 @@ function checkOptions(
   { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
 ): void {
   const { ownLink, layers, device } = model;
-  demandMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
+  assertMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
   checkLink('trainer: the loss has', loss.link);
-  demandMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
+  assertMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
   const { learningRate } = optimizer.spec;
-  demand('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
-  for (const metric of metrics) demandMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
+  assertOption('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
+  for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;
     throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);
   }
   if (stepsPerSubmit !== 'auto') {
-    demand('trainer:', { stepsPerSubmit }, 'a positive integer');
+    assertOption('trainer:', { stepsPerSubmit }, 'a positive integer');
     if (stepsPerSubmit > STEP_CAPACITY) {
       throw new MlpError('bad-option', `trainer: stepsPerSubmit = ${stepsPerSubmit}; it is ${STEP_CAPACITY} at most.`);
     }
