@@ -1,4 +1,4 @@
-import { elements } from '../../src/base/check.js';
+import { sizeOf } from '../../src/base/check.js';
 import { Random } from '../../src/base/random.js';
 import { Tensor } from '../../src/index.js';
 import { adagradUpdate } from '../../src/kernels/adagrad.js';
@@ -137,7 +137,7 @@ function activation(rows: number, columns: number, large = false): Case[] {
 /** Forward, and back. */
 function learned(rows: number, columns: number, large = false): Case[] {
   const shape = [rows, columns];
-  const size = 4 * elements(shape);
+  const size = 4 * sizeOf(shape);
   return [
     kernelCase(
       `learned-activation ${rows}×${columns} prelu`,
@@ -162,7 +162,7 @@ function pieces(rows: number, units: number, large = false): Case[] {
     [rows, units],
     [rows, 2 * units],
   ] as const;
-  const size = 4 * elements(narrow);
+  const size = 4 * sizeOf(narrow);
   return [
     kernelCase(
       `maxout ${rows}×${units} of 2`,
@@ -180,7 +180,7 @@ function pieces(rows: number, units: number, large = false): Case[] {
 }
 
 function rowwise(rows: number, classes: number): Case[] {
-  const size = elements([rows, classes]);
+  const size = sizeOf([rows, classes]);
   return [
     kernelCase(
       `softmax-cross-entropy ${rows}×${classes}`,

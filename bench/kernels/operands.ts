@@ -1,4 +1,4 @@
-import { elements } from '../../src/base/check.js';
+import { sizeOf } from '../../src/base/check.js';
 import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 
@@ -8,7 +8,7 @@ const DRAWN = 2 ** 16 + 1;
 /** A tensor of numbers from low to high, the same for the same seed. */
 export function randomTensor(gpu: Gpu, shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
   const random = new Random(seed);
-  const length = elements(shape);
+  const length = sizeOf(shape);
   const values = new Float32Array(length);
   for (let i = 0; i < Math.min(length, DRAWN); i++) values[i] = random.uniform(low, high);
   for (let filled = DRAWN; filled < length; filled *= 2) values.copyWithin(filled, 0, filled);

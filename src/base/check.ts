@@ -23,10 +23,10 @@ const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
 };
 
 /**
- * Checks numbers by their names: `demand('trainer:', { batchSize }, 'a positive integer', 'shape')`.
+ * Checks numbers by their names: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
  * @throws {MlpError} with the code that is given; a `ShapeError` for `shape`
  */
-export function demand(
+export function assertOption(
   where: string,
   numbers: Readonly<Record<string, unknown>>,
   kind: Kind,
@@ -44,7 +44,7 @@ export function demand(
  * @param like what to write instead
  * @throws {MlpError}
  */
-export function demandMethod<Method extends string>(
+export function assertMethod<Method extends string>(
   where: string,
   value: Readonly<Partial<Record<Method, unknown>>> | undefined,
   method: Method,
@@ -62,7 +62,7 @@ export function checkBatchSize(
   batchSize: number,
   limits: { readonly maxComputeWorkgroupsPerDimension: number },
 ): void {
-  demand(where, { batchSize }, 'a positive integer', 'shape');
+  assertOption(where, { batchSize }, 'a positive integer', 'shape');
   const most = limits.maxComputeWorkgroupsPerDimension;
   if (batchSize > most) {
     throw new LimitError(
@@ -100,11 +100,11 @@ export function checkWeights(where: string, lists: Readonly<Record<string, reado
 }
 
 /** A shape as messages write it: (2, 3). */
-export function text(shape: readonly number[]): string {
+export function formatShape(shape: readonly number[]): string {
   return `(${shape.join(', ')})`;
 }
 
 /** The product of a shape's sizes. */
-export function elements(shape: readonly number[]): number {
+export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

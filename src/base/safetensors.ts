@@ -1,4 +1,4 @@
-import { elements, text } from './check.js';
+import { formatShape, sizeOf } from './check.js';
 import { FormatError } from './errors.js';
 
 /** The element types that are read and written, by the format's names, and their bytes. */
@@ -167,12 +167,14 @@ class HeaderReader {
     }
     const [begin = 0, end = 0] = offsets;
     // A zero anywhere is no excuse for other sizes that nothing can have.
-    if (!Number.isSafeInteger(elements(shape.map((size) => size || 1)) * elementBytes[dtype])) {
-      this.#fail(`"${name}" has shape ${text(shape)}, which nothing can have`);
+    if (!Number.isSafeInteger(sizeOf(shape.map((size) => size || 1)) * elementBytes[dtype])) {
+      this.#fail(`"${name}" has shape ${formatShape(shape)}, which nothing can have`);
     }
-    const bytes = elements(shape) * elementBytes[dtype];
+    const bytes = sizeOf(shape) * elementBytes[dtype];
     if (end - begin !== bytes) {
-      this.#fail(`"${name}" is ${dtype} ${text(shape)}, ${bytes} bytes, but its data_offsets are ${begin} and ${end}`);
+      this.#fail(
+        `"${name}" is ${dtype} ${formatShape(shape)}, ${bytes} bytes, but its data_offsets are ${begin} and ${end}`,
+      );
     }
     return { dtype, shape, begin, end };
   }

@@ -1,4 +1,4 @@
-import { demand, elements } from '../base/check.js';
+import { assertOption, sizeOf } from '../base/check.js';
 import { DataError, DisposedError, MlpError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
@@ -124,7 +124,7 @@ export class Dataset {
     const samples = checkSamples('Dataset.create', options);
     const { inputs, labels, features, words } = samples;
     const { chunk } = options;
-    if (chunk !== undefined) demand('Dataset.create:', { chunk }, 'a positive integer');
+    if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
     const length = inputs.length / features;
     const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
@@ -153,7 +153,7 @@ export class Dataset {
    */
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
     device.check();
-    demand('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
+    assertOption('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
     const owner = new Owner('Dataset.stream is over.');
     const store: Store = { device, owner, classCount: 0, flaws: {}, users: 0 };
     return new Dataset(store, {
@@ -189,7 +189,7 @@ export class Dataset {
     if (labels.data.length !== count) {
       throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
     }
-    const features = elements(sizes);
+    const features = sizeOf(sizes);
     return Dataset.create(device, { inputs: images.data, features, classes: labels.data });
   }
 
@@ -211,7 +211,7 @@ export class Dataset {
   split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
     const { seed = 0, stratify = false } = options;
     this.check('split');
-    demand('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    assertOption('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
     const { classes } = this.#store;
     if (this.source.read !== undefined) {
       throw new MlpError('bad-option', 'split: a stream cannot be split. Make two streams.');

@@ -1,4 +1,4 @@
-import { elements, text } from '../base/check.js';
+import { formatShape, sizeOf } from '../base/check.js';
 import { DataError } from '../base/errors.js';
 
 /** An IDX file's contents: MNIST's images are (count, rows, columns), its labels (count). */
@@ -33,7 +33,7 @@ export async function readIdx(bytes: Uint8Array | ArrayBuffer, options: IdxOptio
   const content = file[0] === 0x1f && file[1] === 0x8b ? await decompressed(file, name, rank) : file;
   const { shape, start, end } = readHeader(content, name, rank);
   if (content.length < end) {
-    const what = shape === undefined ? 'header' : `shape ${text(shape)}`;
+    const what = shape === undefined ? 'header' : `shape ${formatShape(shape)}`;
     throw new DataError(`${name} is truncated: its ${what} needs ${end} bytes, but there are ${content.length}.`);
   }
   if (content.length > end) throw new DataError(`${name} should end after ${end} bytes, but more follow.`);
@@ -75,10 +75,10 @@ function readHeader(file: Uint8Array, name: string, rank: number | undefined): H
   const view = new DataView(file.buffer, file.byteOffset);
   const shape = Array.from({ length: dimensions }, (_, d) => view.getUint32(4 + 4 * d));
   // A zero anywhere is no excuse for other dimensions that nothing can have.
-  if (elements(shape.map((size) => size || 1)) > MOST_BYTES) {
-    throw new DataError(`${name} claims the shape ${text(shape)} in bytes 4 to ${start - 1}, more than 2 GiB.`);
+  if (sizeOf(shape.map((size) => size || 1)) > MOST_BYTES) {
+    throw new DataError(`${name} claims the shape ${formatShape(shape)} in bytes 4 to ${start - 1}, more than 2 GiB.`);
   }
-  return { shape, start, end: start + elements(shape) };
+  return { shape, start, end: start + sizeOf(shape) };
 }
 
 /** Decompresses, but no more than a portion beyond what the header promises: memory grows with what has arrived. */

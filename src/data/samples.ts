@@ -1,4 +1,4 @@
-import { checkFinite, demand } from '../base/check.js';
+import { assertOption, checkFinite } from '../base/check.js';
 import { DataError, ShapeError } from '../base/errors.js';
 import type { ArrayOf } from '../plan/tensor.js';
 
@@ -45,7 +45,7 @@ export interface Samples {
 /** Checks samples and labels on the host. @throws {ShapeError|DataError} */
 export function checkSamples(where: string, options: SampleOptions): Samples {
   const { features, classes, targets, weights, classNames } = options;
-  demand(`${where}:`, { features }, 'a positive integer', 'shape');
+  assertOption(`${where}:`, { features }, 'a positive integer', 'shape');
   const inputs = checkInputs(where, options.inputs, features);
   const count = inputs.length / features;
   if (count === 0) throw new DataError(`${where}: there are no samples.`);

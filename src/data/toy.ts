@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { Random } from '../base/random.js';
 
 /** Points in the plane and their classes, as `Dataset.create` takes them. */
@@ -33,8 +33,8 @@ export function xor(): Points {
  * @throws {MlpError} for an option that is out of range
  */
 export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }: SpiralOptions): Points {
-  demand('spirals:', { samples, classes }, 'a positive integer');
-  demand('spirals:', { turns }, 'a finite number');
+  assertOption('spirals:', { samples, classes }, 'a positive integer');
+  assertOption('spirals:', { turns }, 'a finite number');
   return points('spirals:', samples, classes, { noise, seed }, (radius, arm) => {
     const [cosine, sine] = onCircle(turns * radius + arm / classes);
     return [radius * cosine, radius * sine];
@@ -48,7 +48,7 @@ export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }
  * @throws {MlpError} for an option that is out of range
  */
 export function moons({ samples, noise = 0, seed = 0 }: MoonOptions): Points {
-  demand('moons:', { samples }, 'a positive integer');
+  assertOption('moons:', { samples }, 'a positive integer');
   return points('moons:', samples, 2, { noise, seed }, (t, moon) => {
     const [cosine, sine] = onCircle(t / 2);
     return moon === 0 ? [cosine, sine] : [1 - cosine, 0.5 - sine];
@@ -63,8 +63,8 @@ function points(
   { noise, seed }: { readonly noise: number; readonly seed: number },
   place: (t: number, label: number) => readonly [number, number],
 ): Points {
-  demand(where, { noise }, 'a finite number ≥ 0');
-  demand(where, { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption(where, { noise }, 'a finite number ≥ 0');
+  assertOption(where, { seed }, 'an integer ≥ 0', 'bad-seed');
   const random = new Random(seed);
   const stray = (): number => (noise === 0 ? 0 : noise * random.normal());
   const inputs = new Float32Array(2 * samples);

@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 
 /** A row of the table: what the library has to know of an activation while it runs. */
@@ -115,7 +115,7 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
   const alpha = (given[parameter.name] ?? parameter.default) as number;
   // elu's and leakyRelu's derivatives are read off the sign of the output, which a negative α would turn around.
   const range = from === 'y' ? 'a finite number ≥ 0' : 'a finite number';
-  demand(`${name} has`, { [parameter.name]: alpha }, range, 'bad-activation');
+  assertOption(`${name} has`, { [parameter.name]: alpha }, range, 'bad-activation');
   const spec = { type: name, [parameter.name]: alpha };
   const { learned = parameter.learned === 'always', per = 'layer' } = given;
   if (parameter.learned === undefined || learned === false) {

@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/add.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -28,7 +28,7 @@ export function add(A: Tensor, B: Tensor | undefined, Y: Tensor, options: AddOpt
   const operands = [B?.length ?? count, gate?.at.length ?? count];
   if (operands.some((length) => length !== count) || Y.length !== count * (keepPreActivation ? 2 : 1)) {
     throw new ShapeError(
-      `add: A is ${text(A.shape)}, B is ${text(B?.shape ?? A.shape)}, Y is ${text(Y.shape)}${gate === undefined ? '' : `, the gate is ${text(gate.at.shape)}`}; they must have as many elements${keepPreActivation ? ', Y twice as many' : ''}.`,
+      `add: A is ${formatShape(A.shape)}, B is ${formatShape(B?.shape ?? A.shape)}, Y is ${formatShape(Y.shape)}${gate === undefined ? '' : `, the gate is ${formatShape(gate.at.shape)}`}; they must have as many elements${keepPreActivation ? ', Y twice as many' : ''}.`,
     );
   }
   if (gate !== undefined && options.activation !== undefined) {

@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/bias-activation.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -36,7 +36,7 @@ export function biasActivation(Y: Tensor, bias: Tensor | undefined, activation: 
 export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activation): Dispatch {
   const [rows, columns] = matrix(dY);
   if (at.length !== dY.length) {
-    throw new ShapeError(`biasActivationBackward: dY is ${text(dY.shape)}, but at is ${text(at.shape)}.`);
+    throw new ShapeError(`biasActivationBackward: dY is ${formatShape(dY.shape)}, but at is ${formatShape(at.shape)}.`);
   }
   const { index, alpha, name } = resolveActivation(activation);
   const start = unaligned(at);
@@ -52,7 +52,7 @@ export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activ
 function matrix({ shape, label }: Tensor): readonly [number, number] {
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined || shape.length !== 2) {
-    throw new ShapeError(`biasActivation: "${label}" is ${text(shape)}; a matrix has two sizes.`);
+    throw new ShapeError(`biasActivation: "${label}" is ${formatShape(shape)}; a matrix has two sizes.`);
   }
   return [rows, columns];
 }

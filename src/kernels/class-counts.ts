@@ -1,5 +1,5 @@
 import shader from '../../shaders/loss/class-counts.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -32,7 +32,7 @@ export function classCounts(
   const form = labelForm('classCounts', labels, rows, columns);
   const classes = topK > 0 ? 1 : logistic ? 2 : columns;
   if (counts.shape.join() !== [classes, classes].join()) {
-    throw new ShapeError(`classCounts: counts are ${text(counts.shape)}, but must be (${classes}, ${classes}).`);
+    throw new ShapeError(`classCounts: counts are ${formatShape(counts.shape)}, but must be (${classes}, ${classes}).`);
   }
   const described = dispatch(shader, {
     label: `class-counts ${rows}×${columns}${topK > 0 ? ` top ${topK}` : ''}`,

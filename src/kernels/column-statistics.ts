@@ -1,5 +1,5 @@
 import shader from '../../shaders/data/column-statistics.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -31,7 +31,7 @@ export function columnStatistics(data: Tensor<'u8'> | Tensor, order: Tensor<'u32
   const { slices, sliceRows } = slicesOf(rows, columns);
   if (partials.shape.join() !== [3, slices, columns].join()) {
     throw new ShapeError(
-      `columnStatistics: partials is ${text(partials.shape)}, but must be ${text([3, slices, columns])}.`,
+      `columnStatistics: partials is ${formatShape(partials.shape)}, but must be ${formatShape([3, slices, columns])}.`,
     );
   }
   return dispatch(shader, {

@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/column-sum.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -14,7 +14,7 @@ export function columnSum(X: Tensor, sums: Tensor): Dispatch {
   const [rows = 1, columns = 1] = X.shape;
   if (X.shape.length !== 2 || sums.length !== columns) {
     throw new ShapeError(
-      `columnSum: X is ${text(X.shape)} and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
+      `columnSum: X is ${formatShape(X.shape)} and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
     );
   }
   const { base, offset } = unaligned(sums);

@@ -1,5 +1,5 @@
 import shader from '../../shaders/fused/dense-head.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, type PER_STEP, type Program, program, type StepValues } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -71,7 +71,7 @@ export function denseHead(
   for (const [name, [tensor, ...expected]] of Object.entries(shapes)) {
     if (tensor !== undefined && tensor.shape.join() !== expected.join()) {
       throw new ShapeError(
-        `denseHead: ${name} is ${text(tensor.shape)}, but must be ${text(expected)}: Y is ${text(Y.shape)}, parameters are ${text(parameters.shape)} and labels ${text(labels.shape)}.`,
+        `denseHead: ${name} is ${formatShape(tensor.shape)}, but must be ${formatShape(expected)}: Y is ${formatShape(Y.shape)}, parameters are ${formatShape(parameters.shape)} and labels ${formatShape(labels.shape)}.`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/dropout.wgsl';
-import { demand, text } from '../base/check.js';
+import { assertOption, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -32,12 +32,12 @@ export function dropElements(
   { rate, seed, stream = 0, gate }: DropoutStream,
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
-  demand('dropElements:', { rate }, 'a number in [0, 1)');
-  demand('dropElements:', { seed, stream }, 'an integer ≥ 0');
+  assertOption('dropElements:', { rate }, 'a number in [0, 1)');
+  assertOption('dropElements:', { seed, stream }, 'an integer ≥ 0');
   const count = X.length;
   if (Y.length !== count || (gate !== undefined && gate.at.length !== count)) {
     throw new ShapeError(
-      `dropElements: X is ${text(X.shape)}, Y is ${text(Y.shape)}${gate === undefined ? '' : `, the gate is ${text(gate.at.shape)}`}; they must have as many elements.`,
+      `dropElements: X is ${formatShape(X.shape)}, Y is ${formatShape(Y.shape)}${gate === undefined ? '' : `, the gate is ${formatShape(gate.at.shape)}`}; they must have as many elements.`,
     );
   }
   const { index, alpha } = resolveActivation(gate?.activation ?? 'linear');

@@ -1,5 +1,5 @@
 import shader from '../../shaders/inspect/extremes.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -16,7 +16,7 @@ export function columnExtremes(X: Tensor, extremes: Tensor, step?: StepValues | 
   const [rows = 1, columns = 1] = X.shape;
   if (X.shape.length !== 2 || extremes.shape.join() !== `2,${columns}`) {
     throw new ShapeError(
-      `columnExtremes: X is ${text(X.shape)} and extremes are ${text(extremes.shape)}; they are (rows, columns) and (2, columns).`,
+      `columnExtremes: X is ${formatShape(X.shape)} and extremes are ${formatShape(extremes.shape)}; they are (rows, columns) and (2, columns).`,
     );
   }
   return dispatch(shader, {

@@ -1,5 +1,5 @@
 import shader from '../../shaders/data/gather-rows.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -65,7 +65,7 @@ export function labelForm(where: string, labels: Labels, rows: number, outputs: 
   const plain = indices ? 1 : outputs;
   if ((order === undefined && count !== rows) || (words !== plain && words !== plain + 1)) {
     throw new ShapeError(
-      `${where}: outputs are (${rows}, ${outputs}), but labels are ${text(stored.shape)} ${stored.dtype}; they are (${rows}, 1) indices as u32 or (${rows}, ${outputs}) numbers as f32, and one more column has weights.`,
+      `${where}: outputs are (${rows}, ${outputs}), but labels are ${formatShape(stored.shape)} ${stored.dtype}; they are (${rows}, 1) indices as u32 or (${rows}, ${outputs}) numbers as f32, and one more column has weights.`,
     );
   }
   return { labels: stored, order, indices, weighted: words > plain, words };
@@ -126,7 +126,7 @@ export function gatherRows(
     Y.shape[0] !== batch
   ) {
     throw new ShapeError(
-      `gatherRows: X is ${text(X.shape)} and Y is ${text(Y.shape)}, but data is ${text(data.shape)}, labels are ${text(labels.shape)} and normalization is ${text(normalization.shape)}.`,
+      `gatherRows: X is ${formatShape(X.shape)} and Y is ${formatShape(Y.shape)}, but data is ${formatShape(data.shape)}, labels are ${formatShape(labels.shape)} and normalization is ${formatShape(normalization.shape)}.`,
     );
   }
   const described = dispatch(shader, {

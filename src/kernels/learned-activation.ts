@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/learned-activation.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
@@ -44,9 +44,9 @@ function describe(
   const fits = Y.length === Z.length && (dY ?? Z).length === Z.length && (dp?.length ?? columns) === columns;
   if (Z.shape.length !== 2 || !fits || (p.length !== columns && p.length !== 1)) {
     const [given, result] =
-      dY === undefined ? ['', 'Y'] : [`, dY ${text(dY.shape)}, dp ${text(dp?.shape ?? [])}`, 'dZ'];
+      dY === undefined ? ['', 'Y'] : [`, dY ${formatShape(dY.shape)}, dp ${formatShape(dp?.shape ?? [])}`, 'dZ'];
     throw new ShapeError(
-      `learnedActivation: Z is ${text(Z.shape)}, p ${text(p.shape)}, ${result} ${text(Y.shape)}${given}; all are (rows, columns), but p and dp (columns), p or (1).`,
+      `learnedActivation: Z is ${formatShape(Z.shape)}, p ${formatShape(p.shape)}, ${result} ${formatShape(Y.shape)}${given}; all are (rows, columns), but p and dp (columns), p or (1).`,
     );
   }
   const backward = dY !== undefined;

@@ -1,5 +1,5 @@
 import shader from '../../shaders/layer/maxout.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -31,9 +31,9 @@ function describe(Z: Tensor, dY: Tensor | undefined, result: Tensor): Dispatch {
   const [rowsOfZ, columns = 1] = Z.shape;
   const matrices = outer.shape.length === 2 && Z.shape.length === 2;
   if (!matrices || rowsOfZ !== rows || columns % units !== 0 || (dY !== undefined && result.length !== Z.length)) {
-    const more = dY === undefined ? '' : ` and dZ ${text(result.shape)}`;
+    const more = dY === undefined ? '' : ` and dZ ${formatShape(result.shape)}`;
     throw new ShapeError(
-      `maxout: Z is ${text(Z.shape)}, ${dY === undefined ? 'Y' : 'dY'} ${text(outer.shape)}${more}; Z${more && ' and dZ'} must be (rows, units·pieces), the other (rows, units).`,
+      `maxout: Z is ${formatShape(Z.shape)}, ${dY === undefined ? 'Y' : 'dY'} ${formatShape(outer.shape)}${more}; Z${more && ' and dZ'} must be (rows, units·pieces), the other (rows, units).`,
     );
   }
   const pieces = columns / units;

@@ -1,4 +1,4 @@
-import { elements, text } from '../base/check.js';
+import { formatShape, sizeOf } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import type { Tensor } from '../plan/tensor.js';
 
@@ -10,12 +10,12 @@ export function checkNorm(
   pairs: Readonly<Record<string, Tensor | undefined>>,
   pair: readonly number[],
 ): void {
-  if (X.shape.length !== 2) throw new ShapeError(`${kernel}: X is ${text(X.shape)}; a matrix has two sizes.`);
+  if (X.shape.length !== 2) throw new ShapeError(`${kernel}: X is ${formatShape(X.shape)}; a matrix has two sizes.`);
   for (const [tensors, shape] of [[likeX, X.shape] as const, [pairs, pair] as const]) {
     for (const [name, tensor] of Object.entries(tensors)) {
-      if (tensor === undefined || tensor.length === elements(shape)) continue;
+      if (tensor === undefined || tensor.length === sizeOf(shape)) continue;
       throw new ShapeError(
-        `${kernel}: X is ${text(X.shape)} and ${name} is ${text(tensor.shape)}; ${name} must be ${text(shape)}.`,
+        `${kernel}: X is ${formatShape(X.shape)} and ${name} is ${formatShape(tensor.shape)}; ${name} must be ${formatShape(shape)}.`,
       );
     }
   }

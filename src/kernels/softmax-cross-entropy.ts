@@ -1,5 +1,5 @@
 import shader from '../../shaders/loss/softmax-cross-entropy.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -117,7 +117,7 @@ export function checkOutputs(where: string, outputs: Tensor, results: LossOutput
   const { losses, gradient, totals } = results;
   if (losses.length !== rows || gradient.shape.join() !== outputs.shape.join() || totals.length !== sums * rows) {
     throw new ShapeError(
-      `${where}: for outputs ${text(outputs.shape)} the losses are (${rows}, 1), the gradient ${text(outputs.shape)} and the totals (${sums}, ${rows}); they are ${text(losses.shape)}, ${text(gradient.shape)} and ${text(totals.shape)}.`,
+      `${where}: for outputs ${formatShape(outputs.shape)} the losses are (${rows}, 1), the gradient ${formatShape(outputs.shape)} and the totals (${sums}, ${rows}); they are ${formatShape(losses.shape)}, ${formatShape(gradient.shape)} and ${formatShape(totals.shape)}.`,
     );
   }
 }

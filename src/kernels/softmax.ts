@@ -1,5 +1,5 @@
 import shader from '../../shaders/loss/softmax.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -24,7 +24,7 @@ export function softmax(logits: Tensor, output: Tensor, options: SoftmaxForm = {
   const expected = [rows, CLASSES ? 1 : classes];
   if (logits.shape.length !== 2 || output.shape.join() !== expected.join()) {
     throw new ShapeError(
-      `softmax: logits are ${text(logits.shape)} and the output is ${text(output.shape)}, but it must be ${text(expected)}.`,
+      `softmax: logits are ${formatShape(logits.shape)} and the output is ${formatShape(output.shape)}, but it must be ${formatShape(expected)}.`,
     );
   }
   return dispatch(shader, {

@@ -1,5 +1,5 @@
 import shader from '../../shaders/loss/value-sums.wgsl';
-import { text } from '../base/check.js';
+import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
@@ -27,7 +27,7 @@ export function valueSums(
   const [sumsOf, slots = 1, numbers] = sums.shape;
   if (form.indices || sumsOf !== columns || numbers !== VALUE_SUMS) {
     throw new ShapeError(
-      `valueSums: labels are ${form.labels.dtype} and sums ${text(sums.shape)}; they must be f32 and (${columns}, slots, ${VALUE_SUMS}).`,
+      `valueSums: labels are ${form.labels.dtype} and sums ${formatShape(sums.shape)}; they must be f32 and (${columns}, slots, ${VALUE_SUMS}).`,
     );
   }
   const described = dispatch(shader, {

@@ -1,4 +1,4 @@
-import { demand, elements, text } from '../base/check.js';
+import { assertOption, formatShape, sizeOf } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, type TensorFile, writeSafetensors } from '../base/safetensors.js';
 import type { Activation } from '../kernels/activations.js';
@@ -76,8 +76,8 @@ export function readModelFile(
   try {
     const { inputs, normalize, seed, link } = spec;
     const layers = spec.layers.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
-    demand('the spec has', { inputs }, 'a positive integer');
-    demand('the spec has', { seed }, 'an integer ≥ 0');
+    assertOption('the spec has', { inputs }, 'a positive integer');
+    assertOption('the spec has', { seed }, 'an integer ≥ 0');
     checkLink('the spec has', link);
     const weights = weightsOf(file, placeLayers(inputs, layers), where);
     // After the tensors: they have shown that there can be as many inputs as the spec says.
@@ -153,9 +153,9 @@ function weightsOf({ tensors }: TensorFile, layers: readonly ModelLayer[], where
       throw new FormatError(`${where}: the file has no "${name}". The model has ${names.join(', ')}.`);
     }
     const [dtype, shape] = typeof source === 'bigint' ? ['I64', []] : ['F32', fileShape(source)];
-    if (tensor.dtype !== dtype || text(tensor.shape) !== text(shape)) {
+    if (tensor.dtype !== dtype || formatShape(tensor.shape) !== formatShape(shape)) {
       throw new FormatError(
-        `${where}: "${name}" is ${tensor.dtype} ${text(tensor.shape)} in the file, but ${dtype} ${text(shape)} in the model.`,
+        `${where}: "${name}" is ${tensor.dtype} ${formatShape(tensor.shape)} in the file, but ${dtype} ${formatShape(shape)} in the model.`,
       );
     }
     if (typeof source === 'object') found.set(source, fromFile(tensor, source, `${where}: "${name}"`));
@@ -176,7 +176,7 @@ function fromFile({ shape, data }: FileTensor, parameter: PlacedParameter, where
 function transposed(values: Float32Array<ArrayBuffer>, shape: readonly number[]): Float32Array<ArrayBuffer> {
   if (shape.length !== 2) return values;
   const [rows = 0, columns = 0] = shape;
-  const result = new Float32Array(elements(shape));
+  const result = new Float32Array(sizeOf(shape));
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       result[column * rows + row] = values[row * columns + column] ?? 0;

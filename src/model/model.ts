@@ -1,4 +1,4 @@
-import { checkFinite, demand, text } from '../base/check.js';
+import { assertOption, checkFinite, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
@@ -102,8 +102,8 @@ export class Model {
 
   static async create(device: Device, options: ModelOptions): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
-    demand('Mlp.create:', { inputs }, 'a positive integer', 'shape');
-    demand('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
+    assertOption('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
     if (options.layers.length === 0)
       throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
     const layers = placeLayers(inputs, options.layers);
@@ -224,7 +224,9 @@ export class Model {
     for (const [number, { fullName, shape, start, length, trained }] of placed.entries()) {
       const data = list[number]?.data ?? [];
       if (data.length !== length) {
-        throw new ShapeError(`setWeights: ${fullName} is ${text(shape)}, ${length} values, but ${data.length} came.`);
+        throw new ShapeError(
+          `setWeights: ${fullName} is ${formatShape(shape)}, ${length} values, but ${data.length} came.`,
+        );
       }
       checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
       (trained ? values : states).set(data, start);

@@ -1,4 +1,4 @@
-import { demand, demandMethod, elements } from '../base/check.js';
+import { assertMethod, assertOption, sizeOf } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { checkInitializer, initialValues } from '../nn/initializers.js';
@@ -59,7 +59,7 @@ export function placeLayers(
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
     const name = `${prefix}${index}`;
-    demandMethod(`Mlp.create: layer ${name}`, layer, 'record', 'dense(10)', 'bad-layer');
+    assertMethod(`Mlp.create: layer ${name}`, layer, 'record', 'dense(10)', 'bad-layer');
     if (layer.spec.activation === 'softmax' && (prefix !== '' || index < layers.length - 1)) {
       throw new MlpError(
         'bad-activation',
@@ -72,7 +72,7 @@ export function placeLayers(
     const parameters = layer.parameters(width, `Mlp.create: layer ${name}`).map((wanted): PlacedParameter => {
       const { trained = true, shape, initializer } = wanted;
       const kind = trained ? 'values' : 'states';
-      const length = elements(shape);
+      const length = sizeOf(shape);
       if (typeof initializer !== 'number') {
         checkInitializer(`Mlp.create: ${name}.${wanted.name} has initializer`, initializer, shape.length > 1);
       }
@@ -85,7 +85,7 @@ export function placeLayers(
     next.states = aligned(next.states);
     const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next);
     const outputs = layer.outputs(width);
-    demand(`Mlp.create: layer ${name} (${layer.spec.type}) has`, { outputs }, 'a positive integer', 'shape');
+    assertOption(`Mlp.create: layer ${name} (${layer.spec.type}) has`, { outputs }, 'a positive integer', 'shape');
     width = outputs;
     return { ...place, outputs, values, states, parameters, layers: inner };
   });

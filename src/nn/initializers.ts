@@ -1,4 +1,4 @@
-import { demand, type Kind } from '../base/check.js';
+import { assertOption, type Kind } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 
@@ -137,7 +137,7 @@ export function checkInitializer(where: string, initializer: Initializer, isMatr
   }
   const all: Readonly<Record<string, unknown>> = { ...defaults(options), ...given };
   for (const [name, { kind }] of Object.entries(options)) {
-    demand(`${where} ${type} with`, { [name]: all[name] }, kind, 'bad-initializer');
+    assertOption(`${where} ${type} with`, { [name]: all[name] }, kind, 'bad-initializer');
   }
   const { low = 0, high = 0 } = all as Options;
   if (low > high) {

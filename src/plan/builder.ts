@@ -1,4 +1,4 @@
-import { elements } from '../base/check.js';
+import { sizeOf } from '../base/check.js';
 import type { Device } from './device.js';
 import type { AdapterTraits, Dispatch, Program } from './dispatch.js';
 import { lifetimes, liveDispatches } from './liveness.js';
@@ -46,7 +46,7 @@ export class PlanBuilder {
   tensor(label: string, shape: readonly number[]): Tensor;
   tensor<T extends DType>(label: string, shape: readonly number[], dtype: T): Tensor<T>;
   tensor(label: string, shape: readonly number[], dtype: DType = 'f32'): Tensor<DType> {
-    const storage = new TensorStorage(label, elements(shape) * bytesPerElement(dtype));
+    const storage = new TensorStorage(label, sizeOf(shape) * bytesPerElement(dtype));
     this.#transient.add(storage);
     return new Tensor(storage, 0, shape, dtype);
   }
@@ -55,7 +55,7 @@ export class PlanBuilder {
   state(label: string, shape: readonly number[]): Tensor {
     const number = this.#names.get(label) ?? 0;
     this.#names.set(label, number + 1);
-    const bytes = 4 * elements(shape);
+    const bytes = 4 * sizeOf(shape);
     return new Tensor(this.#workspace.state(`${label} ${number} ${bytes}`, label, bytes), 0, shape, 'f32');
   }
 

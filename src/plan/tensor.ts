@@ -1,4 +1,4 @@
-import { elements, text } from '../base/check.js';
+import { formatShape, sizeOf } from '../base/check.js';
 import { DisposedError, MlpError, ShapeError } from '../base/errors.js';
 import type { DeviceBuffer, DeviceMemory } from './memory.js';
 
@@ -129,7 +129,7 @@ export class Tensor<T extends DType = 'f32'> {
 
   /** Elements in all. */
   get length(): number {
-    return elements(this.shape);
+    return sizeOf(this.shape);
   }
 
   /** Bytes in all, without padding. */
@@ -150,9 +150,9 @@ export class Tensor<T extends DType = 'f32'> {
   /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
   static from(gpu: DeviceMemory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
     checkShape(shape, label);
-    if (data.length !== elements(shape)) {
+    if (data.length !== sizeOf(shape)) {
       throw new ShapeError(
-        `Tensor.from: "${label}" has shape ${text(shape)}, which is ${elements(shape)} elements, but ${data.length} values came.`,
+        `Tensor.from: "${label}" has shape ${formatShape(shape)}, which is ${sizeOf(shape)} elements, but ${data.length} values came.`,
       );
     }
     return upload(gpu, Float32Array.from(data), shape, label);
@@ -164,12 +164,7 @@ export class Tensor<T extends DType = 'f32'> {
   static empty<T extends DType>(gpu: DeviceMemory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
   static empty(gpu: DeviceMemory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
     checkShape(shape, label);
-    return new Tensor(
-      new TensorStorage(label, elements(shape) * bytesPerElement(dtype)).allocate(gpu),
-      0,
-      shape,
-      dtype,
-    );
+    return new Tensor(new TensorStorage(label, sizeOf(shape) * bytesPerElement(dtype)).allocate(gpu), 0, shape, dtype);
   }
 
   /**
@@ -185,9 +180,9 @@ export class Tensor<T extends DType = 'f32'> {
   ): Tensor {
     const label = options.label ?? (buffer.label || 'buffer');
     checkShape(shape, label);
-    if (buffer.size < elements(shape) * 4) {
+    if (buffer.size < sizeOf(shape) * 4) {
       throw new ShapeError(
-        `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${text(shape)} needs ${elements(shape) * 4}.`,
+        `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${formatShape(shape)} needs ${sizeOf(shape) * 4}.`,
       );
     }
     const { usage = STORAGE_USAGE } = buffer as { readonly usage?: number };
@@ -207,9 +202,9 @@ export class Tensor<T extends DType = 'f32'> {
    */
   view(start: number, shape: readonly number[], label: string = this.label): Tensor<T> {
     checkShape(shape, label);
-    if (!Number.isInteger(start) || start < 0 || start + elements(shape) > this.length) {
+    if (!Number.isInteger(start) || start < 0 || start + sizeOf(shape) > this.length) {
       throw new ShapeError(
-        `view: shape ${text(shape)} from element ${start} on does not fit in "${this.label}" ${text(this.shape)}.`,
+        `view: shape ${formatShape(shape)} from element ${start} on does not fit in "${this.label}" ${formatShape(this.shape)}.`,
       );
     }
     return new Tensor(this.storage, this.start + start, shape, this.dtype, label, true);
@@ -222,7 +217,7 @@ export class Tensor<T extends DType = 'f32'> {
   write(values: ArrayOf<T>): void {
     if (values.length > this.length) {
       throw new ShapeError(
-        `write: "${this.label}" ${text(this.shape)} has ${this.length} elements, but ${values.length} values came.`,
+        `write: "${this.label}" ${formatShape(this.shape)} has ${this.length} elements, but ${values.length} values came.`,
       );
     }
     if (this.#isView && (this.byteOffset % 4 !== 0 || values.byteLength % 4 !== 0)) {
@@ -288,6 +283,6 @@ export function bytesPerElement(dtype: DType): number {
 
 function checkShape(shape: readonly number[], label: string): void {
   if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw new ShapeError(`"${label}" has shape ${text(shape)}; every size must be a positive integer.`);
+    throw new ShapeError(`"${label}" has shape ${formatShape(shape)}; every size must be a positive integer.`);
   }
 }

@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
 import type { Progress, Session } from './session.js';
@@ -61,8 +61,8 @@ export function readCheckpoint(
   const progress = saved.progress as Progress;
   try {
     const { steps, epochs, learningRate } = progress;
-    demand('progress has', { steps, epochs }, 'an integer ≥ 0');
-    demand('progress has', { learningRate }, 'a finite number ≥ 0');
+    assertOption('progress has', { steps, epochs }, 'an integer ≥ 0');
+    assertOption('progress has', { learningRate }, 'a finite number ≥ 0');
   } catch (cause) {
     throw new FormatError(`restore: the checkpoint does not say where training is: ${String(cause)}`, { cause });
   }

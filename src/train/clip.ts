@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { gradientNorm, normSums } from '../kernels/gradient-norm.js';
 import type { Adjustment, Penalties } from '../kernels/update.js';
@@ -26,7 +26,7 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: P
     throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');
   }
   const { l1 = 0, l2 = 0 } = penalties;
-  demand('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
+  assertOption('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
   if (clip !== undefined) checkClip(clip);
   const kinds = kindsTensor(model);
   const common = { penalties: { l1, l2 }, kinds };
@@ -67,7 +67,7 @@ function checkClip(clip: Clip): void {
   if (entries.length !== 1 || (name !== 'norm' && name !== 'value')) {
     throw new MlpError('bad-option', 'trainer: clip must be { norm } or { value }, one of them.');
   }
-  demand('trainer: clip with', { ...clip }, 'a positive float32 number');
+  assertOption('trainer: clip with', { ...clip }, 'a positive float32 number');
 }
 
 /** Of each 32 elements of the flat tensor, a bit for each of a parameter, and one for each of a weight matrix. */

@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { Owner } from '../base/owner.js';
 import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
@@ -23,8 +23,8 @@ export async function earlyStopping(
   outcome: Outcome,
 ): Promise<EarlyStopping> {
   const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
-  demand('earlyStopping:', { patience }, 'a positive integer');
-  demand('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
+  assertOption('earlyStopping:', { patience }, 'a positive integer');
+  assertOption('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
   const copies = new Owner('The best parameters have been given back.');

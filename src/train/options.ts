@@ -1,4 +1,4 @@
-import { checkBatchSize, demand, demandMethod } from '../base/check.js';
+import { assertMethod, assertOption, checkBatchSize } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Penalties } from '../kernels/update.js';
@@ -85,19 +85,19 @@ export function checkTrainerOptions(
   { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
 ): void {
   const { ownLink, layers, device } = model;
-  demandMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
+  assertMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
   checkLink('trainer: the loss has', loss.link);
-  demandMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
+  assertMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
   const { learningRate } = optimizer.spec;
-  demand('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
-  for (const metric of metrics) demandMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
+  assertOption('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
+  for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;
     throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);
   }
   if (stepsPerSubmit !== 'auto') {
-    demand('trainer:', { stepsPerSubmit }, 'a positive integer');
+    assertOption('trainer:', { stepsPerSubmit }, 'a positive integer');
     if (stepsPerSubmit > STEP_CAPACITY) {
       throw new MlpError('bad-option', `trainer: stepsPerSubmit = ${stepsPerSubmit}; it is ${STEP_CAPACITY} at most.`);
     }
@@ -120,8 +120,8 @@ export function checkTrainerOptions(
 
 /** Checks the options of `fit`, but for its data sets. @param outcome an epoch's numbers, as a schedule will see them */
 export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOptions<M>, outcome: Outcome): void {
-  demand('fit:', { epochs }, 'an integer ≥ 0');
-  if (schedule !== undefined) demandMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  assertOption('fit:', { epochs }, 'an integer ≥ 0');
+  if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
 }
 

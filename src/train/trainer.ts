@@ -1,4 +1,4 @@
-import { demand } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Use } from '../model/access.js';
@@ -41,7 +41,7 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   set learningRate(learningRate: number) {
-    demand('Trainer:', { learningRate }, 'a finite number ≥ 0');
+    assertOption('Trainer:', { learningRate }, 'a finite number ≥ 0');
     this.#session.progress.learningRate = learningRate;
   }
 

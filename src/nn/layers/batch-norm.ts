@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { MlpError, ShapeError } from '../../base/errors.js';
 import { batchNormRows, batchNormRowsBackward } from '../../kernels/batch-norm.js';
 import { PER_STEP } from '../../plan/dispatch.js';
@@ -35,8 +35,8 @@ export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
     ],
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
-      demand(`${where} (batchNorm) has`, { momentum }, 'a number in [0, 1]');
-      demand(`${where} (batchNorm) has`, { epsilon }, 'a positive float32 number');
+      assertOption(`${where} (batchNorm) has`, { momentum }, 'a number in [0, 1]');
+      assertOption(`${where} (batchNorm) has`, { epsilon }, 'a positive float32 number');
       const shape = [inputs];
       return [
         ...normParameters(inputs, affine),

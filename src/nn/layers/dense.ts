@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
@@ -60,7 +60,7 @@ export function dense(
     ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
     ...untrainableBy(resolved),
     parameters(inputs, where) {
-      demand(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
+      assertOption(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
       if (!isMaxout(activation)) resolveActivation(activation);
       checkInitializer(`${where} (dense) has initializer`, initializer, true);
       checkInitializer(`${where} (dense) has biasInitializer`, biasInitializer, false);

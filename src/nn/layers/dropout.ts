@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { dropElements } from '../../kernels/dropout.js';
 import type { Gate } from '../../kernels/matmul/matmul.js';
 import { PER_STEP } from '../../plan/dispatch.js';
@@ -15,7 +15,7 @@ export function dropout(rate: number): Layer {
     modules: [{}],
     outputs: (inputs) => inputs,
     parameters(_inputs, where) {
-      demand(`${where} (dropout) has`, { rate }, 'a number in [0, 1)');
+      assertOption(`${where} (dropout) has`, { rate }, 'a number in [0, 1)');
       return [];
     },
     record(plan, X, _block, { purpose, seed, number: stream }) {

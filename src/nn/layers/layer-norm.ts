@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../../kernels/layer-norm.js';
 import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
@@ -20,7 +20,7 @@ export function layerNorm(options: LayerNormOptions = {}): Layer {
     spec: { type: 'layerNorm', epsilon, affine },
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
-      demand(`${where} (layerNorm) has`, { epsilon }, 'a positive float32 number');
+      assertOption(`${where} (layerNorm) has`, { epsilon }, 'a positive float32 number');
       return normParameters(inputs, affine);
     },
     record(plan, X, { values, gradients }) {

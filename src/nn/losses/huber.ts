@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -14,7 +14,7 @@ export interface HuberOptions {
  * @throws {MlpError} `bad-loss` if delta is not positive
  */
 export function huber({ delta = 1 }: HuberOptions = {}): Loss {
-  demand('huber:', { delta }, 'a positive float32 number', 'bad-loss');
+  assertOption('huber:', { delta }, 'a positive float32 number', 'bad-loss');
   return {
     spec: { type: 'huber', delta },
     link: 'identity',

@@ -1,4 +1,4 @@
-import { checkWeights, demand } from '../../base/check.js';
+import { assertOption, checkWeights } from '../../base/check.js';
 import { softmaxCrossEntropyRows } from '../../kernels/softmax-cross-entropy.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -21,7 +21,7 @@ export interface SoftmaxCrossEntropyOptions {
  */
 export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): Loss {
   const { labelSmoothing = 0, classWeights } = options;
-  demand('softmaxCrossEntropy:', { labelSmoothing }, 'a number in [0, 1]', 'bad-loss');
+  assertOption('softmaxCrossEntropy:', { labelSmoothing }, 'a number in [0, 1]', 'bad-loss');
   if (classWeights !== undefined) checkWeights('softmaxCrossEntropy', { classWeights });
   return {
     spec: { type: 'softmaxCrossEntropy', labelSmoothing, classWeights: classWeights ?? null },

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Metric, Tally } from './metric.js';
@@ -12,7 +12,7 @@ export function topK(): Metric<'top5'>;
  */
 export function topK<K extends number>(k: K): Metric<`top${K}`>;
 export function topK(k = 5): Metric {
-  demand('topK:', { k }, 'a positive integer');
+  assertOption('topK:', { k }, 'a positive integer');
   const tally: Tally = {
     dtype: 'u32',
     shape: () => [1, 1],

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { adagradUpdate } from '../../kernels/adagrad.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -27,8 +27,8 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     epsilon = 1e-10,
   } = options;
   const numbers = { learningRateDecay, weightDecay, initialAccumulator };
-  demand('adagrad:', { learningRate, ...numbers }, 'a finite number ≥ 0', 'bad-optimizer');
-  demand('adagrad:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
+  assertOption('adagrad:', { learningRate, ...numbers }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('adagrad:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   return {
     spec: { type: 'adagrad', learningRate, ...numbers, epsilon },
     record(plan, { values, gradients, adjustment, ...watch }) {

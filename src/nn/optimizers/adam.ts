@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { adamCorrections, adamUpdate } from '../../kernels/adam.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -34,9 +34,9 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 
 function adamOf(type: 'adam' | 'adamw', options: AdamOptions, usualDecay: number): Optimizer {
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = usualDecay } = options;
-  demand(`${type}:`, { learningRate, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
-  demand(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
-  demand(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');
+  assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
+  assertOption(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');
   const hyper = { beta1, beta2, epsilon, weightDecay, decoupled: type === 'adamw' };
   return {
     spec: { type, learningRate, beta1, beta2, epsilon, weightDecay },

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { rmspropRows, rmspropUpdate } from '../../kernels/rmsprop.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -29,9 +29,9 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     momentum = 0,
     centered = false,
   } = options;
-  demand('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number ≥ 0', 'bad-optimizer');
-  demand('rmsprop:', { decay }, 'a number in [0, 1)', 'bad-optimizer');
-  demand('rmsprop:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
+  assertOption('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('rmsprop:', { decay }, 'a number in [0, 1)', 'bad-optimizer');
+  assertOption('rmsprop:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   const hyper = { decay, epsilon, weightDecay, momentum, centered };
   return {
     spec: { type: 'rmsprop', learningRate, ...hyper },

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 import { sgdUpdate } from '../../kernels/sgd.js';
 import { PER_STEP } from '../../plan/dispatch.js';
@@ -19,8 +19,8 @@ export interface SgdOptions {
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-  demand('sgd:', { learningRate, momentum, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
-  demand('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
+  assertOption('sgd:', { learningRate, momentum, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
   if (nesterov && (momentum <= 0 || dampening !== 0)) {
     throw new MlpError(
       'bad-optimizer',

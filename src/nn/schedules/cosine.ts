@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 import type { Schedule } from './schedule.js';
 
@@ -16,8 +16,8 @@ export interface CosineOptions {
  * @throws {MlpError} `bad-schedule` for an option outside of its range
  */
 export function cosine({ epochs, minimum = 0, per = 'step' }: CosineOptions): Schedule {
-  demand('cosine:', { epochs }, 'a positive integer', 'bad-schedule');
-  demand('cosine:', { minimum }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('cosine:', { epochs }, 'a positive integer', 'bad-schedule');
+  assertOption('cosine:', { minimum }, 'a finite number ≥ 0', 'bad-schedule');
   if (per !== 'step' && per !== 'epoch') {
     throw new MlpError('bad-schedule', `cosine: per = "${String(per)}"; per must be "step" or "epoch".`);
   }

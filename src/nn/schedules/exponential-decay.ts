@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import type { Schedule } from './schedule.js';
 
 /**
@@ -6,6 +6,6 @@ import type { Schedule } from './schedule.js';
  * @throws {MlpError} `bad-schedule` for a number outside of its range
  */
 export function exponentialDecay({ factor }: { readonly factor: number }): Schedule {
-  demand('exponentialDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('exponentialDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
   return { spec: { type: 'exponentialDecay', factor }, rate: (base, { epoch }) => base * factor ** epoch };
 }

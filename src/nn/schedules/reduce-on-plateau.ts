@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { checkMode, type Monitor, monitored } from './monitor.js';
 import type { Schedule } from './schedule.js';
 
@@ -29,9 +29,9 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
     cooldown = 0,
     minimum = 0,
   } = options;
-  demand('reduceOnPlateau:', { factor }, 'a number in [0, 1)', 'bad-schedule');
-  demand('reduceOnPlateau:', { patience, cooldown }, 'an integer ≥ 0', 'bad-schedule');
-  demand('reduceOnPlateau:', { threshold, minimum }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('reduceOnPlateau:', { factor }, 'a number in [0, 1)', 'bad-schedule');
+  assertOption('reduceOnPlateau:', { patience, cooldown }, 'an integer ≥ 0', 'bad-schedule');
+  assertOption('reduceOnPlateau:', { threshold, minimum }, 'a finite number ≥ 0', 'bad-schedule');
   checkMode('reduceOnPlateau:', mode, 'bad-schedule');
   const isBetter = (value: number, best: number): boolean =>
     mode === 'min' ? value < best * (1 - threshold) : value > best * (1 + threshold);

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import type { Schedule } from './schedule.js';
 
 export interface StepDecayOptions {
@@ -12,8 +12,8 @@ export interface StepDecayOptions {
  * @throws {MlpError} `bad-schedule` for a number outside of its range
  */
 export function stepDecay({ every, factor = 0.1 }: StepDecayOptions): Schedule {
-  demand('stepDecay:', { every }, 'a positive integer', 'bad-schedule');
-  demand('stepDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('stepDecay:', { every }, 'a positive integer', 'bad-schedule');
+  assertOption('stepDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
   return {
     spec: { type: 'stepDecay', every, factor },
     rate: (base, { epoch }) => base * factor ** Math.floor(epoch / every),

@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { constant } from './constant.js';
 import type { Position, Schedule } from './schedule.js';
 
@@ -14,7 +14,7 @@ export interface WarmUpOptions {
  * @throws {MlpError} `bad-schedule` for a number outside of its range
  */
 export function warmUp({ epochs, after = constant() }: WarmUpOptions): Schedule {
-  demand('warmUp:', { epochs }, 'a positive integer', 'bad-schedule');
+  assertOption('warmUp:', { epochs }, 'a positive integer', 'bad-schedule');
   const later = ({ epoch, ...at }: Position): Position => ({ ...at, epoch: epoch - epochs });
   return {
     spec: { type: 'warmUp', epochs, after: after.spec },

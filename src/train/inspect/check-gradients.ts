@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { Random } from '../../base/random.js';
 import { table } from '../../base/text-table.js';
 import type { Model } from '../../model/model.js';
@@ -64,8 +64,8 @@ export async function checkGradients(
   options: CheckGradientsOptions,
 ): Promise<GradientChecks> {
   const { elements = 16, seed = 0 } = options;
-  demand('checkGradients:', { elements }, 'a positive integer');
-  demand('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption('checkGradients:', { elements }, 'a positive integer');
+  assertOption('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { model } = session;
   const { gradients: analytic, accumulators } = shard.source;
   const [values, gradients] = await Promise.all([model.values.read(), analytic.read()]);

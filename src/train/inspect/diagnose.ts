@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { DataError } from '../../base/errors.js';
 import { Owner } from '../../base/owner.js';
 import { table } from '../../base/text-table.js';
@@ -68,8 +68,8 @@ export async function diagnose(
   dataset: Dataset,
   { bins = 32, worst = 16 }: DiagnoseOptions,
 ): Promise<Diagnosis> {
-  demand('diagnose:', { bins }, 'a positive integer');
-  demand('diagnose:', { worst }, 'an integer ≥ 0');
+  assertOption('diagnose:', { bins }, 'a positive integer');
+  assertOption('diagnose:', { worst }, 'an integer ≥ 0');
   const { device, layers } = session.model;
   const owner = new Owner('diagnose is over.');
   try {

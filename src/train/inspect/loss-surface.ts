@@ -1,4 +1,4 @@
-import { demand } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
 import { Owner } from '../../base/owner.js';
 import { Random } from '../../base/random.js';
 import { shiftParameters } from '../../kernels/shift-parameters.js';
@@ -43,9 +43,9 @@ export async function lossSurface(
   lossOf: () => Promise<number>,
   { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
 ): Promise<LossSurface> {
-  demand('lossSurface:', { points }, 'a positive integer');
-  demand('lossSurface:', { radius }, 'a finite number ≥ 0');
-  demand('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption('lossSurface:', { points }, 'a positive integer');
+  assertOption('lossSurface:', { radius }, 'a finite number ≥ 0');
+  assertOption('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { device, values } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
