@@ -106,7 +106,7 @@ export class Predictions {
   /** Predicts from data that are on the GPU already; the plan is made for this call. */
   async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
     const [count = 0] = data.shape;
-    const predictor = await this.#makePredictor(data, Math.min(batchSize, count), output);
+    const predictor = await this.#makePredictor(() => data, Math.min(batchSize, count), output);
     try {
       return await this.#replay(predictor, count, (first) => first);
     } finally {
@@ -142,52 +142,75 @@ export class Predictions {
     }
   }
 
-  /** The plan for batches of a size, with a buffer that inputs are written into. */
+  /** The plan for batches of a size, with a buffer that inputs are written into. The plans that were used last are kept. */
   #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
-    const key = `${batch}/${output}/${dtype}/${this.#model.spec.link}`;
-    let predictor = this.#predictors.get(key);
-    if (predictor === undefined) {
-      const [oldest] = this.#predictors;
-      if (oldest !== undefined && this.#predictors.size >= KEPT_PREDICTORS) {
-        this.#predictors.delete(oldest[0]);
-        // Whoever waits for it comes first, and has queued its work by then.
-        oldest[1].then(
-          (unneeded) => unneeded.dispose(),
-          () => undefined,
-        );
-      }
-      const { device, spec } = this.#model;
-      const data = Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor;
-      predictor = this.#makePredictor(data, batch, output, data);
-      this.#predictors.set(key, predictor);
-      predictor.catch(() => this.#predictors.delete(key));
+    const { device, spec } = this.#model;
+    const key = `${batch}/${output}/${dtype}/${spec.link}`;
+    const kept = this.#predictors.get(key);
+    const predictor =
+      kept ??
+      this.#makePredictor(
+        (own) => own(Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor),
+        batch,
+        output,
+      );
+    // Behind all others: a map keeps the order in which its entries came.
+    this.#predictors.delete(key);
+    this.#predictors.set(key, predictor);
+    if (kept === undefined) {
+      predictor.catch(() => {
+        if (this.#predictors.get(key) === predictor) this.#predictors.delete(key);
+      });
+    }
+    const [oldest] = this.#predictors;
+    if (oldest !== undefined && this.#predictors.size > KEPT_PREDICTORS) {
+      this.#predictors.delete(oldest[0]);
+      // Whoever waits for it comes first, and has queued its work by then.
+      oldest[1].then(
+        (unneeded) => unneeded.dispose(),
+        () => undefined,
+      );
     }
     return predictor;
   }
 
-  /** @param own disposed with the plan */
-  async #makePredictor(data: RawTensor, batch: number, output: PredictionOutput, own?: RawTensor): Promise<Predictor> {
-    const source = rowSource(this.#model, data);
-    const parts: { dispose(): void }[] = [source.order];
-    if (own !== undefined) parts.push(own);
+  /** @param inputs gives the tensor of the inputs, and hands to `own` what is disposed with the plan */
+  async #makePredictor(
+    inputs: (own: <T extends { dispose(): void }>(part: T) => T) => RawTensor,
+    batch: number,
+    output: PredictionOutput,
+  ): Promise<Predictor> {
+    const { device, parameterCount } = this.#model;
+    const { value, fault } = device.guard('predict', () => {
+      const owned: { dispose(): void }[] = [];
+      const data = inputs((part) => {
+        owned.push(part);
+        return part;
+      });
+      const source = rowSource(this.#model, data);
+      return { data, source, parts: [...owned, source.order] };
+    });
+    const { data, source, parts } = value;
     const dispose = (): void => {
       this.#parts.delete(predictor);
       for (const part of parts) part.dispose();
     };
     const predictor = { dispose };
     try {
-      const { device, parameterCount } = this.#model;
       const fuse = await loadFusions(parameterCount, Math.min(batch, PREDICTED_AT_ONCE), device.info, false);
       this.#check();
       const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
       const plan = await builder.compile(device, 'predict', this.#stepRecords);
       parts.push(plan);
+      const error = await fault;
+      if (error !== undefined) throw error;
       this.#parts.add(predictor);
       if (this.#disposed) dispose();
       return { plan, data, result, dispose };
     } catch (error) {
       dispose();
-      throw error;
+      // Whatever is wrong with a plan over buffers that did not fit, that they did not is the cause.
+      throw (await fault) ?? error;
     }
   }
 
