@@ -142,26 +142,32 @@ export class Predictions {
     }
   }
 
-  /** The plan for batches of a size, with a buffer that inputs are written into. */
+  /** The plan for batches of a size, with a buffer that inputs are written into. The plans that were used last are kept. */
   #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
-    const key = `${batch}/${output}/${dtype}/${this.#model.spec.link}`;
-    let predictor = this.#predictors.get(key);
-    if (predictor === undefined) {
-      const [oldest] = this.#predictors;
-      if (oldest !== undefined && this.#predictors.size >= KEPT_PREDICTORS) {
-        this.#predictors.delete(oldest[0]);
-        // Whoever waits for it comes first, and has queued its work by then.
-        oldest[1].then(
-          (unneeded) => unneeded.dispose(),
-          () => undefined,
-        );
-      }
-      const { device, spec } = this.#model;
-      predictor = this.#makePredictor(batch, output, (owner) =>
+    const { device, spec } = this.#model;
+    const key = `${batch}/${output}/${dtype}/${spec.link}`;
+    const kept = this.#predictors.get(key);
+    const predictor =
+      kept ??
+      this.#makePredictor(batch, output, (owner) =>
         owner.own(Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor),
       );
-      this.#predictors.set(key, predictor);
-      predictor.catch(() => this.#predictors.delete(key));
+    // Behind all others: a map keeps the order in which its entries came.
+    this.#predictors.delete(key);
+    this.#predictors.set(key, predictor);
+    if (kept === undefined) {
+      predictor.catch(() => {
+        if (this.#predictors.get(key) === predictor) this.#predictors.delete(key);
+      });
+    }
+    const [oldest] = this.#predictors;
+    if (oldest !== undefined && this.#predictors.size > KEPT_PREDICTORS) {
+      this.#predictors.delete(oldest[0]);
+      // Whoever waits for it comes first, and has queued its work by then.
+      oldest[1].then(
+        (unneeded) => unneeded.dispose(),
+        () => undefined,
+      );
     }
     return predictor;
   }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DisposedError, dense, Mlp, MlpError } from '../../src/index.js';
-import { defineShader, dispatch, Gpu, program, ShapeError, Tensor } from '../../src/kernels.js';
+import { defineShader, dispatch, Gpu, matmul, program, ShapeError, Tensor } from '../../src/kernels.js';
 import { PlanBuilder } from '../../src/plan/builder.js';
-import { nullAdapter, nullGpu } from '../support/null-gpu.js';
+import { failingAllocation, nullAdapter, nullGpu } from '../support/null-gpu.js';
 
 let gpu: Gpu;
 beforeEach(async () => {
@@ -81,6 +81,20 @@ test('each call that can throw throws it, and once', async () => {
     );
     gpu.check();
   }
+});
+
+// The numbers, and two for bindings that the product leaves unused.
+test.for([1, 2, 3])('after allocation %d of run failed, one call throws, and run works again', async (n) => {
+  const [A, B, C] = [Tensor.empty(gpu, [8, 8]), Tensor.empty(gpu, [8, 8]), Tensor.empty(gpu, [8, 8])];
+  const { usedBytes } = gpu.memory;
+  const run = async (): Promise<void> => gpu.run([matmul(A, B, C)]);
+  expect(await failingAllocation(gpu.device, n, 'out-of-memory', run)).toBe(true);
+  expect(await unreported()).toMatchObject({ code: 'out-of-memory' });
+  gpu.check();
+  await run();
+  await settled();
+  gpu.check();
+  expect(gpu.memory.usedBytes).toBe(usedBytes);
 });
 
 test('a guarded error goes to its caller, frees what was allocated, and makes no other call throw', async () => {

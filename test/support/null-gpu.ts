@@ -18,3 +18,39 @@ export async function nullAdapter(): Promise<GPUAdapter> {
 export async function nullGpu(): Promise<Gpu> {
   return Gpu.request({ adapter: await nullAdapter() });
 }
+
+/** The failure of one call of `createBuffer`: WebGPU's own, of a buffer that does not fit, or an exception. */
+export type AllocationFailure = 'out-of-memory' | 'exception';
+
+/**
+ * Makes the n-th `createBuffer` of a device on the null backend fail while `work` runs.
+ * @param n from 1 on
+ * @returns true if there was an n-th
+ */
+export async function failingAllocation(
+  device: GPUDevice,
+  n: number,
+  how: AllocationFailure,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  const usage = GPUBufferUsage.STORAGE;
+  // With these the largest buffer that is allowed does not fit any more.
+  const fillers = [2 ** 28, 2 ** 27].map((size) => device.createBuffer({ size, usage }));
+  let calls = 0;
+  const { createBuffer } = device;
+  device.createBuffer = (descriptor) => {
+    calls += 1;
+    if (calls !== n) return createBuffer.call(device, descriptor);
+    if (how === 'exception') throw new RangeError('createBuffer failed');
+    const buffer = createBuffer.call(device, { ...descriptor, size: 2 ** 28 });
+    Object.defineProperty(buffer, 'size', { value: descriptor.size });
+    return buffer;
+  };
+  try {
+    await work();
+  } finally {
+    device.createBuffer = createBuffer;
+    for (const filler of fillers) filler.destroy();
+  }
+  return calls >= n;
+}

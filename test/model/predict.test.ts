@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { dense, type Gpu, LimitError, Mlp, type PredictOptions } from '../../src/index.js';
+import { type AllocationFailure, failingAllocation, nullGpu } from '../support/null-gpu.js';
+
+let gpu: Gpu;
+let model: Mlp;
+beforeEach(async () => {
+  gpu = await nullGpu();
+  model = await Mlp.create(gpu, { inputs: 4, layers: [dense(5, 'relu'), dense(3)] });
+});
+afterEach(() => gpu.destroy());
+
+const samples = (count: number): Float32Array => new Float32Array(4 * count);
+
+/** Bind groups that are made while `work` runs: a plan makes some, and a replay none. */
+async function bindGroups(work: () => Promise<unknown>): Promise<number> {
+  const create = vi.spyOn(gpu.device, 'createBindGroup');
+  await work();
+  const { length } = create.mock.calls;
+  create.mockRestore();
+  return length;
+}
+
+test('the plan of a batch size that is used again and again is made once, while twenty others come and go', async () => {
+  const ours = (): Promise<unknown> => model.predict(samples(16), { batchSize: 16 });
+  const other = (batchSize: number) => (): Promise<unknown> => model.predict(samples(32), { batchSize });
+  const perPlan = await bindGroups(ours);
+  expect(perPlan).toBeGreaterThan(0);
+  expect(await bindGroups(ours)).toBe(0);
+  for (let batchSize = 1; batchSize <= 20; batchSize++) {
+    if (batchSize === 16) continue;
+    expect(await bindGroups(other(batchSize))).toBe(perPlan);
+    expect(await bindGroups(ours), `after batches of ${batchSize}`).toBe(0);
+  }
+  // The seven that were used last are kept beside it, and no more.
+  for (const batchSize of [20, 19, 18, 17, 15, 14, 13]) expect(await bindGroups(other(batchSize))).toBe(0);
+  expect(await bindGroups(other(12))).toBe(perPlan);
+});
+
+test('a plan that makes room gives its memory back', async () => {
+  const used: number[] = [];
+  for (let batchSize = 1001; batchSize <= 1020; batchSize++) {
+    await model.predict(samples(1024), { batchSize });
+    used.push(gpu.memory.usedBytes);
+  }
+  // Eight plans are kept, each as large as any other but for a few rows.
+  expect(used[7]).toBeGreaterThan(7 * ((used[1] ?? 0) - (used[0] ?? 0)));
+  expect(used[19]).toBeLessThan(1.02 * (used[7] ?? 0));
+  model.dispose();
+  expect(gpu.memory.usedBytes).toBe(0);
+});
+
+test('many batch sizes at once: each is answered, though most plans are left before they are used', async () => {
+  const sizes = Array.from({ length: 30 }, (_, i) => i + 1);
+  const results = await Promise.all(sizes.map((batchSize) => model.predict(samples(40), { batchSize })));
+  expect(results.map(({ length }) => length)).toEqual(sizes.map(() => 120));
+  await gpu.idle();
+  gpu.check();
+  model.dispose();
+  expect(gpu.memory.usedBytes).toBe(0);
+});
+
+test('calls of one batch size at once share a plan', async () => {
+  await model.predict(samples(8), { batchSize: 2 });
+  const together = await bindGroups(() =>
+    Promise.all([1, 2, 3, 4].map(() => model.predict(samples(8), { batchSize: 8 }))),
+  );
+  expect(together).toBe(await bindGroups(() => model.predict(samples(8), { batchSize: 4 })));
+});
+
+test('no samples, fewer than a batch, one more than a batch', async () => {
+  expect(await bindGroups(() => model.predict(samples(0)))).toBe(0);
+  expect(await model.predict(samples(0))).toEqual(new Float32Array(0));
+  expect(await model.predict([], { output: 'classes' })).toEqual(new Uint32Array(0));
+  expect((await model.predict(samples(3), { batchSize: 1000 })).length).toBe(9);
+  expect((await model.predict(samples(3), { batchSize: 2, output: 'classes' })).length).toBe(3);
+  // 1000 samples at a time would be as many rows as there are not: the next power of 2 does.
+  const rows = vi.spyOn(gpu.device, 'createBuffer');
+  await model.predict(samples(6), { batchSize: 1000 });
+  expect(rows.mock.calls.find(([{ label }]) => label === 'inputs')?.[0].size).toBe(4 * 4 * 8);
+});
+
+const refusals: [string, PredictOptions<'logits'>, typeof LimitError | typeof Error][] = [
+  ['a batch beyond the limit', { batchSize: 70_000 }, LimitError],
+  ['no batch at all', { batchSize: 0 }, Error],
+  ['an unknown output', { output: 'logit' as 'logits' }, Error],
+];
+test.for(refusals)('%s is refused, and leaves nothing behind', async ([, options, kind]) => {
+  await model.predict(samples(4));
+  const before = gpu.memory;
+  await expect(model.predict(samples(4), options)).rejects.toThrow(kind);
+  expect(gpu.memory).toEqual(before);
+});
+
+test.for<AllocationFailure>(['out-of-memory', 'exception'])(
+  'after the n-th allocation failed (%s) nothing is left behind, and the next call works',
+  async (how) => {
+    await model.predict(samples(4), { batchSize: 1 });
+    await gpu.idle();
+    const { usedBytes } = gpu.memory;
+    let failures = 0;
+    for (let n = 1; ; n++) {
+      let error: unknown;
+      let result: ArrayLike<number> | undefined;
+      const options = { batchSize: 100 + n };
+      const failed = await failingAllocation(gpu.device, n, how, async () => {
+        try {
+          result = await model.predict(samples(200), options);
+        } catch (cause) {
+          error = cause;
+        }
+      });
+      if (!failed) {
+        expect([error, result?.length]).toEqual([undefined, 600]);
+        break;
+      }
+      failures += 1;
+      expect(result).toBeUndefined();
+      if (how === 'exception') expect(error).toBeInstanceOf(RangeError);
+      else expect(error, `allocation ${n}`).toMatchObject({ code: 'out-of-memory' });
+      await gpu.idle();
+      gpu.check();
+      // The sixth and later ones are of the call, whose plan is there by then.
+      if (n < 6) expect(gpu.memory.usedBytes, `allocation ${n}`).toBe(usedBytes);
+      expect((await model.predict(samples(4), { batchSize: 1 })).length).toBe(12);
+    }
+    expect(failures).toBeGreaterThanOrEqual(5);
+    model.dispose();
+    expect(gpu.memory.usedBytes).toBe(0);
+  },
+);
