@@ -90,10 +90,8 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
 
 /** Has every replay add its rows to the first number of its totals: the mean loss of each row is then 1. */
 export function countRows(device: FakeDevice): void {
-  device.onReplay = ({ step, dispatches }) => {
-    const totals = dispatches
-      .flatMap(({ buffers }) => Object.values(buffers))
-      .find((tensor) => tensor?.label === 'totals' || tensor?.label === 'totals and losses');
+  device.onReplay = ({ step, tensors }) => {
+    const totals = tensors.find(({ label }) => label === 'totals' || label === 'totals and losses');
     if (totals === undefined || step === undefined) return;
     const [sum = 0] = device.floats(totals);
     device.floats(totals)[0] = sum + step.rows;
