@@ -37,13 +37,15 @@ interface Options {
   readonly device?: FakeDevice;
   readonly optimizer?: Optimizer;
   readonly stepsPerSubmit?: number;
+  /** Of the hidden layer; with 400 a step is more than one dispatch, with the default it is one. */
+  readonly units?: number;
 }
 
 /** Everything that tests of training on a fake device begin with. */
 export async function smallTraining(options: Options = {}): Promise<SmallTraining> {
-  const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1 } = options;
+  const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1, units = 70 } = options;
   const { inputs, labels } = clusters(22, FEATURES, CLASSES);
-  const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(70, 'relu'), dense(CLASSES)] });
+  const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(units, 'relu'), dense(CLASSES)] });
   const makeTrainer = (): ReturnType<SmallTraining['makeTrainer']> =>
     model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: BATCH, metrics: [accuracy()], stepsPerSubmit });
   const makeData = (): Dataset => Dataset.create(device, { inputs, features: FEATURES, classes: labels });

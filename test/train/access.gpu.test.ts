@@ -17,8 +17,8 @@ const { inputs, labels } = clusters(64, FEATURES, 3);
 const x = inputs.slice(0, BATCH * FEATURES);
 const y = labels.slice(0, BATCH);
 
-async function setting(gpu: Gpu) {
-  const model = await Mlp.create(gpu, { inputs: FEATURES, layers: [dense(70, 'tanh'), dense(3)], seed: 5 });
+async function setting(gpu: Gpu, units = 400) {
+  const model = await Mlp.create(gpu, { inputs: FEATURES, layers: [dense(units, 'tanh'), dense(3)], seed: 5 });
   const make = () =>
     model.trainer({ loss: softmaxCrossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: BATCH });
   const data = Dataset.create(gpu, { inputs, features: FEATURES, classes: labels });
@@ -49,10 +49,12 @@ const reading: Readonly<Record<string, (on: Setting) => Promise<unknown>>> = {
   gradients: ({ first }) => first.gradients(x, y),
   diagnose: async ({ first, data }) => `${await first.diagnose(data, { bins: 4 })}`,
 };
-test.for(Object.entries(reading))(
-  '%s between the submits of evaluate: both give what they give alone',
-  async ([, read]) => {
-    using on = await setting(await sharedGpu());
+// A network of 8 units is one dispatch, and adds to other tensors than one of several.
+const sizes = Object.entries(reading).flatMap(([name, read]) => [8, 400].map((units) => ({ name, read, units })));
+test.for(sizes)(
+  '$name between the submits of evaluate, $units units: both are what they are alone',
+  async ({ read, units }) => {
+    using on = await setting(await sharedGpu(), units);
     const alone = await on.first.evaluate(on.stream());
     const own = await read(on);
     const within: unknown[] = [];

@@ -50,12 +50,16 @@ const schedules = {
   stepDecay: stepDecay({ every: 2 }),
   warmUp: warmUp({ epochs: 1 }),
 };
-test.for(Object.entries(schedules))(
-  'the rates of %s, step by step, also of a trainer that goes on',
-  async ([, schedule]) => {
+const moved = Object.entries(schedules).flatMap(([name, schedule]) =>
+  ['makeData' as const, 'makeStream' as const].map((make) => ({ name, schedule, make })),
+);
+test.for(moved)(
+  'the rates of $name, step by step, also of a trainer that goes on ($make)',
+  async ({ schedule, make }) => {
     const on = await smallTraining({ stepsPerSubmit: 4, optimizer: sgd({ learningRate: 0.5 }) });
-    await on.trainer.fit(on.data, { epochs: 1, schedule });
-    const [last] = (await on.trainer.fit(on.data, { epochs: 2, schedule })).slice(-1);
+    const data = on[make]();
+    await on.trainer.fit(data, { epochs: 1, schedule });
+    const last = (await on.trainer.fit(data, { epochs: 2, schedule })).at(-1);
     const expected = Array.from({ length: 18 }, (_, index) =>
       Math.fround(schedule.rate(0.5, { epoch: Math.floor(index / 6), step: index % 6, steps: 6 }, undefined)),
     );
@@ -175,6 +179,7 @@ test.for(callbacks)('what %s throws rejects fit, and the trainer can go on', asy
     },
   };
   await expect(trainer.fit(data, options)).rejects.toThrow('the app is wrong');
+  expect(await errorOf(() => trainer.checkpoint())).toBeUndefined();
   await quiet(device);
   expect(device.memory).toEqual(before);
   expect(await trainer.fit(data, { epochs: 1 })).toHaveLength(1);
