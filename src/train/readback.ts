@@ -65,7 +65,6 @@ export class Readbacks {
           return bytes.slice(offset - byteLength, offset);
         });
         this.#landed.push({ tag, time: performance.now(), values });
-        this.#free.push(staging);
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };
@@ -73,6 +72,7 @@ export class Readbacks {
       .finally(() => {
         this.#pending.delete(pending);
         if (this.#disposed) this.#memory.free(staging);
+        else this.#free.push(staging);
       });
     this.#pending.add(pending);
   }

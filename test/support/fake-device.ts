@@ -28,6 +28,8 @@ export interface Replayed {
   /** The record of the step; none for a plan without records. */
   readonly step: StepRecord | undefined;
   readonly dispatches: readonly Dispatch[];
+  /** Everything that they bind, but for their numbers. */
+  readonly tensors: readonly Tensor<DType>[];
 }
 
 /** Options of a `FakeDevice`; whatever is left out is as on a small GPU. */
@@ -265,7 +267,8 @@ export class FakeDevice implements Device {
   ): Replay {
     if (this.#happens('bind')) throw new MlpError('no-program', `${what}: the test has it refused.`);
     const programs = dispatches.map((dispatch) => chosen.get(dispatch) ?? choose(dispatch, this.info));
-    const buffers = dispatches.flatMap((dispatch, i) => this.#bindingsOf(dispatch, programs[i], steps));
+    const tensors = dispatches.flatMap((dispatch, i) => this.#bindingsOf(dispatch, programs[i], steps));
+    const buffers = tensors.map(({ buffer }) => buffer);
     if (steps !== undefined) buffers.push(steps.buffer);
     // A Gpu has the uniforms of a plan in a buffer.
     const uniforms = this.allocate(256, 'uniforms', 'uniform');
@@ -293,7 +296,7 @@ export class FakeDevice implements Device {
         if (this.#loss !== undefined) return;
         for (const offset of areUsable ? offsets : []) {
           const step = steps && decode(asFake(steps.buffer).bytes, offset, own);
-          const replayed = { what: caller, plan: what, step, dispatches };
+          const replayed = { what: caller, plan: what, step, dispatches, tensors };
           this.replays.push(replayed);
           this.onReplay?.(replayed);
         }
@@ -394,12 +397,12 @@ export class FakeDevice implements Device {
     }
   }
 
-  /** The buffers that a dispatch binds. @throws as a Gpu does */
+  /** The tensors that a dispatch binds. @throws as a Gpu does */
   #bindingsOf(
     { label, uniforms, buffers }: Dispatch,
     program: Program | undefined,
     steps: StepRecords | undefined,
-  ): DeviceBuffer[] {
+  ): Tensor<DType>[] {
     if (steps === undefined && Object.values(uniforms).includes(PER_STEP)) {
       throw new MlpError('per-step', `${label}: its step is PER_STEP, but nothing replays it here.`);
     }
@@ -413,7 +416,7 @@ export class FakeDevice implements Device {
       if (tensor.byteOffset % BINDING_ALIGNMENT !== 0) {
         throw new ShapeError(`${label}: "${tensor.label}" begins at byte ${tensor.byteOffset}.`);
       }
-      return [tensor.buffer];
+      return [tensor];
     });
   }
 

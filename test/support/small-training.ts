@@ -37,13 +37,15 @@ interface Options {
   readonly device?: FakeDevice;
   readonly optimizer?: Optimizer;
   readonly stepsPerSubmit?: number;
+  /** Of the hidden layer; with 400 a step is more than one dispatch, with the default it is one. */
+  readonly units?: number;
 }
 
 /** Everything that tests of training on a fake device begin with. */
 export async function smallTraining(options: Options = {}): Promise<SmallTraining> {
-  const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1 } = options;
+  const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1, units = 70 } = options;
   const { inputs, labels } = clusters(22, FEATURES, CLASSES);
-  const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(70, 'relu'), dense(CLASSES)] });
+  const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(units, 'relu'), dense(CLASSES)] });
   const makeTrainer = (): ReturnType<SmallTraining['makeTrainer']> =>
     model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: BATCH, metrics: [accuracy()], stepsPerSubmit });
   const makeData = (): Dataset => Dataset.create(device, { inputs, features: FEATURES, classes: labels });
@@ -90,10 +92,8 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
 
 /** Has every replay add its rows to the first number of its totals: the mean loss of each row is then 1. */
 export function countRows(device: FakeDevice): void {
-  device.onReplay = ({ step, dispatches }) => {
-    const totals = dispatches
-      .flatMap(({ buffers }) => Object.values(buffers))
-      .find((tensor) => tensor?.label === 'totals' || tensor?.label === 'totals and losses');
+  device.onReplay = ({ step, tensors }) => {
+    const totals = tensors.find(({ label }) => label === 'totals' || label === 'totals and losses');
     if (totals === undefined || step === undefined) return;
     const [sum = 0] = device.floats(totals);
     device.floats(totals)[0] = sum + step.rows;

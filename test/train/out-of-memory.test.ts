@@ -90,6 +90,28 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
       await trainer.fit(data, { epochs: 1, validation });
     },
   ],
+  'gradients, and evaluate at once': [
+    ['gradients', 'evaluate'],
+    async ({ trainer, data }) => {
+      const reading = errorOf(() => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)));
+      const errors = [await errorOf(() => trainer.evaluate(data)), await reading].filter(
+        (error) => error !== undefined,
+      );
+      if (errors.length > 1) throw new Error(`Both had one: ${errors.join(' ')}`);
+      if (errors.length > 0) throw errors[0];
+    },
+  ],
+  'step on bytes, and gradients at once': [
+    ['step', 'gradients'],
+    async ({ device, trainer }) => {
+      trainer.step(bytes.subarray(0, 20), labels.subarray(0, 4));
+      const error = await errorOf(() => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)));
+      await quiet(device);
+      const told = await errorOf(() => trainer.loss());
+      if (told !== undefined && error !== undefined) expect(told).toBe(error);
+      if ((told ?? error) !== undefined) throw told ?? error;
+    },
+  ],
   gradients: [['gradients'], ({ trainer }) => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4))],
   checkGradients: [
     ['gradients', 'checkGradients'],
@@ -113,7 +135,14 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
 };
 
 /** Calls of several parts, of which a trainer or a model keeps those that it has made: the next call finds them. */
-const keepsParts = ['step on bytes, and fit at once', 'fit', 'diagnose', 'predict'];
+const keepsParts = [
+  'step on bytes, and fit at once',
+  'step on bytes, and gradients at once',
+  'gradients, and evaluate at once',
+  'fit',
+  'diagnose',
+  'predict',
+];
 
 const cases = Object.entries(calls).flatMap(([name, [names, call]]) =>
   (['outOfMemory', 'limit'] as const).map((fault) => ({ name, names, call, fault })),
