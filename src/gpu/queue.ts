@@ -1,8 +1,8 @@
 import type { BufferCopy, DeviceBuffer } from '../plan/memory.js';
+import { wake } from './browser-workarounds.js';
 import type { Faults } from './faults.js';
 import type { Profiler } from './profile.js';
 import { asGpuBuffer, type Pass } from './replay.js';
-import { wake } from './wake.js';
 
 /** Bytes of a slice of a large upload, so that the browser's staging memory stays bounded. */
 const UPLOAD_SLICE_BYTES = 16 * 2 ** 20;

@@ -5,8 +5,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
-import { onLost } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
+import { onDeviceLost } from '../plan/on-device-lost.js';
 import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
@@ -118,7 +118,7 @@ async function runEpoch<M extends AnyMetric>(
   const ended = new Promise<undefined>((resolve) => {
     const end = (): void => resolve(undefined);
     signal?.addEventListener('abort', end, { signal: over.signal });
-    over.signal.addEventListener('abort', onLost(model.device, end));
+    over.signal.addEventListener('abort', onDeviceLost(model.device, end));
   });
   const rateOf = (step: number): number => {
     const { learningRate } = session.progress;

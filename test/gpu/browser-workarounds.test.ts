@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, type Mock, test, vi } from 'vitest';
+import { wake } from '../../src/gpu/browser-workarounds.js';
 import type { Faults } from '../../src/gpu/faults.js';
 import { Queue } from '../../src/gpu/queue.js';
-import { wake } from '../../src/gpu/wake.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => {
