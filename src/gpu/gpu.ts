@@ -67,10 +67,7 @@ export class Gpu implements Device, Binder {
    */
   static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
     if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
-      throw new MlpError(
-        'bad-option',
-        `Gpu.from: device is ${Object.prototype.toString.call(device)}; it must be a GPUDevice, as await adapter.requestDevice() gives.`,
-      );
+      throw new MlpError('bad-option', `Gpu.from: device is ${String(device)}; it must be a GPUDevice.`);
     }
     return new Gpu(device, infoOf(device), false, options);
   }

@@ -66,7 +66,7 @@ function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
     if (values === undefined) throw refused(`uniforms has no "${name}".`);
     if (values === PER_STEP) {
       if (perStep && name === 'step') continue;
-      const where = name === 'step' ? 'nothing replays it here' : `only the uniform "step" has such records`;
+      const where = name === 'step' ? 'nothing replays it here' : 'only "step" has records';
       throw new MlpError(
         'per-step',
         `${label}: its ${name} is PER_STEP, which a plan fills in at each replay, but ${where}. Pass { ${Object.keys(fields).join(', ')} }.`,

@@ -189,7 +189,7 @@ export class Tensor<T extends DType = 'f32'> {
     if ((usage & STORAGE_USAGE) === 0) {
       throw new MlpError(
         'bad-option',
-        `Tensor.wrap: "${label}" has usage 0x${usage.toString(16)}, which lacks STORAGE (0x80). Create it with STORAGE usage, and with COPY_SRC to read it.`,
+        `Tensor.wrap: "${label}" has usage 0x${usage.toString(16)}, which lacks STORAGE (0x80).`,
       );
     }
     return new Tensor(TensorStorage.of(buffer, options.gpu), 0, shape, 'f32', label, true);
@@ -222,7 +222,7 @@ export class Tensor<T extends DType = 'f32'> {
     }
     if (this.#isView && (this.byteOffset % 4 !== 0 || values.byteLength % 4 !== 0)) {
       throw new ShapeError(
-        `write: the view "${this.label}" begins at byte ${this.byteOffset} and ${values.byteLength} bytes came; memory is written in whole words of 4 bytes. Write to the whole tensor.`,
+        `write: the view "${this.label}" is no whole number of 4-byte words. Write to the whole tensor.`,
       );
     }
     this.storage.memoryFor(this.label).write(this.buffer, this.byteOffset, values);

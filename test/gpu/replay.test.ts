@@ -125,7 +125,7 @@ test('records are of steps alone: no other uniform is PER_STEP', async () => {
   const errors = await refusals(wrong, steps);
   expect(errors).toHaveLength(4);
   expect(all(errors)).toEqual([
-    'per-step: mine 64: its dims is PER_STEP, which a plan fills in at each replay, but only the uniform "step" has such records. Pass { count, scale }.',
+    'per-step: mine 64: its dims is PER_STEP, which a plan fills in at each replay, but only "step" has records. Pass { count, scale }.',
   ]);
   steps.dispose();
 });

@@ -120,9 +120,7 @@ test.for(noAdapters)('%o is no adapter', async ([adapter, kind]) => {
 
 test.for([undefined, null, Promise.resolve(fakeDevice()), fakeAdapter()])('Gpu.from: %o is no device', (device) => {
   expect(() => Gpu.from(device as unknown as GPUDevice)).toThrow(MlpError);
-  expect(() => Gpu.from(device as unknown as GPUDevice)).toThrow(
-    /^Gpu\.from: device is \[object \w+\]; it must be a GPUDevice, as await adapter\.requestDevice\(\) gives\.$/,
-  );
+  expect(() => Gpu.from(device as unknown as GPUDevice)).toThrow(/^Gpu\.from: device is .+; it must be a GPUDevice\.$/);
 });
 
 test("an app's adapter that refuses, or is consumed, is not replaced by another", async () => {
