@@ -79,9 +79,7 @@ test('bytes are written in whole words, so that a view of bytes may not spoil it
   ];
   for (const write of wrong) {
     expect(write).toThrow(ShapeError);
-    expect(write).toThrow(
-      /^write: the view "part" begins at byte [01] and [34] bytes came; memory is written in whole words/,
-    );
+    expect(write).toThrow(/^write: the view "part" is no whole number of 4-byte words/);
   }
   bytes.view(0, [4]).write(Uint8Array.of(9, 9, 9, 9));
   expect([...(await bytes.read())]).toEqual([9, 9, 9, 9, 5, 6, 7]);
