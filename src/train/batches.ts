@@ -75,12 +75,14 @@ export class BatchSources implements Disposable {
   };
   readonly #ofMinibatches: Map<string, BatchSource> = new Map<string, BatchSource>();
   /** The device's verdicts that are on their way, on sources that were made without waiting. */
-  readonly #verdicts: Set<Promise<void>> = new Set<Promise<void>>();
+  readonly #verdicts: Map<BatchSource, Promise<Error | undefined>> = new Map<BatchSource, Promise<Error | undefined>>();
+  /** The error for which a source was dropped. */
+  readonly #dropped: WeakMap<BatchSource, Error> = new WeakMap<BatchSource, Error>();
   /** Ends with the compilation that was asked for last. */
-  #compiling: Promise<unknown> = Promise.resolve();
+  #compiling: Promise<void> = Promise.resolve();
   /** Ends listening to data sets, which outlive a trainer as well. */
   readonly #listening: Set<() => void> = new Set<() => void>();
-  /** An error that the device had with a source that nobody waited for. */
+  /** An error that the device had with a step that nobody waited for. */
   #fault: Error | undefined;
 
   constructor(parts: StepParts, records: StepRecords) {
@@ -88,17 +90,33 @@ export class BatchSources implements Disposable {
     this.#records = records;
   }
 
-  /** @throws {MlpError} once, for a source that was made without waiting and for which the device had no memory */
+  /** @throws {MlpError} once, for a step for which the device had no memory */
   check(): void {
     const fault = this.#fault;
     this.#fault = undefined;
     if (fault !== undefined) throw fault;
   }
 
-  /** Waits for the verdicts that are on their way. @throws as `check` */
-  async settled(): Promise<void> {
-    await Promise.all(this.#verdicts);
-    this.check();
+  /** The device's verdict on a source, if it is on its way: an error, or nothing. */
+  verdict(source: BatchSource): Promise<Error | undefined> {
+    return this.#verdicts.get(source) ?? Promise.resolve(undefined);
+  }
+
+  /**
+   * Compiles plans of the session's workspace one after the other, and after the verdicts that are on their way: each takes memory
+   * that the ones before it may have to give back.
+   * @throws as `check`; and what `work` throws
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#compiling.then(async () => {
+      await Promise.all(this.#verdicts.values());
+      this.check();
+      this.#made.check();
+      return await work();
+    });
+    const over = (): void => undefined;
+    this.#compiling = turn.then(over, over);
+    return turn;
   }
 
   /** Queues work. Errors that the device has with it while a verdict is on its way follow from that. */
@@ -178,21 +196,27 @@ export class BatchSources implements Disposable {
     const { source, builder } = value;
     this.#ofMinibatches.set(kind, source);
     const verdict = fault.then((error) => {
-      this.#verdicts.delete(verdict);
-      // One that was dropped with another follows from that one's error.
-      if (error === undefined || this.#ofMinibatches.get(kind) !== source) return;
-      this.#fault ??= error;
-      this.#drop(earlier);
+      this.#verdicts.delete(source);
+      if (error === undefined) return undefined;
+      const cause = this.#dropped.get(source) ?? error;
+      // Whoever wants gradients waits for them.
+      if (purpose === 'step') this.#fault ??= cause;
+      this.#drop(earlier, cause);
       builder.discard();
+      return cause;
     });
-    this.#verdicts.add(verdict);
+    this.#verdicts.set(source, verdict);
     return source;
   }
 
-  /** Drops the sources of minibatches but for some: those made later share memory with a plan that the device had none for. */
-  #drop(kept: ReadonlySet<BatchSource>): void {
+  /**
+   * Drops the sources of minibatches but for some: those made later share memory with a plan that the device had none for.
+   * @param cause the error that errors with them follow from
+   */
+  #drop(kept: ReadonlySet<BatchSource>, cause: Error): void {
     for (const [kind, source] of this.#ofMinibatches) {
       if (kept.has(source)) continue;
+      this.#dropped.set(source, cause);
       this.#ofMinibatches.delete(kind);
       source.dispose();
     }
@@ -219,19 +243,14 @@ export class BatchSources implements Disposable {
     return rows;
   }
 
-  /**
-   * Allocates, records and compiles, one source after the other: plans take memory from each other.
-   * @throws what the device has against it; nothing is left behind
-   */
+  /** Allocates, records and compiles. @throws what the device has against it; nothing is left behind */
   #compile(
     what: string,
     purpose: Purpose,
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
-    const making = this.#compiling.then(() => this.#compileNow(what, purpose, allocate, dataset));
-    this.#compiling = making.catch(() => undefined);
-    return making;
+    return this.inTurn(() => this.#compileNow(what, purpose, allocate, dataset));
   }
 
   async #compileNow(
@@ -240,8 +259,6 @@ export class BatchSources implements Disposable {
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
-    await this.settled();
-    this.#made.check();
     dataset?.check(what);
     const owner = new Owner(`${what} has been disposed.`);
     const { device } = this.#parts.model;
@@ -255,7 +272,7 @@ export class BatchSources implements Disposable {
         return this.#keep(owner, plan, rows, purpose, gradients, dataset);
       });
     } catch (error) {
-      this.#drop(earlier);
+      this.#drop(earlier, error as Error);
       owner.dispose();
       throw error;
     }

@@ -10,7 +10,7 @@ import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Optimizer } from '../nn/optimizers/optimizer.js';
 import type { Scheduled } from '../nn/schedules/schedule.js';
 import type { Rewrite } from '../plan/builder.js';
-import { verified } from '../plan/device.js';
+import { type Guarded, verified } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { type StepRecord, StepRecords } from '../plan/step-records.js';
 import { type Tensor, type TensorStorage, upload } from '../plan/tensor.js';
@@ -174,14 +174,15 @@ export class Session implements StepParts {
     return await StreamedEpochs.open(this, this.#sources, dataset, purpose);
   }
 
-  /** Waits for the device's verdict on what was made without waiting. @throws as `check` */
-  async settled(): Promise<void> {
-    await this.#sources.settled();
+  /** Compiles a plan of the session's workspace when no other is being compiled. @throws as `check`; and what `work` throws */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#sources.inTurn(work);
   }
 
   /**
    * Checks a minibatch, queues its upload and replays the plan for its kind.
    * @param behind queues what comes behind the replay
+   * @returns what `behind` does, and the device's verdict on memory that the first minibatch of a kind needs
    * @throws {ShapeError|DataError} before anything is queued
    */
   minibatch<T>(
@@ -190,7 +191,7 @@ export class Session implements StepParts {
     targets: ArrayLike<number>,
     weights: ArrayLike<number> | undefined,
     behind: (shard: Shard) => T,
-  ): T {
+  ): Guarded<T> {
     const { model, loss, batch } = this;
     const features = model.spec.inputs;
     const rows = inputs.length / features;
@@ -204,12 +205,14 @@ export class Session implements StepParts {
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
     const source = this.#sources.ofMinibatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
     const shard = { source, samples: rows, first: 0, steps: 1 };
-    return this.#sources.queue(what, () => {
+    const fault = this.#sources.verdict(source);
+    const value = this.#sources.queue(what, () => {
       model.device.write(source.rows.data.buffer, 0, samples.inputs);
       model.device.write(source.rows.labels.buffer, 0, samples.labels);
       this.replay(what, shard, 0, 1);
       return behind(shard);
     });
+    return { value, fault };
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { Use } from '../model/access.js';
 import type { Model, Weight } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
+import { verified } from '../plan/device.js';
 import type { Plan } from '../plan/plan.js';
 import { mean } from './accumulators.js';
 import { checkDataset } from './batches.js';
@@ -119,12 +120,7 @@ export class Trainer<M extends AnyMetric = never> {
       const [flat, perRow] = await Promise.all([source.gradients.read(), source.accumulators.losses.read()]);
       return { loss: mean(perRow, samples), gradients: session.model.cut(flat) };
     });
-    try {
-      return await reading;
-    } finally {
-      // An error of the device with the plan comes first.
-      await session.settled();
-    }
+    return await verified(reading, (read) => read);
   }
 
   /**
@@ -138,11 +134,12 @@ export class Trainer<M extends AnyMetric = never> {
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');
-    const shard = this.#session.minibatch('gradients', inputs, targets, options.weights, (queued) => queued);
+    const queued = this.#session.minibatch('gradients', inputs, targets, options.weights, (shard) => shard);
     return await this.#during('borrow', 'checkGradients', async () => {
       const { checkGradients } = await import('./inspect/check-gradients.js');
-      await this.#session.settled();
-      return await checkGradients(this.#session, shard, options);
+      const fault = await queued.fault;
+      if (fault !== undefined) throw fault;
+      return await checkGradients(this.#session, queued.value, options);
     });
   }
 

@@ -63,6 +63,14 @@ async function setting(): Promise<Setting> {
   };
 }
 
+/** Waits for all. @throws the error of one; or another, if several have one */
+async function onlyError(all: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(all);
+  const errors: unknown[] = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  if (errors.length > 1) throw new Error(`It was told more than once: ${errors.join(' ')}`);
+  if (errors.length > 0) throw errors[0];
+}
+
 /** Every call that allocates: the names that its errors may begin with, and the call, which gives back what it made. */
 const calls: Readonly<Record<string, readonly [names: readonly string[], call: (on: Setting) => unknown]>> = {
   'Mlp.create': [['Mlp.create'], async ({ device }) => (await makeModel(device)).dispose()],
@@ -90,6 +98,26 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
       await trainer.fit(data, { epochs: 1, validation });
     },
   ],
+  'gradients, and diagnose at once': [
+    ['gradients', 'diagnose'],
+    ({ trainer, data }) =>
+      onlyError([trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)), trainer.diagnose(data)]),
+  ],
+  'diagnose, and evaluate of a stream at once': [
+    ['diagnose', 'evaluate'],
+    ({ trainer, data, stream }) => onlyError([trainer.diagnose(data), trainer.evaluate(stream)]),
+  ],
+  'step on bytes, and gradients at once': [
+    ['step', 'gradients'],
+    async ({ device, trainer }) => {
+      trainer.step(bytes.subarray(0, 20), labels.subarray(0, 4));
+      const error = await errorOf(() => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)));
+      await quiet(device);
+      const told = await errorOf(() => trainer.loss());
+      if (told !== undefined && error !== undefined) expect(told).toBe(error);
+      if ((told ?? error) !== undefined) throw told ?? error;
+    },
+  ],
   gradients: [['gradients'], ({ trainer }) => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4))],
   checkGradients: [
     ['gradients', 'checkGradients'],
@@ -113,7 +141,15 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
 };
 
 /** Calls of several parts, of which a trainer or a model keeps those that it has made: the next call finds them. */
-const keepsParts = ['step on bytes, and fit at once', 'fit', 'diagnose', 'predict'];
+const keepsParts = [
+  'step on bytes, and fit at once',
+  'step on bytes, and gradients at once',
+  'gradients, and diagnose at once',
+  'diagnose, and evaluate of a stream at once',
+  'fit',
+  'diagnose',
+  'predict',
+];
 
 const cases = Object.entries(calls).flatMap(([name, [names, call]]) =>
   (['outOfMemory', 'limit'] as const).map((fault) => ({ name, names, call, fault })),
