@@ -103,9 +103,9 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
     ({ trainer, data }) =>
       onlyError([trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)), trainer.diagnose(data)]),
   ],
-  'diagnose, and evaluate of a stream at once': [
-    ['diagnose', 'evaluate'],
-    ({ trainer, data, stream }) => onlyError([trainer.diagnose(data), trainer.evaluate(stream)]),
+  'diagnose, twice at once': [
+    ['diagnose'],
+    ({ trainer, data, validation }) => onlyError([trainer.diagnose(data), trainer.diagnose(validation)]),
   ],
   'step on bytes, and gradients at once': [
     ['step', 'gradients'],
@@ -145,7 +145,7 @@ const keepsParts = [
   'step on bytes, and fit at once',
   'step on bytes, and gradients at once',
   'gradients, and diagnose at once',
-  'diagnose, and evaluate of a stream at once',
+  'diagnose, twice at once',
   'fit',
   'diagnose',
   'predict',

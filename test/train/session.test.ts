@@ -17,7 +17,7 @@ const between: Readonly<Record<string, readonly [code: string | undefined, call:
 };
 const sizes = Object.entries(between).flatMap(([name, [code, call]]) =>
   // Plans of one dispatch add to other tensors than those of several.
-  [70, 400].map((units) => ({ name, code, call, units })),
+  [70, 1000].map((units) => ({ name, code, call, units })),
 );
 test.for(sizes)('$name between the submits of an evaluation adds nothing to it ($units units)', async (wanted) => {
   const { code, call, units } = wanted;
