@@ -79,7 +79,7 @@ export class BatchSources implements Disposable {
   /** The error for which a source was dropped. */
   readonly #dropped: WeakMap<BatchSource, Error> = new WeakMap<BatchSource, Error>();
   /** Ends with the compilation that was asked for last. */
-  #compiling: Promise<unknown> = Promise.resolve();
+  #compiling: Promise<void> = Promise.resolve();
   /** Ends listening to data sets, which outlive a trainer as well. */
   readonly #listening: Set<() => void> = new Set<() => void>();
   /** An error that the device had with a step that nobody waited for. */
@@ -100,6 +100,23 @@ export class BatchSources implements Disposable {
   /** The device's verdict on a source, if it is on its way: an error, or nothing. */
   verdict(source: BatchSource): Promise<Error | undefined> {
     return this.#verdicts.get(source) ?? Promise.resolve(undefined);
+  }
+
+  /**
+   * Compiles plans of the session's workspace one after the other, and after the verdicts that are on their way: each takes memory
+   * that the ones before it may have to give back.
+   * @throws as `check`; and what `work` throws
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#compiling.then(async () => {
+      await Promise.all(this.#verdicts.values());
+      this.check();
+      this.#made.check();
+      return await work();
+    });
+    const over = (): void => undefined;
+    this.#compiling = turn.then(over, over);
+    return turn;
   }
 
   /** Queues work. Errors that the device has with it while a verdict is on its way follow from that. */
@@ -226,19 +243,14 @@ export class BatchSources implements Disposable {
     return rows;
   }
 
-  /**
-   * Allocates, records and compiles, one source after the other: plans take memory from each other.
-   * @throws what the device has against it; nothing is left behind
-   */
+  /** Allocates, records and compiles. @throws what the device has against it; nothing is left behind */
   #compile(
     what: string,
     purpose: Purpose,
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
-    const making = this.#compiling.then(() => this.#compileNow(what, purpose, allocate, dataset));
-    this.#compiling = making.catch(() => undefined);
-    return making;
+    return this.inTurn(() => this.#compileNow(what, purpose, allocate, dataset));
   }
 
   async #compileNow(
@@ -247,9 +259,6 @@ export class BatchSources implements Disposable {
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
-    await Promise.all(this.#verdicts.values());
-    this.check();
-    this.#made.check();
     dataset?.check(what);
     const owner = new Owner(`${what} has been disposed.`);
     const { device } = this.#parts.model;

@@ -175,6 +175,11 @@ export class Session implements StepParts {
     return await StreamedEpochs.open(this, this.#sources, dataset, purpose);
   }
 
+  /** Compiles a plan of the session's workspace when no other is being compiled. @throws as `check`; and what `work` throws */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#sources.inTurn(work);
+  }
+
   /**
    * Checks a minibatch, queues its upload and replays the plan for its kind.
    * @param behind queues what comes behind the replay

@@ -37,7 +37,7 @@ interface Options {
   readonly device?: FakeDevice;
   readonly optimizer?: Optimizer;
   readonly stepsPerSubmit?: number;
-  /** Of the hidden layer; with 400 a step is more than one dispatch, with the default it is one. */
+  /** Of the hidden layer; with 1,000 a step is more than one dispatch, with the default it is one. */
   readonly units?: number;
 }
 

@@ -17,7 +17,7 @@ const { inputs, labels } = clusters(64, FEATURES, 3);
 const x = inputs.slice(0, BATCH * FEATURES);
 const y = labels.slice(0, BATCH);
 
-async function setting(gpu: Gpu, units = 400) {
+async function setting(gpu: Gpu, units = 1000) {
   const model = await Mlp.create(gpu, { inputs: FEATURES, layers: [dense(units, 'tanh'), dense(3)], seed: 5 });
   const make = () =>
     model.trainer({ loss: softmaxCrossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: BATCH });
@@ -50,7 +50,7 @@ const reading: Readonly<Record<string, (on: Setting) => Promise<unknown>>> = {
   diagnose: async ({ first, data }) => `${await first.diagnose(data, { bins: 4 })}`,
 };
 // A network of 8 units is one dispatch, and adds to other tensors than one of several.
-const sizes = Object.entries(reading).flatMap(([name, read]) => [8, 400].map((units) => ({ name, read, units })));
+const sizes = Object.entries(reading).flatMap(([name, read]) => [8, 1000].map((units) => ({ name, read, units })));
 test.for(sizes)(
   '$name between the submits of evaluate, $units units: both are what they are alone',
   async ({ read, units }) => {

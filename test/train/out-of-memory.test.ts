@@ -63,6 +63,14 @@ async function setting(): Promise<Setting> {
   };
 }
 
+/** Waits for all. @throws the error of one; or another, if several have one */
+async function onlyError(all: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(all);
+  const errors: unknown[] = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  if (errors.length > 1) throw new Error(`It was told more than once: ${errors.join(' ')}`);
+  if (errors.length > 0) throw errors[0];
+}
+
 /** Every call that allocates: the names that its errors may begin with, and the call, which gives back what it made. */
 const calls: Readonly<Record<string, readonly [names: readonly string[], call: (on: Setting) => unknown]>> = {
   'Mlp.create': [['Mlp.create'], async ({ device }) => (await makeModel(device)).dispose()],
@@ -90,16 +98,14 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
       await trainer.fit(data, { epochs: 1, validation });
     },
   ],
-  'gradients, and evaluate at once': [
-    ['gradients', 'evaluate'],
-    async ({ trainer, data }) => {
-      const reading = errorOf(() => trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)));
-      const errors = [await errorOf(() => trainer.evaluate(data)), await reading].filter(
-        (error) => error !== undefined,
-      );
-      if (errors.length > 1) throw new Error(`Both had one: ${errors.join(' ')}`);
-      if (errors.length > 0) throw errors[0];
-    },
+  'gradients, and diagnose at once': [
+    ['gradients', 'diagnose'],
+    ({ trainer, data }) =>
+      onlyError([trainer.gradients(inputs.subarray(0, 20), labels.subarray(0, 4)), trainer.diagnose(data)]),
+  ],
+  'diagnose, twice at once': [
+    ['diagnose'],
+    ({ trainer, data, validation }) => onlyError([trainer.diagnose(data), trainer.diagnose(validation)]),
   ],
   'step on bytes, and gradients at once': [
     ['step', 'gradients'],
@@ -138,7 +144,8 @@ const calls: Readonly<Record<string, readonly [names: readonly string[], call: (
 const keepsParts = [
   'step on bytes, and fit at once',
   'step on bytes, and gradients at once',
-  'gradients, and evaluate at once',
+  'gradients, and diagnose at once',
+  'diagnose, twice at once',
   'fit',
   'diagnose',
   'predict',

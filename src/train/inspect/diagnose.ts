@@ -190,11 +190,13 @@ async function sweep(
     return { losses, scales, records, builder, scale };
   };
   try {
-    const { value, fault } = device.guard('diagnose', record);
-    const { losses, scales, records, builder, scale } = value;
-    const plan = await verified({ value, fault }, async () =>
-      owner.own(await builder.compile(device, 'diagnose', records)),
+    const compiled = await session.inTurn(() =>
+      verified(device.guard('diagnose', record), async (recorded) => {
+        const plan = owner.own(await recorded.builder.compile(device, 'diagnose', recorded.records));
+        return { ...recorded, plan };
+      }),
     );
+    const { plan, losses, scales, scale } = compiled;
     session.check();
     for (let number = 0; number < steps; number++) {
       const first = number * batch;
