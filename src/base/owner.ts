@@ -12,7 +12,7 @@ export class Owner implements Disposable {
   #disposed = false;
 
   /** @param message of the error that everybody gets after `dispose` */
-  constructor(message: string) {
+  constructor(message = 'This has been disposed.') {
     this.#message = message;
   }
 

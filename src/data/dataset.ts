@@ -129,7 +129,7 @@ export class Dataset {
     const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
     const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    const owner = new Owner('Dataset.create is over.');
+    const owner = new Owner();
     const allocate = (): Resident => ({
       inputs: owner.own(upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
       labels: owner.own(upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
@@ -154,7 +154,7 @@ export class Dataset {
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
     device.check();
     assertOption('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
-    const owner = new Owner('Dataset.stream is over.');
+    const owner = new Owner();
     const store: Store = { device, owner, classCount: 0, flaws: {}, users: 0 };
     return new Dataset(store, {
       length,

@@ -57,15 +57,12 @@ export class Faults {
 
   /** Runs `build` within error scopes of its own. @throws what `build` throws */
   guard<T>(what: string, build: () => T): Guarded<T> {
-    const { usedBytes } = this.#pool.report;
-    let asked = 0;
     this.#device.pushErrorScope('validation');
     this.#device.pushErrorScope('out-of-memory');
     let scopes: Promise<readonly [GPUError | null, GPUError | null]>;
     let value: T;
     try {
       value = build();
-      asked = this.#pool.report.usedBytes - usedBytes;
     } finally {
       // Scopes are a stack for the whole device: both are popped before anything else can push.
       scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
@@ -74,9 +71,7 @@ export class Faults {
     const fault = scopes.then(
       ([memory, validation]) => {
         const error = memory ?? validation;
-        return error === null
-          ? undefined
-          : this.#asMlpError(what, error, `: ${asked} bytes were asked for, and ${usedBytes}`);
+        return error === null ? undefined : this.#asMlpError(what, error);
       },
       (cause: unknown) => this.explain(what, cause).catch((error: Error) => error),
     );
@@ -112,14 +107,13 @@ export class Faults {
     clearTimeout(timer);
   }
 
-  /** @param sizes ends with the bytes that are in use */
-  #asMlpError(what: string, error: GPUError, sizes = `; ${this.#pool.report.usedBytes} bytes`): MlpError {
+  #asMlpError(what: string, error: GPUError): MlpError {
     const where = what === '' ? '' : `${what}: `;
     if (typeof GPUOutOfMemoryError !== 'undefined' && error instanceof GPUOutOfMemoryError) {
       this.#pool.distrust();
       return new MlpError(
         'out-of-memory',
-        `${where}The GPU is out of memory${sizes} are in use here. Use a smaller batch, or dispose of something. ${error.message}`,
+        `${where}The GPU is out of memory; ${this.#pool.report.usedBytes} bytes are in use here. Use a smaller batch, or dispose of something. ${error.message}`,
       );
     }
     const bug =

@@ -62,20 +62,16 @@ function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
   const refused = (what: string): MlpError =>
     new MlpError('bad-dispatch', `${label}: ${what} The shader "${shader.name}" declares it.`);
   for (const [name, { fields }] of Object.entries(shader.uniforms)) {
-    const values = uniforms[name];
-    if (values === undefined) throw refused(`uniforms has no "${name}".`);
+    const values = uniforms[name] ?? {};
     if (values === PER_STEP) {
       if (perStep && name === 'step') continue;
-      const where = name === 'step' ? 'nothing replays it here' : 'only "step" has records';
       throw new MlpError(
         'per-step',
-        `${label}: its ${name} is PER_STEP, which a plan fills in at each replay, but ${where}. Pass { ${Object.keys(fields).join(', ')} }.`,
+        `${label}: its ${name} is PER_STEP, which a plan with records fills in, for "step" alone. Pass { ${Object.keys(fields).join(', ')} }.`,
       );
     }
     const missing = Object.keys(fields).find((field) => typeof values[field] !== 'number');
-    if (missing !== undefined) {
-      throw refused(`uniforms.${name} has ${missing} = ${String(values[missing])}; it must be a number.`);
-    }
+    if (missing !== undefined) throw refused(`uniforms.${name} has ${missing} = ${String(values[missing])}.`);
   }
   for (const name of Object.keys(shader.buffers)) {
     if (buffers[name] !== undefined || unused.includes(name)) continue;
@@ -280,7 +276,7 @@ export class GpuReplay implements Replay {
 
   programOf(index: number): Program {
     const command = this.#commands[index];
-    if (command === undefined) throw new RangeError(`${this.#what} has no dispatch ${index}.`);
+    if (command === undefined) throw new RangeError(`${index}`);
     return current(command).program;
   }
 

@@ -16,34 +16,62 @@ const BESIDE: Readonly<Record<Use, Readonly<Record<Use, boolean>>>> = {
   read: { update: true, borrow: false, read: true },
 };
 
+/** A trainer's session: while it is paused it queues nothing, and others may have the model. */
+interface User {
+  readonly isPaused: boolean;
+}
+
 interface Running {
   readonly use: Use;
   /** The method that a user called. */
   readonly what: string;
+  readonly by: User | undefined;
+  /** Resolves when it is over. */
+  readonly over: Promise<void>;
 }
+
+/** True for a paused fit of another session: of everything that lasts, only fit heeds a pause. */
+const isHeld = ({ use, by }: Running, asker?: User): boolean =>
+  use === 'update' && by !== asker && by?.isPaused === true;
 
 /** Answers "may this run now?", for a model and everything that is made of it. */
 export class Access {
   readonly #running: Set<Running> = new Set<Running>();
 
-  /** Asks for a use that ends where it begins. @throws {MlpError} `busy`, naming the operation that is in the way */
-  check(use: Use, what: string): void {
-    for (const { use: other, what: name } of this.#running) {
-      if (BESIDE[use][other]) continue;
-      const remedy = name === 'fit' ? ', or stop it through its signal' : '';
-      throw new MlpError('busy', `${what}: ${name} is running on this model. Await it${remedy}.`);
+  /**
+   * Asks for a use that ends where it begins.
+   * @param by the session that asks, which its own pause does not make way for
+   * @throws {MlpError} `busy`, naming the operation that is in the way
+   */
+  check(use: Use, what: string, by?: User): void {
+    for (const running of this.#running) {
+      if (BESIDE[use][running.use] || isHeld(running, by)) continue;
+      const remedy = running.what === 'fit' ? ', or stop it through its signal' : '';
+      throw new MlpError('busy', `${what}: ${running.what} is running on this model. Await it${remedy}.`);
     }
   }
 
   /** Asks for a use that lasts as long as `work`. @throws {MlpError} `busy`; and what `work` throws */
-  async during<T>(use: Use, what: string, work: () => Promise<T>): Promise<T> {
-    this.check(use, what);
-    const running = { use, what };
+  async during<T>(use: Use, what: string, work: () => Promise<T>, by?: User): Promise<T> {
+    this.check(use, what, by);
+    let end = (): void => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const running = { use, what, by, over };
     this.#running.add(running);
     try {
       return await work();
     } finally {
       this.#running.delete(running);
+      end();
+    }
+  }
+
+  /** Waits, after a pause, for updates and borrows that have begun meanwhile. */
+  async regained(by: User): Promise<void> {
+    for (const running of this.#running) {
+      if (running.by !== by && !isHeld(running, by) && !BESIDE.update[running.use]) await running.over;
     }
   }
 }

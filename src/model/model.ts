@@ -114,7 +114,7 @@ export class Model {
     checkLink('Mlp.create:', link);
     const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
     const kernels = await loadKernels(device, layers);
-    const owner = new Owner('Mlp.create is over.');
+    const owner = new Owner();
     try {
       return await device.guarded('Mlp.create', () => {
         const tensors = {

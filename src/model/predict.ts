@@ -50,7 +50,7 @@ const STEPS_AT_ONCE = 1;
 export class Predictions {
   readonly #model: Model;
   /** Everything that is disposed with the model. */
-  readonly #made: Owner = new Owner('predict: the model has been disposed.');
+  readonly #made: Owner = new Owner();
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
 
   constructor(model: Model) {
@@ -119,7 +119,7 @@ export class Predictions {
     const { device } = this.#model;
     const [batch = 1, perRow = 1] = result.shape;
     const bytes = 4 * perRow;
-    const owner = new Owner('predict is over.');
+    const owner = new Owner();
     const queue = (): Promise<ArrayBuffer> => {
       const staging = device.allocate(count * bytes, 'predictions', 'staging');
       owner.own({ dispose: () => device.free(staging) });
@@ -179,7 +179,7 @@ export class Predictions {
     dataOf: (owner: Owner) => RawTensor,
   ): Promise<Predictor> {
     const { device, parameterCount } = this.#model;
-    const owner = this.#made.own(new Owner('predict: the model has been disposed.'));
+    const owner = this.#made.own(new Owner());
     const dispose = (): void => this.#made.free(owner);
     try {
       const fuse = await loadFusions(parameterCount, batch, device.info, false);

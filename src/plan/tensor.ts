@@ -187,10 +187,7 @@ export class Tensor<T extends DType = 'f32'> {
     }
     const { usage = STORAGE_USAGE } = buffer as { readonly usage?: number };
     if ((usage & STORAGE_USAGE) === 0) {
-      throw new MlpError(
-        'bad-option',
-        `Tensor.wrap: "${label}" has usage 0x${usage.toString(16)}, which lacks STORAGE (0x80).`,
-      );
+      throw new MlpError('bad-option', `Tensor.wrap: "${label}" lacks STORAGE usage.`);
     }
     return new Tensor(TensorStorage.of(buffer, options.gpu), 0, shape, 'f32', label, true);
   }

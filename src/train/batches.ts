@@ -68,7 +68,7 @@ type LabelKind = Format['labels'];
 export class BatchSources implements Disposable {
   readonly #parts: StepParts;
   readonly #records: StepRecords;
-  readonly #made: Owner = new Owner('This trainer has been disposed.');
+  readonly #made: Owner = new Owner();
   readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<BatchSource>>> = {
     step: new Map<Dataset, Promise<BatchSource>>(),
     evaluate: new Map<Dataset, Promise<BatchSource>>(),
@@ -260,7 +260,7 @@ export class BatchSources implements Disposable {
     dataset?: Dataset,
   ): Promise<BatchSource> {
     dataset?.check(what);
-    const owner = new Owner(`${what} has been disposed.`);
+    const owner = new Owner();
     const { device } = this.#parts.model;
     const earlier = new Set(this.#ofMinibatches.values());
     try {
@@ -283,7 +283,7 @@ export class BatchSources implements Disposable {
     purpose: Purpose,
     allocate: (owner: Owner) => RowSource,
   ): { readonly source: BatchSource; readonly builder: PlanBuilder } {
-    const owner = new Owner(`${purpose} has been disposed.`);
+    const owner = new Owner();
     try {
       const rows = allocate(owner);
       const { builder, gradients } = recordStep(this.#parts, rows, purpose);

@@ -27,7 +27,7 @@ export async function earlyStopping(
   assertOption('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
-  const copies = new Owner('The best parameters have been given back.');
+  const copies = new Owner();
   try {
     return await model.device.guarded(
       'earlyStopping',

@@ -38,7 +38,7 @@ export function prepareFit<M extends AnyMetric>(
   if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);
   checkEpochLength(dataset.length, batch);
   return async () => {
-    const owner = new Owner('fit is over.');
+    const owner = new Owner();
     try {
       return await trainEpochs(session, evaluator, dataset, options, outcome, owner);
     } finally {
@@ -160,6 +160,7 @@ async function runEpoch<M extends AnyMetric>(
         const from = performance.now();
         // Whatever else ends fit ends the pause too.
         if (!signal?.aborted) await Promise.race([pace.pause, ended]);
+        if (!signal?.aborted) await Promise.race([model.access.regained(session), ended]);
         session.check();
         const until = performance.now();
         started += until - from;

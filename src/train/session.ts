@@ -146,6 +146,11 @@ export class Session implements StepParts {
     }
   }
 
+  /** True while `fit` is held back. */
+  get isPaused(): boolean {
+    return this.pace.pause !== undefined;
+  }
+
   /** True if there can be no further step. */
   get disposed(): boolean {
     return this.#owner.disposed;

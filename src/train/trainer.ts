@@ -83,7 +83,10 @@ export class Trainer<M extends AnyMetric = never> {
     }
   }
 
-  /** Holds `fit` back after the submits in flight, until `resume()`. */
+  /**
+   * Holds `fit` back after the submits in flight, until `resume()`. Meanwhile other trainers, and the model itself, may do what is
+   * `busy` while `fit` runs; what they have begun is awaited before `fit` goes on.
+   */
   pause(): void {
     this.#session.pace.hold();
   }
@@ -219,12 +222,12 @@ export class Trainer<M extends AnyMetric = never> {
   /** @throws {DisposedError|DeviceLostError|MlpError} if the session is over, or the model is `busy` */
   #allow(use: Use, what: string): void {
     this.#session.check();
-    this.#session.model.access.check(use, what);
+    this.#session.model.access.check(use, what, this.#session);
   }
 
   /** Uses the model while `work` runs. What few apps need is loaded in `work`. */
   async #during<T>(use: Use, what: string, work: () => Promise<T>): Promise<T> {
     this.#session.check();
-    return await this.#session.model.access.during(use, what, work);
+    return await this.#session.model.access.during(use, what, work, this.#session);
   }
 }

@@ -114,7 +114,7 @@ test('a dispatch of a plan is refused where nothing replays it, and leaves nothi
   const errors = await refusals(sgdUpdate(p, g, undefined, {}, PER_STEP));
   expect(errors).toHaveLength(5);
   expect(all(errors)).toEqual([
-    'per-step: sgd 64: its step is PER_STEP, which a plan fills in at each replay, but nothing replays it here. Pass { first, rows, index, learning_rate }.',
+    'per-step: sgd 64: its step is PER_STEP, which a plan with records fills in, for "step" alone. Pass { first, rows, index, learning_rate }.',
   ]);
 });
 
@@ -125,7 +125,7 @@ test('records are of steps alone: no other uniform is PER_STEP', async () => {
   const errors = await refusals(wrong, steps);
   expect(errors).toHaveLength(4);
   expect(all(errors)).toEqual([
-    'per-step: mine 64: its dims is PER_STEP, which a plan fills in at each replay, but only "step" has records. Pass { count, scale }.',
+    'per-step: mine 64: its dims is PER_STEP, which a plan with records fills in, for "step" alone. Pass { count, scale }.',
   ]);
   steps.dispose();
 });
@@ -134,17 +134,17 @@ const incomplete: [string, () => Dispatch, string][] = [
   [
     'no uniform of a name',
     () => call(always, { uniforms: { dim: { count: 1, scale: 1 } } }),
-    'uniforms has no "dims".',
+    'uniforms.dims has count = undefined.',
   ],
   [
     'a uniform without one of its fields',
     () => call(always, { uniforms: { dims: { count: 64 } } }),
-    'uniforms.dims has scale = undefined; it must be a number.',
+    'uniforms.dims has scale = undefined.',
   ],
   [
     'a text in the place of a number',
     () => call(always, { uniforms: { dims: { count: 64, scale: '2' as unknown as number } } }),
-    'uniforms.dims has scale = 2; it must be a number.',
+    'uniforms.dims has scale = 2.',
   ],
   ['no buffer of a name', () => call(optional, { buffers: { X: g, Y: p } }), 'buffers has no tensor for "B".'],
   [

@@ -53,6 +53,51 @@ describe('the rule', () => {
     access.check('update', 'two');
   });
 
+  test('a fit that is held back makes way for others, not for its own trainer, and waits for them before it goes on', async () => {
+    const access = new Access();
+    const session = { isPaused: false };
+    const other = { isPaused: true };
+    const order: string[] = [];
+    let endBorrow = (): void => {};
+    const fit = access.during(
+      'update',
+      'fit',
+      async () => {
+        expect(() => access.check('update', 'step', other)).toThrow('fit is running');
+        session.isPaused = true;
+        access.check('update', 'step', other);
+        access.check('update', 'setWeights');
+        expect(() => access.check('update', 'step', session)).toThrow('fit is running');
+        const surface = access.during(
+          'borrow',
+          'lossSurface',
+          () => new Promise<void>((resolve) => (endBorrow = resolve)),
+          other,
+        );
+        session.isPaused = false;
+        const regained = access.regained(session).then(() => order.push('fit goes on'));
+        await Promise.resolve();
+        order.push('the surface ends');
+        endBorrow();
+        await Promise.all([regained, surface]);
+      },
+      session,
+    );
+    await fit;
+    expect(order).toEqual(['the surface ends', 'fit goes on']);
+  });
+
+  test('a pause is of fit alone: whatever else a paused trainer does is in the way', async () => {
+    const access = new Access();
+    const session = { isPaused: true };
+    await access.during(
+      'borrow',
+      'lossSurface',
+      async () => expect(() => access.check('update', 'step')).toThrow('lossSurface is running'),
+      session,
+    );
+  });
+
   test('fit can be stopped, too', async () => {
     const access = new Access();
     await access.during('update', 'fit', async () => {

@@ -71,7 +71,7 @@ export async function diagnose(
   assertOption('diagnose:', { bins }, 'a positive integer');
   assertOption('diagnose:', { worst }, 'an integer ≥ 0');
   const { device, layers } = session.model;
-  const owner = new Owner('diagnose is over.');
+  const owner = new Owner();
   try {
     const found: { readonly subject: Subject; readonly extremes: readonly Tensor[] }[] = [];
     const { losses, norms } = await sweep(session, dataset, (subject) => {
@@ -159,7 +159,7 @@ async function sweep(
   await dataset.ready();
   session.check();
   const steps = Math.ceil(dataset.length / batch);
-  const owner = new Owner('diagnose is over.');
+  const owner = new Owner();
   /** Allocates and records, for one submit's records at a time. */
   const record = () => {
     const source = rowSource(model, resident.inputs, resident.labels, own);

@@ -53,7 +53,7 @@ export async function lossSurface(
   const start = await values.read();
   model.check();
   const random = new Random(seed);
-  const owner = new Owner('lossSurface is over.');
+  const owner = new Owner();
   const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
     owner.own(upload<'f32'>(device, data, values.shape, label));
   const allocate = (): Parameters<typeof shiftParameters>[1] & { readonly records: StepRecords } => ({
