@@ -17,7 +17,7 @@ export type { GpuInfo, GpuOptions } from './request.js';
 /** The cause of a device's going away. */
 export type GpuLoss = DeviceLoss;
 
-/** What a build takes besides buffers, of which the pool knows: the cancellations of what it has put off. */
+/** Cancellations of the work that a build has put off; of its buffers the pool knows. */
 interface Taken {
   readonly deferred: (() => void)[];
 }

@@ -67,7 +67,7 @@ function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
       if (perStep && name === 'step') continue;
       throw new MlpError(
         'per-step',
-        `${label}: its ${name} is PER_STEP, which a plan with records fills in, for "step" alone. Pass { ${Object.keys(fields).join(', ')} }.`,
+        `${label}: its ${name} is PER_STEP, which plans fill in, for "step" alone. Pass { ${Object.keys(fields).join(', ')} }.`,
       );
     }
     const missing = Object.keys(fields).find((field) => typeof values[field] !== 'number');

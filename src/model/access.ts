@@ -19,6 +19,8 @@ const BESIDE: Readonly<Record<Use, Readonly<Record<Use, boolean>>>> = {
 /** A trainer's session: while it is paused it queues nothing, and others may have the model. */
 interface User {
   readonly isPaused: boolean;
+  /** True while it queues steps; between epochs a fit validates, which is a read. */
+  readonly midEpoch: boolean;
 }
 
 interface Running {
@@ -30,9 +32,9 @@ interface Running {
   readonly over: Promise<void>;
 }
 
-/** True for a paused fit of another session: of everything that lasts, only fit heeds a pause. */
-const isHeld = ({ use, by }: Running, asker?: User): boolean =>
-  use === 'update' && by !== asker && by?.isPaused === true;
+/** True for a paused fit of another session, which a borrow may begin beside only where the fit reads nothing either. */
+const isHeld = ({ use, by }: Running, asked: Use, asker?: User): boolean =>
+  use === 'update' && by !== asker && by?.isPaused === true && (asked !== 'borrow' || by.midEpoch);
 
 /** Answers "may this run now?", for a model and everything that is made of it. */
 export class Access {
@@ -45,7 +47,7 @@ export class Access {
    */
   check(use: Use, what: string, by?: User): void {
     for (const running of this.#running) {
-      if (BESIDE[use][running.use] || isHeld(running, by)) continue;
+      if (BESIDE[use][running.use] || isHeld(running, use, by)) continue;
       const remedy = running.what === 'fit' ? ', or stop it through its signal' : '';
       throw new MlpError('busy', `${what}: ${running.what} is running on this model. Await it${remedy}.`);
     }
@@ -71,7 +73,7 @@ export class Access {
   /** Waits, after a pause, for updates and borrows that have begun meanwhile. */
   async regained(by: User): Promise<void> {
     for (const running of this.#running) {
-      if (running.by !== by && !isHeld(running, by) && !BESIDE.update[running.use]) await running.over;
+      if (running.by !== by && !isHeld(running, 'update', by) && !BESIDE.update[running.use]) await running.over;
     }
   }
 }

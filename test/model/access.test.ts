@@ -55,8 +55,8 @@ describe('the rule', () => {
 
   test('a fit that is held back makes way for others, not for its own trainer, and waits for them before it goes on', async () => {
     const access = new Access();
-    const session = { isPaused: false };
-    const other = { isPaused: true };
+    const session = { isPaused: false, midEpoch: true };
+    const other = { isPaused: true, midEpoch: false };
     const order: string[] = [];
     let endBorrow = (): void => {};
     const fit = access.during(
@@ -87,9 +87,23 @@ describe('the rule', () => {
     expect(order).toEqual(['the surface ends', 'fit goes on']);
   });
 
+  test('between epochs a paused fit validates: nobody may borrow then', async () => {
+    const access = new Access();
+    const session = { isPaused: true, midEpoch: false };
+    await access.during(
+      'update',
+      'fit',
+      async () => {
+        access.check('update', 'step');
+        expect(() => access.check('borrow', 'lossSurface')).toThrow('lossSurface: fit is running');
+      },
+      session,
+    );
+  });
+
   test('a pause is of fit alone: whatever else a paused trainer does is in the way', async () => {
     const access = new Access();
-    const session = { isPaused: true };
+    const session = { isPaused: true, midEpoch: true };
     await access.during(
       'borrow',
       'lossSurface',

@@ -87,7 +87,7 @@ test('losses are means over the rows of a report and of an epoch', async () => {
   expect(reports.filter(({ step: done }) => done === 6)).toHaveLength(2);
 });
 
-/** How `fit` may be ended from outside, and what it does then. */
+/** The ways to end `fit` from outside, and what it does then. */
 type End = (on: SmallTraining, stop: AbortController) => void;
 const ends: Readonly<Record<string, readonly [end: End, error: (new (...args: never[]) => Error) | undefined]>> = {
   'a signal': [(_, stop) => stop.abort(), undefined],

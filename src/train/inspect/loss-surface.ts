@@ -15,7 +15,7 @@ const ONE_STEP = 1;
 export interface LossSurfaceOptions {
   /** Points along each direction; 21 by default. An odd number has the parameters themselves in the middle. */
   readonly points?: number;
-  /** How far the outermost points are, as a multiple of the weights' own length; 1 by default. */
+  /** Distance of the outermost points, as a multiple of the weights' own length; 1 by default. */
   readonly radius?: number;
   /** Decides the directions. */
   readonly seed?: number;
@@ -25,7 +25,7 @@ export interface LossSurfaceOptions {
 
 /** The loss over a slice of the space of parameters. */
 export interface LossSurface {
-  /** How far along the first and the second direction. */
+  /** Distances along the first and the second direction. */
   readonly x: readonly number[];
   readonly y: readonly number[];
   /** `loss[i][j]` is that at x[i] and y[j]. */
