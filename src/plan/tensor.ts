@@ -218,9 +218,7 @@ export class Tensor<T extends DType = 'f32'> {
       );
     }
     if (this.#isView && (this.byteOffset % 4 !== 0 || values.byteLength % 4 !== 0)) {
-      throw new ShapeError(
-        `write: the view "${this.label}" is no whole number of 4-byte words.`,
-      );
+      throw new ShapeError(`write: the view "${this.label}" is no whole number of 4-byte words.`);
     }
     this.storage.memoryFor(this.label).write(this.buffer, this.byteOffset, values);
   }
