@@ -66,7 +66,7 @@ export type { Position, Schedule, ScheduleState } from './nn/schedules/schedule.
 export { type StepDecayOptions, stepDecay } from './nn/schedules/step-decay.js';
 export { type WarmUpOptions, warmUp } from './nn/schedules/warm-up.js';
 export type { Device, DeviceInfo } from './plan/device.js';
-export type { BufferUse, DeviceBuffer, DeviceMemory, MemoryReport } from './plan/memory.js';
+export type { DeviceBuffer, DeviceMemory, MemoryReport } from './plan/memory.js';
 export type { PlannedDispatch } from './plan/plan.js';
 export { Tensor } from './plan/tensor.js';
 export type { Clip } from './train/clip.js';

@@ -41,6 +41,7 @@ export interface LabelledComputation {
 
 /** A dispatch that compares a batch with its labels, and can take them from a data set instead. */
 export interface LabelledDispatch extends Dispatch {
+  /** @internal */
   readonly computes: LabelledComputation;
 }
 
@@ -90,6 +91,7 @@ export interface GatherComputation {
 
 /** A `gatherRows` dispatch, and the rows that it gathers. */
 export interface GatherDispatch extends Dispatch {
+  /** @internal */
   readonly computes: GatherComputation;
 }
 

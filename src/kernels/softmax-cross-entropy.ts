@@ -42,6 +42,7 @@ export interface CrossEntropyComputation extends LabelledComputation {
 
 /** A `softmaxCrossEntropyRows` dispatch, and the loss that it computes. */
 export interface CrossEntropyDispatch extends LabelledDispatch {
+  /** @internal */
   readonly computes: CrossEntropyComputation;
 }
 

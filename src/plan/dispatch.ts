@@ -74,9 +74,9 @@ export interface Dispatch {
   readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
   /** Floating-point operations, 2 for each multiply-add of a product. */
   readonly flops: number;
-  /** It takes `step.rows` for the rows of several batches, one step after the other. */
+  /** @internal It takes `step.rows` for the rows of several batches, one step after the other. */
   readonly run?: boolean;
-  /** The mathematics of the call, set by this library's kernels alone: fusions go by it. */
+  /** @internal The mathematics of the call, set by this library's kernels alone: fusions go by it. */
   readonly computes?: { readonly kind: string };
 }
 

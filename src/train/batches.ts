@@ -2,7 +2,7 @@ import { DataError, MlpError, ShapeError } from '../base/errors.js';
 import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
-import type { Dataset, RawTensor } from '../data/dataset.js';
+import type { Dataset, RawTensor, Resident } from '../data/dataset.js';
 import type { Flaws } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import { type Model, rowSource } from '../model/model.js';
@@ -48,7 +48,8 @@ export interface EpochIterator extends Disposable {
 }
 
 /** The epochs of a data set that is on the device: all of an epoch is one shard. */
-export function residentEpochs(source: BatchSource, { rows, length }: Dataset, batch: number): EpochIterator {
+export function residentEpochs(source: BatchSource, dataset: Dataset, batch: number): EpochIterator {
+  const { rows, length } = dataset;
   const shard = { source, samples: length, first: 0, steps: Math.ceil(length / batch) };
   return {
     source,
@@ -139,11 +140,7 @@ export class BatchSources implements Disposable {
   }
 
   /** The source of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
-  of(
-    dataset: Dataset,
-    { inputs, labels }: NonNullable<Dataset['resident']>,
-    purpose: 'step' | 'evaluate',
-  ): Promise<BatchSource> {
+  of(dataset: Dataset, { inputs, labels }: Resident, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
     const sources = this.#ofDatasets[purpose];
     const known = sources.get(dataset);
     if (known !== undefined) return known;

@@ -43,6 +43,7 @@ export interface MatmulComputation extends MatmulOptions {
 
 /** A `matmul` dispatch, and the product that it computes. */
 export interface MatmulDispatch extends Dispatch {
+  /** @internal */
   readonly computes: MatmulComputation;
 }
 
