@@ -48,8 +48,11 @@ export interface EpochIterator extends Disposable {
 }
 
 /** The epochs of a data set that is on the device: all of an epoch is one shard. */
-export function residentEpochs(source: BatchSource, dataset: Dataset, batch: number): EpochIterator {
-  const { rows, length } = dataset;
+export function residentEpochs(
+  source: BatchSource,
+  { rows, length }: { readonly rows: Uint32Array<ArrayBuffer>; readonly length: number },
+  batch: number,
+): EpochIterator {
   const shard = { source, samples: length, first: 0, steps: Math.ceil(length / batch) };
   return {
     source,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,4 +28,68 @@ test('no member that is marked @internal is published', () => {
 
 test('every published name and member has a docstring, with an example or a default where it needs one', () => {
   expect(report(lacksOf(folder))).toBe('');
+});
+
+test('the walk finds what is planted', () => {
+  const planted = join(folder, 'planted');
+  mkdirSync(planted);
+  const index = `
+export { Gpu, type Options } from './kernels.js';
+/** Adds. */
+export declare function add(a: number, options?: { readonly b?: number }): { sum: number };
+`;
+  const kernels = `
+interface Base {
+  /** Documented. Default: 1. */
+  readonly size?: number;
+  readonly bare: string;
+}
+/** Options. */
+export interface Options extends Base {
+  /** Text. */
+  readonly label?: string;
+  /** Text, none at first. */
+  readonly text?: string;
+  nested: readonly { readonly inner: Inner }[];
+}
+/** Reached from a member. */
+interface Inner {
+  readonly type: 'inner';
+  (x: number): number;
+  readonly deep: number;
+}
+/**
+ * A device.
+ * @example new Gpu()
+ */
+export declare class Gpu implements Base {
+    #private;
+    private readonly own;
+    readonly size?: number;
+    readonly bare: string;
+    static from(): Gpu;
+    get memory(): number;
+    [Symbol.dispose](): void;
+}
+export declare class Other {
+}
+`;
+  writeFileSync(join(planted, 'index.d.ts'), index);
+  writeFileSync(join(planted, 'kernels.d.ts'), kernels);
+  expect(lacksOf(planted).map(({ name, lack }) => `${name}: ${lack}`)).toEqual([
+    'add: @example',
+    'add.b: docstring',
+    'add.sum: docstring',
+    'Base: docstring',
+    'Base.bare: docstring',
+    'Gpu.bare: docstring',
+    'Gpu.from: docstring',
+    'Gpu.memory: docstring',
+    'Inner.deep: docstring',
+    'Options.label: default',
+    'Options.nested: docstring',
+    'Options.nested.inner: docstring',
+    'Other: docstring',
+    'Other: @example',
+  ]);
 });
