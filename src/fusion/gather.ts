@@ -15,7 +15,7 @@ export function fuse(recorded: readonly Recorded[]): Fused {
     if (isLabelled(dispatch) && dispatch.computes.labels === Y) {
       return { phase, dispatch: dispatch.computes.with(rows.source) };
     }
-    const takes = isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.gate === undefined;
+    const takes = isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.activationGradient === undefined;
     return takes ? { phase, dispatch: dispatch.computes.with(rows) } : other;
   });
   const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));

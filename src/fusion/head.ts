@@ -36,7 +36,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     gather.computes.source,
     needed ? { ...sums, gradient, dX: below?.computes.C } : sums,
     step,
-    below?.computes.gate,
+    below?.computes.activationGradient,
   );
   const why = refusal(head, adapter);
   if (why !== undefined) return why;

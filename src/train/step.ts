@@ -68,8 +68,8 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   if (purpose === 'evaluate') return recorded;
 
   builder.phase('backward');
-  if (network?.gate !== undefined) {
-    builder.add(biasActivationBackward(dOutput, network.gate.at, network.gate.activation));
+  if (network?.activationGradient !== undefined) {
+    builder.add(biasActivationBackward(dOutput, network.activationGradient.at, network.activationGradient.activation));
   }
   network?.backward(dOutput, undefined);
 

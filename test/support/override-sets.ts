@@ -16,13 +16,13 @@ function combinations(names: readonly string[]): Overrides[] {
   );
 }
 
-/** The epilogues of a product: plain, or bias and activation with or without its pre-activation, or a gate. */
+/** The epilogues of a product: plain, or bias and activation with or without its pre-activation, or an activation gradient. */
 const epilogues: Overrides[] = [
   {},
   ...rows.flatMap((_, ACTIVATION) => [
     { BIAS: true, ACTIVATION },
     { BIAS: true, ACTIVATION, KEEP: true },
-    { GATE: true, ACTIVATION },
+    { ACTIVATION_GRADIENT: true, ACTIVATION },
   ]),
 ];
 
@@ -46,7 +46,7 @@ export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
   vec4C: true,
   gathered: false,
   bytes: false,
-  epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
+  epilogue: { BIAS: false, ACTIVATION_GRADIENT: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
 };
 
 /** What the table of variants asks of a shader, for few rows and for many. */
@@ -66,7 +66,7 @@ function heads(): Overrides[] {
   const quads = Array.from({ length: 16 }, (_, i) => i + 1);
   return [
     ...combinations(['PROBABILITIES', 'BIAS']).flatMap((set) => [set, { ...set, BACKWARD: true }, { ...set, ...all }]),
-    ...rows.map((_, ACTIVATION) => ({ ...all, GATE: true, ACTIVATION })),
+    ...rows.map((_, ACTIVATION) => ({ ...all, ACTIVATION_GRADIENT: true, ACTIVATION })),
     ...quads.flatMap((quad) => [
       ...(quad <= 4 ? [{ ...all, GROUPS: quad }] : []),
       { ...all, GROUPS: quad <= 3 ? quad : 2, CHUNKS: quad <= 3 ? 1 : Math.ceil(quad / 2), SLICES: 64, BLOCKS: 1 },
@@ -77,7 +77,10 @@ function heads(): Overrides[] {
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const flags = Object.entries(overrides)
-    .filter(([key, value]) => typeof value === 'boolean' && !['BIAS', 'GATE', 'KEEP', 'BACKWARD'].includes(key))
+    .filter(
+      ([key, value]) =>
+        typeof value === 'boolean' && !['BIAS', 'ACTIVATION_GRADIENT', 'KEEP', 'BACKWARD'].includes(key),
+    )
     .map(([key]) => key);
   const layouts = combinations(flags.filter((flag) => !APART.test(flag)));
   const apart = flags.filter((flag) => APART.test(flag)).map((flag) => ({ [flag]: overrides[flag] !== true }));
@@ -118,17 +121,17 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
   }
   if (name === 'value-sums') return combinations(['GATHERED']);
-  if (overrides.GATE !== undefined || overrides.SLICES !== undefined) {
-    // Every layout, every gate or activation, and the slices that a GPU takes.
-    const gates = rows.map((_, ACTIVATION) => ({
+  if (overrides.ACTIVATION_GRADIENT !== undefined || overrides.SLICES !== undefined) {
+    // Every layout, every activation and every activation gradient, and the slices that a GPU takes.
+    const derivatives = rows.map((_, ACTIVATION) => ({
       ACTIVATION,
-      ...(overrides.GATE === undefined ? {} : { GATE: true }),
+      ...(overrides.ACTIVATION_GRADIENT === undefined ? {} : { ACTIVATION_GRADIENT: true }),
     }));
     const sliced = layouts.map((set) => ({ ...set, SUMS: 16, SLICES: 16 }));
     return [
       ...layouts,
       ...(name === 'add' ? rows.map((_, ACTIVATION) => ({ ACTIVATION, KEEP: true })) : []),
-      ...(overrides.ACTIVATION === undefined ? [] : gates),
+      ...(overrides.ACTIVATION === undefined ? [] : derivatives),
       ...(overrides.SLICES === undefined ? [] : sliced),
     ];
   }

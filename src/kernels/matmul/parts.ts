@@ -30,15 +30,15 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
     throw new ShapeError(`${label}: partials has ${count} parts, but K = ${K} has ${mostParts(K)} at most. Use fewer.`);
   }
   // Without options, a product has no epilogue.
-  const { BIAS, GATE, KEEP, ACTIVATION, ALPHA } = tiled.overrides;
+  const { BIAS, ACTIVATION_GRADIENT, KEEP, ACTIVATION, ALPHA } = tiled.overrides;
   const tiles = whole.programs.filter(({ variant }) => VARIANTS_IN_PARTS.includes(variant));
   const programs = tiles.map(({ overrides, workgroups: [x, y], ...rest }) => ({
     ...rest,
-    overrides: { ...overrides, BIAS, GATE, KEEP, ACTIVATION, ALPHA, PARTS: count },
+    overrides: { ...overrides, BIAS, ACTIVATION_GRADIENT, KEEP, ACTIVATION, ALPHA, PARTS: count },
     workgroups: [x, y, count] as const,
   }));
   const VEC4 = buffers.C4 !== undefined;
-  // A batch that is gathered has its order where a gate would be.
+  // A batch that is gathered has its order where an activation gradient would be.
   const gathered = 'source' in A;
   const computed = dispatch(tiled, {
     kernel,
@@ -48,7 +48,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
     buffers: {
       ...buffers,
       bias: undefined,
-      gate: gathered ? buffers.gate : undefined,
+      kept: gathered ? buffers.kept : undefined,
       C: partials,
       C4: VEC4 ? partials : undefined,
     },
@@ -68,7 +68,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
       B: partials,
       B4: VEC4 ? partials : undefined,
       bias: buffers.bias,
-      gate: gathered ? undefined : buffers.gate,
+      kept: gathered ? undefined : buffers.kept,
       C: buffers.C,
       C4: buffers.C4,
     },

@@ -22,7 +22,7 @@ export interface Product {
   readonly bytes: boolean;
   readonly epilogue: {
     readonly BIAS: boolean;
-    readonly GATE: boolean;
+    readonly ACTIVATION_GRADIENT: boolean;
     readonly KEEP: boolean;
     readonly ACTIVATION: number;
     readonly ALPHA: number;
@@ -94,11 +94,11 @@ const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 export interface MatmulCall {
   readonly uniforms: {
     readonly dims: Readonly<
-      Record<'M' | 'N' | 'K' | 'bias_offset' | 'gate_offset' | 'keep_offset' | 'scale' | 'shift', number>
+      Record<'M' | 'N' | 'K' | 'bias_offset' | 'kept_offset' | 'keep_offset' | 'scale' | 'shift', number>
     >;
     readonly step: StepValues | typeof PER_STEP;
   };
-  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'gate' | 'C' | 'C4', Tensor<DType> | undefined>>;
+  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'kept' | 'C' | 'C4', Tensor<DType> | undefined>>;
 }
 
 /**

@@ -41,9 +41,9 @@ export function weightUpdate(
     if (tensor.length === count) continue;
     throw new ShapeError(`${label}: the gradient has ${count} elements, but "${tensor.label}" has ${tensor.length}.`);
   }
-  const { A, bias, activation = 'linear', gate, keepPreActivation = false } = computes;
-  if (bias !== undefined || activation !== 'linear' || gate !== undefined || keepPreActivation) {
-    throw new ShapeError(`${label}: the gradient is a product without bias, activation and gate.`);
+  const { A, bias, activation = 'linear', activationGradient, keepPreActivation = false } = computes;
+  if (bias !== undefined || activation !== 'linear' || activationGradient !== undefined || keepPreActivation) {
+    throw new ShapeError(`${label}: the gradient is a product without bias, activation and activation gradient.`);
   }
   if (adjustment !== undefined) throw new ShapeError(`${label}: the gradient is neither clipped nor penalised.`);
   const [scale, shift] = 'source' in A ? A.source.common : [1, 0];
@@ -63,7 +63,7 @@ export function weightUpdate(
       }),
     ),
     uniforms: {
-      dims: { M, N, K, bias_offset: 0, gate_offset: 0, keep_offset: 0, scale, shift },
+      dims: { M, N, K, bias_offset: 0, kept_offset: 0, keep_offset: 0, scale, shift },
       hyper: { start, momentum, dampening, weight_decay: weightDecay },
       step,
     },
@@ -72,7 +72,7 @@ export function weightUpdate(
       A4: buffers.A4,
       B: buffers.B,
       B4: buffers.B4,
-      gate: buffers.gate,
+      kept: buffers.kept,
       parameters,
       velocity: moving,
       status: watch?.status,

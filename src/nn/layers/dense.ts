@@ -1,5 +1,6 @@
 import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
+import { underBothNames } from '../../kernels/activation-gradient.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
@@ -88,7 +89,7 @@ export function dense(
       const ending = kernels.endDense(plan, Y, end, values, gradients);
       return {
         output: ending.output,
-        gate: name === 'linear' ? undefined : { activation: applied, at },
+        ...underBothNames(name === 'linear' ? undefined : { activation: applied, at }),
         backward(gradient, below) {
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
@@ -97,7 +98,7 @@ export function dense(
           const dW = gradients.view(0, [rows, columns], 'dW');
           plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
-          plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
+          plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, activationGradient: below }));
           return dX;
         },
       };

@@ -1,6 +1,7 @@
+import type { ActivationGradient, WithActivationGradient } from '../../kernels/activation-gradient.js';
 import type { ResolvedActivation } from '../../kernels/activations.js';
 import type { GatheredRows } from '../../kernels/gather-rows.js';
-import type { Gate, MatmulDispatch, MatmulOptions } from '../../kernels/matmul/matmul.js';
+import type { MatmulDispatch, MatmulOptions } from '../../kernels/matmul/matmul.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Initializer } from '../initializers.js';
@@ -83,17 +84,17 @@ export interface PlacedLayer {
 }
 
 /** The forward half of a layer, recorded, and a function that records its backward half. */
-export interface RecordedLayer {
+export interface RecordedLayer extends WithActivationGradient {
   readonly output: Tensor;
-  /** The layer's activation, if it ends in one: whoever writes ∂loss/∂output multiplies by its derivative there. */
-  readonly gate: Gate | undefined;
+  /** The layer's activation, if it ends in one: the kernel that writes ∂loss/∂output multiplies by its derivative there. */
+  readonly activationGradient?: ActivationGradient | undefined;
   /**
    * Records the gradients of the parameters, and that of the input.
-   * @param gradient ∂loss/∂(pre-activation) where `gate` is given, else ∂loss/∂output; others may read it later
-   * @param below the gate of the layer below, to multiply ∂loss/∂input by
+   * @param gradient ∂loss/∂(pre-activation) where `activationGradient` is given, else ∂loss/∂output; others may read it later
+   * @param below the activation gradient of the layer below, to multiply ∂loss/∂input by
    * @returns ∂loss/∂input, times the derivative of `below`; the plan drops it if nobody reads it
    */
-  backward(gradient: Tensor, below: Gate | undefined): Tensor;
+  backward(gradient: Tensor, below: ActivationGradient | undefined): Tensor;
 }
 
 /** A layer is a value: its spec, plain data with every default filled in, and how it records its dispatches. */

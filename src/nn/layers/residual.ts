@@ -1,4 +1,5 @@
 import { MlpError, ShapeError } from '../../base/errors.js';
+import { underBothNames } from '../../kernels/activation-gradient.js';
 import { type Activation, resolveActivation } from '../../kernels/activations.js';
 import { add } from '../../kernels/add.js';
 import { recordChain } from './chain.js';
@@ -55,17 +56,17 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       const at = keep ? written.view(batch * width, [batch, width], 'Z') : Y;
       return {
         output: Y,
-        gate: name === 'linear' ? undefined : { activation, at },
+        ...underBothNames(name === 'linear' ? undefined : { activation, at }),
         backward(dZ, below) {
           let dF = dZ;
-          if (inner?.gate !== undefined) {
+          if (inner?.activationGradient !== undefined) {
             // dZ goes past the layers too, so the last one's derivative makes a tensor of its own.
             dF = plan.tensor('dF', [batch, width]);
-            plan.add(add(dZ, undefined, dF, { gate: inner.gate }));
+            plan.add(add(dZ, undefined, dF, { activationGradient: inner.activationGradient }));
           }
           dF = inner?.backward(dF, undefined) ?? dF;
           const dX = plan.tensor('dX', [batch, width]);
-          plan.add(add(dZ, dF, dX, { gate: below }));
+          plan.add(add(dZ, dF, dX, { activationGradient: below }));
           return dX;
         },
       };

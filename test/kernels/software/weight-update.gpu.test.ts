@@ -197,8 +197,8 @@ test('what does not fit is refused, with the numbers', async () => {
     'weight-update TN 7×5×4: the gradient has 35 elements, but "tensor" has 42.',
   );
   expect(() => update({}, p, tensor(3), { momentum: 0.5 })).toThrow('has 35 elements, but "tensor" has 3.');
-  expect(() => update({ activation: 'relu' }, p, v)).toThrow('without bias, activation and gate');
-  expect(() => update({ bias: tensor(5) }, p, v)).toThrow('without bias, activation and gate');
+  expect(() => update({ activation: 'relu' }, p, v)).toThrow('without bias, activation and activation gradient');
+  expect(() => update({ bias: tensor(5) }, p, v)).toThrow('without bias, activation and activation gradient');
   expect(() => update({}, p, v, { adjustment: { clip: { value: 1 } } })).toThrow('neither clipped nor penalised');
   expect(() => update({}, tensor(3), v)).toThrow(ShapeError);
 });
