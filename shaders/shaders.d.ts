@@ -22,11 +22,11 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
     readonly buffers: {
       readonly squares: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -52,11 +52,11 @@ declare module '*/shaders/optimizer/adam.wgsl' {
     readonly buffers: {
       readonly state: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -385,7 +385,7 @@ declare module '*/shaders/optimizer/gradient-norm.wgsl' {
     readonly buffers: {
       readonly gradients: Binding<'read', 'array<vec4f>'>;
       readonly parameters: Binding<'read', 'array<vec4f>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
       readonly sums: Binding<'read_write', 'array<vec2f>'>;
       readonly scale: Binding<'read_write', 'array<f32>'>;
     };
@@ -725,11 +725,11 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
     readonly buffers: {
       readonly state: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -756,11 +756,11 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
     readonly buffers: {
       readonly velocity: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -938,7 +938,7 @@ declare module '*/shaders/software/weight-update.wgsl' {
       readonly parameters: Binding<'read_write', 'array<f32>'>;
       readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;

@@ -26,9 +26,9 @@
 // On a CPU adapter SLICES is 1, and CHUNKS too: an invocation keeps its logits, and waits for nobody. On a GPU there is one
 // block: its slices' sums go through workgroup memory, are added in order, and the logits are the workgroup's.
 // On SwiftShader, which has subgroups, the three plain dispatches are a little faster (`npm run bench -- --only dense-head`);
-// this one spares a first step the compilation of two products and a loss.
+// this one spares a first step the compilation of two matmuls and a loss.
 // Dispatch ⌈rows/(4·BLOCKS)⌉ workgroups. Workgroup memory, if there are slices: 64·GROUPS·(CHUNKS + SLICES) bytes.
-// Error: that of the two products, K + 2 and K + 1 roundings of sums of K products, and of row-loss.wgsl.
+// Error: that of the two matmuls, K + 2 and K + 1 roundings of sums of K products, and of row-loss.wgsl.
 
 override BIAS: bool = false;
 override BACKWARD: bool = false;

@@ -1,6 +1,6 @@
 //! uses matmul-operands
 //! uses activations
-// The end of a product: its sums become C. Appended to files whose header says so.
+// The end of a matmul: its sums become C. Appended to files whose header says so.
 //
 //   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(kept)
 //

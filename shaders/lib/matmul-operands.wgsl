@@ -1,16 +1,16 @@
 //! uses step
-// The operands of every product op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
-// has what becomes of the product (M, N).
+// The operands of every matmul op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
+// has what becomes of the matmul (M, N).
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
 //
-// ONES_ROW gives op(A) a last row of ones, so that the last row of the product is the column sum of op(B): with A = X and
+// ONES_ROW gives op(A) a last row of ones, so that the last row of the matmul is the column sum of op(B): with A = X and
 // B = dZ it is [dW; db]. dims.M counts that row.
 // A4 and B4 are A and B again, four elements at a time: with VEC4_A (VEC4_B) a row of the stored matrix is a whole number of
 // fours, and the kernel reads those; else it reads single ones. The other of the two bindings is then unused.
 //
-// GATHERED: A is a data set, of which the product takes a batch as gather-rows.wgsl does, converted where it is loaded:
+// GATHERED: A is a data set, of which the matmul takes a batch as gather-rows.wgsl does, converted where it is loaded:
 // stored row r is data row order[step.first + min(r, step.rows − 1)], times dims.scale, plus dims.shift. With BYTES it has
 // four columns to a word, in A, and VEC4_A holds. `order` is at the binding of the epilogue's `kept`, which such a matmul does
 // not have.

@@ -1,7 +1,7 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// The end of a product whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a product
+// The end of a matmul whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a matmul
 // itself, of a row of ones and the parts, hence the names; options: matmul-epilogue.wgsl.
 //
 //   B  f32 (K, M, N)   read                      the sums of matmul-tiled.wgsl with PARTS = K

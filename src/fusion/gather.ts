@@ -2,7 +2,7 @@ import { asOperand } from '../kernels/gather-rows.js';
 import type { Recorded } from '../plan/plan.js';
 import { binds, type Fused, isGather, isLabelled, isMatmul } from './match.js';
 
-/** A batch that only products and those read who compare it with labels is taken from the data set by each of them. */
+/** A batch that only matmuls and those read who compare it with labels is taken from the data set by each of them. */
 export function fuse(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;

@@ -19,13 +19,5 @@ export interface WithActivationGradient {
 }
 
 /** The activation gradient of a kernel's options or of a recorded layer, by either name. */
-export const activationGradientOf = ({
-  activationGradient,
-  gate,
-}: WithActivationGradient): ActivationGradient | undefined => activationGradient ?? gate;
-
-/** The activation gradient of a recorded layer, also under the earlier name: layers of an app's own may wrap this one and read it. */
-export const underBothNames = (activationGradient: ActivationGradient | undefined): WithActivationGradient => ({
-  activationGradient,
-  gate: activationGradient,
-});
+export const activationGradientOf = (given: WithActivationGradient | undefined): ActivationGradient | undefined =>
+  given?.activationGradient ?? given?.gate;

@@ -10,7 +10,7 @@ import type { LossOutputs } from './softmax-cross-entropy.js';
 import { onHardware, onSoftware } from './software/adapter.js';
 import { type HeadSize, serialHeads } from './software/sizes.js';
 
-/** With more, a product of their own is better anyway. */
+/** With more, a matmul of their own is better anyway. */
 export const MOST_CLASSES = 64;
 
 /** The results of the head: the loss's outputs, and the gradients that go back below. */

@@ -21,7 +21,7 @@ test('an update finds the owner of a vec4 by its block', () => {
   expect(shifts.map((shift) => VEC4 << shift)).toEqual([PARAMETER_BLOCK]);
 });
 
-test('a block has whole words of kinds, which have a bit for each of 32 elements', () => {
+test('a block has whole words of the parameter mask, which has a bit for each of 32 elements', () => {
   for (const path of ['lib/penalties.wgsl', 'optimizer/gradient-norm.wgsl']) {
     const shifts = numbers(shader(path), /\bkinds\[i >> (\d+)u?\]/g);
     expect(

@@ -1,5 +1,5 @@
 import { type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
-import { matmulPrograms, type Product } from '../../src/kernels/matmul/variants.js';
+import { type MatmulProblem, matmulPrograms } from '../../src/kernels/matmul/variants.js';
 import { softwarePrograms } from '../../src/kernels/software/quad.js';
 import type { Shader } from '../../src/plan/shader.js';
 
@@ -16,7 +16,7 @@ function combinations(names: readonly string[]): Overrides[] {
   );
 }
 
-/** The epilogues of a product: plain, or bias and activation with or without its pre-activation, or an activation gradient. */
+/** The epilogues of a matmul: plain, or bias and activation with or without its pre-activation, or an activation gradient. */
 const epilogues: Overrides[] = [
   {},
   ...rows.flatMap((_, ACTIVATION) => [
@@ -36,8 +36,8 @@ const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => (
   VEC4_A: true,
 }));
 
-/** A product of whole vec4s, neither operand transposed, with nothing in its epilogue; without its sizes. */
-export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
+/** A matmul of whole vec4s, neither operand transposed, with nothing in its epilogue; without its sizes. */
+export const plainProblem: Omit<MatmulProblem, 'M' | 'N' | 'K'> = {
   transposeA: false,
   transposeB: false,
   onesRow: false,
@@ -52,7 +52,7 @@ export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {
   return [1, 4, 8, 4096]
-    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProduct }, softwarePrograms))
+    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProblem }, softwarePrograms))
     .filter(({ shader }) => shader.name === name)
     .map((program) => program.overrides);
 }

@@ -5,7 +5,7 @@ import { type DType, type Tensor, unaligned } from '../../plan/tensor.js';
 import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from '../activation-gradient.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import type { GatheredRows } from '../gather-rows.js';
-import { type MatmulVariant, matmulPrograms, type Product, type SoftwarePrograms } from './variants.js';
+import { type MatmulProblem, type MatmulVariant, matmulPrograms, type SoftwarePrograms } from './variants.js';
 
 export interface MatmulOptions extends WithActivationGradient {
   readonly transposeA?: boolean;
@@ -30,12 +30,12 @@ export interface MatmulComputation extends MatmulOptions {
   readonly A: Tensor | GatheredRows;
   readonly B: Tensor;
   readonly C: Tensor;
-  readonly form: Product;
+  readonly problem: MatmulProblem;
   /** Describes the same with another A, which its programs gather. */
   with(A: GatheredRows): MatmulDispatch;
 }
 
-/** A `matmul` dispatch, and the product that it computes. */
+/** A `matmul` dispatch, and the matmul that it computes. */
 export interface MatmulDispatch extends Dispatch {
   readonly computes: MatmulComputation;
 }
@@ -91,21 +91,21 @@ export function describeMatmul(
     (activationGradient.at.length !== M * N || bias !== undefined || options.activation !== undefined)
   ) {
     throw new ShapeError(
-      `matmul: an activation gradient has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${activationGradient.at.length} elements.`,
+      `matmul: activationGradient.at has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${activationGradient.at.length} elements.`,
     );
   }
   const activation = resolveActivation(activationGradient?.activation ?? options.activation ?? 'linear');
-  const start = bias === undefined ? undefined : unaligned(bias);
-  const keptStart = activationGradient === undefined ? undefined : unaligned(activationGradient.at);
+  const start = bias && unaligned(bias);
+  const keptStart = activationGradient && unaligned(activationGradient.at);
   // A row of the stored matrix is a whole number of vec4s, and begins at one.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
   const vec4C = N % 4 === 0;
   const bytes = gathered?.source.data.dtype === 'u8';
   if (gathered !== undefined && (activationGradient !== undefined || (bytes && !vec4A))) {
-    throw new ShapeError('matmul: a gathered batch goes without an activation gradient, and its rows are whole words.');
+    throw new ShapeError('matmul: a gathered batch goes without activationGradient, and its rows are whole words.');
   }
-  const form: Product = {
+  const problem: MatmulProblem = {
     M,
     N,
     K,
@@ -125,7 +125,7 @@ export function describeMatmul(
       ALPHA: activation.alpha,
     },
   };
-  const possible = matmulPrograms(form, software);
+  const possible = matmulPrograms(problem, software);
   const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
   const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
   if (wanted.length === 0) {
@@ -173,7 +173,7 @@ export function describeMatmul(
       B,
       C,
       ...options,
-      form,
+      problem,
       with: (rows) => describeMatmul(software, rows, B, C, options),
     },
   };

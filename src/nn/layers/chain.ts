@@ -24,11 +24,11 @@ export function recordChain(plan: PlanBuilder, X: Tensor, layers: readonly Place
   return {
     output,
     outputs,
-    activationGradient: activationGradientOf(recorded.at(-1) ?? {}),
+    activationGradient: activationGradientOf(recorded.at(-1)),
     backward(gradient, below) {
       let d = gradient;
       for (const [number, layer] of [...recorded.entries()].reverse()) {
-        d = layer.backward(d, number === 0 ? below : activationGradientOf(recorded[number - 1] ?? {}));
+        d = layer.backward(d, number === 0 ? below : activationGradientOf(recorded[number - 1]));
       }
       return d;
     },

@@ -1,6 +1,5 @@
 import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
-import { underBothNames } from '../../kernels/activation-gradient.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
@@ -40,7 +39,7 @@ export function dense(
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
-  // The product's epilogue applies it; maxout and learned activations have dispatches of their own.
+  // The matmul's epilogue applies it; maxout and learned activations have dispatches of their own.
   const applied = isMaxout(activation) || learned !== undefined ? 'linear' : activation;
 
   const own = { weight: 'weight', ...(bias && { bias: 'bias' }) };
@@ -87,9 +86,11 @@ export function dense(
       const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
       const at = keep ? written.view(batch * columns, [batch, columns], 'Z') : Y;
       const ending = kernels.endDense(plan, Y, end, values, gradients);
+      const activationGradient = name === 'linear' ? undefined : { activation: applied, at };
       return {
         output: ending.output,
-        ...underBothNames(name === 'linear' ? undefined : { activation: applied, at }),
+        activationGradient,
+        gate: activationGradient,
         backward(gradient, below) {
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
@@ -106,10 +107,10 @@ export function dense(
   };
 }
 
-/** The end of a dense layer whose product has the activation: nothing follows. */
-export const endAtProduct: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
+/** The end of a dense layer whose matmul has the activation: nothing follows. */
+export const endAtMatmul: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
 
-/** True if a dense layer with this activation does more than its product: `dense-endings.ts` records the rest. */
+/** True if a dense layer with this activation does more than its matmul: `dense-endings.ts` records the rest. */
 export function endsApart(activation: Activation | Maxout | undefined): boolean {
   return isMaxout(activation) || (activation !== undefined && tryResolve(activation)?.learned !== undefined);
 }

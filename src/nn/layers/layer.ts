@@ -51,11 +51,11 @@ export interface LayerContext {
 export interface LayerKernels {
   /** `matmul` of 'webgpu-mlp/kernels', with the programs that the model's device may choose from. */
   matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options?: MatmulOptions): MatmulDispatch;
-  /** @internal Records what follows the product of a dense layer. */
+  /** @internal Records what follows the matmul of a dense layer. */
   readonly endDense: RecordDenseEnd;
 }
 
-/** The end of a dense layer, behind its product. */
+/** The end of a dense layer, behind its matmul. */
 export interface DenseEnd {
   readonly output: Tensor;
   /** @returns ∂loss/∂Z */
@@ -64,7 +64,7 @@ export interface DenseEnd {
 
 /**
  * Records the end of a dense layer.
- * @param Z of the product
+ * @param Z of the matmul
  * @param end maxout, or an activation and the place of its learned parameter in the layer's block; nothing for the other layers
  * @param values the layer's parameters
  */

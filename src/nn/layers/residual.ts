@@ -1,5 +1,4 @@
 import { MlpError, ShapeError } from '../../base/errors.js';
-import { underBothNames } from '../../kernels/activation-gradient.js';
 import { type Activation, resolveActivation } from '../../kernels/activations.js';
 import { add } from '../../kernels/add.js';
 import { recordChain } from './chain.js';
@@ -54,9 +53,11 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       plan.add(add(X, inner?.output ?? X, written, { activation, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, width], 'Y') : written;
       const at = keep ? written.view(batch * width, [batch, width], 'Z') : Y;
+      const activationGradient = name === 'linear' ? undefined : { activation, at };
       return {
         output: Y,
-        ...underBothNames(name === 'linear' ? undefined : { activation, at }),
+        activationGradient,
+        gate: activationGradient,
         backward(dZ, below) {
           let dF = dZ;
           if (inner?.activationGradient !== undefined) {
