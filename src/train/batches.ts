@@ -23,7 +23,7 @@ export interface BatchSource extends Disposable {
   /** The gradients of all parameters, where the plan keeps them. */
   readonly gradients: Tensor;
   /** The accumulators that the plan adds to. */
-  readonly accumulators: Omit<Accumulators, 'together'>;
+  readonly accumulators: Omit<Accumulators, 'packed'>;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
 }
@@ -304,9 +304,9 @@ export class BatchSources implements Disposable {
     dataset?: Dataset,
   ): BatchSource {
     const { batch } = this.#parts;
-    const { together, ...apart } = this.#parts.accumulators[purpose];
+    const { packed, ...apart } = this.#parts.accumulators[purpose];
     const accumulators = plan.takesRuns
-      ? { ...apart, totals: together.view(0, [2, batch]), losses: together.view(2 * batch, [batch, 1]) }
+      ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
       : apart;
     this.#made.own(owner);
     const dispose = (): void => this.#made.free(owner);
