@@ -1,5 +1,5 @@
 // @ts-check
-// npm run bench:readme -- FILE: writes a report's numbers into README.md, between the comments that name it.
+// npm run bench:readme -- FILE: writes a report's numbers into README.md and docs/bench.md, between the comments that name it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { ensureDependencies, root } from '../tools/install.mjs';
@@ -19,10 +19,14 @@ async function writeNumbers(path) {
   const { runnerImport } = await import('vite');
   /** @type {{ module: typeof import('./report/readme.ts') }} */
   const { module } = await runnerImport(join(root, 'bench/report/readme.ts'));
-  const readme = join(root, 'README.md');
   const file = relative(root, resolve(path)).replaceAll('\\', '/');
-  writeFileSync(readme, module.withReport(readFileSync(readme, 'utf8'), file, report));
-  return `README.md has the numbers of ${file}.`;
+  // All pages are composed before the first is written: a page without a place for the numbers leaves the others alone.
+  const pages = module.PAGES.map((page) => {
+    const place = join(root, page.path);
+    return { place, text: module.withReport(readFileSync(place, 'utf8'), page, file, report) };
+  });
+  for (const { place, text } of pages) writeFileSync(place, text);
+  return `${module.PAGES.map((page) => page.path).join(' and ')} have the numbers of ${file}.`;
 }
 
 try {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The kernels alone: pure functions from tensors to a Dispatch, which `gpu.run` compiles and queues.
 
 export * from './base/errors.js';

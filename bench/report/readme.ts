@@ -1,5 +1,5 @@
 import type { Report, Result } from '../case.js';
-import { PEER_NAMES } from '../peers/names.js';
+import { jaxName, PEER_LIBRARIES, PEER_NAMES, type PeerLibrary } from '../peers/names.js';
 import { digits, percent, spread, times } from './format.js';
 import {
   adapterName,
@@ -12,7 +12,7 @@ import {
   timesAsFast,
 } from './view.js';
 
-/** README.md does not have the lines that the numbers go between; the message is whole sentences. */
+/** A page does not have the lines that the numbers go between; the message is whole sentences. */
 export class ReadmeError extends Error {
   override readonly name = 'ReadmeError';
 }
@@ -26,28 +26,36 @@ export interface Block {
 
 const BLOCK = /^<!-- bench(?:: (?<file>\S+))? -->\n(?<text>[\s\S]*?)^<!-- \/bench -->$/gm;
 
-/** The places for measured numbers in a README: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
-export function blocksOf(readme: string): Block[] {
-  return [...readme.matchAll(BLOCK)].map(({ groups = {} }) => ({ file: groups.file ?? '', text: groups.text ?? '' }));
+/** A page that has measured numbers. */
+export interface Page {
+  /** From the root of the repository. */
+  readonly path: string;
+  /** A report's numbers in Markdown, as this page shows them. */
+  readonly block: (report: Report) => string;
+}
+
+/** The places for measured numbers on a page: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
+export function blocksOf(text: string): Block[] {
+  return [...text.matchAll(BLOCK)].map(({ groups = {} }) => ({ file: groups.file ?? '', text: groups.text ?? '' }));
 }
 
 /**
- * The README with a report's numbers in the place that names its file, or else in the first that is empty.
+ * The text of a page with a report's numbers in the place that names its file, or else in the first that is empty.
  * @param file the report's path from the root of the repository
  * @throws {ReadmeError} if there is no such place
  */
-export function withReport(readme: string, file: string, report: Report): string {
-  const places = blocksOf(readme);
+export function withReport(text: string, { path, block }: Page, file: string, report: Report): string {
+  const places = blocksOf(text);
   const named = places.findIndex((place) => place.file === file);
   const place = named >= 0 ? named : places.findIndex((each) => each.file === '');
   if (place < 0) {
     throw new ReadmeError(
-      `README.md has no place for ${file}. Put the lines "<!-- bench -->" and "<!-- /bench -->" where its numbers belong.`,
+      `${path} has no place for ${file}. Put the lines "<!-- bench -->" and "<!-- /bench -->" where its numbers belong.`,
     );
   }
   let number = 0;
-  return readme.replace(BLOCK, (whole) =>
-    number++ === place ? `<!-- bench: ${file} -->\n${readmeBlock(report)}<!-- /bench -->` : whole,
+  return text.replace(BLOCK, (whole) =>
+    number++ === place ? `<!-- bench: ${file} -->\n${block(report)}<!-- /bench -->` : whole,
   );
 }
 
@@ -86,27 +94,112 @@ function adapterLimits(groups: readonly GroupView[]): string[] {
   return limits.length === 0 ? [] : [`What the adapter can do, measured in the same run: ${limits.join('; ')}.`];
 }
 
-/** A report's numbers in Markdown: where they are from, and a table of every case that peers have taken part in. */
-export function readmeBlock(report: Report): string {
+/** The cases that the library and peers have taken part in. */
+const racesOf = (groups: readonly GroupView[]): CaseView[] =>
+  groups.flatMap((group) => group.cases).filter(({ own, results }) => own !== undefined && results.some(isPeer));
+
+/** Where and when a report was made. */
+function originSentence(report: Report): string {
+  const { runtime, cpu } = report.environment;
+  const machine = [adapterName(report), runtime, ...(cpu === undefined ? [] : [cpu])].join(', ');
+  return `${machine}; ${moment(report.date)}, commit ${report.commit}.`;
+}
+
+/** What a report may not be used for. */
+const reservations = ({ settings, environment }: Report): string[] => [
+  ...(settings.quick ? ['A quick run: for a look, not for a claim.'] : []),
+  ...(environment.adapter.software ? ['A software adapter says nothing about GPUs.'] : []),
+];
+
+const samplesOf = (cases: readonly CaseView[]): string =>
+  sampleCount(cases.flatMap(({ own, results }) => results.filter((result) => result === own || isPeer(result))));
+
+function markdown(
+  sentences: readonly string[],
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const lines = [
+    ...sentences,
+    '',
+    row(header),
+    row(header.map((_, i) => (i === 0 ? '---' : '---:'))),
+    ...rows.map(row),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Every peer's numbers: where they are from, and a table of every case that peers have taken part in. */
+export function fullBlock(report: Report): string {
   const groups = groupsOf(report);
-  const cases = groups
-    .flatMap((group) => group.cases)
-    .filter(({ own, results }) => own !== undefined && results.some(isPeer));
-  const results = cases.flatMap((view) => view.results.filter((result) => result === view.own || isPeer(result)));
-  const peers = PEER_NAMES.filter((peer) => results.some(({ contender }) => contender === peer));
-  const { environment, date, commit, settings } = report;
-  const { runtime, cpu, versions, adapter } = environment;
+  const cases = racesOf(groups);
+  const peers = PEER_NAMES.filter((peer) =>
+    cases.some(({ results }) => results.some((each) => each.contender === peer)),
+  );
   const sentences = [
-    `${[adapterName(report), runtime, ...(cpu === undefined ? [] : [cpu])].join(', ')}; ${moment(date)}, commit ${commit}.`,
-    `Milliseconds: median and quartiles of ${sampleCount(results)}, all of a row in turn in one run; bold is how many times as fast webgpu-mlp is.`,
-    `Versions: ${Object.entries(versions)
+    originSentence(report),
+    `Milliseconds: median and quartiles of ${samplesOf(cases)}, all of a row in turn in one run; bold is how many times as fast webgpu-mlp is.`,
+    `Versions: ${Object.entries(report.environment.versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
     ...adapterLimits(groups),
-    ...(settings.quick ? ['A quick run: for a look, not for a claim.'] : []),
-    ...(adapter.software ? ['A software adapter says nothing about GPUs.'] : []),
+    ...reservations(report),
   ];
-  const header = ['', 'webgpu-mlp', ...peers];
-  const rows = cases.map((view) => row([view.name, ownCell(view), ...peers.map((peer) => peerCell(view, peer))]));
-  return `${[...sentences, '', row(header), row(header.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows].join('\n')}\n`;
+  const rows = cases.map((view) => [view.name, ownCell(view), ...peers.map((peer) => peerCell(view, peer))]);
+  return markdown(sentences, ['', 'webgpu-mlp', ...peers], rows);
 }
+
+const succeeded = (results: readonly Result[]): Result[] => results.filter(({ error }) => error === undefined);
+
+const fastest = (results: readonly Result[]): Result | undefined =>
+  [...succeeded(results)].sort((a, b) => a.median - b.median)[0];
+
+/** Median of a result, and how many times as fast the library is. */
+function medianCell(view: CaseView, result: Result): string {
+  const ratio = timesAsFast(view, result);
+  return `${digits(result.median)}${ratio === undefined ? '' : `, **${times(ratio)}**`}`;
+}
+
+/** The fastest of a library's backends, by name. */
+function libraryCell(view: CaseView, { backends, peerName }: PeerLibrary): string {
+  const results = view.results.filter(({ contender }) => backends.some((backend) => peerName(backend) === contender));
+  const best = fastest(results);
+  if (best === undefined) return results.length === 0 ? '' : 'failed';
+  const backend = backends.find((each) => peerName(each) === best.contender) ?? '';
+  return `${backend} ${medianCell(view, best)}`;
+}
+
+/** The medians of the nearest rival on WebGPU and of each library's fastest backend. */
+export function summaryBlock(report: Report): string {
+  const cases = racesOf(groupsOf(report));
+  const nearest = jaxName('webgpu');
+  /** The cases in which the library is the fastest of all that compute on some backend. */
+  const wins = (isRival: (result: Result) => boolean): number =>
+    cases.filter(({ own, results }) => fastest(results.filter((each) => each === own || isRival(each))) === own).length;
+  const onWebGpu = PEER_LIBRARIES.map(({ peerName }) => peerName('webgpu'));
+  const sentences = [
+    originSentence(report),
+    `Milliseconds, medians of ${samplesOf(cases)}; bold is how many times as fast webgpu-mlp is: below 1 it is slower.`,
+    `webgpu-mlp is the fastest on WebGPU in ${wins(({ contender }) => onWebGpu.includes(contender))} of ${cases.length} cases, and the fastest of all backends in ${wins(isPeer)} of ${cases.length}.`,
+    ...reservations(report),
+  ];
+  const nearestCell = (view: CaseView): string => {
+    const result = view.results.find(({ contender }) => contender === nearest);
+    if (result === undefined) return '';
+    return result.error === undefined ? medianCell(view, result) : 'failed';
+  };
+  const rows = cases.map((view) => [
+    view.name,
+    view.own === undefined ? '' : digits(view.own.median),
+    nearestCell(view),
+    ...PEER_LIBRARIES.map((library) => libraryCell(view, library)),
+  ]);
+  const header = ['', 'webgpu-mlp', nearest, ...PEER_LIBRARIES.map(({ title }) => `fastest of ${title}`)];
+  return markdown(sentences, header, rows);
+}
+
+/** The pages that have measured numbers. */
+export const PAGES: readonly Page[] = [
+  { path: 'README.md', block: summaryBlock },
+  { path: 'docs/bench.md', block: fullBlock },
+];

@@ -19,6 +19,7 @@ import { activationNames } from '../../src/kernels/activations.js';
 import type { Normalization } from '../../src/model/normalization.js';
 import type { AnyMetric } from '../../src/nn/metrics/metric.js';
 import { sharedGpu } from '../support/gpu.js';
+import { codeBlocks } from '../support/markdown.js';
 
 /** A row of a table of the page: its example, as JavaScript, and the dispatches that it says it adds. */
 interface Row {
@@ -165,6 +166,27 @@ test.for(rowsOf('Normalisation of inputs'))('normalize: $example', async ({ exam
     return trainer.plan.dispatches.length;
   };
   expect(await count(normalize)).toBe((await count()) + (example.includes('[') ? 1 : 0));
+});
+
+test('the block for images runs as it is printed', async () => {
+  const [block = ''] = codeBlocks(page, 'ts');
+  const images = Uint8Array.from({ length: 784 * 20 }, (_, i) => i % 256);
+  const labels = Array.from({ length: 20 }, (_, i) => i % 10);
+  const { Dataset } = library;
+  const given = { gpu: await sharedGpu(), Dataset, Mlp, dense, images, labels };
+  const text = `return (async () => { ${block}\nreturn { digits, model, probabilities }; })();`;
+  const make = new Function(...Object.keys(given), text) as (...values: unknown[]) => Promise<{
+    readonly digits: library.Dataset;
+    readonly model: Mlp;
+    readonly probabilities: Float32Array;
+  }>;
+  const { digits, model, probabilities } = await make(...Object.values(given));
+  expect({ length: digits.length, classes: digits.classCount }).toEqual({ length: 20, classes: 10 });
+  using trainer = await model.trainer(plain);
+  await trainer.fit(digits, { epochs: 1 });
+  expect(probabilities.length).toBe(20 * 10);
+  model.dispose();
+  digits.dispose();
 });
 
 test('everything that the library has of these kinds is on the page', () => {
