@@ -12,27 +12,27 @@ import {
   timesAsFast,
 } from './view.js';
 
-/** README.md does not have the lines that the numbers go between; the message is whole sentences. */
+/** README.md has no place for the numbers. The message is whole sentences. */
 export class ReadmeError extends Error {
   override readonly name = 'ReadmeError';
 }
 
-/** A place for measured numbers, and what is in it. */
+/** A place for measured numbers in a README, with its contents. */
 export interface Block {
-  /** The report that the numbers are from; '' as long as there are none. */
+  /** Path of the report that the numbers are from; '' if the place is empty. */
   readonly file: string;
   readonly text: string;
 }
 
 const BLOCK = /^<!-- bench(?:: (?<file>\S+))? -->\n(?<text>[\s\S]*?)^<!-- \/bench -->$/gm;
 
-/** The places for measured numbers in a README: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
+/** Finds the places for measured numbers in a README: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
 export function blocksOf(readme: string): Block[] {
   return [...readme.matchAll(BLOCK)].map(({ groups = {} }) => ({ file: groups.file ?? '', text: groups.text ?? '' }));
 }
 
 /**
- * The README with a report's numbers in the place that names its file, or else in the first that is empty.
+ * Returns the README with a report's numbers, in the place that names its file, or else in the first empty place.
  * @param file the report's path from the root of the repository
  * @throws {ReadmeError} if there is no such place
  */
@@ -71,7 +71,7 @@ function peerCell(view: CaseView, peer: string): string {
   return `${milliseconds(result)}${ratio === undefined ? '' : `, **${times(ratio)}**`}`;
 }
 
-/** What the adapter can do, in a sentence; of the forms of arithmetic only the fastest. */
+/** The adapter's limits in a sentence, with only the fastest form of arithmetic. */
 function adapterLimits(groups: readonly GroupView[]): string[] {
   const cases = groups.filter(({ group }) => group === 'adapter').flatMap((group) => group.cases);
   const limits = cases.flatMap(({ name, results }) => {
@@ -86,7 +86,7 @@ function adapterLimits(groups: readonly GroupView[]): string[] {
   return limits.length === 0 ? [] : [`What the adapter can do, measured in the same run: ${limits.join('; ')}.`];
 }
 
-/** A report's numbers in Markdown: where they are from, and a table of every case that peers have taken part in. */
+/** A report's numbers in Markdown: their origin, and a table of the cases in which peers took part. */
 export function readmeBlock(report: Report): string {
   const groups = groupsOf(report);
   const cases = groups
