@@ -106,7 +106,7 @@ export class Mlp {
    * logistic output it is 1 if the probability is ≥ ½, else 0.
    * @param inputs raw samples as in training, (samples, inputs) row by row
    * @returns one class index for each sample
-   * @throws as the other form; `bad-option` too if the model's one output is a value, not a class
+   * @throws as with any other `output`, and `bad-option` if the model's single output is a value, not a class
    *
    * @example
    * const classes = await model.predict(images, { output: 'classes' });

@@ -18,7 +18,7 @@ export type { GpuInfo, GpuOptions } from './request.js';
 export type GpuLoss = DeviceLoss;
 
 /** One run of a `build` function, which the pool also uses as the key of the buffers allocated in it. */
-interface Taken {
+interface BuildScope {
   /** Functions that cancel the writes that it deferred. */
   readonly deferred: (() => void)[];
 }
@@ -46,8 +46,8 @@ export class Gpu implements Device, Binder {
   readonly #faults: Faults;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
-  /** The `build` function that is running now, if any. */
-  #taken: Taken | undefined;
+  /** Scope of the `build` function that is running now, if any. */
+  #scope: BuildScope | undefined;
 
   private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
@@ -176,11 +176,11 @@ export class Gpu implements Device, Binder {
 
   /** @internal */
   async guarded<T>(what: string, build: () => T): Promise<T> {
-    const taken: Taken = { deferred: [] };
+    const scope: BuildScope = { deferred: [] };
     try {
-      return await this.#faults.guarded(what, () => this.#within(taken, build));
+      return await this.#faults.guarded(what, () => this.#runIn(scope, build));
     } catch (error) {
-      this.#giveBack(taken);
+      this.#rollBack(scope);
       throw error;
     }
   }
@@ -188,11 +188,11 @@ export class Gpu implements Device, Binder {
   /** @internal */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.check();
-    const taken: Taken = { deferred: [] };
+    const scope: BuildScope = { deferred: [] };
     try {
-      return this.#faults.guard(what, () => this.#within(taken, build));
+      return this.#faults.guard(what, () => this.#runIn(scope, build));
     } catch (error) {
-      this.#giveBack(taken);
+      this.#rollBack(scope);
       throw error;
     }
   }
@@ -200,25 +200,25 @@ export class Gpu implements Device, Binder {
   /** @internal */
   defer(work: () => void): () => void {
     const cancel = this.queue.defer(work);
-    this.#taken?.deferred.push(cancel);
+    this.#scope?.deferred.push(cancel);
     return cancel;
   }
 
-  /** Runs a build, and records in `taken` the buffers that it allocates and the writes that it defers. */
-  #within<T>(taken: Taken, build: () => T): T {
-    const outer = this.#taken;
-    this.#taken = taken;
+  /** Runs a build, and records in `scope` the buffers that it allocates and the writes that it defers. */
+  #runIn<T>(scope: BuildScope, build: () => T): T {
+    const outer = this.#scope;
+    this.#scope = scope;
     try {
       return build();
     } finally {
-      this.#taken = outer;
+      this.#scope = outer;
     }
   }
 
   /** Frees the buffers that a failed build allocated, and cancels the writes that it deferred. */
-  #giveBack(taken: Taken): void {
-    this.#pool.discardAll(taken);
-    for (const cancel of taken.deferred) cancel();
+  #rollBack(scope: BuildScope): void {
+    this.#pool.discardAll(scope);
+    for (const cancel of scope.deferred) cancel();
   }
 
   /** @internal */
@@ -264,7 +264,7 @@ export class Gpu implements Device, Binder {
   /** @internal */
   allocate(byteLength: number, label: string, use: BufferUse = 'storage'): GPUBuffer {
     if (use === 'storage') this.check();
-    return this.#pool.acquire(byteLength, use, label, this.#taken);
+    return this.#pool.acquire(byteLength, use, label, this.#scope);
   }
 
   /** @internal */

@@ -96,19 +96,19 @@ export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => un
     }
     gpu.check();
     const timestamps = await profiler.read(gpu, pool);
-    return new Profile(reduce(profiler.taken, timestamps, performance.now() - started));
+    return new Profile(reduce(profiler.dispatched, timestamps, performance.now() - started));
   } finally {
     profiler.dispose();
   }
 }
 
 /** Identity of a dispatch that ran during a profile: the key of its row. */
-type Taken = Pick<ProfiledDispatch, 'kernel' | 'label' | 'variant'>;
+type Dispatched = Pick<ProfiledDispatch, 'kernel' | 'label' | 'variant'>;
 
 /** Records every dispatch of a profile, each in its own compute pass between two timestamps. */
 export class Profiler {
   /** The dispatches so far, in order. */
-  readonly taken: Taken[] = [];
+  readonly dispatched: Dispatched[] = [];
   readonly #device: GPUDevice;
   readonly #timed: boolean;
   readonly #sets: GPUQuerySet[] = [];
@@ -121,15 +121,15 @@ export class Profiler {
   /** Replacement for the compute pass of a submit. */
   begin(encoder: GPUCommandEncoder): PassPerDispatch {
     return new PassPerDispatch((dispatch, program) => {
-      const timestampWrites = this.#take(dispatch, program);
+      const timestampWrites = this.#record(dispatch, program);
       return encoder.beginComputePass({ label: dispatch.label, ...(timestampWrites && { timestampWrites }) });
     });
   }
 
-  /** The timestamps in nanoseconds, two for each dispatch in `taken`; `undefined` without timestamps. */
+  /** The timestamps in nanoseconds, two for each dispatch in `dispatched`; `undefined` without timestamps. */
   async read(gpu: ProfiledGpu, pool: BufferPool): Promise<BigUint64Array | undefined> {
     if (this.#sets.length === 0) return undefined;
-    const count = 2 * this.taken.length;
+    const count = 2 * this.dispatched.length;
     const bytes = count * BYTES_PER_TIMESTAMP;
     const resolved = pool.acquire(bytes, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC, 'timestamps');
     const staging = pool.acquire(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, 'timestamps');
@@ -154,9 +154,9 @@ export class Profiler {
   }
 
   /** Records a dispatch, and returns the timestamps to write around it. */
-  #take({ kernel, label }: Dispatch, { variant }: Program): GPUComputePassTimestampWrites | undefined {
-    const first = (2 * this.taken.length) % QUERIES;
-    this.taken.push({ kernel, label, variant });
+  #record({ kernel, label }: Dispatch, { variant }: Program): GPUComputePassTimestampWrites | undefined {
+    const first = (2 * this.dispatched.length) % QUERIES;
+    this.dispatched.push({ kernel, label, variant });
     if (!this.#timed) return undefined;
     if (first === 0) this.#sets.push(this.#device.createQuerySet({ type: 'timestamp', count: QUERIES }));
     const querySet = this.#sets.at(-1);
@@ -205,12 +205,12 @@ class PassPerDispatch implements Pass {
  * @param wallMilliseconds duration of the whole profile on the host's clock
  */
 export function reduce(
-  taken: readonly Taken[],
+  dispatched: readonly Dispatched[],
   timestamps: BigUint64Array | undefined,
   wallMilliseconds: number,
 ): ProfiledDispatch[] {
-  const rows = new Map<string, { readonly what: Taken; count: number; readonly times: number[] }>();
-  for (const [number, what] of taken.entries()) {
+  const rows = new Map<string, { readonly what: Dispatched; count: number; readonly times: number[] }>();
+  for (const [number, what] of dispatched.entries()) {
     const key = JSON.stringify([what.kernel, what.label, what.variant]);
     const row = rows.get(key) ?? { what, count: 0, times: [] };
     rows.set(key, row);

@@ -84,14 +84,14 @@ async function fastest(
     Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? anyStep(dispatch) : values]),
   );
   const measured: Contender[] = [];
-  const bound: DeviceBuffer[] = [];
+  const uniformBuffers: DeviceBuffer[] = [];
   try {
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
       const copy = { ...dispatch, buffers: { ...dispatch.buffers, ...buffers }, uniforms };
-      const { commands, uniforms: numbers } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
-      bound.push(numbers);
+      const { commands, uniforms: uniformBuffer } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
+      uniformBuffers.push(uniformBuffer);
       await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
       const time = async (count: number): Promise<number> => {
         const start = performance.now();
@@ -114,12 +114,12 @@ async function fastest(
     }
   } finally {
     for (const { storage } of Object.values(buffers)) storage.dispose();
-    for (const numbers of bound) gpu.free(numbers);
+    for (const buffer of uniformBuffers) gpu.free(buffer);
   }
-  const [rule, ...others] = measured;
+  const [preferred, ...others] = measured;
   const rival = others.sort((a, b) => a.best - b.best)[0];
-  if (rule === undefined || rival === undefined) return undefined;
-  return rival.best < MARGIN * rule.best ? rival.program : rule.program;
+  if (preferred === undefined || rival === undefined) return undefined;
+  return rival.best < MARGIN * preferred.best ? rival.program : preferred.program;
 }
 
 /** A step record with a value for every field, including those that an optimizer adds. */
