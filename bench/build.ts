@@ -1,10 +1,10 @@
-/** What is known when the bench is built, and not where it runs. */
+/** Facts that are known when the bench is built, but not at run time. */
 interface Build {
   readonly commit: string;
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Put in by bench/vite.config.ts. */
+/** Defined by bench/vite.config.ts. */
 declare const BENCH_BUILD: Build;
 
 export const build: Build = BENCH_BUILD;

@@ -1,6 +1,6 @@
 import type { Gpu } from '../src/index.js';
 
-/** What is computed, as plain data: peers build the same thing from it. */
+/** Description of a computation as plain data, from which peers build the same computation. */
 export type Workload =
   | {
       readonly kind: 'matmul';
@@ -9,27 +9,27 @@ export type Workload =
       readonly N: number;
       readonly K: number;
     }
-  /** A step of sgd with momentum: dense layers with relu, softmax and cross-entropy, data on the GPU already. */
+  /** A training step of sgd with momentum: dense layers with relu, softmax and cross-entropy, with the data on the GPU. */
   | { readonly kind: 'step'; readonly layers: readonly number[]; readonly batch: number }
-  /** From inputs on the host to probabilities on the host. */
+  /** A prediction, from inputs on the host to probabilities on the host. */
   | { readonly kind: 'predict'; readonly layers: readonly number[]; readonly batch: number }
-  /** From nothing to the loss of one step on the host; once in a page. */
+  /** Loading, setup and one training step, until its loss is on the host. Measured once in each page. */
   | { readonly kind: 'first-step'; readonly layers: readonly number[]; readonly batch: number };
 
 /** One implementation of a workload, ready to run. */
 export interface Contender {
   readonly name: string;
-  /** Does it `count` times; resolves when the last result is really there, on the contender's own terms. */
+  /** Runs the workload `count` times; resolves when the last result is complete, as the contender's library defines it. */
   run(count: number): Promise<void>;
   dispose(): void;
   readonly compileMs?: number;
   readonly dispatches?: number;
-  /** Of one run(1), where it is not the case's. */
+  /** Floating-point operations of run(1), if they differ from the case's. `bytes` likewise. */
   readonly flops?: number;
   readonly bytes?: number;
-  /** Of the variants of a kernel, the one that the library takes on this adapter. */
+  /** True for the variant of a kernel that the library chooses on this adapter. */
   readonly chosen?: boolean;
-  /** Bytes that it holds on the GPU. */
+  /** Bytes that the contender holds on the GPU. */
   readonly gpuBytes?: number;
 }
 
@@ -40,31 +40,31 @@ export interface Context {
 }
 
 export interface Case {
-  /** Unique; --only takes a part of it. */
+  /** Unique name; `--only` selects cases by a part of it. */
   readonly name: string;
   readonly group: 'adapter' | 'kernel' | 'training' | 'prediction' | 'start';
-  /** Set where peers compete. */
+  /** Description of the computation, if peers take part. */
   readonly workload?: Workload;
-  /** Of one run(1). */
+  /** Floating-point operations of run(1), and bytes that it has to move. */
   readonly flops?: number;
   readonly bytes?: number;
-  /** Measured on hardware adapters, and on software ones with --full only. */
+  /** True if it is measured on a software adapter only with `--full`. */
   readonly large?: boolean;
-  /** Measured in every run, since the others are told as shares of it. */
+  /** True if it is measured in every run, because other results are shares of it. */
   readonly yardstick?: boolean;
-  /** Measured on a device of its own: so that what it compiles and holds is all there is. */
+  /** True if it needs its own device, so that compile times and bytes are those of this case alone. */
   readonly ownDevice?: boolean;
-  /** A figure of the adapter: the value that a median of so many milliseconds stands for. */
+  /** Figure of the adapter that the case measures: its unit, and its value for a median in milliseconds. */
   readonly figure?: { readonly unit: 'GFLOP/s' | 'GB/s' | 'µs'; value(median: number, contender: Contender): number };
   prepare(context: Context): Promise<readonly Contender[]>;
-  /** Results that follow from those of the contenders, such as the best of them. */
+  /** Additional results that follow from those of the contenders, such as the best of them. */
   conclude?(results: readonly Result[]): readonly Result[];
 }
 
-/** Another library. Loaded on demand, so that pages without peers stay small. */
+/** Another library that is measured too. It is loaded on demand, so that pages without peers stay small. */
 export interface Peer {
   readonly name: string;
-  /** `undefined` where the library cannot do it. */
+  /** Prepares a workload; `undefined` if the library does not support it. */
   prepare(workload: Workload): Promise<Contender | undefined>;
 }
 
@@ -72,7 +72,7 @@ export interface Result {
   readonly case: string;
   readonly group: Case['group'];
   readonly contender: string;
-  /** Milliseconds of one run(1): a slope over two counts, or one long run; interleaved with the other contenders. */
+  /** Milliseconds of run(1): a slope between two counts, or one long run. Samples of the contenders are interleaved. */
   readonly samples: readonly number[];
   readonly median: number;
   readonly p25: number;
@@ -81,24 +81,24 @@ export interface Result {
   readonly bytes?: number;
   readonly gflops?: number;
   readonly gbps?: number;
-  /** The time that the bound below would take, of the time that it took. */
+  /** Share of the median that `bound` alone would take at the adapter's best. */
   readonly shareOfPeak?: number;
-  /** What takes the most at the adapter's best: the arithmetic, the memory traffic or the dispatches. */
+  /** Limit that takes the most time at the adapter's best: arithmetic, memory traffic or launches. */
   readonly bound?: 'compute' | 'memory' | 'launch';
   readonly compileMs?: number;
   readonly dispatches?: number;
   readonly gpuBytes?: number;
   readonly chosen?: boolean;
-  /** By rival: its median over this one's, so that above 1 this one is faster. */
+  /** For each rival, its median divided by this one: above 1 this contender is faster. */
   readonly ratio?: Readonly<Record<string, number>>;
   /** A figure of the adapter. */
   readonly value?: number;
   readonly unit?: string;
-  /** Why there is no measurement. */
+  /** Reason for a missing measurement. */
   readonly error?: string;
 }
 
-/** What --json writes. */
+/** The contents of the file that `--json` writes. */
 export interface Report {
   readonly schema: 1;
   readonly date: string;
@@ -111,7 +111,7 @@ export interface Report {
       readonly description: string;
       readonly software: boolean;
     };
-    /** The browser, or Node and Dawn. */
+    /** Name and version of the browser, or of Node with Dawn. */
     readonly runtime: string;
     readonly cpu?: string;
     readonly versions: Readonly<Record<string, string>>;

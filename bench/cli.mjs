@@ -14,7 +14,7 @@ import { HELP, readOptions } from './options.mjs';
 /** @typedef {import('./page/main.ts').BenchEvent} BenchEvent */
 
 const configFile = join(root, 'bench/vite.config.ts');
-/** How long a case may take; the page says nothing in the meantime. */
+/** Time limit for a case in milliseconds; the page reports nothing during a case. */
 const PATIENCE_MS = 1_200_000;
 
 /**
@@ -60,7 +60,7 @@ export async function servePage() {
  * @param {T} last
  * @param {(step: { done: number, total: number, name: string }) => void} progress
  * @returns {Promise<Extract<BenchEvent, { type: T }>>}
- * @throws {Error} one sentence: the page reports an error, fails, crashes, or says nothing for too long
+ * @throws {Error} one sentence: the page reports an error, fails, crashes, or reports nothing for too long
  */
 async function drive(page, url, last, progress) {
   /** @type {NodeJS.Timeout | undefined} */
@@ -71,7 +71,7 @@ async function drive(page, url, last, progress) {
       silence = setTimeout(() => fail(`The page has reported nothing for ${PATIENCE_MS / 1000} s.`), PATIENCE_MS);
       page.browser().once('disconnected', () => fail('The browser ended before the bench did.'));
       page.on('error', ({ message }) => fail(`The page crashed: ${message}`));
-      // Once the page has answered, its own failures come as events; what else fails there is a peer's.
+      // After its first event the page reports its own failures as events, so other failures in it are those of a peer.
       let answered = false;
       page.on('pageerror', (error) => {
         const message = `The page failed: ${error instanceof Error ? error.message : error}`;
@@ -112,7 +112,7 @@ async function measureInChrome({ only, quick, full, peers }) {
     const given = Object.entries(values).filter(([, value]) => value !== false && value !== '');
     return `${url}?${new URLSearchParams(given.map(([name, value]) => [name, value === true ? '' : `${value}`]))}`;
   };
-  /** A first step in a profile of its own, where nothing has been compiled or cached. */
+  /** Measures a first step in a new browser profile, where nothing has been compiled or cached. */
   const measureCold = async (/** @type {string} */ cold, /** @type {string} */ contender) => {
     const context = await browser.createBrowserContext();
     try {

@@ -2,8 +2,8 @@ import { rivals } from './contenders.js';
 import { firstSteps } from './training/first-step.js';
 
 /**
- * Milliseconds of a contender's first step, in surroundings where nothing has run before. Neither this library nor
- * another is loaded until the clock runs.
+ * Milliseconds of a contender's first step, in a page or process where nothing has run before. The time includes loading the
+ * contender's library.
  */
 export async function timeFirstStep(caseName: string, contenderName: string, peers: boolean): Promise<number> {
   const each = firstSteps.find(({ name }) => name === caseName);

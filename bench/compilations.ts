@@ -1,8 +1,8 @@
 import type { Gpu } from '../src/index.js';
 
 /**
- * Watches what a device compiles from now on. A plan that is replayed often compiles faster programs behind its first
- * steps, and what is measured meanwhile is neither the one nor the other.
+ * Watches the compilations of a device from now on. A plan that is replayed often compiles faster programs after its first
+ * steps, and a measurement during that compilation would show neither the old nor the new programs.
  */
 export function watchCompilations({ device }: Gpu): { readonly settled: () => Promise<void> } {
   const running = new Set<Promise<unknown>>();
@@ -20,7 +20,7 @@ export function watchCompilations({ device }: Gpu): { readonly settled: () => Pr
     async settled() {
       do {
         await Promise.all(running);
-        // Who waited for one begins the next before a task ends.
+        // Code that awaits one compilation starts the next within the same task.
         await new Promise((resolve) => setTimeout(resolve, 0));
       } while (running.size > 0);
     },

@@ -1,12 +1,12 @@
 import type { Case, Contender, Context } from './case.js';
 import { ON_PROCESSOR } from './peers/names.js';
 
-/** A contender that could not be made: it fails when it is run, which is how it gets into the report. */
+/** Stand-in for a contender that could not be created: its run fails, so that the failure is in the report. */
 function failed(name: string, cause: unknown): Contender {
   return { name, run: () => Promise.reject(cause), dispose: () => {} };
 }
 
-/** Makes contenders one after the other; one that cannot be made does not keep the others from it. */
+/** Creates contenders one after the other. One that cannot be created does not stop the others. */
 export async function contenders(
   makers: readonly { readonly name: string; make(): Promise<Contender | undefined> }[],
 ): Promise<Contender[]> {
@@ -18,7 +18,7 @@ export async function contenders(
   return made;
 }
 
-/** Ours, then the peers', if the case is one that peers have. */
+/** This library's contenders of a case, followed by the peers', if they take part. */
 export async function prepare(each: Case, context: Context): Promise<Contender[]> {
   const own = await each.prepare(context).catch((cause: unknown) => [failed('webgpu-mlp', cause)]);
   return context.peers ? [...own, ...(await rivals(each))] : [...own];
@@ -28,7 +28,7 @@ export async function prepare(each: Case, context: Context): Promise<Contender[]
 export async function rivals({ workload, large }: Case): Promise<Contender[]> {
   if (workload === undefined) return [];
   const { peers } = await import('./peers/index.js');
-  // On a processor, what fills a GPU takes minutes.
+  // Peers that compute on the CPU are left out of large cases, which would take them minutes.
   const able = peers.filter(({ name }) => large !== true || !ON_PROCESSOR.includes(name));
   return await contenders(able.map(({ name, prepare: make }) => ({ name, make: () => make(workload) })));
 }

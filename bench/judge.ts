@@ -3,7 +3,7 @@ import { DEPENDENT } from './adapter/launch.js';
 import type { Case, Contender, Result } from './case.js';
 import { type Measurement, quantile } from './measure.js';
 
-/** What was measured of a contender, as the report has it. */
+/** Converts the measurement of a contender to a result of the report. */
 export function resultOf(each: Case, contender: Contender, measurement: Measurement): Result {
   const { name, compileMs, dispatches, gpuBytes, chosen, flops = each.flops, bytes = each.bytes } = contender;
   const identity = { case: each.name, group: each.group, contender: name };
@@ -28,7 +28,7 @@ export function resultOf(each: Case, contender: Contender, measurement: Measurem
   };
 }
 
-/** Adds how much faster each is than each of the others. */
+/** Adds the ratio of each result to each other result of the case. */
 export function withRatios(each: Case, results: readonly Result[]): Result[] {
   if (each.group === 'adapter' || each.name.startsWith('dispatches')) return [...results];
   return results.map((result) => {
@@ -42,14 +42,14 @@ export function withRatios(each: Case, results: readonly Result[]): Result[] {
   });
 }
 
-/** Says which of the adapter's limits a result is up against, and how close it comes, by what this run has measured. */
+/** Adds the adapter's limit that bounds a result, and the share of it that the result reaches. `yardsticks` are the limits. */
 export function judged(result: Result, { group }: Case, yardsticks: readonly Result[]): Result {
   const { flops = 0, bytes = 0, dispatches = 0, median, error } = result;
   if (group === 'adapter' || error !== undefined || (flops === 0 && bytes === 0)) return result;
   const figures = (unit: string): Result[] => yardsticks.filter((yardstick) => yardstick.unit === unit);
   const arithmetic = yardsticks.filter((yardstick) => yardstick.case === fmaPeak.name);
   const peak = Math.max(0, ...arithmetic.map(({ value = 0 }) => value));
-  // The copy whose size is nearest: what fits in a cache is measured against the cache.
+  // The copy of the nearest size: a working set that fits in a cache is compared with the cache's bandwidth.
   const [nearest] = figures('GB/s').sort((a, b) => distance(a, bytes) - distance(b, bytes));
   const launch = figures('µs').find(({ contender }) => contender === DEPENDENT)?.value ?? 0;
   if (peak === 0 || nearest?.value === undefined) return result;

@@ -1,17 +1,17 @@
 import type { Contender } from './case.js';
 
-/** How long and how often a contender is measured. */
+/** Duration and number of the measurements of a contender. */
 export interface Pace {
-  /** Samples of each contender. */
+  /** Number of samples of each contender. */
   readonly samples: number;
-  /** Work before the first sample. */
+  /** Milliseconds of work before the first sample. */
   readonly warmUpMs: number;
-  /** Work in a sample, at least. */
+  /** Minimum milliseconds of work in a sample. */
   readonly sampleMs: number;
-  /** A contender whose samples would take longer than this in all gets fewer, but never less than `fewest`. */
+  /** Milliseconds for all samples of a contender: a slow one gets fewer samples, but at least `fewest`. */
   readonly patienceMs: number;
   readonly fewest: number;
-  /** From then on a run that does not end counts as failed. */
+  /** Milliseconds after which a run counts as failed. */
   readonly timeoutMs: number;
 }
 
@@ -23,35 +23,35 @@ export const thorough: Pace = {
   fewest: 3,
   timeoutMs: 120_000,
 };
-/** For a look, not for a claim. */
+/** Pace of a quick look, too inexact to publish. */
 export const quick: Pace = { samples: 3, warmUpMs: 20, sampleMs: 5, patienceMs: 3_000, fewest: 1, timeoutMs: 60_000 };
 
-/** From here on the way to the GPU and back is at most a few per cent of a single run, and not worth a second one. */
+/** Milliseconds of a run from which on the round trip is at most a few per cent of it, so that one run is a sample. */
 const LONG_RUN_MS = 100;
-/** The shorter of a sample's two runs is at most a third of the longer, or its noise would count for too much. */
+/** Minimum count of a sample's longer run: with a smaller count the noise of the shorter run would weigh too much. */
 const FEWEST_IN_A_LONG_RUN = 3;
 const MOST_IN_A_RUN = 2 ** 16;
 
-/** Milliseconds of one run(1), a sample each; or why there are none. */
+/** Milliseconds of run(1) in each sample, or the reason for missing samples. */
 export type Measurement = { readonly samples: readonly number[] } | { readonly error: string };
 
 export type Clock = () => number;
 
 interface Racer {
   readonly contender: Contender;
-  /** Milliseconds of runs of one, and of runs of `count`. */
+  /** Milliseconds of each run(1), and of each run(count). */
   readonly short: number[];
   readonly long: number[];
-  /** Repetitions in the longer of a sample's two runs; 1 where one run is long enough by itself. */
+  /** Count of a sample's longer run; 1 if a single run is long enough. */
   count: number;
   wanted: number;
   error?: string;
 }
 
 /**
- * Measures contenders, one sample of each in turn, so that whatever else the machine does falls on all of them alike.
- * A sample is the slope between a run of one and a run of many, which leaves out what waiting costs.
- * One that fails is reported as such, and the others go on.
+ * Measures contenders, one sample of each in turn, so that other load on the machine affects all of them alike.
+ * A sample is the slope between run(1) and run(count), which excludes the cost of the round trip.
+ * A contender that fails is reported with its error, and the others continue.
  */
 export async function measure(
   contenders: readonly Contender[],
@@ -80,7 +80,7 @@ export async function measure(
   return racers.map((racer) => (racer.error === undefined ? { samples: samplesOf(racer) } : { error: racer.error }));
 }
 
-/** A peer's worker may die, and then nobody answers. */
+/** Rejects after a time limit: the promise of a peer whose worker has crashed never settles. */
 async function inTime(work: Promise<void>, milliseconds: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -109,17 +109,17 @@ async function timed({ contender }: Racer, count: number, clock: Clock): Promise
   return clock() - start;
 }
 
-/** Finds how often a sample repeats, and warms up on the way. */
+/** Chooses the count and the number of samples of a contender, and warms it up. */
 async function calibrate(racer: Racer, pace: Pace, clock: Clock): Promise<void> {
   const start = clock();
-  // Of the first run nothing is concluded: it compiles, and clears buffers.
+  // The first run is not timed, because it compiles and clears buffers.
   await racer.contender.run(1);
   let once = await timed(racer, 1, clock);
   let cost = once;
   if (once < LONG_RUN_MS) {
     let count = FEWEST_IN_A_LONG_RUN;
     for (;;) {
-      // The same number again: a contender may prepare something for each.
+      // Run once before it is timed, because a contender may prepare something for each count.
       await racer.contender.run(count);
       cost = await timed(racer, count, clock);
       once = Math.min(once, await timed(racer, 1, clock));
@@ -136,17 +136,17 @@ async function calibrate(racer: Racer, pace: Pace, clock: Clock): Promise<void> 
 }
 
 /**
- * Slopes. Each long run is set against the median of the short ones: a single short run that something else has delayed
- * would make its sample far too good.
+ * Computes the slopes. Each long run is compared with the median of the short runs: a single short run that was delayed by
+ * other load would make its sample far too small.
  */
 function samplesOf({ short, long, count }: Racer): number[] {
   if (count === 1) return short;
   const once = quantile(short, 0.5);
-  // Where noise turns the two around, the long run alone is an upper bound.
+  // If noise makes the long run the shorter one, the long run alone is an upper bound.
   return long.map((many) => (many > once ? (many - once) / (count - 1) : many / count));
 }
 
-/** The value below which a share of the samples lies, between neighbours in proportion. */
+/** The value below which a share of the samples lies, interpolated linearly between neighbours. */
 export function quantile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const place = share * (sorted.length - 1);

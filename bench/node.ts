@@ -1,4 +1,4 @@
-// The bench on Dawn for Node. bench/cli.mjs makes one script of this, which needs nothing but itself, Node and Dawn.
+// The bench on Dawn for Node. bench/cli.mjs bundles it into one script that needs only Node and Dawn.
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -17,19 +17,19 @@ interface Dawn {
   readonly globals: Readonly<Record<string, unknown>>;
 }
 
-/** Gives Node what a page has: WebGPU's classes, and an adapter behind `navigator.gpu`. */
+/** Defines WebGPU's classes and `navigator.gpu` in Node, as in a page. */
 async function installWebGpu(): Promise<void> {
   const path = process.env.DAWN_NODE;
   const { create, globals }: Dawn =
     path === undefined || path === '' ? await import('webgpu') : createRequire(import.meta.url)(path);
-  // Whoever holds only what comes from it, such as a device, loses it to the garbage collector; a pipeline that is being
-  // compiled then takes the process down. On `navigator` it lives as long as the process.
+  // Dawn's GPU object is garbage-collected even while its devices are in use, and a pipeline that is being compiled then
+  // crashes the process. As a property of `navigator` the object lives as long as the process.
   const gpu = create([]);
   Object.assign(globalThis, globals);
   Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: 'Node' }, configurable: true });
 }
 
-/** A first step in a process of its own. */
+/** Measures a first step in a new process. */
 async function coldInProcess(caseName: string, contender: string, peers: boolean): Promise<number> {
   const script = process.argv[1] ?? '';
   const args = [script, '--cold', caseName, '--contender', contender, ...(peers ? [] : ['--no-peers'])];
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
 }
 
 main().then(
-  // Dawn's threads would keep the process waiting.
+  // Explicit, because Dawn's threads keep the process alive.
   () => process.exit(0),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : error);

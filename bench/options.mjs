@@ -1,5 +1,5 @@
 // @ts-check
-// What `npm run bench` can be told. Built-in modules only: the script for Node without node_modules contains this too.
+// The options of `npm run bench`. Built-in modules only, because the bundled script for Node contains this file too.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { checkWritable, parsed, UsageError } from '../tools/usage.mjs';
@@ -34,8 +34,8 @@ The table goes to standard output, all else to standard error.
  * @property {boolean} peers
  * @property {string | undefined} json
  * @property {string | undefined} html
- * @property {import('./case.ts').Report | undefined} earlier what --compare names
- * @property {{ caseName: string, contender: string } | undefined} cold one first step and nothing else; for the bench itself
+ * @property {import('./case.ts').Report | undefined} earlier the report that --compare names
+ * @property {{ caseName: string, contender: string } | undefined} cold set by the bench itself, to measure one first step only
  */
 
 /**
@@ -73,7 +73,7 @@ function parse(args) {
 /**
  * @param {string[]} args
  * @returns {BenchOptions}
- * @throws {UsageError} an option is unknown, or names a file or folder that is not there
+ * @throws {UsageError} an option is unknown, or names a file or folder that does not exist
  */
 export function readOptions(args) {
   const { help = false, node = false, serve = false, quick = false, full = false, only = '', ...rest } = parse(args);

@@ -1,5 +1,5 @@
 // @ts-check
-// Which case is being measured: as a bar in a terminal, else as a line each; on standard error.
+// Shows the case that is being measured on standard error: as a bar in a terminal, otherwise as one line for each case.
 import { Progress as Bar } from '../tools/progress.mjs';
 
 export class Progress {
@@ -12,7 +12,7 @@ export class Progress {
     });
   }
 
-  /** Takes the bar away, so that lines can be printed. */
+  /** Removes the bar, so that lines can be printed. */
   hide() {
     this.#bar.hide();
   }

@@ -5,15 +5,15 @@ import { choose, type Dispatch, NO_STEP, type StepValues } from '../src/plan/dis
 import type { BufferCopy } from '../src/plan/memory.js';
 import type { Contender } from './case.js';
 
-/** A pipeline is compiled once, whoever asks first; what that took is known to all. */
+/** Milliseconds of compilation by pipeline: contenders share pipelines, and each is compiled only once. */
 const compileTimes = new WeakMap<Pipeline, number>();
 
-/** Compiles what a dispatch runs, and tells how long that takes, or took. */
+/** Compiles the chosen program of a dispatch unless it is compiled; returns the milliseconds that its compilation took. */
 async function compileTime(gpu: Gpu, dispatch: Dispatch): Promise<number> {
   const pipeline = gpu.pipelines.get(choose(dispatch, gpu.info));
   let time = compileTimes.get(pipeline);
   if (time === undefined) {
-    // What is queued before would be part of the time.
+    // Otherwise the time would include work that was queued before.
     await gpu.idle();
     const start = performance.now();
     await pipeline.ready();
@@ -24,8 +24,8 @@ async function compileTime(gpu: Gpu, dispatch: Dispatch): Promise<number> {
 }
 
 /**
- * Dispatches that are replayed in one pass of one submit, in order; whatever one writes, the next waits for.
- * @param tensors given back together with the contender
+ * A contender that replays dispatches in order, in one pass of one submit. Each dispatch sees the writes of those before it.
+ * @param tensors disposed of together with the contender
  */
 export async function replay(
   gpu: Gpu,

@@ -6,22 +6,22 @@ import { judged, resultOf, withRatios } from './judge.js';
 import { type Measurement, measure, type Pace, quick, thorough } from './measure.js';
 import { select, suite } from './suite.js';
 
-/** What the caller wants measured. */
+/** Selection of the cases to measure. */
 export interface Wanted {
-  /** A part of the names of cases; '' for all. */
+  /** Part of the names of cases; '' for all cases. */
   readonly only: string;
   readonly quick: boolean;
-  /** Large shapes on a software adapter too. */
+  /** True to measure large cases on a software adapter too. */
   readonly full: boolean;
   readonly peers: boolean;
 }
 
-/** What differs between a page and Node. */
+/** The functions that differ between a page and Node. */
 export interface Surroundings {
   readonly runtime: string;
   readonly cpu?: string;
   requestGpu(): Promise<Gpu>;
-  /** Milliseconds that a contender's run(1) takes where nothing has run before. */
+  /** Milliseconds of a contender's run(1) in a new page or process. */
   cold(caseName: string, contender: string): Promise<number>;
   progress(step: Progress): void;
 }
@@ -29,11 +29,11 @@ export interface Surroundings {
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** The case that is measured now. */
+  /** Name of the case that is being measured. */
   readonly name: string;
 }
 
-/** Measures what is wanted, case by case. @throws {SelectionError} before anything is measured */
+/** Measures the selected cases one by one. @throws {SelectionError} if no case matches, before anything is measured */
 export async function runBench(wanted: Wanted, surroundings: Surroundings): Promise<Report> {
   let gpu = await surroundings.requestGpu();
   const { info } = gpu;
@@ -74,7 +74,7 @@ export async function runBench(wanted: Wanted, surroundings: Surroundings): Prom
   return report;
 }
 
-/** A device that somebody's failure has spoilt is replaced, so that the next case is not held responsible. */
+/** Replaces a device that the failure of a contender has made unusable, so that the next case does not fail too. */
 async function usable(gpu: Gpu, { requestGpu }: Surroundings): Promise<Gpu> {
   try {
     gpu.check();
@@ -101,7 +101,7 @@ async function measureCase(each: Case, context: Context, pace: Pace, surrounding
   }
 }
 
-/** Each sample in surroundings of its own, the contenders in turn. */
+/** Measures first steps: each sample in a new page or process, the contenders in turn. */
 async function measureCold(
   { name }: Case,
   contenders: readonly Contender[],

@@ -12,7 +12,7 @@ import { firstSteps } from './training/first-step.js';
 import { prediction } from './training/predict.js';
 import { training } from './training/steps.js';
 
-/** Every case, in the order in which they are measured: the yardsticks first. */
+/** All cases in the order of measurement, the yardsticks first. */
 export const suite: readonly Case[] = [
   fmaPeak,
   copyBandwidth,
@@ -29,20 +29,20 @@ export const suite: readonly Case[] = [
   ...firstSteps,
 ];
 
-/** What the caller asked for cannot be measured; whole sentences. */
+/** No case matches the selection. The message is whole sentences. */
 export class SelectionError extends Error {
   readonly usage = true;
 }
 
-/** Names as they are typed: × is x, → is ->, and case does not matter. */
+/** A name as it is typed on a keyboard: with x for ×, -> for →, and in lower case. */
 const typed = (name: string): string =>
   name.toLowerCase().replaceAll('×', 'x').replaceAll('→', '->').replaceAll('′', "'");
 
 /**
- * The cases to measure.
- * @param only a part of their names, or several with commas between; '' for all
- * @param large whether those for hardware adapters are wanted
- * @throws {SelectionError} if there is none
+ * Selects the cases to measure.
+ * @param only part of their names, or several parts separated by commas; '' for all cases
+ * @param large true to include large cases
+ * @throws {SelectionError} if no case matches
  */
 export function select(cases: readonly Case[], only: string, large: boolean): readonly Case[] {
   const parts = only.split(',').map(typed);

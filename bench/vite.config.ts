@@ -23,7 +23,7 @@ function commit(): string {
 
 const peers = Object.entries(manifest.devDependencies).filter(([name]) => /tfjs|jax/.test(name));
 
-/** Pages that are isolated from other origins have finer clocks, and threads for WebAssembly. */
+/** Headers for cross-origin isolation, which gives a page finer clocks and threads for WebAssembly. */
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 /** The bench: the page, and with --ssr the script for Node; bench/cli.mjs builds both. */
@@ -38,7 +38,7 @@ export default defineConfig({
       versions: { 'webgpu-mlp': manifest.version, ...Object.fromEntries(peers) },
     }),
   },
-  // Not minified: TensorFlow.js makes its worker of the text of a function, which then would miss names.
+  // Not minified: TensorFlow.js creates its worker from the text of a function, which would lack renamed functions.
   build: { target: 'es2022', minify: false, emptyOutDir: true, outDir: '../dist/page', chunkSizeWarningLimit: 4096 },
   server: { headers },
   preview: { headers },

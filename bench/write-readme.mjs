@@ -9,7 +9,7 @@ const USAGE = 'npm run bench:readme -- FILE, where FILE is a report that npm run
 
 /**
  * @param {string | undefined} path
- * @returns {Promise<string>} what has been done
+ * @returns {Promise<string>} a sentence for the user
  */
 async function writeNumbers(path) {
   if (path === undefined) throw new Error(`No report is named. ${USAGE}`);

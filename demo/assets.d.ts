@@ -1,2 +1,2 @@
-// Vite puts style sheets into the page.
+// Vite adds imported style sheets to the page.
 declare module '*.css';

@@ -1,7 +1,7 @@
 import { byId, create } from './element.ts';
 import { roughPercent } from './format.ts';
 
-/** An answer sheet: one row a digit, its bubble filled for the digit that is read. */
+/** An answer sheet with one row for each digit. The bubble of the predicted digit is filled. */
 export class Bars {
   readonly #rows: { row: HTMLLIElement; fill: HTMLElement; value: HTMLElement }[] = [];
 
@@ -22,7 +22,7 @@ export class Bars {
     }
   }
 
-  /** @param probabilities ten that sum to 1, or null for none */
+  /** Shows a prediction. @param probabilities ten numbers that sum to 1, or null to clear the sheet */
   show(probabilities: ArrayLike<number> | null): void {
     const best = probabilities === null ? -1 : indexOfLargest(probabilities);
     this.#rows.forEach(({ row, fill, value }, digit) => {

@@ -1,6 +1,6 @@
 // @ts-check
-// npm start: from a fresh machine to a network that learns MNIST, in a window or in headless Chrome.
-// Until the dependencies are there: built-in modules only.
+// npm start: installs what is missing, then trains a network on MNIST in a window or in headless Chrome.
+// Built-in modules only until the dependencies are installed.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureDependencies, root } from '../tools/install.mjs';
@@ -17,7 +17,7 @@ function hasDisplay() {
 
 /** @param {string} url */
 function openInBrowser(url) {
-  // In cmd an unquoted & ends the command.
+  // Quoted for cmd, where an unquoted & ends the command.
   const windows = process.platform === 'win32';
   const command = windows ? 'cmd' : process.platform === 'darwin' ? 'open' : 'xdg-open';
   const args = windows ? ['/c', 'start', '""', `"${url}"`] : [url];

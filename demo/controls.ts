@@ -3,9 +3,9 @@ import { ACTIVATIONS, type Checked, checkSettings, type Field, type Fields, type
 
 const FIELDS: readonly Field[] = ['layers', 'activation', 'rate', 'momentum', 'batch', 'epochs', 'seed'];
 
-/** The settings form: reads it, marks what is wrong in it, and locks it while a run depends on it. */
+/** The settings form: reads it, marks invalid fields, and locks it during a run. */
 export class Controls {
-  /** Called when what was typed changes. */
+  /** Called when the typed values change. */
   onChange: (checked: Checked) => void = () => {};
   readonly form: HTMLFormElement = byId('settings', HTMLFormElement);
   readonly #fieldset = byId('settings-fields', HTMLFieldSetElement);
@@ -17,7 +17,7 @@ export class Controls {
     this.form.addEventListener('input', () => this.onChange(this.#check()));
   }
 
-  /** The settings, or null and the first faulty field in focus. */
+  /** Returns the settings, or null after moving the focus to the first invalid field. */
   read(): Settings | null {
     const checked = this.#check();
     if (checked.ok) return checked.settings;

@@ -4,7 +4,7 @@ import { type Point, thinned } from './history.ts';
 import type { Kind, Plot } from './plot.ts';
 
 type Range = [number, number];
-/** The level of a chart's heading, which depends on what stands above it. */
+/** The level of a chart's heading, which depends on the headings above it. */
 type Heading = 'h2' | 'h3';
 
 const DECADES = [0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000];
@@ -35,7 +35,7 @@ const accuracyKind: Kind = {
   },
 };
 
-/** A chart of training and test values against training steps, with its summary in words and its table. */
+/** A chart of training and test values over training steps, with a summary in words and a table. */
 class Chart {
   readonly #kind: Kind;
   readonly #surface: HTMLDivElement;
@@ -87,12 +87,12 @@ class Chart {
     if (this.#details.open) this.#fillTable();
   }
 
-  /** Draws again in the colours of a changed theme. */
+  /** Draws again, in the colours of the new theme. */
   repaint(): void {
     this.#plot?.repaint();
   }
 
-  /** The words are there at once; what draws is larger than all the rest, so it comes behind. */
+  /** Draws the chart. The plotting library is larger than the rest of the page, so it loads after the words are shown. */
   async #draw(): Promise<void> {
     const { Plot } = await import('./plot.ts');
     this.#plot = new Plot(this.#surface, this.#kind, (index) => this.#read(index));
@@ -124,7 +124,7 @@ class Chart {
     );
   }
 
-  /** The values under the pointer, or none. */
+  /** Shows the values under the pointer, or none. */
   #read(index: number | null): void {
     const point = index === null ? undefined : this.#points[index];
     const { train, test, write } = this.#kind;

@@ -1,6 +1,6 @@
-/** MNIST from its four original IDX files, which lie under `mnist/` beside the page. */
+/** Digits of MNIST, from its four original IDX files under `mnist/` beside the page. */
 export interface Digits {
-  /** 28 × 28 bytes a digit; 0 is paper, 255 is ink. */
+  /** 28 × 28 bytes for each digit: 0 is paper, 255 is ink. */
   readonly images: Uint8Array<ArrayBuffer>;
   readonly classes: Uint8Array<ArrayBuffer>;
   readonly count: number;
@@ -18,7 +18,7 @@ export const TRAINING_DIGITS = 60_000;
 const TEST_DIGITS = 10_000;
 const TOTAL_BYTES = (TRAINING_DIGITS + TEST_DIGITS) * (PIXELS + 1);
 
-/** @param onProgress is told the part that has arrived, from 0 to 1 */
+/** Loads MNIST. @param onProgress called with the share that has arrived, from 0 to 1 */
 export async function loadMnist(limit: number, onProgress: (fraction: number) => void): Promise<Mnist> {
   let received = 0;
   const arrived = (bytes: number): void => {
@@ -37,7 +37,7 @@ export async function loadMnist(limit: number, onProgress: (fraction: number) =>
   return { train, test };
 }
 
-/** The elements of an IDX file of unsigned bytes, which must have this shape. */
+/** Fetches the elements of an IDX file of unsigned bytes, and checks its shape. */
 async function fetchIdx(
   file: string,
   shape: readonly number[],
@@ -51,7 +51,7 @@ async function fetchIdx(
   let end = 0;
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    // Copied as they come: all at the end would hold the page up.
+    // Copied as they arrive: copying everything at the end would block the page.
     if (end + part.value.byteLength > bytes.byteLength)
       throw new Error(`${file} is longer than ${bytes.byteLength} bytes.`);
     bytes.set(part.value, end);

@@ -1,13 +1,13 @@
 import { PIXELS, SIDE } from './data.ts';
 
 /**
- * Prepares a drawing as the digits of MNIST were: its ink is scaled into a 20 × 20 box, keeping its aspect and
+ * Prepares a drawing in the same way as the digits of MNIST: its ink is scaled into a 20 × 20 box, keeping its aspect and
  * averaging over areas, and the box is moved by whole pixels until the centre of mass lies on the centre of 28 × 28.
  * Source: LeCun, Cortes, Burges, "The MNIST database". Of the 10,000 test digits 9,997 measure 20 on their longer
  * side, and the centre of mass of every one rounds to pixel 14, 14.
  *
  * @param ink width × height values, 0 paper to 255 ink, row by row
- * @returns 28 × 28 of the same, or null where there is no ink
+ * @returns 28 × 28 such values, or null if there is no ink
  */
 export function prepareDigit(ink: ArrayLike<number>, width: number, height: number): Uint8Array<ArrayBuffer> | null {
   const box = boundingBox(ink, width, height);
@@ -16,7 +16,7 @@ export function prepareDigit(ink: ArrayLike<number>, width: number, height: numb
   const small = averageAreas(ink, width, box, scale);
   const { columns, rows } = small;
   const mass = centreOfMass(small);
-  // Held inside the field, which MNIST's own digits never leave.
+  // Kept inside the image, as all digits of MNIST are.
   const left = clamp(Math.round(CENTRE - mass.x), 0, SIDE - columns);
   const top = clamp(Math.round(CENTRE - mass.y), 0, SIDE - rows);
   const digit = new Uint8Array(PIXELS);
@@ -58,7 +58,7 @@ function boundingBox(ink: ArrayLike<number>, width: number, height: number): Box
   return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
 }
 
-/** Each small pixel is the mean ink of the area it covers; a thin digit is centred across its columns or rows. */
+/** Scales ink: each small pixel is the mean of the area that it covers. A thin digit is centred in its columns or rows. */
 function averageAreas(ink: ArrayLike<number>, stride: number, box: Box, scale: number): Small {
   const columns = Math.max(1, Math.ceil(box.width * scale - 1e-9));
   const rows = Math.max(1, Math.ceil(box.height * scale - 1e-9));

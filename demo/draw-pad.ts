@@ -4,7 +4,7 @@ import { prepareDigit } from './digit-prep.ts';
 import { byId, context2d, create } from './element.ts';
 
 const SIZE = 280;
-/** MNIST's strokes are about an eighth of a digit's height. */
+/** Width of a stroke. MNIST's strokes are about an eighth of a digit's height. */
 const STROKE = 22;
 const KEY_STEP = 10;
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
@@ -19,9 +19,9 @@ interface Point {
   readonly y: number;
 }
 
-/** A surface to write a digit on with pen, finger, mouse or keys. */
+/** A canvas on which the user draws a digit with pen, finger, mouse or keys. */
 export class DrawPad {
-  /** Called with the digit as MNIST would hold it, or null when the pad is empty. */
+  /** Called with the digit in MNIST's format, or null if the pad is empty. */
   onChange: (digit: Uint8Array<ArrayBuffer> | null) => void = () => {};
 
   readonly #pad = byId('pad', HTMLDivElement);
@@ -61,7 +61,7 @@ export class DrawPad {
     this.#changed();
   }
 
-  /** Puts one of MNIST's own digits on the pad; it reaches the network untouched. */
+  /** Shows one of MNIST's digits on the pad; the network gets its bytes unchanged. */
   place(digit: Uint8Array<ArrayBuffer>): void {
     this.#erase();
     const small = document.createElement('canvas');
@@ -133,14 +133,14 @@ export class DrawPad {
     ink.lineWidth = STROKE;
     ink.beginPath();
     ink.moveTo(from.x, from.y);
-    // A line of no length would leave no dot.
+    // Slightly longer than 0, because a line of length 0 draws nothing.
     ink.lineTo(to.x + 0.01, to.y);
     ink.stroke();
     this.#untouched = false;
     this.#changed();
   }
 
-  /** Many strokes of one frame make one change. */
+  /** Reports a change at most once in each frame. */
   #changed(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -1,11 +1,11 @@
-/** The page's elements by id: a misspelt one is an error at once. */
+/** The page's element with an id. @throws {Error} if there is none, or it has another type */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   const element = document.getElementById(id);
   if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
   return element;
 }
 
-/** An element with properties and children. */
+/** Creates an element with properties and children. */
 export function create<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Partial<HTMLElementTagNameMap[K]> = {},

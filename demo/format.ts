@@ -1,4 +1,4 @@
-/** Numbers as the page shows them, in its one language. */
+// Numbers as the page shows them, in English.
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const percentage = new Intl.NumberFormat('en', {
   style: 'percent',
@@ -12,7 +12,7 @@ export const integer = (value: number): string => whole.format(value);
 export const percent = (fraction: number): string => percentage.format(fraction);
 /** 0.97531 → "98%" */
 export const roughPercent = (fraction: number): string => rough.format(fraction);
-/** Three digits that matter: 2.31, 0.0712. */
+/** Three significant digits: 2.31, 0.0712. */
 export const loss = (value: number): string => (Number.isFinite(value) ? value.toPrecision(3) : String(value));
 /** 83 → "1 min 23 s" */
 export function duration(seconds: number): string {

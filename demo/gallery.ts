@@ -13,14 +13,14 @@ interface Misreading {
   readonly confidence: number;
 }
 
-/** Test digits the network misreads, the surest mistakes first. */
+/** Test digits that the network misclassifies, the most confident mistakes first. */
 export class Gallery {
   readonly #onChoose: (index: number) => void;
   readonly #list = byId('gallery', HTMLUListElement);
   readonly #summary = byId('gallery-summary', HTMLParagraphElement);
   readonly #invitation = this.#summary.textContent ?? '';
 
-  /** @param onChoose is called with the index of the test digit that was chosen */
+  /** @param onChoose called with the index of the chosen test digit */
   constructor(onChoose: (index: number) => void) {
     this.#onChoose = onChoose;
   }
@@ -46,7 +46,7 @@ export class Gallery {
     canvas.setAttribute('aria-hidden', 'true');
     paintDigit(canvas, test.images.subarray(index * PIXELS, (index + 1) * PIXELS));
     const words = `Test digit ${index}: read as ${read} with ${roughPercent(confidence)}, is ${actual}`;
-    // The style sheet writes them: what was read, crossed out, and what it is.
+    // Filled in by the style sheet: the predicted digit, crossed out, and the correct one.
     const marks = create('span', { className: 'marks' });
     Object.assign(marks.dataset, { read, actual });
     const button = create('button', { type: 'button', title: words }, canvas, marks);

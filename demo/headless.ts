@@ -3,7 +3,7 @@ import type { SessionEvent } from './session.ts';
 
 type Report = (event: object) => unknown;
 
-/** Tells the script that drives this page how training goes, through a function that it has exposed. */
+/** Reports an event of the session to the script that drives this page, through a function that the script defines. */
 export function reportToDriver(event: SessionEvent): void {
   const report = (globalThis as { reportTraining?: Report }).reportTraining;
   if (report === undefined || event.type === 'state' || event.type === 'loading') return;

@@ -1,10 +1,10 @@
-/** What the curves and their tables show: one point a report, with test values at the end of each epoch. */
+/** A point of the curves and their tables: one for each report, with test values at the end of each epoch. */
 export interface Point {
-  /** Training steps done. */
+  /** Number of training steps so far. */
   readonly step: number;
   readonly loss: number;
   readonly accuracy: number;
-  /** Means over about the last twenty steps, for a batch alone says little. */
+  /** Mean over about the last twenty steps, because a single batch is noisy. */
   readonly meanLoss: number;
   readonly meanAccuracy: number;
   readonly testLoss?: number;
@@ -15,10 +15,10 @@ type Report = Pick<Point, 'step' | 'loss' | 'accuracy'>;
 
 const MEMORY_STEPS = 20;
 
-/** Points in the order of their steps. */
+/** The points of a run, in the order of their steps. */
 export class TrainingHistory {
   readonly points: Point[] = [];
-  /** How much of the mean's weight has been given out: it makes the first means true means. */
+  /** Sum of the weights in the running mean so far. Dividing by it makes the first means unbiased. */
   #weight = 0;
 
   add({ step, loss, accuracy }: Report): void {
@@ -31,14 +31,14 @@ export class TrainingHistory {
     this.points.push({ step, loss, accuracy, meanLoss, meanAccuracy });
   }
 
-  /** Test values after the last reported step. */
+  /** Adds test values to the last point. */
   addTest(testLoss: number, testAccuracy: number): void {
     const last = this.points.pop();
     if (last !== undefined) this.points.push({ ...last, testLoss, testAccuracy });
   }
 }
 
-/** All points with test values, and about `count` of the others, evenly spread. */
+/** All points with test values, and about `count` evenly spaced ones of the others. */
 export function thinned(points: readonly Point[], count: number): Point[] {
   const every = Math.max(1, Math.ceil(points.length / count));
   return points.filter((point, i) => point.testLoss !== undefined || i % every === 0 || i === points.length - 1);

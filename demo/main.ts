@@ -113,7 +113,7 @@ function show(event: SessionEvent): void {
 
 async function showError(error: unknown): Promise<void> {
   if (!(error instanceof WebGpuUnavailableError)) return notice.show(error);
-  // Few need it.
+  // Loaded on demand, because few pages need it.
   const { showUnavailable } = await import('./unavailable.ts');
   showUnavailable(error);
 }
@@ -129,7 +129,7 @@ function showAdapter({
   byId('adapter-software', HTMLParagraphElement).hidden = !software;
 }
 
-/** A new model: what was learned before is off the page. */
+/** Shows a new model, and removes the results of the previous one. */
 function showModel({ sizes, parameterCount }: Extract<SessionEvent, { type: 'model' }>): void {
   byId('model-shape', HTMLParagraphElement).textContent = sizes.join(' → ');
   byId('model-size', HTMLParagraphElement).textContent = `${format.integer(parameterCount)} parameters`;
@@ -148,7 +148,7 @@ function showEpoch(event: Extract<SessionEvent, { type: 'epoch' }>): void {
   draw();
 }
 
-/** Training waits for what the weights make of the test digits, but not for the page to show it. */
+/** Predicts the test digits. Training waits for the predictions, but not for the page to show them. */
 async function readTestDigits(): Promise<void> {
   const test = session.mnist?.test;
   const probabilities = test === undefined ? null : await session.predict(test.images);
@@ -206,7 +206,7 @@ pad.onChange = (digit) => reading.set(digit);
 
 async function begin(): Promise<void> {
   if (options.headless) session.listen((await import('./headless.ts')).reportToDriver);
-  // What is wrong in the address is marked in the form; the defaults stand in for it.
+  // Invalid settings in the address are marked in the form, and the defaults are used instead.
   const asked = checkSettings(options.fields);
   const checked = asked.ok ? asked : checkSettings(DEFAULT_FIELDS);
   if (!checked.ok) return;

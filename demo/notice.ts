@@ -1,9 +1,9 @@
 import { DeviceLostError } from 'webgpu-mlp';
 import { byId } from './element.ts';
 
-/** What stopped the training, above everything else, and a way to start again. */
+/** Message about the failure that stopped the training, at the top of the page, with a button to start again. */
 export class Notice {
-  /** Called when the reader wants to start again. */
+  /** Called when the user starts again. */
   onAgain: () => void = () => {};
   readonly #notice = byId('notice', HTMLDivElement);
 

@@ -1,5 +1,5 @@
 // @ts-check
-// What `npm start` can be told. Built-in modules only.
+// The options of `npm start`. Built-in modules only.
 import { parseArgs } from 'node:util';
 import { parsed, UsageError } from '../tools/usage.mjs';
 
@@ -26,13 +26,13 @@ Installs what is missing, serves the demo and opens it in your browser, until Ct
  * @property {boolean} help
  * @property {boolean} headless
  * @property {boolean} json
- * @property {number} port 0 for a free one
- * @property {Readonly<Record<string, string>>} training what the page is to be told in its address
+ * @property {number} port 0 for any free port
+ * @property {Readonly<Record<string, string>>} training settings that are passed to the page in its address
  */
 
 /**
- * What a value must be: the words end the sentence "--epochs is "x"; it must be …". The same bounds as in
- * demo/settings.ts, which is TypeScript and so cannot be read before there are dependencies; a test compares them.
+ * Rule for a value: `words` ends the sentence "--epochs is "x"; it must be …". The bounds are the same as in
+ * demo/settings.ts, which is TypeScript and cannot be loaded before the dependencies are installed; a test compares them.
  * @typedef {{ words: string, accepts: (text: string) => boolean }} Rule
  */
 
@@ -91,7 +91,7 @@ function parse(args) {
   const boolean = /** @type {const} */ ({ type: 'boolean' });
   const training = { epochs: string, layers: string, batch: string, rate: string, momentum: string, seed: string };
   const options = { ...training, limit: string, port: string, headless: boolean, json: boolean, help: boolean };
-  // A negative number is a value like any other, to be told what is wrong with it.
+  // Joined, so that a negative number is read as the value of its option and checked like any other.
   const joined = args
     .join('\0')
     .replace(/(?<=--[a-z]+)\0(?=-[\d.])/g, '=')
@@ -102,7 +102,7 @@ function parse(args) {
 /**
  * @param {string[]} args
  * @returns {StartOptions}
- * @throws {UsageError} an option is unknown, or its value is not what it must be
+ * @throws {UsageError} an option is unknown, or its value is invalid
  */
 export function readOptions(args) {
   const values = parse(args);

@@ -1,8 +1,8 @@
 const stillness = matchMedia('(prefers-reduced-motion: reduce)');
 
 /**
- * Calls `draw` soon, but not again within the pace: ten times a second, or once where reduced motion is preferred.
- * A hidden page draws when it is seen again.
+ * Limits how often `draw` is called: ten times a second, or once a second if the user prefers reduced motion.
+ * A hidden page draws when it is visible again.
  */
 export function paced(draw: () => void): () => void {
   let due = false;

@@ -3,7 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import * as format from './format.ts';
 import type { Point } from './history.ts';
 
-/** One of the two charts: which values it draws, and how it writes them. */
+/** Kind of chart: the values that it draws, and their format. */
 export interface Kind {
   readonly title: string;
   readonly batch: (point: Point) => number;
@@ -16,14 +16,14 @@ export interface Kind {
 
 type Range = [number, number];
 
-/** Draws a chart's series, and its axes, which stand there before there are any. */
+/** Draws a chart's axes, and its series once there are values. */
 export class Plot {
   readonly #kind: Kind;
   readonly #surface: HTMLElement;
   readonly #onCursor: (index: number | null) => void;
   readonly #plot: uPlot;
 
-  /** @param onCursor is told the point under the pointer, or null */
+  /** @param onCursor called with the index of the point under the pointer, or null */
   constructor(surface: HTMLElement, kind: Kind, onCursor: (index: number | null) => void) {
     this.#kind = kind;
     this.#surface = surface;
@@ -43,7 +43,7 @@ export class Plot {
     ]);
   }
 
-  /** Draws again in the colours of a changed theme. */
+  /** Draws again, in the colours of the new theme. */
   repaint(): void {
     this.#plot.redraw(false, true);
   }

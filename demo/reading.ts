@@ -3,7 +3,7 @@ import { byId } from './element.ts';
 
 type Predict = (digit: Uint8Array<ArrayBuffer>) => Promise<Float32Array | null>;
 
-/** Reads the digit on the pad, again whenever it or the network has changed; one prediction at a time. */
+/** Predicts the digit on the pad whenever the digit or the network changes, one prediction at a time. */
 export class Reading {
   readonly #bars = new Bars();
   readonly #verdict = byId('pad-verdict', HTMLParagraphElement);
@@ -19,7 +19,7 @@ export class Reading {
     this.#bars.show(null);
   }
 
-  /** @param label what the digit is, where that is known */
+  /** Sets the digit. @param label the correct class, if known */
   set(digit: Uint8Array<ArrayBuffer> | null, label?: number): void {
     this.#digit = digit;
     this.#label = label;
@@ -43,7 +43,7 @@ export class Reading {
       probabilities === null
         ? this.#invitation
         : `Read as ${indexOfLargest(probabilities)}${this.#label === undefined ? '' : `; it is ${this.#label}`}.`;
-    // A live region speaks whenever it is set.
+    // Set only when it changes, because a screen reader reads a live region each time it is set.
     if (this.#verdict.textContent !== words) this.#verdict.textContent = words;
   }
 }

@@ -4,7 +4,7 @@ import type { SessionEvent } from './session.ts';
 
 type Progress = Extract<SessionEvent, { type: 'progress' }>;
 
-/** The progress track and the figures under it. */
+/** The progress track and the numbers below it. */
 export class Readout {
   readonly #track = byId('track', HTMLDivElement);
   readonly #fill = byId('track-fill', HTMLDivElement);
@@ -22,7 +22,7 @@ export class Readout {
     this.#advance(0, 'Not started');
   }
 
-  /** @param meanLoss over the latest steps */
+  /** Shows the progress. @param meanLoss mean over the latest steps */
   show({ epoch, epochs, step, steps, singleSteps, samplesPerSecond }: Progress, meanLoss: number): void {
     this.#loss.textContent = format.loss(meanLoss);
     if (samplesPerSecond > 0) this.#speed.textContent = format.integer(samplesPerSecond);

@@ -15,8 +15,8 @@ import type { Settings } from './settings.ts';
 import { Speedometer } from './speedometer.ts';
 
 /**
- * loading → ready → running ⇄ paused → done; failed when the GPU or the training gave up. Measuring is on the side: from each
- * of the others but loading and failed, and back to it.
+ * State of a session: loading → ready → running ⇄ paused → done, or failed after an error of the GPU or of training.
+ * `measuring` is entered from ready, running, paused or done, and returns to that state.
  */
 export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'measuring' | 'failed';
 
@@ -25,7 +25,7 @@ export interface Scores {
   readonly accuracy: number;
 }
 
-/** Everything a session has to say; `headless.ts` passes these on as they are. */
+/** Event of a session; `headless.ts` passes it on unchanged. */
 export type SessionEvent =
   | { readonly type: 'state'; readonly state: State }
   | { readonly type: 'loading'; readonly fraction: number }
@@ -45,7 +45,7 @@ export type SessionEvent =
   | ({
       readonly type: 'progress';
       readonly stepsDone: number;
-      /** 0 while it is not known. */
+      /** 0 until it is known. */
       readonly samplesPerSecond: number;
     } & Position &
       Scores)
@@ -69,14 +69,14 @@ interface Run {
   readonly settings: Settings;
   readonly model: Mlp;
   readonly trainer: Trainer<Metric<'accuracy'>>;
-  /** For single steps, also while `trainer` is held in the middle of an epoch; made when first asked for. */
+  /** Second trainer for single steps, which works while `trainer` is paused within an epoch. Created on first use. */
   stepper: Promise<Trainer<Metric<'accuracy'>>> | undefined;
   readonly abort: AbortController;
   position: Position;
   fitting: boolean;
 }
 
-/** Where a run is: in which epoch, at which of its steps, and how many single steps came on top. */
+/** Position in a run: the epoch, the step within it, and the number of additional single steps. */
 interface Position {
   readonly epoch: number;
   readonly epochs: number;
@@ -85,12 +85,12 @@ interface Position {
   readonly singleSteps: number;
 }
 
-/** Steps done since the weights were new. */
+/** Number of steps since the weights were initialized. */
 const stepsDone = ({ epoch, step, steps, singleSteps }: Position): number => (epoch - 1) * steps + step + singleSteps;
 
-/** Owns the GPU, the data sets on it, and the one model being trained. */
+/** Owns the GPU, the data sets on it, and the model that is trained. */
 export class Session {
-  /** Called when an epoch has been tested; training goes on when it resolves, so that until then the weights are those. */
+  /** Called after the test of an epoch. Training continues when it resolves; until then the weights do not change. */
   afterEpoch: () => Promise<void> = async () => {};
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   readonly #limit: number;
@@ -102,7 +102,7 @@ export class Session {
   #test: Dataset | undefined;
   #run: Run | undefined;
 
-  /** @param limit how many digits of each set to use */
+  /** @param limit number of digits to use from each set */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -119,22 +119,22 @@ export class Session {
     return this.#mnist;
   }
 
-  /** What the model at hand was made with. */
+  /** Settings of the current model. */
   get settings(): Settings | undefined {
     return this.#run?.settings;
   }
 
-  /** Asks for the GPU, brings the digits and puts them on it. Again after the device was lost. */
+  /** Requests the GPU, loads the digits and uploads them. Called again after the device is lost. */
   async open(settings: Settings): Promise<void> {
     this.#become('loading');
     try {
       this.close();
       const onProgress = (fraction: number): void => this.#say({ type: 'loading', fraction });
       const digits = this.#mnist === undefined ? loadMnist(this.#limit, onProgress) : Promise.resolve(this.#mnist);
-      // Without a GPU nobody waits for them.
+      // If there is no GPU, the digits are not awaited, and their error is ignored.
       digits.catch(() => undefined);
       const gpu = await this.#request();
-      // The model compiles while the digits are on their way.
+      // The model compiles during the download of the digits.
       await Promise.all([this.#prepare(settings), this.#upload(gpu, digits)]);
       this.#become('ready');
     } catch (error) {
@@ -149,7 +149,7 @@ export class Session {
     this.#gpu = undefined;
   }
 
-  /** Fresh weights from the seed. */
+  /** Initializes the weights again from the seed. */
   async reset(settings: Settings): Promise<void> {
     this.#become('loading');
     try {
@@ -160,7 +160,7 @@ export class Session {
     }
   }
 
-  /** Trains all epochs; with settings that differ from the model's, on a new model. */
+  /** Trains all epochs. Creates a new model if the settings differ from the model's. */
   async start(settings: Settings): Promise<void> {
     try {
       if (this.#state === 'done' || this.#run === undefined || !sameSettings(this.#run.settings, settings)) {
@@ -190,7 +190,7 @@ export class Session {
     }
   }
 
-  /** One step of training on digits picked by chance, before a run or within a pause. */
+  /** Trains one step on randomly chosen digits, before a run or during a pause. */
   async step(): Promise<void> {
     const [run, mnist] = [this.#run, this.#mnist];
     if (run === undefined || mnist === undefined || !['ready', 'paused'].includes(this.#state)) return;
@@ -212,8 +212,8 @@ export class Session {
   }
 
   /**
-   * Holds training while `work` has the GPU; then it goes on where it was, bit for bit, if `work` leaves its model alone.
-   * Does nothing while there is no model, or while other work has it.
+   * Pauses training while `work` uses the GPU. Training then continues with the same bits, if `work` does not change the
+   * model. Does nothing if there is no model, or if other work is in progress.
    */
   async aside(work: (gpu: Gpu, mnist: Mnist, settings: Settings) => Promise<void>): Promise<void> {
     const [gpu, mnist, run, before] = [this.#gpu, this.#mnist, this.#run, this.#state];
@@ -226,12 +226,12 @@ export class Session {
     } finally {
       this.#speedometer.restart();
       if (before === 'running') run.trainer.resume();
-      // Training may have ended meanwhile, or failed.
+      // Training may have ended or failed during the work.
       if (this.#state === 'measuring') this.#become(before);
     }
   }
 
-  /** Ten probabilities for each digit, from the weights as they are now; null while there are none. */
+  /** Predicts ten probabilities for each digit with the current weights; null if there is no model. */
   async predict(images: Uint8Array<ArrayBuffer>): Promise<Float32Array | null> {
     const run = this.#run;
     if (run === undefined) return null;
@@ -248,7 +248,7 @@ export class Session {
     this.#gpu = gpu;
     const { vendor, architecture, description, software } = gpu.info;
     this.#say({ type: 'adapter', vendor, architecture, description, software });
-    // While nothing trains, nothing else would notice.
+    // Without training no other operation would detect the loss.
     void gpu.lost.then(({ reason, message }) => {
       if (this.#gpu === gpu && this.#state !== 'running') this.#fail(lostWhileIdle(reason, message));
     });
@@ -352,7 +352,7 @@ export class Session {
   }
 }
 
-/** A network with fresh weights from the seed. */
+/** Creates a network with weights initialized from the seed. */
 export function makeModel(gpu: Gpu, { layers, activation, seed }: Settings): Promise<Mlp> {
   const hidden = layers.map((units) => dense(units, activation));
   return Mlp.create(gpu, { inputs: PIXELS, normalize: 'unit', layers: [...hidden, dense(10)], seed });
@@ -373,7 +373,7 @@ function lostWhileIdle(reason: 'destroyed' | 'unknown', message: string): Device
 
 const sameSettings = (a: Settings, b: Settings): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** Training digits picked by chance. */
+/** Randomly chosen training digits. */
 export function randomBatch(
   { train }: Mnist,
   size: number,

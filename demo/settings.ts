@@ -1,4 +1,4 @@
-/** What a run is made of: read from the form or the address, checked, and in need of no page. */
+/** Settings of a run, read from the form or the page's address, and checked. Independent of the page. */
 export interface Settings {
   readonly layers: readonly number[];
   readonly activation: ActivationName;
@@ -44,7 +44,7 @@ export type Checked =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly problems: Readonly<Partial<Record<Field, string>>> };
 
-/** Turns what was typed into settings, or says for each field what is wrong with it. */
+/** Parses the typed values into settings, or returns a message for each invalid field. */
 export function checkSettings(fields: Fields): Checked {
   const problems: Partial<Record<Field, string>> = {};
   const number = (field: Field, words: string, accepts: (value: number) => boolean): number => {
@@ -73,13 +73,13 @@ export function checkSettings(fields: Fields): Checked {
   return { ok: true, settings: { layers, activation, rate, momentum, batch, epochs, seed } };
 }
 
-/** What the page's address asks for, such as `?autostart&layers=128&epochs=1`. */
+/** Options in the page's address, such as `?autostart&layers=128&epochs=1`. */
 export interface PageOptions {
   readonly fields: Fields;
   readonly autostart: boolean;
-  /** Train by itself and report to `globalThis.reportTraining`. */
+  /** True to train automatically and report to `globalThis.reportTraining`. */
   readonly headless: boolean;
-  /** Use only so many training and test digits. */
+  /** Largest number of training digits, and of test digits, to use. */
   readonly limit: number;
 }
 

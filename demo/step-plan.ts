@@ -5,7 +5,7 @@ import { integer, roughPercent } from './format.ts';
 import { makeModel, makeTrainer, randomBatch } from './session.ts';
 import type { Settings } from './settings.ts';
 
-/** Each for at least one step. */
+/** Duration of the warm-up and of the measurement, in milliseconds; each takes at least one step. */
 const WARM_UP_MS = 500;
 const MEASURE_MS = 700;
 
@@ -19,13 +19,13 @@ interface Row extends PlannedDispatch {
   readonly milliseconds: number | null;
 }
 
-/** The dispatches of a training step and the time of each. */
+/** Table of the dispatches of a training step, with the time of each. */
 export class StepPlan {
   readonly #place = byId('plan', HTMLDivElement);
   readonly #summary = byId('plan-summary', HTMLParagraphElement);
   readonly #invitation = this.#summary.textContent ?? '';
 
-  /** What was measured is off the page, since it was another network's. */
+  /** Removes the measurement from the page, because it belongs to another network. */
   clear(): void {
     this.#place.replaceChildren();
     this.#summary.textContent = this.#invitation;
@@ -61,7 +61,7 @@ export class StepPlan {
   }
 }
 
-/** Takes steps on a network of its own, like the one that is trained: that one keeps its weights and its momentum. */
+/** Measures steps of a second network with the same settings, so that the trained network does not change. */
 async function measure(gpu: Gpu, mnist: Mnist, settings: Settings): Promise<Measurement> {
   const model = await makeModel(gpu, settings);
   try {
@@ -88,17 +88,17 @@ async function measure(gpu: Gpu, mnist: Mnist, settings: Settings): Promise<Meas
   }
 }
 
-/** Two dispatches of a plan may be the same but for their tensors; they have one time. */
+/** Time of a dispatch. Dispatches of a plan that differ only in their tensors share one time. */
 function timeIn({ dispatches }: Profile, { label, variant }: PlannedDispatch): Pick<Row, 'milliseconds'> {
   const same = dispatches.filter((dispatch) => dispatch.label === label);
-  // While it was measured, a faster program may have taken over.
+  // A faster program may have replaced the planned one during the measurement.
   return { milliseconds: (same.find((dispatch) => dispatch.variant === variant) ?? same[0])?.milliseconds ?? null };
 }
 
 function nameOf({ phase, kernel, label, variant, flops, bytes, milliseconds }: Row): HTMLTableCellElement {
   const facts = [phase];
   if (variant !== kernel) facts.push(variant);
-  // Of the others, which move data more than they compute, this would say little.
+  // Shown only for dispatches that compute more than they move data.
   if (milliseconds && flops > bytes) facts.push(`${(flops / milliseconds / 1e6).toPrecision(3)} GFLOP/s`);
   return create('th', { scope: 'row' }, label, create('span', { className: 'hint' }, facts.join(', ')));
 }

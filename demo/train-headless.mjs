@@ -1,5 +1,5 @@
 // @ts-check
-// Trains the demo's page in headless Chrome and tells how it goes. Needs the dependencies.
+// Trains the demo's page in headless Chrome and prints its progress. Needs the dependencies.
 import { drivePage } from '../tools/drive-page.mjs';
 import { nowAndThen, Progress } from '../tools/progress.mjs';
 
@@ -10,7 +10,7 @@ import { nowAndThen, Progress } from '../tools/progress.mjs';
  * @typedef {Omit<Extract<TrainingEvent, { type: T }>, 'type'>} Report
  */
 /**
- * What --json prints.
+ * Result that --json prints.
  * @typedef {object} Result
  * @property {Report<'adapter'>} adapter
  * @property {{ sizes: readonly number[], parameterCount: number }} model
@@ -21,14 +21,14 @@ import { nowAndThen, Progress } from '../tools/progress.mjs';
  * @property {string} weightsHash
  */
 
-/** How often a line is printed where there is no terminal to draw a bar in. */
+/** Milliseconds between lines if there is no terminal for a progress bar. */
 const LINE_MS = 5_000;
 const FORMAT = 'epoch {epoch} {bar} {value}/{total}  loss {loss}  accuracy {accuracy}  {rate}  {eta} s left';
 
 /** @param {number} share */
 export const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
-/** Prints what the page reports, and puts it together. */
+/** Prints the page's reports, and collects them into the result. */
 class Recorder {
   /** @type {Partial<Result>} */
   #result = {};
@@ -57,7 +57,7 @@ class Recorder {
 
   /**
    * @param {TrainingEvent} event
-   * @returns {Result | undefined} the result, once training is done
+   * @returns {Result | undefined} the result after the last event
    */
   take(event) {
     if (event.type === 'progress') {
@@ -103,7 +103,7 @@ class Recorder {
 }
 
 /**
- * Trains the page at this address, which must report to `globalThis.reportTraining`.
+ * Trains the page at an address, which must report to `globalThis.reportTraining`.
  * @param {string} url
  * @param {{ print: (line: string) => void, signal: AbortSignal, patience?: number }} options
  * @returns {Promise<Result>}

@@ -6,13 +6,13 @@ import { RECORDED_RUN } from './recorded-run.ts';
 interface Advice {
   readonly title: string;
   readonly cause: string;
-  /** What stands between backticks is to be typed. */
+  /** Steps to take. Text between backticks is to be typed. */
   readonly steps: readonly string[];
 }
 
 const PORT = location.port || '80';
 
-/** What to do, for each thing that WebGPU needs and that may be missing. */
+/** Advice for each reason for which WebGPU may be unavailable. */
 const ADVICE: Readonly<Record<WebGpuUnavailableError['reason'], Advice>> = {
   'insecure-context': {
     title: 'This page needs a secure address',
@@ -51,7 +51,7 @@ const ADVICE: Readonly<Record<WebGpuUnavailableError['reason'], Advice>> = {
   },
 };
 
-/** Replaces the page's content by what is missing, what to do, and the curves of a recorded run. */
+/** Replaces the page's content with the reason, the advice, and the curves of a recorded run. */
 export function showUnavailable(error: WebGpuUnavailableError): void {
   const { title, cause, steps } = ADVICE[error.reason];
   const again = create('button', { type: 'button', className: 'primary' }, 'Try again');
@@ -84,7 +84,7 @@ export function showUnavailable(error: WebGpuUnavailableError): void {
   main.replaceChildren(advice, recorded);
   main.classList.add('without-gpu');
   byId('adapter-name', HTMLParagraphElement).textContent = 'None';
-  // The charts measure the space they stand in.
+  // Created after their parents are in the page, because the charts measure their space.
   new Curves(loss, accuracy, 'h3').set(RECORDED_RUN.points);
 }
 

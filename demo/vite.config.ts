@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 import { wgsl } from '../shaders/plugin.ts';
 import { mnist } from './mnist-plugin.ts';
 
-/** The demo: built against the library's source, and free of anything but static files. */
+/** The demo: built from the library's source into static files. */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
@@ -11,6 +11,6 @@ export default defineConfig({
     alias: [{ find: /^webgpu-mlp$/, replacement: fileURLToPath(new URL('../src/index.ts', import.meta.url)) }],
   },
   plugins: [wgsl(), mnist()],
-  // Browsers with WebGPU know modulepreload.
+  // No polyfill, because all browsers with WebGPU support modulepreload.
   build: { target: 'es2022', outDir: 'dist', emptyOutDir: true, modulePreload: { polyfill: false } },
 });

@@ -1,6 +1,6 @@
 // @ts-check
-// npm run example: runs one of examples/ in headless Chrome and shows what it gives.
-// Until the dependencies are there: built-in modules only.
+// npm run example: runs an example in headless Chrome and prints its result.
+// Built-in modules only until the dependencies are installed.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureDependencies, root } from '../tools/install.mjs';
@@ -11,9 +11,9 @@ import { HELP, readOptions } from './options.mjs';
 
 /** @typedef {import('./page/main.ts').ExampleEvent} ExampleEvent */
 
-/** An evaluation says nothing, and on a software adapter it takes its time; so does the conversion of a data set. */
+/** Milliseconds without a report: on a software adapter an evaluation is slow, and so is the conversion of a data set. */
 const PATIENCE_MS = 300_000;
-/** How often a line is printed where there is no terminal to draw a bar in. */
+/** Milliseconds between lines if there is no terminal for a progress bar. */
 const LINE_MS = 5_000;
 
 /**
@@ -55,7 +55,7 @@ async function runInChrome(url, signal) {
 }
 
 /**
- * Six digits are plenty for a curve.
+ * Rounds all numbers to six digits, which suffice for a curve.
  * @param {unknown} value
  */
 function rounded(value) {

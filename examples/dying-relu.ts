@@ -1,7 +1,7 @@
-// Dying relu: where a unit's z is below 0 for every sample, its gradient is 0 for every sample, and so it stays. Biases of −2
-// put all hidden units there, as one step with too large a learning rate can. leakyRelu has a slope below 0 as well.
-// Expect 16 dead units of 16 with relu, and two moons that are told apart by nothing; with leakyRelu no dead unit, ever
-// fewer that are below 0 for every sample, and the moons told apart.
+// Dying relu: if a unit's z is below 0 for every sample, its gradient is 0 for every sample, so the unit never changes. Biases
+// of −2 put all hidden units into this state, as one step with too large a learning rate can. leakyRelu has a slope below 0.
+// Expect 16 dead units of 16 with relu, and a network that cannot separate the two moons. With leakyRelu expect no dead unit,
+// fewer and fewer units that are below 0 for every sample, and separated moons.
 
 import { accuracy, Dataset, dense, Mlp, moons, type Points, sgd, softmaxCrossEntropy, type Weight } from 'webgpu-mlp';
 import { type RunOptions, silent } from './report.ts';
@@ -9,9 +9,9 @@ import { type RunOptions, silent } from './report.ts';
 export interface DyingReluResult {
   readonly activation: 'relu' | 'leakyRelu';
   readonly units: number;
-  /** Hidden units whose z is below 0 for every sample: before training, and after each epoch. */
+  /** Number of hidden units whose z is below 0 for every sample: before training, and after each epoch. */
   readonly below: readonly number[];
-  /** Hidden units that are the same for every sample, after training, and so get no gradient from any. */
+  /** Number of dead hidden units after training: their output is the same for every sample, so they get no gradient. */
   readonly dead: number;
   readonly loss: number;
   readonly accuracy: number;
@@ -53,7 +53,7 @@ export async function dyingRelu(options: RunOptions): Promise<DyingReluResult[]>
   return results;
 }
 
-/** Hidden units whose z = x·W + b is below 0 for every sample. */
+/** Counts the hidden units whose z = x·W + b is below 0 for every sample. */
 function unitsBelowZero([W, b]: readonly Weight[], { inputs, classes }: Points): number {
   const z = (unit: number, x = 0, y = 0): number =>
     x * (W?.data[unit] ?? 0) + y * (W?.data[UNITS + unit] ?? 0) + (b?.data[unit] ?? 0);

@@ -1,6 +1,6 @@
 // Fashion-MNIST, 784-256-10, three times: the pixels as x/255 (unit), as x/127.5 − 1 (signed), and as (x − μ)/σ (standard)
-// with the mean and deviation of the training set. All else is the same: the initial weights, and the order of samples.
-// Expect ≥ 87 % on the test samples after 5 epochs with each: adam makes up for most of the difference.
+// with the mean and standard deviation of the training set. Initial weights and the order of samples are the same.
+// Expect ≥ 87 % on the test samples after 5 epochs with each: adam compensates most of the difference.
 
 import { accuracy, adam, type Dataset, dense, Mlp, type Normalization, softmaxCrossEntropy } from 'webgpu-mlp';
 import { type RunOptions, silent } from './report.ts';
@@ -10,7 +10,7 @@ export interface FashionMnistOptions extends RunOptions {
   readonly test: Dataset;
 }
 
-/** What became of one normalisation: one entry an epoch. */
+/** Results with one normalization: one entry for each epoch. */
 export interface FashionMnistCurve {
   readonly normalization: 'unit' | 'signed' | 'standard';
   readonly loss: readonly number[];

@@ -1,6 +1,6 @@
-// Iris: 150 flowers, four lengths each, three species. Each seed divides the flowers anew, 70 % to learn from and 30 % to
-// test on, with the same share of each species, and starts from other weights; what is told is the mean.
-// Expect a mean of ≥ 95 %: a test has 45 flowers, so one of them is 2.2 %, and a single run says little.
+// Iris: 150 flowers, four lengths each, three species. Each seed splits the flowers differently, 70 % for training and 30 %
+// for testing, with the same share of each species, and starts from other weights. The result is the mean over the seeds.
+// Expect a mean of ≥ 95 %. A test set has 45 flowers, so one flower is 2.2 %, and a single run is not conclusive.
 
 import { accuracy, Dataset, dense, type Gpu, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
 import { type Report, silent } from './report.ts';
@@ -9,16 +9,16 @@ export interface IrisOptions {
   readonly gpu: Gpu;
   /** Four lengths in cm for each flower. */
   readonly lengths: ArrayLike<number>;
-  /** The species of each: 0, 1 or 2. */
+  /** The species of each flower: 0, 1 or 2. */
   readonly species: ArrayLike<number>;
   readonly epochs?: number;
-  /** One training each, ten unless others are given. */
+  /** Seeds, with one training for each. Default: ten seeds. */
   readonly seeds?: readonly number[];
   readonly report?: Report;
 }
 
 export interface IrisResult {
-  /** Of the test flowers, for each seed. */
+  /** Accuracy on the test flowers, for each seed. */
   readonly testAccuracy: readonly number[];
   readonly mean: number;
 }
@@ -33,7 +33,7 @@ export async function iris(options: IrisOptions): Promise<IrisResult> {
     const [train, test] = flowers.split(0.7, { seed, stratify: true });
     using model = await Mlp.create(gpu, {
       inputs: 4,
-      normalize: await train.statistics({ per: 'feature' }), // of the training flowers alone
+      normalize: await train.statistics({ per: 'feature' }), // of the training flowers only
       layers: [dense(16, 'tanh'), dense(3)],
       seed,
     });

@@ -1,9 +1,9 @@
 // @ts-check
-// What `npm run example` can be told. Built-in modules only.
+// The options of `npm run example`. Built-in modules only.
 import { parseArgs } from 'node:util';
 import { checkWritable, parsed, UsageError } from '../tools/usage.mjs';
 
-/** Every file examples/NAME.ts, in the order to read them; a test compares. */
+/** All files examples/NAME.ts, in the order to read them. A test compares the list with the folder. */
 export const EXAMPLES = /** @type {const} */ ({
   xor: 'exclusive or: solved with tanh, at chance without activations',
   iris: 'three species by four lengths, the mean over ten seeds',
@@ -33,7 +33,7 @@ ${LIST}
 
 /**
  * @typedef {object} ExampleOptions
- * @property {boolean} help without a name too
+ * @property {boolean} help also true if no example is named
  * @property {string} name '' with `help`
  * @property {string | undefined} epochs
  * @property {string | undefined} seed
@@ -51,7 +51,7 @@ function parse(args) {
 /**
  * @param {string[]} args
  * @returns {ExampleOptions}
- * @throws {UsageError} an option or the name is unknown, or a value is not what it must be
+ * @throws {UsageError} an option or the name is unknown, or a value is invalid
  */
 export function readOptions(args) {
   const { values, positionals } = parse(args);

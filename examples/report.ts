@@ -1,26 +1,26 @@
 import type { Gpu } from 'webgpu-mlp';
 
-/** Where a training is: what `fit` tells `onStep` and `onEpoch`, as far as a progress bar needs it. */
+/** Progress of a training: the parts of the arguments of `onStep` and `onEpoch` that a progress bar needs. */
 export interface Progress {
   readonly epoch: number;
-  /** Steps of this epoch that are done; all of them unless it says otherwise. */
+  /** Number of completed steps of this epoch. Default: all of them. */
   readonly step?: number;
   readonly steps: number;
   readonly loss: number;
 }
 
-/** Told now and then while an example trains; `what` names the training where there are several. */
+/** Function that is called during training. `what` is the name of the training if an example has several. */
 export type Report = (progress: Progress, what?: string) => void;
 
-/** For whoever does not want to be told. */
+/** A report that does nothing. */
 export const silent: Report = () => {};
 
-/** What every example can be told. */
+/** Options of every example. */
 export interface RunOptions {
   readonly gpu: Gpu;
-  /** How often to go through the samples; else as often as the example says. */
+  /** Number of epochs. Default: the example's own number. */
   readonly epochs?: number;
-  /** Decides initial values, the order of the samples, and data that are made up. */
+  /** Seed of initial values, the order of samples, and generated data. */
   readonly seed?: number;
   readonly report?: Report;
 }

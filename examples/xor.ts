@@ -1,7 +1,7 @@
 // Exclusive or, the smallest problem that no straight line can solve: 2-4-2 with tanh, and the same network without
-// activations, which is one linear map however many layers it has.
-// Expect all four corners right with tanh. Without, each corner ends at a probability of ½ and the loss at ln 2 = 0.6931,
-// that of a coin: no line does better.
+// activations, which is a linear map regardless of its number of layers.
+// Expect all four corners right with tanh. Without activations expect a probability of ½ at each corner and a loss of
+// ln 2 = 0.6931, as for a coin: no straight line does better.
 
 import { accuracy, xor as corners, Dataset, dense, Mlp, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
 import { type RunOptions, silent } from './report.ts';
@@ -10,7 +10,7 @@ export interface XorResult {
   readonly activation: 'tanh' | 'linear';
   readonly loss: number;
   readonly accuracy: number;
-  /** For the corners (0, 0), (0, 1), (1, 0) and (1, 1): the probability that the coordinates differ. */
+  /** The predicted probability that the coordinates differ, at the corners (0, 0), (0, 1), (1, 0) and (1, 1). */
   readonly probabilities: readonly number[];
 }
 

@@ -1,7 +1,7 @@
-// Zero initialisation: where all units of a hidden layer start alike, they stay alike. The gradient of W₁ is W₂'s doing,
-// so it is 0 in the first step; from then on every unit gets the same, and the layer is as good as one unit.
-// Expect a first gradient of 0, units that are equal to the last bit after training, and moons divided by a line.
-// From random values the same network tells them apart.
+// Zero initialization: if all units of a hidden layer start with equal weights, they stay equal. The gradient of W₁ is
+// proportional to W₂, so it is 0 in the first step; later all units get the same gradient, and the layer acts as one unit.
+// Expect a first gradient of 0, units that are equal to the last bit after training, and moons divided by a straight line.
+// From random values the same network separates the moons.
 
 import { accuracy, Dataset, dense, Mlp, moons, sgd, softmaxCrossEntropy } from 'webgpu-mlp';
 import { type RunOptions, silent } from './report.ts';
@@ -10,7 +10,7 @@ export interface ZeroInitialisationResult {
   readonly initializer: 'zeros' | 'xavierUniform';
   /** The largest |∂loss/∂W₁| of the first step. */
   readonly firstGradient: number;
-  /** How far weights of two hidden units, of the same input, are apart at most after training. */
+  /** The largest difference between two hidden units' weights of the same input, after training. */
   readonly spread: number;
   readonly loss: number;
   readonly accuracy: number;
@@ -49,7 +49,7 @@ export async function zeroInitialisation(options: RunOptions): Promise<ZeroIniti
   return results;
 }
 
-/** The weights of each input, one a hidden unit. */
+/** Splits the weights into rows: one for each input, with one weight for each hidden unit. */
 function rowsOf(weights: Float32Array): Float32Array[] {
   return Array.from({ length: weights.length / UNITS }, (_, row) => weights.subarray(row * UNITS, (row + 1) * UNITS));
 }

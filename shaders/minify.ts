@@ -1,9 +1,9 @@
-// WGSL as short as it can be without another meaning: for a bundle, in which nobody reads it. People read this folder and
-// dist/shaders/*.wgsl. Short names save, after gzip, 1.1 of the 44.2 kB that a training loads, 0.3 of the 20.3 kB of the quick
+// Shortens WGSL for bundles without changing its meaning; readable versions are in this folder and in dist/shaders/*.wgsl.
+// Short names save, after gzip, 1.1 of the 44.2 kB that a training loads, 0.3 of the 20.3 kB of the quick
 // start and 0.7 of the 11.6 kB for one kernel; all shaders are 16.9 kB with them and 19.0 without.
 import { stripComments } from './reflect.ts';
 
-/** A name, a number, or as much punctuation as belongs together. */
+/** A token: a name, a number, or one operator or punctuation mark. */
 interface Token {
   readonly text: string;
   readonly kind: 'name' | 'number' | 'mark';
@@ -20,15 +20,15 @@ function tokens(code: string): Token[] {
   }));
 }
 
-/** Of a name, where it may be called otherwise: in all modules, in its function, behind a point; or nowhere. */
+/** Scope in which a name may be renamed: in all modules, in its function, after a `.`, or nowhere. */
 type Scope = 'global' | 'local' | 'field' | 'fixed';
 
 /** A declaration of a module: a function, a struct, a variable, an override. */
 interface Declaration {
   readonly tokens: readonly Token[];
-  /** Of each token. */
+  /** Scope of each token. */
   readonly scopes: readonly Scope[];
-  /** The name that it declares for others. */
+  /** The global name that it declares. */
   readonly declares: string;
   readonly isOverride: boolean;
 }
@@ -76,18 +76,18 @@ function declaration(all: readonly Token[]): Declaration {
   return { tokens: all, scopes, declares: first < 0 ? '' : text(nameAt(first)), isOverride: keyword === 'override' };
 }
 
-/** Short names that modules and their snippets have in common. */
+/** Short names that modules and their snippets share. */
 export interface ShortNames {
   readonly globals: ReadonlyMap<string, string>;
   readonly fields: ReadonlyMap<string, string>;
-  /** Names that stay: the language's, the entry point's, and those of overrides, which pipelines say. */
+  /** Names that are not shortened: those of the language, the entry points, and the overrides, which pipelines refer to. */
   readonly kept: ReadonlySet<string>;
 }
 
 /**
- * Short names for what modules declare, the shortest for what they say most often. They are the same in all of them, so that
- * what is appended fits to each, and a compressor has seen them before.
- * @param modules whole, with all that is appended to them
+ * Chooses short names for the declarations of modules, the shortest for the most frequent. They are the same in all modules, so
+ * that snippets fit each module and the text compresses well.
+ * @param modules complete texts, with their snippets
  */
 export function shortNames(modules: readonly string[]): ShortNames {
   const kept = new Set(['main']);
@@ -99,7 +99,7 @@ export function shortNames(modules: readonly string[]): ShortNames {
     for (const { tokens: list, scopes } of all) {
       for (const [i, { text }] of list.entries()) {
         const counts = scopes[i] === 'global' ? globals : scopes[i] === 'field' ? fields : undefined;
-        // The language's own words are said and not declared; so are its functions that another module has a variable for.
+        // Not declared in its module, so a name of the language. It stays, even if another module declares a variable so named.
         if (counts === globals && !declared.has(text)) kept.add(text);
         else counts?.set(text, (counts.get(text) ?? 0) + 1);
       }
@@ -119,7 +119,7 @@ export function shortNames(modules: readonly string[]): ShortNames {
   };
 }
 
-/** By what each is called how often, a short name for each. */
+/** Assigns short names by frequency. @param counts the number of uses of each name */
 function shortened(counts: ReadonlyMap<string, number>, short: Generator<string>): ReadonlyMap<string, string> {
   const order = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
   return new Map(order.map(([name]) => [name, short.next().value]));
@@ -130,7 +130,7 @@ const UPPER = LOWER.toUpperCase();
 /** WGSL's words of two letters. */
 const WORD = /^(?:as|do|fn|if|of)$/;
 
-/** Names of one letter, then of two: globals begin with a capital, locals do not, so that none hides another. */
+/** Generates names of one letter, then of two. Globals begin with a capital and locals do not, so none shadows another. */
 function* names(letters: string, isTaken: (name: string) => boolean): Generator<string> {
   for (const second of ['', ...LOWER]) {
     for (const first of letters) {
@@ -142,8 +142,8 @@ function* names(letters: string, isTaken: (name: string) => boolean): Generator<
 }
 
 /**
- * The same program in other names, without comments, without blanks that nothing needs and without digits that say nothing.
- * A function has a line, so that a compiler's message tells it from others.
+ * Minifies a program: short names, no comments, and no unnecessary spaces and digits. Each function has its own line, so that
+ * the line number in a compiler's message identifies it.
  */
 export function minify(code: string, short: ShortNames): string {
   return declarations(code)
@@ -164,7 +164,7 @@ function renamed({ tokens: all, scopes }: Declaration, { globals, fields, kept }
   });
 }
 
-/** 1.0 → 1., 0.50 → .5; the point stays, or it would be an integer. */
+/** 1.0 → 1., 0.50 → .5. The point remains, because without it the literal would be an integer. */
 function shortNumber(text: string): string {
   const [, whole, rest = '', end = ''] = /^(\d*)\.(\d*?)0*((?:[eE][+-]?\d+)?[fh]?)$/.exec(text) ?? [];
   if (whole === undefined) return text;
@@ -174,14 +174,14 @@ function shortNumber(text: string): string {
 function joined(texts: readonly string[]): string {
   let out = '';
   for (const [i, text] of texts.entries()) {
-    // A comma may end a list; nothing needs it.
+    // A comma at the end of a list is optional.
     if (text === ',' && /^[)}]$/.test(texts[i + 1] ?? '')) continue;
     out += needsBlank(texts[i - 1] ?? '', text) ? ` ${text}` : text;
   }
   return out;
 }
 
-/** True if two tokens would be others, or a comment, without a blank between them. */
+/** True if two tokens without a space between them would be read as other tokens or as a comment. */
 function needsBlank(left: string, right: string): boolean {
   if (left === '') return false;
   if (/^\/[/*]$/.test(left + right)) return true;

@@ -12,17 +12,17 @@ export { minify, shortNames } from './minify.ts';
 export { reflectShader, stripComments } from './reflect.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-/** Of every .wgsl file its path from this folder on, by its name. */
+/** Path of each .wgsl file, relative to this folder, by the file's name. */
 const PATHS: ReadonlyMap<string, string> = new Map(
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.wgsl'))
     .sort()
     .map((file) => [basename(file, '.wgsl'), file.replaceAll('\\', '/')] as const),
 );
-/** Files that are no module: what several shaders have in common. */
+/** Names of the files that are not modules by themselves: WGSL that several shaders share. */
 export const SNIPPETS: readonly string[] = [...PATHS].flatMap(([name, path]) => (path.startsWith('lib/') ? name : []));
 
-/** A file's path, by its name. @throws {Error} if there is no such file */
+/** Path of the file with a name. @throws {Error} if there is no such file */
 export function shaderPath(name: string): string {
   const path = PATHS.get(name);
   if (path === undefined) throw new Error(`shaders/ has no ${name}.wgsl.`);
@@ -40,7 +40,7 @@ export function loadShader(path: string): Shader {
   return { ...reflectShader(basename(path, '.wgsl'), readFileSync(path, 'utf8'), snippets()), library: true };
 }
 
-/** Every shader in this folder, by name. */
+/** Loads all shaders of this folder, in the order of their names. */
 export function loadShaders(): Shader[] {
   return [...PATHS.keys()]
     .filter((name) => !SNIPPETS.includes(name))
@@ -49,22 +49,22 @@ export function loadShaders(): Shader[] {
 }
 
 /**
- * The .wgsl files of the package: by name, each shader with all that it uses behind it, as a page can compile it. Its directives
- * come first, since a snippet has none.
+ * The .wgsl files of the package, by name: each shader followed by the snippets that it uses, so that a page can compile it.
+ * Directives are therefore first, as WGSL requires: a snippet has none.
  */
 export function publishedShaders(): ReadonlyMap<string, string> {
   return new Map(loadShaders().map(({ name, code }) => [`${name}.wgsl`, code]));
 }
 
-/** The text that shaders.d.ts must have. */
+/** The required text of shaders.d.ts. */
 export function shaderDeclarations(): string {
   return declarations(loadShaders(), (name) => PATHS.get(name) ?? '');
 }
 
 /**
- * The module that an import of a .wgsl file gives. Snippets are appended from modules of their own, one for each text in lib/,
- * so that a bundle has each once. The buffers' types are for shaders.d.ts alone.
- * @param names makes the text short, in these names
+ * The JavaScript module for an import of a .wgsl file. Each snippet in lib/ is its own module, so that a bundle contains it
+ * once. The module lacks the buffers' types, which only shaders.d.ts needs.
+ * @param names short names with which the text is minified; undefined to keep the text
  */
 function moduleText(path: string, names?: ShortNames): string {
   const text = (code: string): string => JSON.stringify(names === undefined ? code : minify(code, names));
@@ -78,17 +78,17 @@ function moduleText(path: string, names?: ShortNames): string {
   const used = uses(source, all);
   const imports = used.map((name, number) => `import snippet${number} from '../${PATHS.get(name)}';\n`);
   const parts = [text(`${source}\n`), ...used.map((_name, number) => `snippet${number}`)];
-  // A bundler does not know that to join strings does nothing else, and would keep a shader that nobody imports.
+  // The annotation tells bundlers that `join` has no side effects; without it they would keep unused shaders.
   const code = used.length === 0 ? parts[0] : `/* @__PURE__ */ [${parts.join(', ')}].join('')`;
   return `${imports.join('')}export default {code: ${code}, ${fields};`;
 }
 
-/** The short names of all shaders, which they must have in common with what is appended to them. */
+/** The short names of all shaders, which shaders and their snippets share. */
 function namesOfAll(): ShortNames {
   return shortNames(loadShaders().map(({ code }) => code));
 }
 
-/** Writes shaders.d.ts if it is not what it must be, and says whether. */
+/** Writes shaders.d.ts if it is out of date; returns true if it was. */
 function updateDeclarations(): boolean {
   const path = join(folder, 'shaders.d.ts');
   const text = shaderDeclarations();
@@ -98,10 +98,10 @@ function updateDeclarations(): boolean {
 }
 
 /**
- * For Vite: `import shader from './x.wgsl'` gives its code and what it declares; a build makes the code short.
- * The development server keeps shaders.d.ts up to date. So does a build of the library, which then fails once: it runs in
- * `npm test` before the test that compares the two, and must not hide from it that the file was committed stale. Beside the
- * modules it writes dist/shaders/x.wgsl, for whoever wants a shader and not this library.
+ * Plugin for Vite: `import shader from './x.wgsl'` gives the shader's code and declarations; a build minifies the code.
+ * The development server keeps shaders.d.ts up to date. A build of the library also updates it, but then fails once: `npm test`
+ * builds before the test that compares the file, and an update without an error would hide from that test that the committed
+ * file was out of date. A build also writes dist/shaders/x.wgsl, for users who need only a shader.
  */
 export function wgsl(): Plugin {
   let names: ShortNames | undefined;
@@ -129,7 +129,7 @@ export function wgsl(): Plugin {
       try {
         updateDeclarations();
       } catch {
-        // A shader in the midst of being written: load() says what is wrong with it, to whoever imports it.
+        // The shader is being edited and is invalid now: load() reports the error when it is imported.
       }
     },
     load(id) {
@@ -141,7 +141,7 @@ export function wgsl(): Plugin {
   };
 }
 
-/** The same for esbuild. */
+/** The same plugin for esbuild. */
 export function wgslEsbuild(): EsbuildPlugin {
   return {
     name: 'wgsl',

@@ -1,13 +1,13 @@
 import { Override, ResourceType, WgslParser, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Shader } from '../src/plan/shader.js';
 
-/** The texts in shaders/lib/, by name. A file whose header says `//! uses NAME` gets that text appended, and what it uses. */
+/** The texts in shaders/lib/, by name. The header `//! uses NAME` of a file appends that text, and those that it uses. */
 export type Snippets = Readonly<Record<string, string>>;
 
 /**
  * Reads a shader's declarations at build time.
- * @throws {Error} that names the file, and the line if the parser does, for what cannot be parsed or what the runtime
- * does not support
+ * @throws {Error} if the shader cannot be parsed or uses something that the runtime does not support; the text names the
+ * file, and the line if the parser reports it
  */
 export function reflectShader(name: string, source: string, snippets: Snippets): Shader {
   try {
@@ -15,7 +15,7 @@ export function reflectShader(name: string, source: string, snippets: Snippets):
     const code = used.length === 0 ? source : `${source}\n${used.join('')}`;
     return { name, code, overrides: overrideDefaults(code), ...bindings(code) };
   } catch (cause) {
-    // The parser throws strings as well as errors; its last words are the line.
+    // The parser throws strings as well as errors; the text ends with the line.
     const [, message = '', line] =
       /^(.*?)(?:\.* Line: (\d+))?$/s.exec(cause instanceof Error ? cause.message : String(cause)) ?? [];
     throw new Error(`shaders/${name}.wgsl${line === undefined ? '' : `:${line}`}: ${message}`, { cause });
@@ -23,9 +23,9 @@ export function reflectShader(name: string, source: string, snippets: Snippets):
 }
 
 /**
- * The snippets that a text needs, each once and in the order of `snippets`: those that its header names, and those that they
- * name in turn.
- * @throws {Error} for a name that is not known, and for snippets that use each other in a circle
+ * The snippets that a text needs, each once and in the order of `snippets`: those that its header names, and those that these
+ * snippets name in turn.
+ * @throws {Error} if a name is unknown, or if snippets use each other in a cycle
  */
 export function uses(source: string, snippets: Snippets): string[] {
   const needed = new Set<string>();
@@ -43,7 +43,7 @@ export function uses(source: string, snippets: Snippets): string[] {
   return Object.keys(snippets).filter((name) => needed.has(name));
 }
 
-/** The snippets that a header names itself. @param snippet the name of the text, if it is a snippet */
+/** The snippets that a text's own header names. @param snippet the name of the text, if it is a snippet */
 function named(text: string, snippets: Snippets, snippet: string | undefined): string[] {
   const known = Object.keys(snippets);
   return [...text.matchAll(/^\/\/!(.*)$/gm)].map(([, line = '']) => {
@@ -55,7 +55,7 @@ function named(text: string, snippets: Snippets, snippet: string | undefined): s
   });
 }
 
-/** The parser rounds a default to f32 and reads some literals wrongly, so it is taken from the text. */
+/** Default values of the overrides, read from the text because the parser rounds to f32 and misreads some literals. */
 function overrideDefaults(code: string): Record<string, number | boolean> {
   const defaults: Record<string, number | boolean> = {};
   const program = stripComments(code);
@@ -93,7 +93,7 @@ function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
   }
   for (const { name, binding, members, size } of structs) {
     if (members === null) throw new Error(`${name} is a uniform, but not a struct.`);
-    // Only words, one after the other: so a field's place is its number, and the runtime packs a struct without knowing
+    // Only 4-byte fields without gaps: a field's index is its position, and the runtime packs a struct without knowing
     // WGSL's layout rules.
     const fields: Record<string, 'u32' | 'f32'> = {};
     for (const [number, { name: field, type, offset }] of members.entries()) {
@@ -118,8 +118,8 @@ function bindings(code: string): Pick<Shader, 'uniforms' | 'buffers'> {
 const LINE_BREAK = /[\n\v\f\r\u0085\u2028\u2029]/;
 
 /**
- * The same program without comments, indentation, blank lines and the blanks around punctuation that cannot be part of
- * another token. Lines and names stay, so a compiler's messages can be read. WGSL has no strings; block comments nest.
+ * Removes comments, indentation, blank lines, and spaces around punctuation that cannot be part of another token. Lines and
+ * names remain, so that a compiler's messages are readable. WGSL has no strings, and its block comments nest.
  */
 export function stripComments(code: string): string {
   let out = '';
@@ -142,7 +142,7 @@ export function stripComments(code: string): string {
   return (
     out
       .split(LINE_BREAK)
-      // After / and > a blank stays: "/ *p" would become a comment, and "array<f32> =" a comparison to some readers.
+      // A space after / and > remains: "/ *p" would become a comment, and some parsers would read ">=" in "array<f32> =".
       .map((line) => line.trim().replace(/(?<![/>]) *([{}()[\]:;,=*+%&|!]) */g, '$1'))
       .filter((line) => line !== '')
       .join('\n')
@@ -151,7 +151,7 @@ export function stripComments(code: string): string {
 
 /**
  * TypeScript's view of all shaders: exact types, so that a renamed binding, field or override is a type error.
- * @param pathOf a shader's path in this folder, by its name
+ * @param pathOf returns a shader's path in this folder, by its name
  */
 export function declarations(shaders: readonly Shader[], pathOf: (name: string) => string): string {
   const modules = shaders.map(({ name, overrides, uniforms, buffers }) => {

@@ -1,4 +1,4 @@
-// wgsl_reflect's package.json has no `exports`: in Node only the path of its ES module works, and that has no types.
+// wgsl_reflect's package.json has no `exports`: Node can import only the path of its ES module, which has no types.
 declare module 'wgsl_reflect/wgsl_reflect.module.js' {
   export * from 'wgsl_reflect';
 }

@@ -7,17 +7,25 @@ import type { Device } from './plan/device.js';
 import type { TrainerOptions } from './train/options.js';
 import type { Trainer } from './train/trainer.js';
 
+/** Options of `Mlp.save`. */
 export interface SaveOptions {
-  /** What PyTorch and others read; the only one so far. */
+  /** File format. Default: "safetensors", the only one, which PyTorch reads too. */
   readonly format?: 'safetensors';
 }
 
+/** Options of `Mlp.load`. */
 export interface LoadOptions {
-  /** How the spec of a layer of your own becomes a layer again, by its type. */
+  /** Functions that create your own layers from their saved specs, by type. Default: none. */
   readonly layers?: LayerMakers;
 }
 
-/** A multi-layer perceptron on a device. */
+/**
+ * A multi-layer perceptron: a sequence of layers whose parameters are in the memory of a device.
+ *
+ * @example
+ * const model = await Mlp.create(gpu, { inputs: 784, layers: [dense(128, 'relu'), dense(10, 'softmax')] });
+ * const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 64 });
+ */
 export class Mlp {
   readonly #model: Model;
   #predictions: Promise<Predictions> | undefined;
@@ -27,8 +35,14 @@ export class Mlp {
   }
 
   /**
-   * A model with initialised parameters.
-   * @throws {ShapeError|MlpError} that names the layer and what is wrong with it, before any GPU work
+   * Creates a model with initialized parameters.
+   * @throws {ShapeError} if `inputs` or a layer's size is not a positive integer, or `layers` is empty
+   * @throws {MlpError} if an option or a layer is invalid, such as `bad-layer` or `bad-activation`; the text names the layer
+   * @throws {LimitError|MlpError} if the GPU lacks the memory (`out-of-memory`)
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   *
+   * @example
+   * const model = await Mlp.create(gpu, { inputs: 2, layers: [dense(16, 'relu'), dense(2, 'softmax')], seed: 1 });
    */
   static async create(device: Device, options: ModelOptions): Promise<Mlp> {
     device.check();
@@ -37,9 +51,14 @@ export class Mlp {
   }
 
   /**
-   * The model that `save()` wrote, from its bytes.
-   * @throws {FormatError} for a file that does not hold together, before any GPU work
-   * @throws {MlpError} `unknown-layer` for a layer that neither the library nor `layers` knows
+   * Creates the model that `save()` wrote.
+   * @param bytes contents of the safetensors file
+   * @throws {FormatError} if the file is damaged or was not written by `save()`, before any GPU work
+   * @throws {MlpError} `unknown-layer` if neither the library nor `options.layers` has a type of layer in the file
+   * @throws as `create`, for the model of the file
+   *
+   * @example
+   * const model = await Mlp.load(gpu, await (await fetch('model.safetensors')).arrayBuffer());
    */
   static async load(device: Device, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
     device.check();
@@ -50,22 +69,31 @@ export class Mlp {
     return mlp;
   }
 
-  /** Plain data: inputs, layers, normalisation, seed and link, every default filled in. */
+  /** Description of the model as plain data: inputs, layers, normalization, seed and link, with all defaults filled in. */
   get spec(): ModelSpec {
     return this.#model.spec;
   }
 
-  /** Numbers that are learned, in all. */
+  /** Number of trained values in all layers. */
   get parameterCount(): number {
     return this.#model.parameterCount;
   }
 
-  /** A table of the layers, those in other layers after these. */
+  /** A table of the layers with their shapes, activations and numbers of parameters; layers inside a layer follow it. */
   summary(): string {
     return this.#model.summary();
   }
 
-  /** Compiles a training step. @throws {MlpError} `out-of-memory`, `shader`; the model stays as it is */
+  /**
+   * Creates a trainer and compiles its training step. The parameters do not change until it trains.
+   * @throws {LimitError} if `batchSize` or a buffer exceeds the device's limits
+   * @throws {MlpError} if an option is invalid, such as `bad-loss` or `bad-metric`; `not-trainable` if a layer cannot be
+   * trained; `out-of-memory`; or `shader` if a kernel does not compile
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 64 });
+   */
   async trainer<M extends AnyMetric = never>(options: TrainerOptions<M>): Promise<Trainer<M>> {
     this.#model.check();
     const { Trainer } = await import('./train/trainer.js');
@@ -73,19 +101,36 @@ export class Mlp {
     return await Trainer.create(this.#model, options);
   }
 
-  /** The likeliest class of each sample. */
+  /**
+   * Predicts the most probable class of each sample: the index of the largest output, the first of equals. With a single
+   * logistic output it is 1 if the probability is ≥ ½, else 0.
+   * @param inputs raw samples as in training, (samples, inputs) row by row
+   * @returns one class index for each sample
+   * @throws as with any other `output`, and `bad-option` if the model's single output is a value, not a class
+   *
+   * @example
+   * const classes = await model.predict(images, { output: 'classes' });
+   */
   predict(
     inputs: PredictInputs,
-    options: PredictOptions<'classes'> & { readonly output: 'classes' },
+    options: PredictOptions<'classes'> & {
+      /** Selects class indices instead of numbers. */
+      readonly output: 'classes';
+    },
   ): Promise<Uint32Array>;
   /**
-   * What the model makes of samples: (samples, outputs), row by row. `spec.link` says what its outputs mean: as the last layer's
-   * activation does, `softmax` or `sigmoid`, or else the loss of the latest trainer. A class is the largest output (the first of
-   * equals); of a single logistic output, whether its probability is ≥ ½.
-   * @param inputs raw, as in training: the model normalises them itself. (samples, inputs) numbers
-   * @throws {ShapeError|DataError} before any GPU work
-   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` has the parameters elsewhere
-   * @throws {DeviceLostError} never a made-up result
+   * Predicts the outputs of samples, by default probabilities, or values for regression. `spec.link` is the meaning of the
+   * outputs: it is set by the last layer's activation (`softmax` or `sigmoid`), or else by the loss of the latest trainer.
+   * @param inputs raw samples as in training, (samples, inputs) row by row; the model normalizes them itself
+   * @returns (samples, outputs) row by row
+   * @throws {ShapeError} if `inputs` is not a whole number of samples
+   * @throws {DataError} if `inputs` has a NaN or an infinity; not checked in a tensor or a GPUBuffer
+   * @throws {MlpError} `bad-option` if `output` or `batchSize` is invalid; `busy` while `lossSurface` or `checkGradients` is
+   * temporarily changing the parameters
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * const probabilities = await model.predict(images);
    */
   predict(inputs: PredictInputs, options?: PredictOptions<Exclude<PredictionOutput, 'classes'>>): Promise<Float32Array>;
   async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array> {
@@ -98,33 +143,70 @@ export class Mlp {
     });
   }
 
-  /** A copy of every parameter, after everything that has been queued. */
+  /**
+   * Copies every parameter to the host, after all work queued so far.
+   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` is temporarily changing the parameters
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * const [weight, bias] = await model.weights();
+   */
   async weights(): Promise<Weight[]> {
     return await this.#read('weights');
   }
 
-  /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
-  setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
+  /**
+   * Overwrites every parameter. If it throws, no parameter has changed.
+   * @param list one entry for each parameter, with the names and in the order of `weights()`
+   * @throws {ShapeError} if a name, the order or a length differs from `weights()`
+   * @throws {DataError} if a value is NaN or infinite
+   * @throws {MlpError} `busy` while another operation, such as `fit`, changes the parameters
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * copy.setWeights(await model.weights());
+   */
+  setWeights(
+    list: readonly {
+      /** The parameter's name, as in `weights()`. */
+      readonly name: string;
+      /** Its elements in row-major order, as in `weights()`. */
+      readonly data: ArrayLike<number>;
+    }[],
+  ): void {
     this.#overwrite('setWeights', list);
   }
 
   /**
-   * The model as it is after everything that has been queued, in a safetensors file: weights by the names and in the layout of
-   * the `torch.nn.Sequential` that computes the same, the spec in the metadata. May be called while `fit` runs.
+   * Writes the model, after all work queued so far, to a safetensors file. The weights have the names and the layout of the
+   * equivalent `torch.nn.Sequential`; the spec is in the metadata. May be called while `fit` runs.
+   * @returns the bytes of the file
+   * @throws {MlpError} `bad-option` if `format` is unknown; `bad-layer` if the `modules` of your own layer do not name each
+   * parameter once; `busy` while `lossSurface` or `checkGradients` is temporarily changing the parameters
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * const file = new Blob([await model.save()]);
    */
   async save(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const { format = 'safetensors' } = options;
     if (format !== 'safetensors') {
-      throw new MlpError('bad-option', `save: format = "${String(format)}"; "safetensors" is the only one so far.`);
+      throw new MlpError('bad-option', `save: format = "${String(format)}"; it must be "safetensors".`);
     }
     const [weights, { writeModelFile }] = await Promise.all([this.#read('save'), import('./model/file.js')]);
     return writeModelFile(this.spec, this.#model.layers, weights);
   }
 
   /**
-   * Overwrites every parameter with those of a safetensors file, such as one that PyTorch saved of the `torch.nn.Sequential`
-   * that computes the same; what the file says of a spec is not looked at.
-   * @throws {FormatError} and changes nothing
+   * Overwrites every parameter with the tensors of a safetensors file, such as one that PyTorch saved from the equivalent
+   * `torch.nn.Sequential`. A spec in the file is ignored. If it throws, no parameter has changed.
+   * @param bytes contents of the safetensors file
+   * @throws {FormatError} if the file is damaged, or its tensors do not fit the model
+   * @throws {MlpError} `busy` while another operation, such as `fit`, changes the parameters
+   * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
+   *
+   * @example
+   * await model.loadWeights(await (await fetch('weights.safetensors')).arrayBuffer());
    */
   async loadWeights(bytes: Uint8Array | ArrayBuffer): Promise<void> {
     this.#model.check();
@@ -132,16 +214,17 @@ export class Mlp {
     this.#overwrite('loadWeights', readWeights(bytes, this.#model.layers));
   }
 
-  /** Frees the parameters, the trainers and the plans. A second call does nothing. */
+  /** Frees the parameters, trainers and plans of the model. A second call does nothing. */
   dispose(): void {
     this.#model.dispose();
   }
 
+  /** Calls `dispose` at the end of a block: `using model = await Mlp.create(…)`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** Some apps only train, and others only predict: each loads what it does. */
+  /** Loads the code for predictions on first use, since some apps only train. */
   async #loadPredictions(): Promise<Predictions> {
     try {
       const { Predictions } = await import('./model/predict.js');
@@ -152,7 +235,7 @@ export class Mlp {
     }
   }
 
-  /** The parameters of this moment: they are copied before anything that is queued later. */
+  /** Copies the parameters before any work that is queued later. */
   async #read(what: string): Promise<Weight[]> {
     this.#model.check();
     this.#model.access.check('read', what);

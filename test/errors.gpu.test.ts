@@ -43,7 +43,7 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   ],
   ['units = 1.5', { inputs: 4, layers: [dense(1.5)] }, 'layer 0 (dense) has units = 1.5'],
   ['units = NaN', { inputs: 4, layers: [dense(Number.NaN)] }, 'layer 0 (dense) has units = NaN'],
-  ['no layers', { inputs: 4, layers: [] }, 'layers is empty; a model has at least one layer.'],
+  ['no layers', { inputs: 4, layers: [] }, 'layers is empty; a model needs at least one.'],
   ['inputs = −1', { inputs: -1, layers: [dense(3)] }, 'inputs = -1; inputs must be a positive integer.'],
   [
     'an unknown activation',
@@ -65,12 +65,12 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   [
     'std = 0',
     { inputs: 4, layers: [dense(3)], normalize: { mean: 0, std: 0 } },
-    'normalize of feature 0 has mean = 0 and std = 0; mean/std and 1/std must be finite in float32, std positive',
+    'normalize of feature 0 has mean = 0 and std = 0; std must be > 0, mean/std and 1/std finite in float32.',
   ],
   [
     'a mean beyond float32',
     { inputs: 4, layers: [dense(3)], normalize: { mean: 1e39, std: 1 } },
-    'normalize of feature 0 has mean = 1e+39 and std = 1; mean/std and 1/std must be finite in float32',
+    'normalize of feature 0 has mean = 1e+39 and std = 1; std must be > 0, mean/std and 1/std finite in float32.',
   ],
   [
     'a deviation whose inverse is beyond float32',
@@ -80,7 +80,7 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   [
     'an unknown normalisation',
     { inputs: 4, layers: [dense(3)], normalize: 'none' as 'unit' },
-    'normalize = "none"; it is "unit", "signed" or { mean, std }.',
+    'normalize = "none"; it must be "unit", "signed" or { mean, std }.',
   ],
   [
     'a name in the place of a layer',
@@ -258,7 +258,7 @@ test('bad calls of a trainer are refused and lose nothing', async () => {
   expect(() => model.setWeights([])).toThrow('expected 0.weight, 0.bias, 1.weight, 1.bias, but got nothing.');
   const weights = await model.weights();
   expect(() => model.setWeights(weights.map((w) => ({ ...w, data: w.data.slice(1) })))).toThrow(
-    '0.weight is (4, 5), 20 values, but 19 came.',
+    '0.weight is (4, 5), 20 values, but got 19.',
   );
   expect(() => model.setWeights(weights.map((w) => ({ ...w, data: w.data.map(() => Number.NaN) })))).toThrow(
     '0.weight at row 0, column 0 is NaN',

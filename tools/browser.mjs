@@ -1,5 +1,5 @@
 // @ts-check
-// Finds a Chrome, installs one where there is none, and says how to start it. Built-in modules only.
+// Finds Chrome, or installs it, and provides the options to start it. Built-in modules only.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -22,7 +22,7 @@ const NO_BROWSER =
   'or put its path into the environment variable CHROME_PATH.';
 
 /**
- * Where browsers live on this system, the likeliest first.
+ * Usual paths of browsers on this system, the most likely first.
  * @returns {string[]}
  */
 function systemPlaces() {
@@ -49,7 +49,7 @@ function systemPlaces() {
 }
 
 /**
- * Chromes that puppeteer has downloaded, the newest first.
+ * Paths of the Chrome versions that puppeteer has downloaded, the newest first.
  * @returns {string[]}
  */
 function downloadedPlaces() {
@@ -64,14 +64,14 @@ function downloadedPlaces() {
 }
 
 /**
- * The first of these files that is there and runs: a launcher script may be there without its browser.
+ * The first of these paths that exists and runs: a launcher script may exist without its browser.
  * @param {readonly string[]} places
  * @returns {string | undefined}
  */
 function firstWorking(places) {
   return [...new Set(places)].find((place) => {
     if (!existsSync(place)) return false;
-    if (process.platform === 'win32') return true; // where --version would open a window
+    if (process.platform === 'win32') return true; // --version would open a window on Windows
     return spawnSync(place, ['--version'], { stdio: 'ignore', timeout: 20_000 }).status === 0;
   });
 }
@@ -109,11 +109,11 @@ function installWithApt() {
 }
 
 /**
- * The path of a Chrome, Chromium or Edge: the one that PUPPETEER_EXECUTABLE_PATH or CHROME_PATH names, else the
- * system's, else one that puppeteer has downloaded before. With `install`, else a new one (node_modules must be there).
+ * The path of Chrome, Chromium or Edge: the one in PUPPETEER_EXECUTABLE_PATH or CHROME_PATH, else the system's, else one that
+ * puppeteer downloaded earlier, else, with `install`, a newly installed one, which requires node_modules.
  * @param {{ install?: boolean }} [options]
  * @returns {Promise<string>}
- * @throws {Error} one sentence that says what to install
+ * @throws {Error} one sentence that tells the user what to install
  */
 export async function findBrowser({ install = false } = {}) {
   const found = namedByVariable() ?? firstWorking([...systemPlaces(), ...downloadedPlaces()]);
@@ -123,17 +123,17 @@ export async function findBrowser({ install = false } = {}) {
 }
 
 /**
- * Options for `puppeteer.launch` with which `navigator.gpu` has an adapter. WEBGPU_MLP_VULKAN=1 takes the
- * Vulkan driver of a Linux machine with a GPU, in place of what the browser chooses by itself.
+ * Options for `puppeteer.launch` with which `navigator.gpu` has an adapter. WEBGPU_MLP_VULKAN=1 selects the Vulkan driver of a
+ * Linux machine with a GPU instead of the browser's default.
  * @param {string} executablePath
  * @returns {{ executablePath: string, headless: true, args: string[], protocolTimeout: number }}
  */
 export function launchOptions(executablePath) {
   const args = [
-    '--enable-unsafe-webgpu', // on Linux also what makes the software adapter available
+    '--enable-unsafe-webgpu', // on Linux it also enables the software adapter
     '--enable-unsafe-swiftshader', // WebGL without a GPU, for a peer in the bench
-    '--disable-gpu-process-crash-limit', // tests crash it on purpose
-    '--disable-domain-blocking-for-3d-apis', // which is what Chrome does after such a crash
+    '--disable-gpu-process-crash-limit', // tests crash the GPU process on purpose
+    '--disable-domain-blocking-for-3d-apis', // otherwise Chrome blocks WebGPU after such a crash
     '--disable-background-timer-throttling',
     '--disable-renderer-backgrounding',
     '--disable-background-networking',
@@ -142,7 +142,7 @@ export function launchOptions(executablePath) {
     '--disable-quic',
     '--no-first-run',
   ];
-  if (process.getuid?.() === 0) args.push('--no-sandbox'); // as root it does not start without
+  if (process.getuid?.() === 0) args.push('--no-sandbox'); // Chrome does not start as root without this option
   if (process.platform === 'linux' && process.env.WEBGPU_MLP_VULKAN === '1') {
     args.push('--enable-features=Vulkan', '--use-angle=vulkan', '--disable-vulkan-surface');
   }
@@ -150,13 +150,13 @@ export function launchOptions(executablePath) {
 }
 
 /**
- * The adapter that a page gets in this browser, or null.
+ * Properties of the adapter that a page gets in this browser, or null.
  * @param {string} executablePath
  * @returns {Promise<{ vendor: string, architecture: string, description: string, software: boolean } | null>}
  */
 export async function probeAdapter(executablePath) {
   const { default: puppeteer } = await import('puppeteer');
-  // WebGPU wants a secure context: about:blank is none, a page of this machine is.
+  // WebGPU needs a secure context, which about:blank is not and a page on localhost is.
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html');
     response.end('<!doctype html><title>probe</title>');

@@ -1,5 +1,5 @@
 // @ts-check
-// npm run check: everything that is known without running the library. Stops at the first failure.
+// npm run check: all checks that do not run the library. Stops at the first failure.
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,7 +13,7 @@ import { ensureDependencies, execute, root } from './install.mjs';
  */
 const npx = (command, ...args) => execute('npx', ['--no-install', command, ...args]);
 
-/** Published types must not need what a user does not have: @webgpu/types, Node, our shaders' declarations. */
+/** Checks that the published types need neither @webgpu/types nor Node's types nor shaders.d.ts, which users may lack. */
 function declarationsStandAlone() {
   const forbidden = /@webgpu\/types|types="node"|\.wgsl['"]|shaders\.d/;
   const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -1,7 +1,7 @@
 // @ts-check
-// node tools/complete-lock.mjs, after every npm install that changes package-lock.json: adds the entries of other
-// platforms' optional packages that npm leaves out when its registry or mirror does not have them, and without
-// which npm ci refuses the whole file.
+// node tools/complete-lock.mjs, to run after each npm install that changes package-lock.json: adds the entries of optional
+// packages for other platforms. npm omits them if its registry or mirror lacks these packages, and npm ci then rejects the
+// whole file.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
@@ -12,7 +12,7 @@ const SYSTEMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'open
 const PROCESSORS = ['arm', 'arm64', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 /**
- * The platform that the name of a package such as `@scope/binding-linux-arm64-musl` states.
+ * The platform in the name of a package, such as `@scope/binding-linux-arm64-musl`.
  * @param {string} name
  */
 function platform(name) {
@@ -28,7 +28,7 @@ function platform(name) {
 }
 
 /**
- * The optional packages that some entry names exactly and that have no entry themselves.
+ * The optional packages that an entry requires in an exact version and that have no entry.
  * @param {Record<string, Entry>} packages
  * @returns {[string, object][]}
  */

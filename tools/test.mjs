@@ -1,5 +1,5 @@
 // @ts-check
-// npm test: from a fresh machine to `N passed, N failed`. Until the dependencies are there: built-in modules only.
+// npm test: installs what is missing, then tests up to `N passed, N failed`. Built-in modules only until that is installed.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -20,8 +20,8 @@ The last line says how many tests passed and failed.`;
 /** @typedef {{ passed: number, failed: number }} Count */
 
 /**
- * @param {string} file what vitest's JSON reporter wrote
- * @param {boolean} filtered whether tests were left out on purpose
+ * @param {string} file output of vitest's JSON reporter
+ * @param {boolean} filtered true if tests were skipped on purpose
  * @returns {Count}
  */
 function count(file, filtered) {
@@ -50,7 +50,7 @@ function count(file, filtered) {
  * @param {readonly string[]} projects
  * @param {readonly string[]} files
  * @param {string | undefined} pattern
- * @param {string | undefined} browser its path, if one is needed
+ * @param {string | undefined} browser path of the browser, if one is needed
  * @returns {Count}
  */
 function runTests(projects, files, pattern, browser) {
@@ -75,7 +75,7 @@ function runTests(projects, files, pattern, browser) {
   }
 }
 
-/** @returns {Promise<Count | undefined>} undefined if help was all that was wanted */
+/** @returns {Promise<Count | undefined>} undefined if only the help was requested */
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -109,7 +109,7 @@ async function main() {
     console.log(`Adapter: ${words}, ${software ? 'software' : 'hardware'}`);
   }
   if (kinds.includes('check')) {
-    // A failed check counts as one failed test, and the tests still run.
+    // A failed check counts as one failed test, and the tests run nevertheless.
     if (check() !== undefined) total.failed += 1;
   }
   if (projects.length > 0) {

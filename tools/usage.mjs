@@ -1,25 +1,25 @@
 // @ts-check
-// What the commands have in common in being told what to do, and in saying what was wrong with it. Built-in modules only.
+// Common parts of the commands: parsing options, and reporting errors in them. Built-in modules only.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Interruption } from './interrupt.mjs';
 
-/** A mistake of the caller's, told in whole sentences. */
+/** A mistake in the command line. The message is whole sentences. */
 export class UsageError extends Error {}
 
 /**
- * What `parseArgs` makes of arguments.
+ * Runs `parseArgs`, and converts its errors to `UsageError`.
  * @template Parsed
- * @param {string} command as it is called: `npm start`
+ * @param {string} command the command as the user typed it: `npm start`
  * @param {() => Parsed} parse
  * @returns {Parsed}
- * @throws {UsageError} an option is unknown, or has no value or one too many
+ * @throws {UsageError} an option is unknown, lacks its value, or has a value that it does not take
  */
 export function parsed(command, parse) {
   try {
     return parse();
   } catch (error) {
-    // npm keeps an option that stands before `--` for itself, and hands over its value alone.
+    // npm consumes an option before `--`, and passes only its value on.
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new UsageError(
       `${sentence?.replace(/\.?$/, '.')} Options come after \`--\`; \`${command} -- --help\` lists them.`,
@@ -28,7 +28,7 @@ export function parsed(command, parse) {
 }
 
 /**
- * Found out before minutes of training, or hours of measuring.
+ * Checks that a file can be written, before minutes of training or hours of measuring.
  * @param {string} option
  * @param {string | undefined} path of a file to write
  * @throws {UsageError}
@@ -44,7 +44,7 @@ export function checkWritable(option, path) {
 }
 
 /**
- * Says why a command has failed, and ends it with 2 for a mistake of the caller's, 130 for Ctrl-C, else 1.
+ * Prints the reason why a command has failed, and ends it with status 2 for a usage error, 130 for Ctrl-C, and 1 otherwise.
  * @param {unknown} error
  */
 export function failWith(error) {

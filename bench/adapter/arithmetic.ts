@@ -14,7 +14,7 @@ const forms: readonly FmaForm[] = [
   { type: 'f32', chains: 8, builtin: true },
 ];
 
-/** A dispatch of some milliseconds on either kind of adapter. */
+/** Size of a dispatch that takes some milliseconds, for GPUs and for software adapters. */
 const size = ({ info: { software } }: Gpu): { rounds: number; workgroups: number } =>
   software ? { rounds: 8, workgroups: 64 } : { rounds: 16, workgroups: 8192 };
 
@@ -23,7 +23,7 @@ const operands = (gpu: Gpu, workgroups: number): { factors: Tensor; results: Ten
   results: Tensor.empty(gpu, [resultsFor(workgroups)], 'results'),
 });
 
-/** What the adapter can multiply and add at best. */
+/** Peak arithmetic throughput of the adapter, measured with multiply-adds. */
 export const fmaPeak: Case = {
   name: 'adapter FMA peak',
   group: 'adapter',
@@ -45,7 +45,7 @@ export const fmaPeak: Case = {
   conclude: (results) => best(results, 'best form'),
 };
 
-/** The largest of some figures, as a result of its own. */
+/** The largest of several figures, as one additional result. */
 export function best(results: readonly Result[], contender: string): Result[] {
   const measured = results.filter(({ value }) => value !== undefined);
   const [first] = measured.sort((a, b) => (b.value ?? 0) - (a.value ?? 0));
@@ -53,12 +53,12 @@ export function best(results: readonly Result[], contender: string): Result[] {
 }
 
 const WIDTHS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
-/** So many that a single workgroup takes far longer than a launch. */
+/** Rounds with which a single workgroup takes far longer than a launch. */
 const widthRounds = ({ info: { software } }: Gpu): number => (software ? 16 : 512);
-/** Of the throughput of the largest grid, from which on the adapter counts as filled. */
+/** Share of the largest grid's throughput at which the adapter counts as filled. */
 const FILLED = 0.85;
 
-/** How many workgroups the adapter runs at a time: from how many on the throughput grows no more. */
+/** Number of workgroups that the adapter runs at once: the number beyond which the throughput no longer grows. */
 export const parallelWidth: Case = {
   name: 'adapter parallel width',
   group: 'adapter',

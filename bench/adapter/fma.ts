@@ -2,22 +2,22 @@ import type { Tensor } from '../../src/index.js';
 import { type Dispatch, dispatch, program } from '../../src/plan/dispatch.js';
 import type { Shader } from '../../src/plan/shader.js';
 
-/** A way to keep an adapter's multipliers busy. */
+/** Form of the multiply-adds: different adapters reach their peak with different forms. */
 export interface FmaForm {
   readonly type: 'f32' | 'vec4f';
-  /** Sums that do not wait for each other. */
+  /** Number of independent accumulators. */
   readonly chains: number;
   readonly builtin: boolean;
 }
 
-/** Multiply-adds of a chain in the loop's body: with few, a CPU adapter measures its loop. */
+/** Multiply-adds per chain in the loop's body. With few, a CPU adapter would measure the loop itself. */
 const UNROLLED = 32;
 const WORKGROUP = 256;
 
 export const nameOf = ({ type, chains, builtin }: FmaForm): string =>
   `${type} × ${chains}, ${builtin ? 'fma' : 'mul + add'}`;
 
-/** x ← x·a + b over and over, with a and b from a buffer, so that no compiler knows the result. */
+/** Repeats x ← x·a + b, with a and b from a buffer, so that no compiler can compute the result in advance. */
 function shader({ type, chains, builtin }: FmaForm, rounds: number): Shader {
   const names = Array.from({ length: chains }, (_, chain) => `x${chain}`);
   const step = (x: string): string => (builtin ? `${x} = fma(${x}, a, b);` : `${x} = ${x} * a + b;`);
@@ -49,7 +49,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 
 /**
- * @param rounds of the loop
+ * Dispatches the shader.
+ * @param rounds number of rounds of the loop
  * @param factors (3)
  * @param results at least (256 · workgroups)
  */

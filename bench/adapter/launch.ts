@@ -5,7 +5,7 @@ import type { DeviceBuffer } from '../../src/plan/memory.js';
 import type { Shader } from '../../src/plan/shader.js';
 import type { Case } from '../case.js';
 
-/** The smallest dispatch that a later one may have to wait for. */
+/** The smallest dispatch on which a later one can depend. */
 const shader: Shader = {
   name: 'touch',
   code: `
@@ -20,19 +20,19 @@ fn main() { word[0] += 1.0; }`,
 const touch = (word: Tensor): Dispatch =>
   dispatch(shader, { label: 'touch', programs: [program(shader, {}, [1])], uniforms: {}, buffers: { word } });
 
-/** Buffers that independent dispatches take in turn. */
+/** Number of buffers that independent dispatches use in turn. */
 const INDEPENDENT = 64;
 
-/** The contenders that other measurements are compared with. */
+/** Names of the contenders with which other measurements are compared. */
 export const DEPENDENT = 'dependent dispatch';
 
-/** Sends a buffer's first bytes to the host: the least that an answer of the GPU takes. */
+/** Reads a buffer's first bytes on the host: the shortest possible round trip. */
 export async function readBack(gpu: Gpu, { buffer }: Tensor, staging: DeviceBuffer): Promise<void> {
   gpu.copy([{ from: buffer, fromOffset: 0, to: staging, toOffset: 0, byteLength: staging.size }]);
   await gpu.readStaging(staging, staging.size, true);
 }
 
-/** What it costs to start work, and to hear of its end. */
+/** Cost of launching a dispatch, and of a round trip between host and GPU. */
 export const launchCosts: Case = {
   name: 'adapter launch',
   group: 'adapter',

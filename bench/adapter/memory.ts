@@ -6,7 +6,7 @@ import { contenders } from '../contenders.js';
 import { replay } from '../replay.js';
 
 const WORKGROUP = 256;
-/** vec4s that an invocation copies, each a grid further on. */
+/** vec4s that an invocation copies. They are one grid of vec4s apart. */
 const PER_THREAD = 4;
 
 const shader: Shader = {
@@ -27,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   },
 };
 
-/** Bytes read and as many written, more than any last-level cache holds, as far as the device lets. */
+/** Bytes to read, and to write: more than any last-level cache holds, if the device's limits allow that. */
 function largest(gpu: Gpu): number {
   const { maxStorageBufferBindingSize, maxBufferSize } = gpu.info.limits;
   const wanted = gpu.info.software ? 2 ** 27 : 2 ** 29;
@@ -47,7 +47,7 @@ async function copying(gpu: Gpu, name: string, byteLength: number): Promise<Cont
   return await replay(gpu, name, [call], [source, destination], { bytes: 2 * byteLength });
 }
 
-/** What the adapter can read and write at best: beyond its caches, and within. */
+/** Peak bandwidth of the adapter for copies, beyond its caches and within them. */
 export const copyBandwidth: Case = {
   name: 'adapter copy bandwidth',
   group: 'adapter',

@@ -6,13 +6,13 @@ import { replay } from '../replay.js';
 
 interface Candidate {
   readonly name: string;
-  /** The dispatch with this program alone. */
+  /** The dispatch with only this program. */
   readonly call: Dispatch;
-  /** Whether a plan that is replayed often runs it. */
+  /** True for the program that a plan runs after many replays. */
   readonly chosen: boolean;
 }
 
-/** The programs that the adapter can run, each for what it is: without the one that would take over in a plan. */
+/** The programs that the adapter can run, each without `later`, which would replace it during the measurement. */
 export function candidatesOf(dispatch: Dispatch, adapter: AdapterTraits): Candidate[] {
   const possible = candidates(dispatch, adapter);
   const first = choose(dispatch, adapter);
@@ -23,12 +23,12 @@ export function candidatesOf(dispatch: Dispatch, adapter: AdapterTraits): Candid
   });
 }
 
-/** The dispatch with the program alone that a plan runs in the end, so that none takes over while it is measured. */
+/** The dispatch with only the program that a plan runs after many replays, so that none replaces it while it is measured. */
 export function chosenAlone(dispatch: Dispatch, adapter: AdapterTraits): Dispatch {
   return candidatesOf(dispatch, adapter).find(({ chosen }) => chosen)?.call ?? dispatch;
 }
 
-/** The variant, and the overrides that tell it from its namesakes. */
+/** The variant, and the overrides that distinguish it from other programs of the same variant. */
 function nameOf({ variant, overrides }: Program, programs: readonly Program[]): string {
   const namesakes = programs.filter((other) => other.variant === variant);
   const differing = Object.entries(overrides).filter(([override, value]) =>
@@ -49,7 +49,7 @@ export function replays(
     field.map(({ name, call, chosen }) => ({
       name,
       async make() {
-        // Where there is one program, there is nothing to choose.
+        // A single program is not marked as chosen.
         const product = await replay(gpu, name, [call], tensors, chosen && field.length > 1 ? { chosen } : {});
         return { ...product, ...more(product) };
       },
@@ -57,7 +57,7 @@ export function replays(
   );
 }
 
-/** A contender for each program of a fused dispatch, and one for the dispatches that it stands for. */
+/** A contender for each program of a fused dispatch, and one for the dispatches that it replaces. */
 export function againstPlain(
   gpu: Gpu,
   fused: Dispatch,

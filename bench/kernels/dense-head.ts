@@ -11,7 +11,7 @@ import { randomTensor } from './operands.js';
 
 const PLAIN = 'matmul, softmax-cross-entropy, matmul';
 
-/** The end of a classifier in one dispatch, and in the three that it stands for. */
+/** The end of a classifier in one dispatch, and in the three dispatches that it replaces. */
 function head(batch: number, inputs: number, classes: number): Case {
   return {
     name: `dense-head ${batch}×${classes}×${inputs}`,
@@ -49,5 +49,5 @@ function head(batch: number, inputs: number, classes: number): Case {
   };
 }
 
-/** The classifier of 784-400-200-10. */
+/** The last layer of the network 784-400-200-10. */
 export const heads: readonly Case[] = [head(128, 200, 10), head(1024, 200, 10)];

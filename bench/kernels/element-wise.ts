@@ -30,7 +30,7 @@ import type { Case } from '../case.js';
 import { replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
-/** Makes tensors, and knows them all. */
+/** Creates tensors, and keeps a list of them. */
 interface Operands {
   random(shape: readonly number[], low?: number, high?: number): Tensor;
   zeros<T extends DType>(shape: readonly number[], dtype: T): Tensor<T>;
@@ -59,7 +59,7 @@ function kernelCase(name: string, bytes: number, describe: (operands: Operands) 
   };
 }
 
-/** Rows in an order of their own, as a shuffled epoch has them. */
+/** Fills `order` with shuffled row numbers, as in a shuffled epoch. */
 function shuffled(order: Tensor<'u32'>): Tensor<'u32'> {
   order.write(new Random(1).shuffled(order.length));
   return order;
@@ -85,7 +85,7 @@ function sgd(count: number, large = false): Case {
   return kernelCase(`sgd ${count}`, 5 * 4 * count, describe, large);
 }
 
-/** Every other update, with what it keeps for each parameter; and the norm's first dispatch, which reads all gradients. */
+/** The updates of all optimizers but sgd with their state tensors, and the first dispatch of the gradient norm. */
 function updates(count: number): Case[] {
   const plain = { epsilon: 1e-8, weightDecay: 0 };
   const adagrad = { ...plain, learningRateDecay: 0, initialAccumulator: 0 };
@@ -124,7 +124,7 @@ function activation(rows: number, columns: number, large = false): Case[] {
       ({ random }) => biasActivation(random([rows, columns]), random([columns]), 'tanh'),
       large,
     ),
-    // Where relu's derivative is 1 nothing fades away over many replays.
+    // All activations are positive: relu's derivative is 1, so the gradient does not vanish over many replays.
     kernelCase(
       `bias-activation ${rows}×${columns} relu′`,
       bytes * 1.5,
@@ -134,7 +134,7 @@ function activation(rows: number, columns: number, large = false): Case[] {
   ];
 }
 
-/** Forward, and back. */
+/** Learned activations, forward and backward. */
 function learned(rows: number, columns: number, large = false): Case[] {
   const shape = [rows, columns];
   const size = 4 * sizeOf(shape);
@@ -248,7 +248,7 @@ const sums = (rows: number, columns: number, large = false): Case =>
     large,
   );
 
-/** Normalisation by column and by row, forward and back. */
+/** Normalization by column and by row, forward and backward. */
 function norms(rows: number, columns: number, large = false): Case[] {
   const shape = [rows, columns];
   const bytes = 4 * rows * columns;
@@ -292,7 +292,7 @@ function norms(rows: number, columns: number, large = false): Case[] {
   ];
 }
 
-/** What is done to each element alone. */
+/** Kernels that compute each element separately. */
 function single(rows: number, columns: number, large = false): Case[] {
   const shape = [rows, columns];
   const bytes = 4 * rows * columns;
@@ -318,7 +318,7 @@ const statistics = (rows: number, columns: number, large = false): Case => {
   return kernelCase(`column-statistics ${rows}×${columns} bytes`, 2 * rows * columns, describe, large);
 };
 
-/** What diagnostics read: of a layer's outputs, and of all parameters. */
+/** Kernels of diagnostics, over a layer's outputs and over all parameters. */
 const diagnostics = (rows: number, columns: number, parameters: number): readonly Case[] => [
   kernelCase(
     `extremes ${rows}×${columns}`,
@@ -350,7 +350,7 @@ const diagnostics = (rows: number, columns: number, parameters: number): readonl
   ),
 ];
 
-/** Every kernel but the products: over the shapes of 784-400-200-10 at batch 128, and over those of wide layers. */
+/** All kernels except matmul: for the shapes of 784-400-200-10 at batch 128, and for those of wide layers. */
 export const elementWise: readonly Case[] = [
   gather(128, 784, 8192),
   gather(1024, 784, 8192),

@@ -18,14 +18,14 @@ interface Shape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
-  /** As in dW: the last of the M rows of op(A) is ones, and not stored. */
+  /** True if the last of the M rows of op(A) is all ones and not stored, as in dW. */
   readonly onesRow?: boolean;
   readonly large?: boolean;
 }
 
 const square = (form: Product['form'], size: number): Shape => ({ form, M: size, N: size, K: size });
 
-/** Squares, the products of 784-400-200-10, and those of layers that fill a GPU. */
+/** Square matmuls, those of the network 784-400-200-10, and those of layers that fill a GPU. */
 const shapes: readonly Shape[] = [
   square('NN', 512),
   square('NT', 512),
@@ -47,7 +47,7 @@ const shapes: readonly Shape[] = [
   { form: 'NN', M: 1, N: 4096, K: 4096, large: true },
 ];
 
-/** A product whose operands are on the GPU. */
+/** A matmul whose operands are on the GPU. */
 interface Prepared {
   readonly dispatch: Dispatch;
   readonly C: Tensor;
@@ -70,7 +70,7 @@ function productCase(shape: Shape): Case {
   return {
     name: `matmul ${form} ${M}×${N}×${K}${onesRow ? ' ones' : ''}`,
     group: 'kernel',
-    // Nobody else computes the gradient of the bias in the same product.
+    // Without the row of ones: peers do not compute the gradient of the bias in the same matmul.
     workload: { kind: 'matmul', form, M: stored, N, K },
     flops: 2 * M * N * K,
     bytes: 4 * (stored * K + K * N + M * N),
@@ -82,7 +82,7 @@ function productCase(shape: Shape): Case {
   };
 }
 
-/** One product at a time, its result read back: what a single prediction waits for, beside the way there and back alone. */
+/** One matmul at a time with its result read back, as in a single prediction, and the round trip alone for comparison. */
 const alone: Case = {
   name: 'matmul NN 1×400×784 read back',
   group: 'kernel',
@@ -95,7 +95,7 @@ const alone: Case = {
       };
     };
     const copy = { from: C.buffer, fromOffset: 0, to: staging, toOffset: 0, byteLength: staging.size };
-    // Work and copy in one submit, as a prediction has them.
+    // Matmul and copy are in one submit, as in a prediction.
     const products = await replays(gpu, dispatch, tensors, ({ submit }) => ({
       run: again(() => {
         submit(1, [copy]);
@@ -107,7 +107,7 @@ const alone: Case = {
   },
 };
 
-/** The first layer's products of a batch of images: gathered and converted beforehand, or where they are loaded. */
+/** The first layer's matmuls of a batch of images: with rows that are gathered and converted before it or inside it. */
 const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
   const [batch, features, units] = [128, 784, 400];
   const forward = form === 'NN';
@@ -146,7 +146,7 @@ const batches: readonly Case[] = (['NN', 'TN'] as const).map((form): Case => {
   };
 });
 
-/** Products of few workgroups: whole, as the adapter's rules have them, and in ever more parts of K. For GPUs. */
+/** Matmuls with few workgroups: as the adapter's rules run them, and split along K into more and more parts. For GPUs. */
 const inParts: readonly Case[] = (
   [
     [32, 10, 784],

@@ -2,10 +2,10 @@ import { sizeOf } from '../../src/base/check.js';
 import { Random } from '../../src/base/random.js';
 import { type Gpu, Tensor } from '../../src/index.js';
 
-/** Numbers drawn for an operand; a larger one repeats them. */
+/** Number of random values that are drawn for an operand. A larger operand repeats them. */
 const DRAWN = 2 ** 16 + 1;
 
-/** A tensor of numbers from low to high, the same for the same seed. */
+/** A tensor of random values from `low` to `high`, determined by the seed. */
 export function randomTensor(gpu: Gpu, shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
   const random = new Random(seed);
   const length = sizeOf(shape);

@@ -8,12 +8,12 @@ import { nameOf, samples, stepBytes, stepFlops } from '../training/network.js';
 import { replays } from './candidates.js';
 import { randomTensor } from './operands.js';
 
-/** Steps of a dispatch: as many as a trainer submits at once. */
+/** Steps in a dispatch: as many as a trainer puts in one submit. */
 const STEPS = 64;
-/** Invocations of the workgroup that are compared, whichever the kernel takes on this adapter. */
+/** Workgroup sizes that are compared, beside the one that the kernel chooses on this adapter. */
 const THREADS = [1, 4, 8, 16, 32, 64, 128];
 
-/** Each of its programs, and the same with other numbers of invocations. */
+/** Adds the programs with other workgroup sizes. */
 function withThreads({ programs, ...call }: Dispatch): Dispatch {
   const known = programs.map(({ overrides }) => overrides.THREADS ?? programs[0]?.shader.overrides.THREADS);
   const others = THREADS.filter((threads) => !known.includes(threads)).flatMap((threads) =>
@@ -26,7 +26,7 @@ function withThreads({ programs, ...call }: Dispatch): Dispatch {
   return { ...call, programs: [...programs, ...others] };
 }
 
-/** Training over a resident data set, in the order of an epoch. */
+/** A dispatch that trains on a resident data set, in the order of an epoch. */
 function trainingOf(gpu: Gpu, net: TinyNet): { readonly dispatch: Dispatch; readonly tensors: Tensor<DType>[] } {
   const { sizes, batch } = net;
   const count = STEPS * batch;
@@ -68,7 +68,7 @@ function tinyCase(net: TinyNet): Case {
   };
 }
 
-/** XOR's kind of network, Iris', and one that takes most of the memory. */
+/** Networks as for XOR and for Iris, and one that needs most of the workgroup memory. */
 export const tinyTraining: readonly Case[] = [
   tinyCase({ sizes: [2, 16, 2], activation: 'relu', batch: 4 }),
   tinyCase({ sizes: [4, 16, 3], activation: 'relu', batch: 16 }),

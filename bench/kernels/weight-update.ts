@@ -8,7 +8,7 @@ import { randomTensor } from './operands.js';
 
 const APART = 'matmul, sgd';
 
-/** [dW; db] of a layer and its update in one dispatch, and in the two that it stands for. */
+/** [dW; db] of a layer and the update of its parameters in one dispatch, and in the two dispatches that it replaces. */
 function update(batch: number, inputs: number, units: number): Case {
   const rows = inputs + 1;
   return {
@@ -36,5 +36,5 @@ function update(batch: number, inputs: number, units: number): Case {
   };
 }
 
-/** The two larger layers of 784-400-200-10. */
+/** The two larger layers of the network 784-400-200-10. */
 export const weightUpdates: readonly Case[] = [update(128, 784, 400), update(128, 400, 200)];

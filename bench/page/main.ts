@@ -1,7 +1,7 @@
 import type { Report } from '../case.js';
 import type { Progress, Wanted } from '../run.js';
 
-/** What the page tells whoever drives it: bench/cli.mjs, or the page that it is a frame of. */
+/** Events that the page sends to bench/cli.mjs or, inside a frame, to its parent page. */
 export type BenchEvent =
   | ({ readonly type: 'progress' } & Progress)
   | { readonly type: 'report'; readonly report: Report }
@@ -9,7 +9,7 @@ export type BenchEvent =
   | { readonly type: 'error'; readonly message: string; readonly usage: boolean };
 
 declare global {
-  /** Put here by bench/cli.mjs. */
+  /** Defined by bench/cli.mjs. */
   var reportBench: ((event: BenchEvent) => void) | undefined;
   var measureCold: ((caseName: string, contender: string) => Promise<number>) | undefined;
 }
@@ -29,7 +29,7 @@ const wantedBy = (values: { get(name: string): unknown }): Wanted => ({
   peers: values.get('peers') !== null,
 });
 
-/** A first step in a frame of its own: a fresh page, as far as a page can have one made. */
+/** Measures a first step in a new frame, the closest to a fresh page that a page can create. */
 function coldInFrame(caseName: string, contender: string, peers: boolean): Promise<number> {
   const frame = document.createElement('iframe');
   frame.hidden = true;
@@ -62,14 +62,14 @@ async function measure(wanted: Wanted, progress: (step: Progress) => void): Prom
   });
 }
 
-/** One first step and nothing else, for whoever opened this page. */
+/** Measures one first step, and reports it to bench/cli.mjs or the parent page. */
 async function cold(caseName: string): Promise<void> {
   const { timeFirstStep } = await import('../cold.js');
   const ms = await timeFirstStep(caseName, query.get('contender') ?? '', query.has('peers'));
   tell({ type: 'cold', ms });
 }
 
-/** Everything, for bench/cli.mjs. */
+/** Measures all selected cases for bench/cli.mjs. */
 async function driven(): Promise<void> {
   const report = await measure(wantedBy(query), (step) => tell({ type: 'progress', ...step }));
   tell({ type: 'report', report });
@@ -81,7 +81,7 @@ function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   return element;
 }
 
-/** The form, for people. */
+/** Sets up the form, for use without bench/cli.mjs. */
 function interactive(): void {
   const form = byId('form', HTMLFormElement);
   const status = byId('status', HTMLParagraphElement);
@@ -125,7 +125,7 @@ if (work === undefined) interactive();
 else {
   work.catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
-    // The class is in a module that may not have been loaded.
+    // Not instanceof: the class of usage errors is in a module that may not be loaded.
     tell({ type: 'error', message, usage: error instanceof Error && 'usage' in error });
   });
 }

@@ -1,4 +1,4 @@
-// Vite serves the file and gives its address.
+// Vite serves the imported file; the module exports its URL.
 declare module '*?url' {
   const address: string;
   export default address;

@@ -8,7 +8,7 @@ interface CheckedPeer extends Peer {
 
 type Prepare = (name: string, task: Task) => Promise<PeerContender>;
 
-/** From nothing: the run imports the library, starts its backend and does one step until the loss is on the host. */
+/** A first step: the run imports the library, starts its backend and trains one step, until the loss is on the host. */
 function fromCold(name: string, prepare: Prepare, task: Task): PeerContender {
   let contender: PeerContender | undefined;
   let loss = new Float32Array(0);
@@ -35,7 +35,7 @@ function peer(name: string, prepare: Prepare): CheckedPeer {
   };
 }
 
-/** The libraries that this one is measured against. Each is loaded when it is asked for work. */
+/** The libraries with which this one is compared. Each is loaded when it prepares its first workload. */
 export const peers: readonly CheckedPeer[] = [
   ...JAX_DEVICES.map((device) =>
     peer(jaxName(device), async (name, task) => (await import('./jax.js')).prepare(name, device, task)),

@@ -1,5 +1,5 @@
-// jax-js, written as its documentation has it: compiled functions, and arrays with owners. A function consumes its
-// arguments, `.ref` keeps one for later. It is lazy, and computes nothing that nobody waits for.
+// jax-js, used as its documentation recommends: compiled functions, and arrays with owners. A function consumes its
+// arguments; `.ref` keeps an array for later use. jax-js is lazy, and computes only results that are awaited.
 import {
   blockUntilReady,
   type Device,
@@ -21,10 +21,10 @@ type Layer = { W: JaxArray; b: JaxArray };
 
 type TrainingState = { loss: JaxArray; layers: Layer[]; velocities: Layer[] };
 
-/** Results that may wait to be computed, each with its buffers: enough that a round trip does not count. */
+/** Number of results in flight, each with its own buffers: enough to hide the round trip. */
 const IN_FLIGHT = 8;
 
-/** The default device is global, so each run sets its own. */
+/** Selects a device. jax-js's default device is global, so each run selects its own. */
 async function use(device: JaxDevice): Promise<void> {
   if (!(await init(device)).includes(device)) throw new Error(`jax-js has no device "${device}" in this browser.`);
   defaultDevice(device);

@@ -1,9 +1,9 @@
 import { Random } from '../../src/base/random.js';
 import type { Contender, Workload } from '../case.js';
 
-/** A peer's contender also hands out what its last run has computed, so that a test can tell that it is right. */
+/** A peer's contender, whose last result a test can read to check that it is correct. */
 export interface PeerContender extends Contender {
-  /** C of a product, the loss of the last step, or the probabilities of a prediction. */
+  /** C of a matmul, the loss of the last step, or the probabilities of a prediction. */
   result(): Promise<Float32Array>;
 }
 
@@ -21,18 +21,18 @@ export interface ProductTask {
   readonly B: Operand;
 }
 
-/** Relu in the hidden layers, softmax and cross-entropy behind the last one. */
+/** A network with relu in the hidden layers, and softmax and cross-entropy after the last layer. */
 export interface NetworkTask {
   readonly kind: 'step' | 'predict' | 'first-step';
-  /** First to last: weights (inputs, units) and biases. */
+  /** Weights (inputs, units) and biases, from the first layer to the last. */
   readonly layers: readonly { readonly W: Operand; readonly b: Float32Array<ArrayBuffer> }[];
   readonly X: Operand;
   readonly labels: Uint32Array<ArrayBuffer>;
-  /** The labels as rows of probabilities. */
+  /** The labels as one-hot rows of probabilities. */
   readonly targets: Operand;
 }
 
-/** A workload with its numbers: every contender gets the same ones, so that their results can be compared. */
+/** A workload with its operands, which are the same for all contenders, so that their results can be compared. */
 export type Task = ProductTask | NetworkTask;
 
 /** Stochastic gradient descent, v ← momentum·v + g, p ← p − learningRate·v. */
@@ -71,7 +71,7 @@ function uniform(rows: number, columns: number, limit: number, random: Random): 
   return { shape: [rows, columns], data };
 }
 
-/** As in pictures of digits: four in five are 0, the others anything up to 1. */
+/** Pixels as in images of digits: four in five are 0, the others are between 0 and 1. */
 function pixels(length: number, random: Random): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, () => Math.max(0, random.uniform(-4, 1)));
 }

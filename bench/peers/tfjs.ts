@@ -1,10 +1,10 @@
-// TensorFlow.js, written as its documentation has it. A backend queues its kernels in order, so a number that is read
-// after them waits for all of them.
+// TensorFlow.js, used as its documentation recommends. A backend queues its kernels in order, so reading one number after
+// them waits for all of them.
 import plainWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import threadedWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-core/dist/register_all_gradients'; // behind the core, whose flags it reads
+import '@tensorflow/tfjs-core/dist/register_all_gradients'; // after the core, because it reads the core's flags
 import type { PeerContender } from './task.js';
 import { LEARNING_RATE, MOMENTUM, type NetworkTask, type Operand, type ProductTask, type Task } from './task.js';
 
@@ -13,14 +13,14 @@ interface Layer {
   readonly b: tf.Variable<tf.Rank.R1>;
 }
 
-/** A backend registers itself when it is imported. */
+/** Imports of the backends: a backend registers itself when it is imported. */
 const imports = {
   webgpu: () => import('@tensorflow/tfjs-backend-webgpu'),
   webgl: () => import('@tensorflow/tfjs-backend-webgl'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
   async wasm() {
     const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-    // It takes the fastest that it may. Threads need a page that is isolated from other origins, and a bundle that is
+    // The backend uses the fastest binary that is allowed. Threads need a cross-origin isolated page, and a bundle that is
     // not minified: the worker gets this backend's source by toString().
     setWasmPaths({
       'tfjs-backend-wasm.wasm': plainWasm,
@@ -32,7 +32,7 @@ const imports = {
 
 type Backend = keyof typeof imports;
 
-/** The backend in use is global, so each run sets its own. */
+/** Selects a backend. TensorFlow.js's backend is global, so each run selects its own. */
 async function use(backend: Backend): Promise<void> {
   if (tf.getBackend() === backend) return;
   if (tf.findBackendFactory(backend) === null) await imports[backend]();
@@ -41,7 +41,7 @@ async function use(backend: Backend): Promise<void> {
 
 const tensor = ({ data, shape: [rows, columns] }: Operand): tf.Tensor2D => tf.tensor2d(data, [rows, columns]);
 
-/** The variable keeps the values; the tensor that brought them can go. */
+/** Creates a variable from a tensor, and disposes of the tensor. */
 function variable<R extends tf.Rank>(initial: tf.Tensor<R>): tf.Variable<R> {
   const made = tf.variable(initial);
   initial.dispose();
@@ -53,7 +53,7 @@ const layersOf = (task: NetworkTask): Layer[] =>
 
 const parametersOf = (layers: readonly Layer[]): tf.Variable[] => layers.flatMap(({ W, b }): tf.Variable[] => [W, b]);
 
-/** As tf.layers.dense computes it. */
+/** Logits of dense layers, computed as by tf.layers.dense. */
 function logits(layers: readonly Layer[], X: tf.Tensor2D): tf.Tensor2D {
   return layers.reduce<tf.Tensor2D>((a, { W, b }, number) => {
     const activation = number === layers.length - 1 ? 'linear' : 'relu';
@@ -61,7 +61,7 @@ function logits(layers: readonly Layer[], X: tf.Tensor2D): tf.Tensor2D {
   }, X);
 }
 
-/** Reads one element: the whole matrix would measure its way to the host. */
+/** Waits for a matrix by reading one element: reading all of it would measure its transfer to the host. */
 async function settled(matrix: tf.Tensor2D): Promise<void> {
   const corner = tf.slice(matrix, [0, 0], [1, 1]);
   await corner.data();

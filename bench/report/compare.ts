@@ -4,7 +4,7 @@ import { adapterName, groupsOf, moment } from './view.js';
 
 const keyOf = ({ case: name, contender }: Result): string => `${name}\n${contender}`;
 
-/** Why the two reports' times cannot be set against each other, a sentence each. */
+/** Reasons why the times of two reports are not comparable, one sentence each. */
 function mismatches(before: Report, now: Report): string[] {
   const differing = (what: string, old: string, current: string, then: string): string[] =>
     old === current ? [] : [`Different ${what}: ${old}, and now ${current}. ${then}`];
@@ -31,7 +31,7 @@ function mismatches(before: Report, now: Report): string[] {
   ];
 }
 
-/** Whether more than noise has changed: the middle halves of the samples do not meet. */
+/** Verdict on a change: it is more than noise if the interquartile ranges of the samples do not overlap. */
 function verdict(old: Result, now: Result): string {
   if (now.p75 < old.p25) return 'faster';
   if (now.p25 > old.p75) return 'slower';
@@ -52,8 +52,8 @@ function onlyIn(which: string, results: readonly Result[], others: ReadonlySet<s
 }
 
 /**
- * What has become faster and what slower since an earlier report, result by result. Two runs are two occasions: even
- * with nothing changed the machine may be slower in one of them, so ratios within a report carry further.
+ * Compares each result with the same result of an earlier report. Even without any change the machine may be slower in one of
+ * two runs, so ratios within a report are more reliable.
  */
 export function compareReports(before: Report, now: Report): string {
   const old = new Map(before.results.map((result) => [keyOf(result), result]));

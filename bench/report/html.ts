@@ -20,7 +20,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** The report as a page that needs nothing beside it. */
+/** The report as a self-contained HTML page. */
 export function htmlReport(report: Report): string {
   const { document } = parseHTML(PAGE);
   document.title = `webgpu-mlp bench: ${adapterName(report)}`;

@@ -4,7 +4,7 @@ import { PEER_NAMES } from '../peers/names.js';
 import { digits, percent, spread, times } from './format.js';
 import { type CaseView, failures, type GroupView, groupsOf, isPeer, tableOf, timesAsFast } from './view.js';
 
-/** Colours, light and dark, by Okabe and Ito; every colour has a symbol or a label beside it. */
+/** Style sheet, with the colours of Okabe and Ito for light and dark pages. Each colour also has a symbol or a label. */
 export const STYLE = `
 .bench-report {
   --ink: #15211a; --sheet: #fcfefc; --rule: #c4dccf; --label: #1d6b4b;
@@ -36,10 +36,10 @@ export const STYLE = `
 const WIDTH = 400;
 const ROW = 34;
 
-/** Text that stands out from the lines behind it. */
+/** Style of text with an outline, so that it is readable over lines. */
 const READABLE = { fill: 'var(--ink)', stroke: 'var(--sheet)', strokeWidth: 4 } as const;
 
-/** How a kind of contender is drawn. */
+/** Colour and symbol of a kind of contender. */
 interface Kind {
   readonly colour: string;
   readonly symbol: Plot.SymbolType;
@@ -63,7 +63,7 @@ const kindOf = (result: Result, own: Result | undefined): Kind => {
   return isPeer(result) ? kindOfPeer(result.contender) : VARIANT;
 };
 
-/** What the plots of a report are made with: a page's document, or one for text. */
+/** Creates the elements of a report's plots, in a page's document or in one for text. */
 class Drawing {
   readonly #document: Document;
 
@@ -82,7 +82,7 @@ class Drawing {
     return made;
   }
 
-  /** A plot of rows, each with its label above it, and the same in words for those who cannot see it. */
+  /** A plot of rows, each with its label above it. @param alternative text alternative for screen readers */
   plot(alternative: string, rows: readonly string[], x: Plot.ScaleOptions, marks: readonly Plot.Markish[]): Element {
     const svg = Plot.plot({
       document: this.#document,
@@ -100,7 +100,7 @@ class Drawing {
         Plot.text(rows, { ...READABLE, text: (row) => row, y: (row) => row, frameAnchor: 'left', dy: -8 }),
       ],
     });
-    // The parts of a picture have no names of their own.
+    // Only the plot as a whole has a text alternative, not its parts.
     for (const part of svg.querySelectorAll('[aria-label]')) {
       part.setAttribute('class', part.getAttribute('aria-label') ?? '');
       part.removeAttribute('aria-label');
@@ -110,7 +110,7 @@ class Drawing {
     return svg;
   }
 
-  /** A symbol by itself, for a legend. */
+  /** A single symbol, for a legend. */
   symbol({ colour, symbol }: Kind): Element {
     const svg = Plot.plot({
       document: this.#document,
@@ -128,7 +128,7 @@ class Drawing {
     return this.element('figure', {}, this.element('figcaption', {}, this.element('h3', {}, title)), ...content);
   }
 
-  /** A case's numbers, to be unfolded. */
+  /** A collapsed table of a case's numbers. */
   table(view: CaseView): HTMLElement {
     const { header, cases } = tableOf([view]);
     const kind = (text = false): Record<string, string> => (text ? { class: 'text' } : {});
@@ -143,7 +143,7 @@ class Drawing {
       this.element('thead', {}, this.element('tr', {}, ...head)),
       this.element('tbody', {}, ...rows),
     );
-    // It scrolls sideways on a phone, and keyboards reach what they can scroll.
+    // The table scrolls sideways on a phone, so it must be focusable to be scrolled with a keyboard.
     const scrolling = { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `The numbers of ${view.name}` };
     const failed = failures([view]).map((sentence) => this.element('p', {}, `Failed: ${sentence}`));
     const summary = this.element('summary', {}, 'The numbers');
@@ -151,7 +151,7 @@ class Drawing {
   }
 }
 
-/** Milliseconds of a case's contenders: medians as symbols, quartiles as lines. Or the adapter's figures, as bars. */
+/** Plot of a case: milliseconds with medians as symbols and quartiles as lines, or the adapter's figures as bars. */
 function caseFigure(drawing: Drawing, view: CaseView): HTMLElement {
   const results = view.results.filter(({ error }) => error === undefined);
   const { name } = view;
@@ -217,7 +217,7 @@ const dot = (data: readonly unknown[], channels: Plot.DotOptions, { colour, symb
 
 const most = (values: readonly number[]): number => Math.max(...values, Number.MIN_VALUE);
 
-/** A logarithmic scale with room on both sides, and with ticks at 1, 2 and 5 as long as these are few. */
+/** A logarithmic scale with margins, and with ticks at 1, 2 and 5 if these are few. */
 function logarithmic(values: readonly number[]): Plot.ScaleOptions & { readonly ticks: number[] } {
   const [low, high] = [Math.min(...values) / 1.3, most(values) * 1.3];
   const first = Math.floor(Math.log10(low));
@@ -236,7 +236,7 @@ interface Rivalry {
   readonly ratio: number;
 }
 
-/** How many times as fast the library is as each peer, case by case. */
+/** Plot of the library's speed relative to each peer, case by case. */
 function rivalFigure(drawing: Drawing, groups: readonly GroupView[]): HTMLElement[] {
   const rivalries = groups
     .flatMap(({ cases }) => cases)
@@ -272,7 +272,7 @@ function rivalFigure(drawing: Drawing, groups: readonly GroupView[]): HTMLElemen
   ];
 }
 
-/** How close the library comes to what the adapter can do, and which of its limits it is up against. */
+/** Plot of the share of the adapter's limits that the library reaches, with the limit that bounds each case. */
 function limitFigure(drawing: Drawing, groups: readonly GroupView[]): HTMLElement[] {
   const shares = groups
     .flatMap(({ cases }) => cases)
@@ -308,7 +308,7 @@ function limitFigure(drawing: Drawing, groups: readonly GroupView[]): HTMLElemen
   return [drawing.figure('Share of the limit measured in this run', svg)];
 }
 
-/** The report as plots, each with its numbers in a table. Wants STYLE in the page. */
+/** The report as plots, each with its numbers in a table. The page must contain STYLE. */
 export function plots(report: Report, document: Document): HTMLElement {
   const drawing = new Drawing(document);
   const groups = groupsOf(report);

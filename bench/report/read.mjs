@@ -1,13 +1,13 @@
 // @ts-check
-// JavaScript, so that the command can check a file before it bundles anything and measures for minutes.
+// JavaScript, so that the command can check a file before it bundles the bench and measures for minutes.
 
 /** @typedef {import('../case.js').Report} Report */
 /**
- * Says what is wrong with a value, or nothing.
+ * Checks a value; returns a description of what is wrong, or undefined.
  * @typedef {(value: unknown, path: string) => string | undefined} Check
  */
 
-/** A file is no report that this bench can read; the message is whole sentences and names the file. */
+/** A file is not a report that this bench can read. The message names the file, in whole sentences. */
 export class ReportError extends Error {
   /** @override */
   name = 'ReportError';
@@ -68,7 +68,7 @@ const each = (check) => (value, path) =>
     : `${path} is ${described(value)}; expected an object.`;
 
 /**
- * Members that are not named here are let through: a newer bench may write more.
+ * Checks the named members of an object. Other members are allowed, because a newer bench may write more.
  * @param {Readonly<Record<string, Check>>} members
  * @returns {Check}
  */
@@ -115,7 +115,7 @@ const result = object({
 });
 
 /**
- * A result is measured or says why not, and its quartiles are in order.
+ * Checks that a result has samples or an error, and that its quartiles are in order.
  * @type {Check}
  */
 function sound(value, path) {
@@ -144,8 +144,8 @@ const report = object({
 });
 
 /**
- * Reads what --json has written.
- * @param {string} source
+ * Parses and checks a report that --json has written.
+ * @param {string} source contents of the file
  * @param {string} name the file's name, for the error message
  * @returns {Report}
  * @throws {ReportError}

@@ -12,35 +12,35 @@ import {
   timesAsFast,
 } from './view.js';
 
-/** A page does not have the lines that the numbers go between; the message is whole sentences. */
+/** A page has no place for the numbers. The message is whole sentences. */
 export class ReadmeError extends Error {
   override readonly name = 'ReadmeError';
 }
 
-/** A place for measured numbers, and what is in it. */
+/** A place for measured numbers in a README, with its contents. */
 export interface Block {
-  /** The report that the numbers are from; '' as long as there are none. */
+  /** Path of the report that the numbers are from; '' if the place is empty. */
   readonly file: string;
   readonly text: string;
 }
 
 const BLOCK = /^<!-- bench(?:: (?<file>\S+))? -->\n(?<text>[\s\S]*?)^<!-- \/bench -->$/gm;
 
-/** A page that has measured numbers. */
+/** A page with measured numbers. */
 export interface Page {
-  /** From the root of the repository. */
+  /** Path from the root of the repository. */
   readonly path: string;
-  /** A report's numbers in Markdown, as this page shows them. */
+  /** Writes a report's numbers in Markdown, in the form of this page. */
   readonly block: (report: Report) => string;
 }
 
-/** The places for measured numbers on a page: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
+/** Finds the places for measured numbers on a page: `<!-- bench: FILE -->`, the numbers, `<!-- /bench -->`. */
 export function blocksOf(text: string): Block[] {
   return [...text.matchAll(BLOCK)].map(({ groups = {} }) => ({ file: groups.file ?? '', text: groups.text ?? '' }));
 }
 
 /**
- * The text of a page with a report's numbers in the place that names its file, or else in the first that is empty.
+ * Returns a page with a report's numbers, in the place that names its file, or else in the first empty place.
  * @param file the report's path from the root of the repository
  * @throws {ReadmeError} if there is no such place
  */
@@ -79,7 +79,7 @@ function peerCell(view: CaseView, peer: string): string {
   return `${milliseconds(result)}${ratio === undefined ? '' : `, **${times(ratio)}**`}`;
 }
 
-/** What the adapter can do, in a sentence; of the forms of arithmetic only the fastest. */
+/** The adapter's limits in a sentence, with only the fastest form of arithmetic. */
 function adapterLimits(groups: readonly GroupView[]): string[] {
   const cases = groups.filter(({ group }) => group === 'adapter').flatMap((group) => group.cases);
   const limits = cases.flatMap(({ name, results }) => {
@@ -94,18 +94,18 @@ function adapterLimits(groups: readonly GroupView[]): string[] {
   return limits.length === 0 ? [] : [`What the adapter can do, measured in the same run: ${limits.join('; ')}.`];
 }
 
-/** The cases that the library and peers have taken part in. */
+/** The cases in which the library and peers took part. */
 const racesOf = (groups: readonly GroupView[]): CaseView[] =>
   groups.flatMap((group) => group.cases).filter(({ own, results }) => own !== undefined && results.some(isPeer));
 
-/** Where and when a report was made. */
+/** The machine and the time of a report. */
 function originSentence(report: Report): string {
   const { runtime, cpu } = report.environment;
   const machine = [adapterName(report), runtime, ...(cpu === undefined ? [] : [cpu])].join(', ');
   return `${machine}; ${moment(report.date)}, commit ${report.commit}.`;
 }
 
-/** What a report may not be used for. */
+/** Sentences that limit the claims a report supports. */
 const reservations = ({ settings, environment }: Report): string[] => [
   ...(settings.quick ? ['A quick run: for a look, not for a claim.'] : []),
   ...(environment.adapter.software ? ['A software adapter says nothing about GPUs.'] : []),
@@ -129,7 +129,7 @@ function markdown(
   return `${lines.join('\n')}\n`;
 }
 
-/** Every peer's numbers: where they are from, and a table of every case that peers have taken part in. */
+/** The numbers of every peer in Markdown: their origin, and a table of the cases in which peers took part. */
 export function fullBlock(report: Report): string {
   const groups = groupsOf(report);
   const cases = racesOf(groups);

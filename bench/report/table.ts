@@ -2,7 +2,7 @@ import type { Report } from '../case.js';
 import { columns } from './format.js';
 import { failures, groupsOf, origin, tableOf } from './view.js';
 
-/** The report as text: a table for each group, and below it what failed. */
+/** The report as text: a table for each group, followed by its failures. */
 export function textTable(report: Report): string {
   const parts = groupsOf(report).map(({ title, cases }) => {
     const { header, cases: tables } = tableOf(cases);

@@ -6,7 +6,7 @@ import { digits, percent, plural, spread, times } from './format.js';
 export interface CaseView {
   readonly name: string;
   readonly results: readonly Result[];
-  /** What the library itself does; none where only parts or limits are measured. */
+  /** The result of this library; undefined if only kernels or limits are measured. */
   readonly own: Result | undefined;
 }
 
@@ -29,7 +29,7 @@ export const isPeer = ({ contender }: Result): boolean => PEER_NAMES.includes(co
 const isOwn = ({ contender, chosen, error }: Result): boolean =>
   error === undefined && (chosen === true || contender === 'webgpu-mlp');
 
-/** The report by group and case; groups without results are left out. */
+/** The report's results by group and case, without empty groups. */
 export function groupsOf({ results }: Report): GroupView[] {
   return TITLES.flatMap(([group, title]) => {
     const members = results.filter((result) => result.group === group);
@@ -42,14 +42,14 @@ export function groupsOf({ results }: Report): GroupView[] {
   });
 }
 
-/** How many times as fast as this result the library is. */
+/** Speed of this library relative to a rival: 2 if the library is twice as fast. */
 export function timesAsFast({ own }: CaseView, rival: Result): number | undefined {
   return own === undefined || own === rival ? undefined : own.ratio?.[rival.contender];
 }
 
 interface Column {
   readonly title: string;
-  /** Text stands on the left, numbers on the right. */
+  /** True for text, which is aligned left; numbers are aligned right. */
   readonly text?: boolean;
   cell(result: Result, view: CaseView): string | undefined;
 }
@@ -57,7 +57,7 @@ interface Column {
 const optional = (value: number | undefined, write: (value: number) => string): string | undefined =>
   value === undefined ? undefined : write(value);
 
-/** The limits are the adapter's. */
+/** True for results that ran on the adapter, to which its limits apply. */
 const onAdapter = ({ contender }: Result): boolean => !ON_PROCESSOR.includes(contender);
 
 const measured = (result: Result): boolean => result.error === undefined;
@@ -82,11 +82,11 @@ const COLUMNS: readonly Column[] = [
 
 export interface Table {
   readonly header: readonly { readonly title: string; readonly text: boolean }[];
-  /** For each case, a row of cells for each result. */
+  /** For each case, one row of cells for each result. */
   readonly cases: readonly { readonly view: CaseView; readonly rows: readonly (readonly string[])[] }[];
 }
 
-/** The cells of these cases, without the columns in which none of them has anything. */
+/** The table of these cases, without empty columns. */
 export function tableOf(cases: readonly CaseView[]): Table {
   const used = COLUMNS.filter(({ cell }) =>
     cases.some((view) => view.results.some((result) => (cell(result, view) ?? '') !== '')),
@@ -100,7 +100,7 @@ export function tableOf(cases: readonly CaseView[]): Table {
   };
 }
 
-/** What failed, a sentence each. */
+/** The failures of these cases, one sentence each. */
 export function failures(cases: readonly CaseView[]): string[] {
   return cases.flatMap(({ name, results }) =>
     results.flatMap(({ contender, error }) => (error === undefined ? [] : [`${name}, ${contender}: ${error}`])),
@@ -112,7 +112,7 @@ export function adapterName({ environment: { adapter } }: Report): string {
   return `${names.join(' ') || 'unnamed adapter'}${adapter.software ? ' (software)' : ''}`;
 }
 
-/** How many samples the results have: `11 samples`, or `3 to 11 samples`. */
+/** The number of samples in words: `11 samples`, or `3 to 11 samples`. */
 export function sampleCount(results: readonly Result[]): string {
   const counts = results.filter(measured).map(({ samples }) => samples.length);
   if (counts.length === 0) return 'no samples';
@@ -120,10 +120,10 @@ export function sampleCount(results: readonly Result[]): string {
   return fewest === most ? plural(most, 'sample') : `${fewest} to ${plural(most, 'sample')}`;
 }
 
-/** To the minute, in UTC. */
+/** A date and time to the minute, in UTC. */
 export const moment = (date: string): string => `${new Date(date).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-/** Where and when, and what it may be used for. */
+/** Origin of the numbers: machine, date, versions and settings, and warnings that limit their use. */
 export function origin(report: Report): string[] {
   const { date, commit, settings, environment, results } = report;
   const { runtime, cpu, versions } = environment;

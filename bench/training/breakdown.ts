@@ -5,7 +5,7 @@ import { resultOf } from '../judge.js';
 import { createModel, createTrainer, SETTLING_STEPS } from './model.js';
 import { type Network, nameOf, samples } from './network.js';
 
-/** A dispatch as a pass is told to run it. */
+/** A dispatch with the program and bind group that a pass runs. */
 interface Recorded {
   pipeline?: GPUComputePipeline;
   bindGroup?: GPUBindGroup;
@@ -13,7 +13,7 @@ interface Recorded {
   workgroups: readonly [number, number, number];
 }
 
-/** What `work` submits, instead of submitting it. */
+/** Records the dispatches that `work` submits, instead of running them. */
 function record(gpu: Gpu, work: () => void): Recorded[] {
   const recorded: Recorded[] = [];
   let next: Pick<Recorded, 'pipeline' | 'bindGroup' | 'offsets'> = { offsets: [] };
@@ -38,7 +38,7 @@ function record(gpu: Gpu, work: () => void): Recorded[] {
   return recorded;
 }
 
-/** Each dispatch of a training step by itself, replayed over and over: where the time of a step goes. */
+/** Time of each dispatch of a training step, which is replayed separately many times. */
 function breakdown(network: Network, large: boolean): Case {
   return {
     name: `dispatches of a step ${nameOf(network)}`,
@@ -49,7 +49,7 @@ function breakdown(network: Network, large: boolean): Case {
       const model = await createModel(gpu, network);
       const trainer = await createTrainer(model, network);
       const { inputs, classes } = samples(network, network.batch);
-      // For real at first, so that everything is compiled and every tensor holds what it does in training.
+      // Real steps first, so that everything is compiled and every tensor has the contents that it has in training.
       for (let i = 0; i < SETTLING_STEPS; i++) trainer.step(inputs, classes);
       await gpu.idle();
       await compilations.settled();
@@ -78,7 +78,7 @@ function breakdown(network: Network, large: boolean): Case {
   };
 }
 
-/** What they take together, round by round, if each has been measured. */
+/** The sum of all dispatches in each round, if all of them were measured. */
 function total(results: readonly Result[]): Result[] {
   const [first] = results;
   if (first === undefined || results.some(({ error }) => error !== undefined)) return [];

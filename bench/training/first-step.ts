@@ -7,7 +7,7 @@ const networks: readonly Network[] = [
   { layers: [784, 128, 10], batch: 32 },
 ];
 
-/** The library is loaded, a device requested, a model made and one step done, until its loss is here. */
+/** A contender that loads the library, requests a device, creates a model and trains one step until its loss is read. */
 function fromNothing(network: Network): Contender {
   let gpu: Gpu | undefined;
   return {
@@ -26,7 +26,7 @@ function fromNothing(network: Network): Contender {
   };
 }
 
-/** From nothing to the first step's loss. */
+/** First steps, including loading and setup. */
 export const firstSteps: readonly (Case & { own(): Contender })[] = networks.map((network) => ({
   name: `first step ${nameOf(network)}`,
   group: 'start',

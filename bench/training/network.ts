@@ -1,6 +1,6 @@
 import { Random } from '../../src/base/random.js';
 
-/** Layer widths from inputs to classes, and the rows of a step. */
+/** A network: its layer widths from inputs to classes, and the rows of a batch. */
 export interface Network {
   readonly layers: readonly number[];
   readonly batch: number;
@@ -8,7 +8,7 @@ export interface Network {
 
 export const nameOf = ({ layers, batch }: Network): string => `${layers.join('-')} batch ${batch}`;
 
-/** Rows with the density of handwritten digits: four numbers in five are 0. Images are bytes, all else is float32. */
+/** Random rows with the density of handwritten digits: four values in five are 0. Images are bytes, other rows float32. */
 export function samples(
   { layers }: Network,
   count: number,
@@ -40,8 +40,8 @@ export function stepFlops({ layers, batch }: Network): number {
 }
 
 /**
- * Bytes that a step has to move at the least. Of each weight: read forward, read for dX in all layers but the first, read
- * and written with its velocity. Of each unit and row: Y written and read three times (next layer, its dW, activation gradient), dZ
+ * Minimum number of bytes that a step moves. For each weight: read forward, read for dX in all layers but the first, read
+ * and written with its velocity. For each unit and row: Y written and read three times (next layer, its dW, activation gradient), dZ
  * written and read twice. X is read twice.
  */
 export function stepBytes({ layers, batch }: Network): number {

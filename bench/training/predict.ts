@@ -11,7 +11,7 @@ function forwardFlops({ layers, batch }: Network): number {
   return flops;
 }
 
-/** From numbers on the host to probabilities on the host, one call after the other. */
+/** Predictions from inputs on the host to probabilities on the host, one call after the other. */
 export const prediction: readonly Case[] = networks.map((network) => ({
   name: `predict ${nameOf(network)}`,
   group: 'prediction',

@@ -4,12 +4,12 @@ import { watchCompilations } from '../compilations.js';
 import { createDataset, createModel, createTrainer, SETTLING_STEPS } from './model.js';
 import { type Network, nameOf, stepBytes, stepFlops } from './network.js';
 
-/** Steps that a trainer takes in one submit. An epoch of `auto` begins with one, which a run of a few steps would show. */
+/** Steps per submit. Fixed, because with `auto` an epoch begins with one step per submit, which would distort short runs. */
 const MOST_AT_ONCE = 64;
 
 /**
- * Training as an app does it: `fit` over a resident data set, an epoch of as many steps as are wanted, until its
- * loss is on the host.
+ * Training as in an app: one epoch of `fit` over a resident data set with the requested number of steps, until its loss is on
+ * the host.
  */
 async function fitting(
   { gpu }: Context,
@@ -29,7 +29,7 @@ async function fitting(
   };
   await trainer.fit(dataset(SETTLING_STEPS), { epochs: 1 });
   await compilations.settled();
-  // Later data sets come with buffers of their own, which an app with one data set does not have.
+  // Measured with one data set, as in an app: later data sets have additional buffers.
   const gpuBytes = gpu.memory.allocatedBytes - bytesOf(dataset(SETTLING_STEPS));
   return {
     name,
@@ -73,7 +73,7 @@ const steps: readonly Case[] = networks.map((network) => ({
 const MANY = 1000;
 const small: Network = { layers: [2, 16, 2], batch: 4 };
 
-/** What launching costs over a long run, and how much of it a fixed number of steps per submit saves. */
+/** A thousand steps with different numbers of steps per submit: the cost of submits over a long run. */
 const thousand: Case = {
   name: `${MANY} steps ${nameOf(small)}`,
   group: 'training',

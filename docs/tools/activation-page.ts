@@ -9,13 +9,13 @@ import {
 } from '../../src/kernels/activations.ts';
 import { BLUE, plotDocument, RULE, type Series, sheet, VERMILION, WIDTH } from './svg-sheet.ts';
 
-// The picture and the table of docs/activations.md, from the table that the shaders and the reference are made from.
+// Generates the picture and the table of docs/activations.md, from the same table as the shaders and the CPU reference.
 
-/** Both functions are plotted from −REACH to REACH. */
+/** The functions are plotted from −REACH to REACH. */
 const REACH = 4;
 const STEP = 0.05;
 const LOWEST = -2;
-/** Between neighbours, it is a jump: nothing here is steeper than 1.8. */
+/** Difference between neighbouring points that counts as a jump: no function here is steeper than 1.8. */
 const JUMP = 0.2;
 
 const TICKS_Z = [-4, -2, 0, 2, 4];
@@ -36,7 +36,7 @@ interface Panel {
   readonly derivative: (z: number) => number;
 }
 
-/** A row as a user writes it. */
+/** A row's activation as a user writes it. */
 function activationOf(row: ActivationRowName): Activation {
   return row === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : row;
 }
@@ -55,7 +55,7 @@ function panelOf(row: ActivationRowName): Panel {
   };
 }
 
-/** Maxout's pieces are learned: these are some. */
+/** Maxout with example pieces, because its pieces are learned. */
 const maxoutPanel: Panel = {
   title: 'maxout of −z−1, z/2',
   value: (z) => Math.max(-z - 1, z / 2),
@@ -66,16 +66,16 @@ interface Point {
   readonly column: number;
   readonly row: number;
   readonly z: number;
-  /** NaN interrupts the line. */
+  /** NaN for an interruption of the line. */
   readonly y: number;
 }
 
-/** A line through a panel's points, interrupted where it jumps and where it leaves the panel. */
+/** A line through a function's points, interrupted at jumps and outside of the panel. */
 function line(f: (z: number) => number, column: number, row: number): Point[] {
   const points: Point[] = [];
   for (let i = -REACH / STEP; i <= REACH / STEP; i++) {
     const z = Math.round(i * STEP * 100) / 100;
-    // Engines differ in the last digits of their exponentials.
+    // Rounded, because JavaScript engines differ in the last digits of exponentials.
     const y = Math.round(f(z) * 1e4) / 1e4;
     const before = points.at(-1);
     const jumps = before !== undefined && Math.abs(y - before.y) > JUMP;
@@ -85,7 +85,7 @@ function line(f: (z: number) => number, column: number, row: number): Point[] {
   return points;
 }
 
-/** The picture: a plot of every activation and its derivative, as SVG. */
+/** The picture as SVG: a plot of each activation and its derivative. */
 export function activationPicture(): string {
   const panels = [...activationNames.map(panelOf), maxoutPanel];
   const placed = panels.map((panel, i) => ({ ...panel, column: i % COLUMNS, row: Math.floor(i / COLUMNS) }));
@@ -130,7 +130,7 @@ export function activationPicture(): string {
   return sheet(plot, { height, label: 'Every activation and its derivative from −4 to 4', series: SERIES });
 }
 
-/** The table: how each activation is written, its formula, its parameter, and what its derivative is computed from. */
+/** The table: the name, formula and parameter of each activation, and the operand of its derivative (y or z). */
 function activationTableText(): string {
   const rows = activationNames.map((row) => {
     const { spec } = resolveActivation(activationOf(row));
@@ -151,7 +151,7 @@ function activationTableText(): string {
   return ['| written out | g(z) | parameter and default | g′ from |', '| --- | --- | --- | --- |', ...lines].join('\n');
 }
 
-/** An object as it stands in code. */
+/** An object as source text. */
 function objectText(spec: object): string {
   const fields = Object.entries(spec).map(
     ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : String(value)}`,
@@ -162,7 +162,7 @@ function objectText(spec: object): string {
 const BEGIN = '<!-- from the table in src/kernels/activations.ts: npm run docs -->';
 const END = '<!-- end -->';
 
-/** The page with the table as it must be. @throws {Error} if the page has no place for it */
+/** The page with the current table. @throws {Error} if the page has no place for it */
 export function withActivationTable(page: string): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`docs/activations.md has no place between "${BEGIN}" and "${END}".`);

@@ -5,9 +5,9 @@ import type { MnistDropoutResult } from '../../examples/mnist-dropout.ts';
 import type { SineResult } from '../../examples/sine.ts';
 import { BLUE, GREEN, GREY, plotDocument, RULE, type Series, sheet, VERMILION, WIDTH } from './svg-sheet.ts';
 
-// The outputs and the pictures of docs/examples.md, from what `npm run example -- NAME --json docs/examples/NAME.json` recorded.
+// Outputs and pictures of docs/examples.md, from records of `npm run example -- NAME --json docs/examples/NAME.json`.
 
-/** What examples/cli.mjs records. */
+/** Record of a run, as examples/cli.mjs writes it. */
 export interface ExampleRecord<Result = unknown> {
   readonly example: string;
   readonly adapter: string;
@@ -17,14 +17,14 @@ export interface ExampleRecord<Result = unknown> {
   readonly result: Result;
 }
 
-/** How the page shows a run: the command, and what it printed. */
+/** Text of a run in the page: the command and its output. */
 function printed({ example, table, seconds, adapter, browser }: ExampleRecord): string {
   return `\`\`\`text\n$ npm run example -- ${example}\n${table}\n${seconds.toFixed(1)} s on ${adapter}, ${browser}\n\`\`\``;
 }
 
 const END = '<!-- end -->';
 
-/** The page with the outputs as they were recorded. @throws {Error} if it has no place for one */
+/** The page with the recorded outputs. @throws {Error} if the page has no place for one of them */
 export function withOutputs(page: string, records: readonly ExampleRecord[]): string {
   return records.reduce((text, record) => {
     const begin = `<!-- docs/examples/${record.example}.json: npm run docs -->`;
@@ -35,7 +35,7 @@ export function withOutputs(page: string, records: readonly ExampleRecord[]): st
   }, page);
 }
 
-/** How the axes of all these plots are labelled. */
+/** Label options of the axes in all plots. */
 const AXIS = { labelAnchor: 'center', labelArrow: 'none' } as const;
 const MARGINS = { marginLeft: 70, marginRight: 24, marginTop: 14, marginBottom: 44 } as const;
 
@@ -78,7 +78,7 @@ const accuracyAxis = (low: number, high: number): Plot.ScaleOptions => ({
   tickFormat: (share: number) => `${Number((100 * share).toFixed(1))} %`,
 });
 
-/** The largest multiple of a step that is no more than every value. */
+/** The largest multiple of `step` that is at most the smallest value. */
 const floorTo = (step: number, values: readonly number[]): number =>
   Math.round(Math.floor(Math.min(...values) / step + 1e-9) * step * 1e6) / 1e6;
 
@@ -136,7 +136,7 @@ function dyingReluPicture(results: readonly DyingReluResult[]): string {
   );
 }
 
-/** A panel for each network: the sine, and what the network makes of it. */
+/** A panel for each network: the sine and the network's output. */
 function sinePicture({ x, target, networks }: SineResult): string {
   const height = 270;
   const pointsOf = (values: readonly number[], units: number): object[] =>
@@ -186,7 +186,7 @@ function sinePicture({ x, target, networks }: SineResult): string {
   });
 }
 
-/** The pictures of the examples that have one, by name. */
+/** Functions that draw the picture of an example, by the example's name. */
 export const pictures = {
   sine: sinePicture,
   'dying-relu': dyingReluPicture,
@@ -194,7 +194,7 @@ export const pictures = {
   'mnist-dropout': mnistDropoutPicture,
 } as const;
 
-/** A record's picture, if its example has one. */
+/** The picture of a record, if its example has one. */
 export function pictureOf({ example, result }: ExampleRecord): string | undefined {
   const picture = (pictures as Readonly<Record<string, ((result: never) => string) | undefined>>)[example];
   return picture?.(result as never);

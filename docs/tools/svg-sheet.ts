@@ -1,39 +1,39 @@
 import { parseHTML } from 'linkedom';
 
-// What the pictures in docs/ have in common: a sheet with a legend above a plot, light or dark as the reader's page is.
+// Common parts of the pictures in docs/: a sheet with a legend above a plot, which follows the page's light or dark theme.
 
-/** A document that Plot can make its elements in, without a browser. */
+/** A document in which Plot creates its elements without a browser. */
 export function plotDocument(): Document {
   return parseHTML('<!doctype html><html><body></body></html>').document;
 }
 
-/** How grid and frame are drawn. */
+/** Style of grid and frame. */
 export const RULE = { stroke: 'var(--rule)', strokeOpacity: 1 } as const;
 
 export const WIDTH = 880;
 const LEGEND = 34;
 
-/** A class of lines: its style by day and by night, and what the legend says of it. */
+/** A class of lines: its style in the light and dark theme, and its text in the legend. */
 export interface Series {
   readonly name: string;
   readonly light: string;
   readonly dark: string;
-  /** What both have: a width, dashes. */
+  /** Style in both themes, such as width and dashes. */
   readonly style: string;
   readonly text: string;
-  /** Where its entry of the legend begins. */
+  /** Left edge of its entry in the legend. */
   readonly x: number;
 }
 
-/** Okabe and Ito's blue, vermilion and green, lighter on a dark sheet. */
+/** Blue, vermilion and green of Okabe and Ito, lighter in the dark theme. */
 export const BLUE = { light: '#0072b2', dark: '#56b4e9' } as const;
 export const VERMILION = { light: '#d55e00', dark: '#e69f00' } as const;
 export const GREEN = { light: '#00805d', dark: '#3fcf9f' } as const;
 export const GREY = { light: '#6b7a71', dark: '#93a59b' } as const;
 
 /**
- * A picture as SVG. Lines of the plot have the names of series as their class.
- * @param plot what Plot.plot has made, WIDTH wide
+ * A picture as SVG. The class of a line in the plot is the name of its series.
+ * @param plot the result of Plot.plot, WIDTH wide
  */
 export function sheet(
   plot: Element,

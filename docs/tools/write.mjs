@@ -1,5 +1,5 @@
 // @ts-check
-// npm run docs: writes what docs/ has from the table of activations and from recorded runs of the examples.
+// npm run docs: writes the generated parts of docs/, from the table of activations and recorded runs of the examples.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXAMPLES } from '../../examples/options.mjs';

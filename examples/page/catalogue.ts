@@ -3,7 +3,7 @@ import { table } from '../../src/base/text-table.ts';
 import type { RunOptions } from '../report.ts';
 import { loadFashionMnist, loadMnist } from './data.ts';
 
-/** What an example gave: plain data, and a table of it. */
+/** Outcome of an example: its result as plain data, and a table of it. */
 export interface Outcome {
   readonly result: object;
   readonly table: string;
@@ -12,13 +12,13 @@ export interface Outcome {
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 const digits = (value: number): string => value.toPrecision(3);
 
-/** The flowers, as examples/iris.ts takes them. */
+/** The flowers in the form that examples/iris.ts needs. */
 export const flowers = (): { lengths: number[]; species: number[] } => ({
   lengths: getNumbers().flat(),
   species: getClassesAsNumber(),
 });
 
-/** How each example is run with what it needs, and what its table shows. examples/options.mjs describes them. */
+/** Functions that load the data of an example, run it and create its table. examples/options.mjs describes the examples. */
 export const catalogue: Readonly<Record<string, (wanted: RunOptions) => Promise<Outcome>>> = {
   xor: async (wanted) => {
     const { xor } = await import('../xor.ts');

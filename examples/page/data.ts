@@ -1,6 +1,6 @@
 import { Dataset, type Gpu } from 'webgpu-mlp';
 
-/** What examples learn from; data-plugin.ts serves it. */
+/** The data sets of an example. data-plugin.ts serves their files. */
 export interface TrainAndTest {
   readonly train: Dataset;
   readonly test: Dataset;
@@ -27,7 +27,7 @@ export async function loadMnist(gpu: Gpu): Promise<TrainAndTest> {
   return { train, test };
 }
 
-/** Six sevenths of Fashion-MNIST to learn from and a seventh to test on, of each class: the seed's split, not the official one. */
+/** Fashion-MNIST, split by seed and not officially: six sevenths of each class for training, one seventh for testing. */
 export async function loadFashionMnist(gpu: Gpu): Promise<TrainAndTest> {
   using all = await fetchIdx(gpu, '/fashion-mnist/images-idx3-ubyte', '/fashion-mnist/labels-idx1-ubyte');
   const [train, test] = all.split(6 / 7, { seed: 1, stratify: true });

@@ -4,22 +4,22 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** All of Fashion-MNIST, class after class: the package has no division into training and test samples. */
+/** Files of all of Fashion-MNIST, class by class: the package does not separate training and test samples. */
 export const FASHION_MNIST_FILES: readonly string[] = ['images-idx3-ubyte', 'labels-idx1-ubyte'];
 
 const CLASSES = 10;
 const SIDE = 28;
 const PIXELS = SIDE * SIDE;
 
-/** Samples as bytes, and their classes. */
+/** Samples as bytes, with their classes. */
 interface Samples {
   readonly images: Uint8Array;
   readonly classes: Uint8Array;
 }
 
 /**
- * The samples that are whole, in the order of classes; a row that is not 28 × 28 bytes is left out.
- * @param classes for each class, its rows of pixels
+ * The complete samples, class by class. Rows that are not 28 × 28 bytes are skipped.
+ * @param classes the rows of pixels of each class
  */
 export function wholeSamples(
   classes: readonly (readonly (readonly number[])[])[],
@@ -37,7 +37,7 @@ export function wholeSamples(
   };
 }
 
-/** Bytes in the IDX format of MNIST. */
+/** Encodes bytes in the IDX format of MNIST. */
 export function toIdx(shape: readonly number[], data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4 * (1 + shape.length) + data.length);
   const view = new DataView(bytes.buffer);
@@ -48,7 +48,7 @@ export function toIdx(shape: readonly number[], data: Uint8Array): Uint8Array {
 
 let folder: Promise<string> | undefined;
 
-/** Where the IDX files lie that are made, once for each version, of the JSON files of the package fashion-mnist. */
+/** Folder of the IDX files, which are created once for each version from the JSON files of the package fashion-mnist. */
 export function fashionMnistFolder(): Promise<string> {
   folder ??= convert();
   return folder;
@@ -62,12 +62,12 @@ async function convert(): Promise<string> {
   const rows = async (number: number): Promise<number[][]> =>
     JSON.parse(await readFile(join(dirname(manifest), `src/clothes/${number}.json`), 'utf8')).data;
   const classes: number[][][] = [];
-  // One after the other: all at once are 150 MB of text.
+  // One after the other, because all of them are 150 MB of text.
   for (let number = 0; number < CLASSES; number++) classes.push(await rows(number));
   const { images, classes: labels, dropped } = wholeSamples(classes);
   const count = labels.length;
   console.error(`fashion-mnist ${version}: ${count} samples, and ${dropped} rows left out that are not 28 × 28 bytes.`);
-  // Whole or not at all, even if two do it at once.
+  // Written elsewhere and renamed, so that the folder is always complete, even if two processes create it at once.
   const unfinished = `${cache}-${process.pid}`;
   await mkdir(unfinished, { recursive: true });
   await writeFile(join(unfinished, 'images-idx3-ubyte'), toIdx([count, SIDE, SIDE], images));

@@ -2,7 +2,7 @@ import { Gpu } from 'webgpu-mlp';
 import type { Progress } from '../report.ts';
 import { catalogue, type Outcome } from './catalogue.ts';
 
-/** What the page tells examples/cli.mjs. */
+/** Events that the page sends to examples/cli.mjs. */
 export type ExampleEvent =
   | { readonly type: 'adapter'; readonly adapter: string }
   | ({ readonly type: 'progress'; readonly what: string } & Progress)
@@ -10,7 +10,7 @@ export type ExampleEvent =
   | { readonly type: 'error'; readonly name: string; readonly message: string };
 
 declare global {
-  /** Put here by examples/cli.mjs. */
+  /** Defined by examples/cli.mjs. */
   var reportExample: ((event: ExampleEvent) => void) | undefined;
 }
 

@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 import { wgsl } from '../../shaders/plugin.ts';
 import { exampleData } from './data-plugin.ts';
 
-/** The page that `npm run example` runs examples in. */
+/** The page in which `npm run example` runs the examples. */
 export default defineConfig({
   root: import.meta.dirname,
   resolve: {

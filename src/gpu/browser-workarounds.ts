@@ -1,26 +1,28 @@
-// Workarounds for browsers that notice finished GPU work late. Each says what was measured, and when it can go.
+// Workarounds for browsers that report finished GPU work late. Each names its bug, the measurement and when to delete it.
 
 /**
- * Chrome's GPU process looks for finished work when commands come, and 2 ms after it has last looked. Empty submits make it
- * look sooner: after so many milliseconds, then as many more; 3 ms on, its own timer is as good. Only for a caller that waits
- * for one value: turns of the event loop would take a core from whoever computes, and training waits for nothing.
- * Measured on Chrome 156 with its software adapter, November 2026: a read of 4 bytes takes 0.6 ms instead of 2.4.
- * Can go when the bench's `round trip` takes as long without it.
+ * Delays in milliseconds between the empty submits for Chrome, whose GPU process checks for finished work when it receives
+ * commands and otherwise only every 2 ms (`kHandleMoreWorkPeriodMs` in Chromium). An empty submit causes a check. After 3 ms
+ * Chrome's own timer is as fast. Applied only when a caller waits for one read: during training nothing waits, and the timer
+ * callbacks would take time from a CPU core that computes.
+ * Measured on Chrome 156 with its software adapter, November 2026: a read of 4 bytes takes 0.6 ms instead of 2.4 ms.
+ * Delete it when the benchmark `round trip` (bench/adapter/launch.ts) is as fast without it.
  */
 const CHROME_MS: readonly number[] = [0, 1, 1, 1];
 
 /**
- * Firefox looks for finished work when commands come, and else on a timer of 100 ms (bugzilla.mozilla.org, bug 1870699).
- * Whoever waits there, training too, needs empty submits until the work is done: soon at first, then ever further apart.
- * Measured by others on Firefox 153, August 2026 (github.com/ekzhang/jax-js, pull request 124): waiting for an empty queue takes
- * 103.9 ms, and as long for one dispatch as for a hundred. Not measured here, where there is no Firefox with WebGPU.
- * Can go when bug 1870699 is closed in every Firefox that has WebGPU.
+ * Delays in milliseconds between the empty submits for Firefox, which checks for finished work when it receives commands and
+ * otherwise only every 100 ms (bugzilla.mozilla.org, bug 1870699). Every wait, in training too, therefore sends empty submits
+ * until the work is done; each delay is `factor` times the previous one, up to `most`.
+ * Measured by others on Firefox 153, August 2026 (github.com/ekzhang/jax-js, pull request 124): a wait for an empty queue takes
+ * 103.9 ms, and a wait for one dispatch takes as long as for a hundred. Not measured here for lack of a Firefox with WebGPU.
+ * Delete it when bug 1870699 is fixed in every Firefox that has WebGPU.
  */
 const FIREFOX_MS = { first: 0.5, factor: 1.5, most: 16 } as const;
 
 const isFirefox = (): boolean => typeof navigator !== 'undefined' && navigator.userAgent.includes('Firefox/');
 
-/** Milliseconds before each nudge. @param awaited true if a caller waits for this work and nothing else */
+/** Milliseconds to wait before each empty submit. @param awaited true if a caller waits for this work and nothing else */
 function* delays(awaited: boolean, firefox: boolean): Generator<number, void> {
   if (!firefox) {
     if (awaited) yield* CHROME_MS;
@@ -31,8 +33,8 @@ function* delays(awaited: boolean, firefox: boolean): Generator<number, void> {
 }
 
 /**
- * Sends empty submits until the work is done, as far as this browser needs them.
- * @param work settles when the queue's work is done
+ * Sends the empty submits that this browser needs, at most until the work is done.
+ * @param work promise that settles when the queue's work is done
  * @param awaited true if a caller waits for this work and nothing else
  */
 export function wake(

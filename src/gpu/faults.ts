@@ -2,10 +2,10 @@ import { DeviceLostError, DisposedError, MlpError } from '../base/errors.js';
 import type { DeviceLoss, Guarded } from '../plan/device.js';
 import type { BufferPool } from './pool.js';
 
-/** Milliseconds after a failed call in which a loss may still become known. */
+/** Time to wait after a failed call for `device.lost`, in milliseconds: it may resolve later than the call fails. */
 const LOSS_PATIENCE_MS = 500;
 
-/** Everything that goes wrong on a device: its loss, errors of guarded calls, and those that nobody guarded. */
+/** The errors of a device: its loss, errors inside error scopes (`guard`), and uncaptured errors. */
 export class Faults {
   /** Resolves when the device is lost or destroyed, with the cause. */
   readonly lost: Promise<DeviceLoss>;
@@ -13,12 +13,12 @@ export class Faults {
   readonly #device: GPUDevice;
   readonly #pool: Pick<BufferPool, 'report' | 'distrust'>;
   #loss: DeviceLoss | undefined;
-  /** An error that nobody guarded, and nobody has been told of yet. */
+  /** The first uncaptured error since the last `check`, which will throw it. */
   #unreported: MlpError | undefined;
 
   /**
-   * @param owned true if uncaptured errors are this library's: on an app's own device they are the app's
-   * @param pool has bytes in use for messages, and after running out of memory maybe invalid buffers
+   * @param owned true if this library requested the device and handles its uncaptured errors; an app handles its own device's
+   * @param pool provides the bytes in use for error texts; its buffers are distrusted after an out-of-memory error
    */
   constructor(device: GPUDevice, owned: boolean, pool: Pick<BufferPool, 'report' | 'distrust'>) {
     this.#device = device;
@@ -34,16 +34,19 @@ export class Faults {
     }
   }
 
-  /** @throws {DisposedError|DeviceLostError} if the device is gone; {MlpError} once for an error that nobody has been told of */
+  /**
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @throws {MlpError} once for an uncaptured error
+   */
   check(): void {
     this.#checkThere();
     const unreported = this.#unreported;
-    // Told once, it is over: the device works on.
+    // Thrown only once, because the device still works.
     this.#unreported = undefined;
     if (unreported !== undefined) throw unreported;
   }
 
-  /** @throws {DisposedError|DeviceLostError} if the device is gone */
+  /** @throws {DisposedError|DeviceLostError} if the device is destroyed or lost */
   #checkThere(): void {
     if (this.destroyed) throw new DisposedError('This Gpu has been destroyed. Make a new one with Gpu.request().');
     if (this.#loss !== undefined) {
@@ -55,7 +58,7 @@ export class Faults {
     }
   }
 
-  /** Runs `build` within error scopes of its own. @throws what `build` throws */
+  /** Runs `build` inside two error scopes. @throws whatever `build` throws */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.#device.pushErrorScope('validation');
     this.#device.pushErrorScope('out-of-memory');
@@ -64,7 +67,7 @@ export class Faults {
     try {
       value = build();
     } finally {
-      // Scopes are a stack for the whole device: both are popped before anything else can push.
+      // The device has one stack of scopes: both are popped synchronously, before other code can push another scope.
       scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
       scopes.catch(() => undefined);
     }
@@ -78,7 +81,7 @@ export class Faults {
     return { value, fault };
   }
 
-  /** Runs `build` within error scopes of its own, and waits for them. @throws {MlpError} `out-of-memory`, or `validation` */
+  /** Runs `build` inside two error scopes and awaits their errors. @throws {MlpError} `out-of-memory` or `validation` */
   async guarded<T>(what: string, build: () => T): Promise<T> {
     this.check();
     const { value, fault } = this.guard(what, build);
@@ -88,7 +91,7 @@ export class Faults {
     return value;
   }
 
-  /** Says in this library's terms why a WebGPU promise was rejected. @throws {DeviceLostError|DisposedError|MlpError} always */
+  /** Converts the rejection of a WebGPU promise. @throws {DeviceLostError|DisposedError|MlpError} always */
   async explain(what: string, cause: unknown): Promise<never> {
     await this.lossIsKnown();
     this.#checkThere();
@@ -97,7 +100,7 @@ export class Faults {
     throw new MlpError('gpu', `${what} failed: ${String(cause)}`, { cause });
   }
 
-  /** Waits a little: `lost` may settle after the calls that the loss has made fail. */
+  /** Waits for `lost`, but 500 ms at most: it may settle after the calls that fail because of the loss. */
   async lossIsKnown(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const patience = new Promise((resolve) => {

@@ -14,19 +14,28 @@ import { type GpuInfo, type GpuOptions, infoOf, requestDevice } from './request.
 
 export type { GpuInfo, GpuOptions } from './request.js';
 
-/** The cause of a device's going away. */
+/** Value that `Gpu.lost` resolves to: the reason and the browser's message. */
 export type GpuLoss = DeviceLoss;
 
-/** Cancellations of the work that a build has put off; of its buffers the pool knows. */
-interface Taken {
+/** One run of a `build` function, which the pool also uses as the key of the buffers allocated in it. */
+interface BuildScope {
+  /** Functions that cancel the writes that it deferred. */
   readonly deferred: (() => void)[];
 }
 
-/** A WebGPU device, with the memory and the compiled kernels on it. */
+/**
+ * A WebGPU device with this library's buffers and compiled kernels. Models, data sets and tensors are created on it.
+ *
+ * @example
+ * const gpu = await Gpu.request();
+ * const model = await Mlp.create(gpu, { inputs: 2, layers: [dense(16, 'relu'), dense(2, 'softmax')] });
+ */
 export class Gpu implements Device {
+  /** The WebGPU device, for an app's own commands. */
   readonly device: GPUDevice;
+  /** The adapter's name, features and limits, as far as the browser reveals them. */
   readonly info: GpuInfo;
-  /** Resolves when the device is lost or destroyed, with the cause. */
+  /** Resolves with the reason and a message when the device is lost or destroyed. It never rejects. */
   readonly lost: Promise<DeviceLoss>;
   /** @internal */
   readonly pipelines: PipelineCache;
@@ -37,8 +46,8 @@ export class Gpu implements Device {
   readonly #faults: Faults;
   readonly #pool: BufferPool;
   readonly #owned: boolean;
-  /** The build that is going on. */
-  #taken: Taken | undefined;
+  /** Scope of the `build` function that is running now, if any. */
+  #scope: BuildScope | undefined;
 
   private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
     this.device = device;
@@ -53,8 +62,13 @@ export class Gpu implements Device {
   }
 
   /**
-   * A device of our own, with limits as high as its adapter allows.
-   * @throws {WebGpuUnavailableError} that says which of: no secure context, no `navigator.gpu`, no adapter, device refused
+   * Requests a new device, with limits as high as the adapter allows. `destroy` destroys this device.
+   * @throws {WebGpuUnavailableError} if the page is not secure, the browser has no WebGPU, no adapter is found, or the adapter
+   * refuses the device; `reason` says which of these
+   * @throws {MlpError} `bad-option` if `options.adapter` is not a GPUAdapter
+   *
+   * @example
+   * const gpu = await Gpu.request({ powerPreference: 'high-performance' });
    */
   static async request(options: GpuOptions = {}): Promise<Gpu> {
     const { device, adapter } = await requestDevice(options);
@@ -62,8 +76,13 @@ export class Gpu implements Device {
   }
 
   /**
-   * The app's own device, shared. It is never destroyed here, and its event handlers stay the app's.
-   * @throws {MlpError} `bad-option` for what is no device, such as a promise of one
+   * Shares a device that the app created. `destroy` frees this library's buffers but keeps the device. The library adds no
+   * `uncapturederror` listener to it.
+   * @param options `tuning` and `tuningStorage`, as in `Gpu.request`
+   * @throws {MlpError} `bad-option` if `device` is not a GPUDevice, such as a promise of one
+   *
+   * @example
+   * const gpu = Gpu.from(await adapter.requestDevice());
    */
   static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
     if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
@@ -72,14 +91,22 @@ export class Gpu implements Device {
     return new Gpu(device, infoOf(device), false, options);
   }
 
-  /** Bytes and buffers on this device that were allocated through this object. */
+  /** Bytes and number of the buffers that this `Gpu` has allocated, for example `gpu.memory.usedBytes`. */
   get memory(): MemoryReport {
     return this.#pool.report;
   }
 
   /**
-   * Compiles and queues kernel calls, in order. Nothing is waited for.
-   * @throws {MlpError} `per-step` for a call of a plan's step, `bad-dispatch` for one that leaves out what its shader declares
+   * Compiles and queues kernel calls in order, without waiting for the GPU. `await tensor.read()` waits for the results.
+   * @throws {LimitError} if a dispatch needs more workgroups than the device allows in one dimension
+   * @throws {ShapeError} if a tensor does not begin at a multiple of 256 bytes in its buffer
+   * @throws {MlpError} `per-step` if a dispatch has PER_STEP uniforms, which only a plan can fill in; `bad-dispatch` if it lacks
+   * a tensor or a uniform that its shader declares
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   *
+   * @example
+   * gpu.run([matmul(A, B, C)]);
+   * const values = await C.read();
    */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
@@ -91,20 +118,29 @@ export class Gpu implements Device {
     }
   }
 
-  /** The memory of a tensor as a GPUBuffer, for an app's own commands; the tensor begins at `byteOffset`. */
+  /**
+   * The GPUBuffer of a tensor, for an app's own commands. The tensor begins at `tensor.byteOffset` bytes in it.
+   * @throws {DisposedError} if the tensor has no memory, before its plan is compiled or after `dispose`
+   *
+   * @example
+   * const entry = { binding: 0, resource: { buffer: gpu.bufferOf(tensor), offset: tensor.byteOffset } };
+   */
   bufferOf(tensor: Tensor<DType>): GPUBuffer {
     return asGpuBuffer(tensor.buffer);
   }
 
   /**
-   * GPU time of each kernel while `work` runs: of everything that is dispatched on this Gpu meanwhile, by `work` or others.
-   * Results have the same bits; each dispatch gets a compute pass of its own between two timestamps, so `work` is slower.
-   * Repeat what is short: a browser's clock may be as coarse as 65.5 µs. Times are `null` without `timestamp-query`.
+   * Measures the GPU time of each kernel that this `Gpu` runs during `work`, dispatched by `work` or by other code.
+   * Results have the same bits as without a profile. `work` is slower, because each dispatch gets its own compute pass between
+   * two timestamps. Repeat short work: a browser's clock may have steps of 65.5 µs. Times are `null` if the device lacks the
+   * feature `timestamp-query`.
+   * @param work function to profile; it does not need to wait for the GPU
+   * @throws {MlpError} `busy` while another profile is being taken
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @throws whatever `work` throws
    *
-   *     console.log(`${await gpu.profile(() => trainer.fit(train, { epochs: 1 }))}`);
-   *
-   * @param work need not wait for the GPU
-   * @throws {MlpError} `busy` while another profile is taken; and whatever `work` throws
+   * @example
+   * console.log(`${await gpu.profile(() => trainer.fit(train, { epochs: 1 }))}`);
    */
   async profile(work: () => unknown): Promise<Profile> {
     this.check();
@@ -112,7 +148,10 @@ export class Gpu implements Device {
     return await profile(this, this.#pool, work);
   }
 
-  /** Frees everything that was made on it; the device too, if it is our own. A second call does nothing. */
+  /**
+   * Frees all buffers of this `Gpu`; models, trainers and data sets on it can no longer be used. A device from `Gpu.request` is
+   * destroyed, one passed to `Gpu.from` is not. A second call does nothing.
+   */
   destroy(): void {
     if (this.#faults.destroyed) return;
     this.#faults.destroyed = true;
@@ -120,6 +159,7 @@ export class Gpu implements Device {
     if (this.#owned) this.device.destroy();
   }
 
+  /** Calls `destroy` at the end of a block: `using gpu = await Gpu.request()`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
@@ -136,11 +176,11 @@ export class Gpu implements Device {
 
   /** @internal */
   async guarded<T>(what: string, build: () => T): Promise<T> {
-    const taken: Taken = { deferred: [] };
+    const scope: BuildScope = { deferred: [] };
     try {
-      return await this.#faults.guarded(what, () => this.#within(taken, build));
+      return await this.#faults.guarded(what, () => this.#runIn(scope, build));
     } catch (error) {
-      this.#giveBack(taken);
+      this.#rollBack(scope);
       throw error;
     }
   }
@@ -148,11 +188,11 @@ export class Gpu implements Device {
   /** @internal */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.check();
-    const taken: Taken = { deferred: [] };
+    const scope: BuildScope = { deferred: [] };
     try {
-      return this.#faults.guard(what, () => this.#within(taken, build));
+      return this.#faults.guard(what, () => this.#runIn(scope, build));
     } catch (error) {
-      this.#giveBack(taken);
+      this.#rollBack(scope);
       throw error;
     }
   }
@@ -160,25 +200,25 @@ export class Gpu implements Device {
   /** @internal */
   defer(work: () => void): () => void {
     const cancel = this.queue.defer(work);
-    this.#taken?.deferred.push(cancel);
+    this.#scope?.deferred.push(cancel);
     return cancel;
   }
 
-  /** Runs a build, and notes what it takes. */
-  #within<T>(taken: Taken, build: () => T): T {
-    const outer = this.#taken;
-    this.#taken = taken;
+  /** Runs a build, and records in `scope` the buffers that it allocates and the writes that it defers. */
+  #runIn<T>(scope: BuildScope, build: () => T): T {
+    const outer = this.#scope;
+    this.#scope = scope;
     try {
       return build();
     } finally {
-      this.#taken = outer;
+      this.#scope = outer;
     }
   }
 
-  /** Frees what a build that failed has allocated, and cancels what it has put off. */
-  #giveBack(taken: Taken): void {
-    this.#pool.discardAll(taken);
-    for (const cancel of taken.deferred) cancel();
+  /** Frees the buffers that a failed build allocated, and cancels the writes that it deferred. */
+  #rollBack(scope: BuildScope): void {
+    this.#pool.discardAll(scope);
+    for (const cancel of scope.deferred) cancel();
   }
 
   /** @internal */
@@ -191,7 +231,7 @@ export class Gpu implements Device {
     return new GpuReplay(this, what, bindAll(this, dispatches, steps?.buffer, chosen));
   }
 
-  /** @internal Few apps measure: the tuner is loaded where one does. */
+  /** @internal The tuner is loaded on demand, because few apps use it. */
   async tune(dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
     if (!this.tunes) return new Map<Dispatch, Program>();
     const { tune } = await import('./tuner.js');
@@ -224,7 +264,7 @@ export class Gpu implements Device {
   /** @internal */
   allocate(byteLength: number, label: string, use: BufferUse = 'storage'): GPUBuffer {
     if (use === 'storage') this.check();
-    return this.#pool.acquire(byteLength, use, label, this.#taken);
+    return this.#pool.acquire(byteLength, use, label, this.#scope);
   }
 
   /** @internal */

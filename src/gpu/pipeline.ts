@@ -3,18 +3,18 @@ import type { specialized } from '../kernels/software/specialize.js';
 import type { Program } from '../plan/dispatch.js';
 import type { Shader } from '../plan/shader.js';
 
-/** The text that a program is compiled from. */
+/** Provides the WGSL text of a program. */
 interface TextSource {
   readonly isLoaded: boolean;
-  /** Loads what making texts takes. */
+  /** Loads the code that `textOf` needs. */
   load(): Promise<void>;
   textOf(program: Program): string;
 }
 
 /**
- * A program on its way to a pipeline: the layout is there at once, the pipeline when `ready` resolves. It is compiled from the
- * shader's text as it was written; but on a software adapter, whose compiler is slow, the library's own go without the branches
- * that their overrides switch off.
+ * The compute pipeline of a program. Its layout is available at once, the pipeline itself when `ready` resolves. The shader's
+ * text is compiled unchanged, except on a software adapter, whose compiler is slow: there the branches that the program's
+ * overrides switch off are removed from this library's own shaders.
  */
 export class Pipeline {
   readonly layout: GPUBindGroupLayout;
@@ -31,7 +31,7 @@ export class Pipeline {
     this.#source = source;
   }
 
-  /** Compiles without blocking. @throws {MlpError} `shader`, with the shader's name and the compiler's words */
+  /** Compiles asynchronously. @throws {MlpError} `shader`, with the shader's name and the compiler's messages */
   ready(): Promise<void> {
     this.#ready ??= this.#compile();
     return this.#ready;
@@ -41,13 +41,13 @@ export class Pipeline {
     return this.#finished !== undefined;
   }
 
-  /** The pipeline; compiled here and now if `ready` was not awaited. */
+  /** The pipeline, compiled synchronously if `ready` has not resolved. */
   get compiled(): GPUComputePipeline {
     this.#finished ??= this.#device.createComputePipeline(this.#describe());
     return this.#finished;
   }
 
-  /** The module is made no sooner than it is compiled, for already to read its text takes milliseconds. */
+  /** Describes the pipeline. The module is created only when it is compiled, because parsing alone takes milliseconds. */
   #describe(): GPUComputePipelineDescriptor & { readonly label: string } {
     const { shader, overrides } = this.#program;
     const code = this.#source.textOf(this.#program);
@@ -61,7 +61,7 @@ export class Pipeline {
   }
 
   async #compile(): Promise<void> {
-    // Once it is there, compiling begins at once, and the host may work meanwhile.
+    // Without this await, compilation begins in the caller's turn, and the host can do other work during it.
     if (!this.#source.isLoaded) await this.#source.load();
     const descriptor = this.#describe();
     try {
@@ -76,7 +76,7 @@ export class Pipeline {
   }
 }
 
-/** Pipelines by text and overrides, each compiled once. */
+/** The pipelines of a device by shader text and overrides. Each is compiled once. */
 export class PipelineCache implements TextSource {
   readonly #device: GPUDevice;
   readonly #software: boolean;
@@ -84,7 +84,7 @@ export class PipelineCache implements TextSource {
   readonly #layouts: Map<Shader, GPUBindGroupLayout> = new Map<Shader, GPUBindGroupLayout>();
   readonly #pipelines: Map<string, Pipeline> = new Map<string, Pipeline>();
 
-  /** @param software the device's adapter is a CPU */
+  /** @param software true if the device's adapter runs on a CPU */
   constructor(device: GPUDevice, software: boolean) {
     this.#device = device;
     this.#software = software;
@@ -94,20 +94,21 @@ export class PipelineCache implements TextSource {
     return !this.#software || this.#specialized !== undefined;
   }
 
-  /** Loads what this adapter needs to compile. Once it is there, `ready` begins at once; `compiled` does without. */
+  /** Loads the code that removes branches, on a software adapter. Until then `compiled` uses the unchanged text. */
   async load(): Promise<void> {
     if (this.isLoaded) return;
     this.#specialized = (await import('../kernels/software/specialize.js')).specialized;
   }
 
-  /** An app's own text is never rewritten. */
+  /** The text to compile: the shader's own, or this library's without unused branches. An app's text is never rewritten. */
   textOf({ shader, overrides }: Program): string {
     if (shader.library !== true) return shader.code;
     return this.#specialized?.(shader.code, { ...shader.overrides, ...overrides }) ?? shader.code;
   }
 
+  /** The pipeline of a program, created on first use. */
   get(program: Program): Pipeline {
-    // The text too: an app's shader may have the name of another.
+    // The key has the text too, because an app's shader may share its name with another.
     return once(this.#pipelines, program.shader.code + describe(program), () => {
       const layout = once(this.#layouts, program.shader, () => bindGroupLayout(this.#device, program.shader));
       return new Pipeline(this.#device, layout, program, this);
@@ -115,7 +116,7 @@ export class PipelineCache implements TextSource {
   }
 }
 
-/** The map's value at the key, made where there is none yet. */
+/** The map's value at `key`, created and stored by `make` if there is none. */
 function once<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {
   let value = map.get(key);
   if (value === undefined) {
@@ -137,6 +138,7 @@ function bindGroupLayout(device: GPUDevice, { name: label, uniforms, buffers }: 
   return device.createBindGroupLayout({ label, entries });
 }
 
+/** Name of a program: its shader, and the overrides that differ from the shader's defaults. */
 function describe({ shader, overrides }: Program): string {
   const settings = Object.entries(overrides)
     .filter(([name, value]) => shader.overrides[name] !== value)

@@ -1,7 +1,7 @@
 import { LimitError } from '../base/errors.js';
 import type { BufferUse, MemoryReport } from '../plan/memory.js';
 
-/** The usage of a buffer that an app asks for by its purpose. */
+/** WebGPU's usage flags for a purpose. */
 const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
   ({
     storage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
@@ -9,24 +9,25 @@ const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
     staging: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
   })[use];
 
-/** The circumstances in which a buffer was acquired. */
+/** State of the pool when a buffer was acquired. */
 interface Use {
   readonly generation: number;
+  /** The build that acquired it, for `discardAll`. */
   readonly build: object | undefined;
 }
 
 /**
- * GPUBuffers by size and usage, every byte accounted for.
+ * A pool of GPUBuffers by size and usage, which counts every allocated byte.
  *
- * A released buffer waits for the next request of the same size and usage. Storage is handed out zeroed, as a new buffer
- * is; staging and uniform buffers are overwritten anyway.
- * The pool never holds more idle bytes than are in use, so what nothing uses is freed.
+ * A released buffer is kept for the next request of the same size and usage. A reused storage buffer is cleared to zero, like
+ * a new one; staging and uniform buffers are not, because their users overwrite them.
+ * The pool never keeps more idle bytes than are in use, and destroys the rest.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #idle: Map<string, GPUBuffer[]> = new Map<string, GPUBuffer[]>();
   readonly #used: Map<GPUBuffer, Use> = new Map<GPUBuffer, Use>();
-  /** Grows whenever the device runs out of memory: buffers from before may be invalid. */
+  /** Number of times that the device ran out of memory. Buffers of an earlier generation may be invalid. */
   #generation = 0;
   #unused: { readonly read: GPUBuffer; readonly read_write: GPUBuffer } | undefined;
   #usedBytes = 0;
@@ -48,9 +49,9 @@ export class BufferPool {
   }
 
   /**
-   * A buffer.
-   * @param build by which `discardAll` finds it
-   * @throws {LimitError} if the device allows none as large, before anything is allocated
+   * Takes an idle buffer or creates one, of at least `byteLength` bytes.
+   * @param build key by which `discardAll` finds the buffer
+   * @throws {LimitError} if the size exceeds the device's limits, before anything is allocated
    */
   acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string, build?: object): GPUBuffer {
     const usage = typeof use === 'number' ? use : usageOf(use);
@@ -74,7 +75,7 @@ export class BufferPool {
     return buffer;
   }
 
-  /** Small buffers for bindings that a program leaves unused; they are in no account. */
+  /** Small placeholder buffers for bindings that a program leaves unused. `report` does not count them. */
   get unused(): { readonly read: GPUBuffer; readonly read_write: GPUBuffer } {
     if (this.#unused !== undefined) return this.#unused;
     const generation = this.#generation;
@@ -87,7 +88,7 @@ export class BufferPool {
     return unused;
   }
 
-  /** Takes a buffer back. Work that is queued on it still runs. */
+  /** Makes a buffer idle, so that it can be reused. Work that is already queued on it still runs. */
   release(buffer: GPUBuffer): void {
     if (this.#used.get(buffer)?.generation !== this.#generation) this.discard(buffer);
     if (!this.#used.delete(buffer)) return;
@@ -99,23 +100,26 @@ export class BufferPool {
     this.#trim();
   }
 
-  /** Frees a buffer that nobody will ask for again. */
+  /** Destroys a buffer in use instead of keeping it for reuse. */
   discard(buffer: GPUBuffer): void {
     if (!this.#used.delete(buffer)) return;
     this.#usedBytes -= buffer.size;
     buffer.destroy();
   }
 
-  /** Frees every buffer that a build still uses. */
+  /** Destroys every buffer in use that a build acquired. */
   discardAll(build: object): void {
     for (const [buffer, use] of this.#used) if (use.build === build) this.discard(buffer);
   }
 
-  /** Lets go of every buffer, those in use when they are released: the device ran out of memory, and nothing says for which. */
+  /**
+   * Destroys the idle buffers now, and each buffer in use when it is released. Called after an out-of-memory error, which does
+   * not name the buffers that became invalid.
+   */
   distrust(): void {
     this.#generation += 1;
     this.#trim(0);
-    // Plans that are bound to the old ones keep them.
+    // Not destroyed: the bind groups of existing plans may refer to them.
     this.#unused = undefined;
   }
 
@@ -128,6 +132,7 @@ export class BufferPool {
     this.#unused?.read_write.destroy();
   }
 
+  /** Destroys idle buffers until at most `most` idle bytes are left. */
   #trim(most: number = this.#usedBytes): void {
     for (const [name, buffers] of this.#idle) {
       while (this.#pooledBytes > most) {

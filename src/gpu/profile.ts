@@ -4,36 +4,43 @@ import type { Dispatch, Program } from '../plan/dispatch.js';
 import type { BufferPool } from './pool.js';
 import type { Pass } from './replay.js';
 
-/** Timestamps of a query set, WebGPU's most; a dispatch takes two. */
+/** Timestamps in a query set: WebGPU's maximum. A dispatch needs two. */
 const QUERIES = 4096;
 const BYTES_PER_TIMESTAMP = 8;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 
-/** A row of a profile: what ran under one label with one program. */
+/** A row of a `Profile`: all dispatches with the same kernel, label and variant. */
 export interface ProfiledDispatch {
+  /** Name of the kernel, such as `matmul`. */
   readonly kernel: string;
-  /** The kernel and the shape that it ran on, as in `trainer.plan`. */
+  /** The kernel and the shapes of its operands, as in `trainer.plan`. */
   readonly label: string;
-  /** The program that ran. */
+  /** Name of the program that ran: the shader, and its tile size where it has several. */
   readonly variant: string;
-  /** How often it ran. */
+  /** Number of dispatches. */
   readonly count: number;
-  /** How many of these gave no usable time, since the GPU's clock was set back or set anew. */
+  /** Number of dispatches without a usable time, because the GPU's clock was reset. 0 without timestamps. */
   readonly dropped: number;
   /**
-   * GPU time of one, in milliseconds: the median of all that were not dropped. Browsers make the clock coarse (Chrome's goes in
-   * steps of 65.5 µs); where it does not see some of them take any time, this is the mean. `null` without timestamps.
+   * GPU time of one dispatch in milliseconds: the median over all usable times, or their mean if some of them are 0, as with a
+   * browser's coarse clock (Chrome's has steps of 65.5 µs). `null` without timestamps.
    */
   readonly milliseconds: number | null;
-  /** GPU time of all that were not dropped, in milliseconds; `null` without timestamps. */
+  /** Sum of all usable GPU times, in milliseconds. `null` without timestamps. */
   readonly totalMilliseconds: number | null;
 }
 
-/** What `Gpu.profile` gives: where the GPU's time went. */
+/**
+ * Result of `Gpu.profile`: the GPU time of each kernel. Its string is a table.
+ *
+ * @example
+ * const profile = await gpu.profile(() => trainer.fit(train, { epochs: 1 }));
+ * console.log(`${profile}`);
+ */
 export class Profile {
-  /** In order of first appearance. */
+  /** One row for each kernel, label and variant, in the order in which they first ran. */
   readonly dispatches: readonly ProfiledDispatch[];
-  /** GPU time of everything, in milliseconds; `null` without timestamps. */
+  /** GPU time of all rows, in milliseconds. `null` without timestamps. */
   readonly totalMilliseconds: number | null;
 
   /** @internal */
@@ -43,7 +50,7 @@ export class Profile {
     this.totalMilliseconds = times.length > 0 ? sum(times) : null;
   }
 
-  /** A table, a line a row. */
+  /** A table with one line for each row: dispatch, variant, count, milliseconds each and in all, and share of the total. */
   toString(): string {
     const write = (milliseconds: number | null): string => milliseconds?.toFixed(3) ?? '–';
     const all = this.totalMilliseconds;
@@ -61,7 +68,7 @@ export class Profile {
   }
 }
 
-/** What profiling needs of the GPU. */
+/** The parts of a `Gpu` that profiling needs. */
 interface ProfiledGpu {
   readonly device: GPUDevice;
   readonly queue: { profiler: Profiler | undefined };
@@ -69,7 +76,7 @@ interface ProfiledGpu {
   readStaging(staging: GPUBuffer, byteLength: number): Promise<ArrayBuffer>;
 }
 
-/** `Gpu.profile` says what it does. */
+/** Implements `Gpu.profile`. */
 export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => unknown): Promise<Profile> {
   gpu.check();
   if (gpu.queue.profiler !== undefined) {
@@ -89,17 +96,19 @@ export async function profile(gpu: ProfiledGpu, pool: BufferPool, work: () => un
     }
     gpu.check();
     const timestamps = await profiler.read(gpu, pool);
-    return new Profile(reduce(profiler.taken, timestamps, performance.now() - started));
+    return new Profile(reduce(profiler.dispatched, timestamps, performance.now() - started));
   } finally {
     profiler.dispose();
   }
 }
 
-type Taken = Pick<ProfiledDispatch, 'kernel' | 'label' | 'variant'>;
+/** Identity of a dispatch that ran during a profile: the key of its row. */
+type Dispatched = Pick<ProfiledDispatch, 'kernel' | 'label' | 'variant'>;
 
-/** Takes down what is dispatched, each in a compute pass of its own between two timestamps. */
+/** Records every dispatch of a profile, each in its own compute pass between two timestamps. */
 export class Profiler {
-  readonly taken: Taken[] = [];
+  /** The dispatches so far, in order. */
+  readonly dispatched: Dispatched[] = [];
   readonly #device: GPUDevice;
   readonly #timed: boolean;
   readonly #sets: GPUQuerySet[] = [];
@@ -109,18 +118,18 @@ export class Profiler {
     this.#timed = device.features.has('timestamp-query');
   }
 
-  /** What stands in for the compute pass of a submit. */
+  /** Replacement for the compute pass of a submit. */
   begin(encoder: GPUCommandEncoder): PassPerDispatch {
     return new PassPerDispatch((dispatch, program) => {
-      const timestampWrites = this.#take(dispatch, program);
+      const timestampWrites = this.#record(dispatch, program);
       return encoder.beginComputePass({ label: dispatch.label, ...(timestampWrites && { timestampWrites }) });
     });
   }
 
-  /** The timestamps in nanoseconds, two for each that was taken; `undefined` where there are none. */
+  /** The timestamps in nanoseconds, two for each dispatch in `dispatched`; `undefined` without timestamps. */
   async read(gpu: ProfiledGpu, pool: BufferPool): Promise<BigUint64Array | undefined> {
     if (this.#sets.length === 0) return undefined;
-    const count = 2 * this.taken.length;
+    const count = 2 * this.dispatched.length;
     const bytes = count * BYTES_PER_TIMESTAMP;
     const resolved = pool.acquire(bytes, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC, 'timestamps');
     const staging = pool.acquire(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, 'timestamps');
@@ -134,7 +143,7 @@ export class Profiler {
       this.#device.queue.submit([encoder.finish()]);
       return new BigUint64Array(await gpu.readStaging(staging, bytes));
     } finally {
-      // Nothing else asks for buffers of such sizes, so the pool has no use for them.
+      // Not released for reuse, because nothing else requests buffers of these sizes and usages.
       pool.discard(resolved);
       pool.discard(staging);
     }
@@ -144,9 +153,10 @@ export class Profiler {
     for (const set of this.#sets) set.destroy();
   }
 
-  #take({ kernel, label }: Dispatch, { variant }: Program): GPUComputePassTimestampWrites | undefined {
-    const first = (2 * this.taken.length) % QUERIES;
-    this.taken.push({ kernel, label, variant });
+  /** Records a dispatch, and returns the timestamps to write around it. */
+  #record({ kernel, label }: Dispatch, { variant }: Program): GPUComputePassTimestampWrites | undefined {
+    const first = (2 * this.dispatched.length) % QUERIES;
+    this.dispatched.push({ kernel, label, variant });
     if (!this.#timed) return undefined;
     if (first === 0) this.#sets.push(this.#device.createQuerySet({ type: 'timestamp', count: QUERIES }));
     const querySet = this.#sets.at(-1);
@@ -187,20 +197,20 @@ class PassPerDispatch implements Pass {
 }
 
 /**
- * Sums up what was taken, a row for each kernel, label and variant, in order of first appearance.
+ * Reduces the dispatches to one row for each kernel, label and variant, in order of first appearance.
  *
- * A time is dropped if one of its timestamps was never written, or set to zero (0), if it ends before it begins, or if it is
- * longer than everything took together: the counter was reset in between.
- * @param timestamps nanoseconds, begin and end of each
- * @param wallMilliseconds how long everything took on the host's clock
+ * A time is dropped if the GPU's counter was reset: if one of its timestamps is 0 or missing, if it ends before it begins, or
+ * if it is longer than the whole profile.
+ * @param timestamps begin and end of each dispatch, in nanoseconds
+ * @param wallMilliseconds duration of the whole profile on the host's clock
  */
 export function reduce(
-  taken: readonly Taken[],
+  dispatched: readonly Dispatched[],
   timestamps: BigUint64Array | undefined,
   wallMilliseconds: number,
 ): ProfiledDispatch[] {
-  const rows = new Map<string, { readonly what: Taken; count: number; readonly times: number[] }>();
-  for (const [number, what] of taken.entries()) {
+  const rows = new Map<string, { readonly what: Dispatched; count: number; readonly times: number[] }>();
+  for (const [number, what] of dispatched.entries()) {
     const key = JSON.stringify([what.kernel, what.label, what.variant]);
     const row = rows.get(key) ?? { what, count: 0, times: [] };
     rows.set(key, row);
@@ -218,7 +228,7 @@ export function reduce(
   }));
 }
 
-/** The median, or the mean if some are 0: of times in whole steps of a coarse clock the median is one too, the mean is not. */
+/** The median, or the mean if some times are 0: a coarse clock's median is a whole number of steps, the mean is finer. */
 function typical(times: readonly number[]): number {
   const sorted = [...times].sort((a, b) => a - b);
   if (sorted[0] === 0) return sum(times) / times.length;

@@ -4,12 +4,12 @@ import type { Faults } from './faults.js';
 import type { Profiler } from './profile.js';
 import { asGpuBuffer, type Pass } from './replay.js';
 
-/** Bytes of a slice of a large upload, so that the browser's staging memory stays bounded. */
+/** Most bytes of one `writeBuffer` call: larger uploads are sliced, to bound the browser's staging memory. */
 const UPLOAD_SLICE_BYTES = 16 * 2 ** 20;
 
-/** The order of things on a device: submits, writes, copies, reads, and writes that were put off. */
+/** The queue of a device: submits, writes, copies, reads and deferred writes, in the order of their calls. */
 export class Queue {
-  /** Takes compute passes apart while a profile is taken. */
+  /** Gives each dispatch its own compute pass while a profile is taken. */
   profiler: Profiler | undefined;
   readonly #device: GPUDevice;
   readonly #faults: Faults;
@@ -20,13 +20,13 @@ export class Queue {
     this.#faults = faults;
   }
 
-  /** Puts off work until `catchUp`; returns a function that cancels it. */
+  /** Runs `work` at the next `catchUp`; returns a function that cancels it. */
   defer(work: () => void): () => void {
     this.#deferred.add(work);
     return () => this.#deferred.delete(work);
   }
 
-  /** Does what was put off. */
+  /** Runs the deferred work. */
   catchUp(): void {
     for (const work of this.#deferred) {
       this.#deferred.delete(work);
@@ -34,7 +34,7 @@ export class Queue {
     }
   }
 
-  /** One compute pass in one submit, and copies behind it. */
+  /** Submits one compute pass, followed by copies. */
   submit(label: string, record: (pass: Pass) => void, copies: readonly BufferCopy[] = []): void {
     this.catchUp();
     const encoder = this.#device.createCommandEncoder({ label });
@@ -45,6 +45,7 @@ export class Queue {
     this.#device.queue.submit([encoder.finish()]);
   }
 
+  /** Submits copies. @throws {DisposedError|DeviceLostError} if the device is destroyed or lost */
   copy(copies: readonly BufferCopy[], label = 'copy'): void {
     this.#faults.check();
     this.catchUp();
@@ -53,6 +54,7 @@ export class Queue {
     this.#device.queue.submit([encoder.finish()]);
   }
 
+  /** Writes bytes to a buffer. A length that is not a multiple of 4 is padded with zeros, as `writeBuffer` requires. */
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void {
     const { queue } = this.#device;
     const target = asGpuBuffer(buffer);
@@ -68,7 +70,7 @@ export class Queue {
     }
   }
 
-  /** Maps a staging buffer, copies it and unmaps it. */
+  /** Maps a staging buffer, copies its first bytes and unmaps it. @param awaited true if a caller waits for nothing else */
   async readStaging(staging: DeviceBuffer, byteLength: number, awaited = false): Promise<ArrayBuffer> {
     const buffer = asGpuBuffer(staging);
     const mapped = buffer.mapAsync(GPUMapMode.READ, 0, byteLength);
@@ -79,11 +81,11 @@ export class Queue {
     return bytes;
   }
 
-  /** Resolves when everything queued so far has run, or never will. */
+  /** Resolves when the GPU has run everything queued so far, or when the device is lost. */
   async idle(): Promise<void> {
     const done = this.#device.queue.onSubmittedWorkDone();
     wake(this.#device.queue, done, false);
-    // On a device that is destroyed this resolves; when the GPU process has died it rejects.
+    // It resolves on a destroyed device, and rejects if the GPU process has died.
     await done.catch(() => this.#faults.lossIsKnown());
   }
 }

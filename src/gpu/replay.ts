@@ -6,19 +6,19 @@ import type { Shader } from '../plan/shader.js';
 import { BINDING_ALIGNMENT, type DType, type Tensor } from '../plan/tensor.js';
 import type { Pipeline, PipelineCache } from './pipeline.js';
 
-/** A program, and the tensors that it uses. */
+/** A program with its pipeline, and the bind group of its tensors and uniforms. */
 interface BoundProgram {
   readonly program: Program;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
 }
 
-/** A dispatch that is ready to run: its program chosen, its numbers and tensors bound. */
+/** A dispatch that is ready to encode: its program is chosen, its uniforms and tensors are bound. */
 export interface Command extends BoundProgram {
   readonly dispatch: Dispatch;
-  /** The program that takes over when its pipeline is ready. */
+  /** Faster program that replaces this one once its pipeline is compiled. */
   readonly later?: BoundProgram | undefined;
-  /** Where the program finds `step`, if it reads one: in the record of the replay, or in the dispatch's own numbers. */
+  /** Source of the uniform `step`, if the shader has it: the dispatch's own values (`fixed`), or the record of each replay. */
   readonly step: 'none' | 'fixed' | typeof PER_STEP;
 }
 
@@ -30,31 +30,31 @@ export interface Binder {
   allocate(byteLength: number, label: string, use: 'uniform'): DeviceBuffer;
   free(buffer: DeviceBuffer): void;
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void;
-  /** A buffer for bindings that a program's overrides leave unused; never read or written. */
+  /** Placeholder buffers for bindings that a program's overrides leave unused; no kernel reads or writes them. */
   readonly unused: { readonly read: GPUBuffer; readonly read_write: GPUBuffer };
 }
 
-/** The numbers of a list of dispatches, in one uniform buffer. */
+/** The uniforms of a list of dispatches, in one buffer. */
 interface PackedUniforms {
   readonly buffer: DeviceBuffer;
   /** For each dispatch, the byte offset of each of its uniforms that is not per step. */
   readonly offsets: readonly Readonly<Record<string, number>>[];
 }
 
-/** A buffer of this device. The pool makes no others, and an app's own are tested where they come in. */
+/** Narrows a buffer of this device: the pool creates only GPUBuffers, and an app's own buffers are checked by `isBuffer`. */
 export const asGpuBuffer = (buffer: DeviceBuffer): GPUBuffer => buffer as GPUBuffer;
 
-/** A dispatch, and the program that is chosen for it. */
+/** A dispatch and its chosen program. */
 interface Chosen {
   readonly dispatch: Dispatch;
   readonly program: Program;
 }
 
 /**
- * Checks that a program finds everything that its shader declares, for WebGPU would let it read zeros.
+ * Checks that a dispatch provides every uniform and buffer that its shader declares; WebGPU would read zeros instead.
  * @param perStep true if there are per-step records
- * @throws {MlpError} `per-step` for a dispatch that asks for records where there are none; `bad-dispatch` for one that leaves
- * something out
+ * @throws {MlpError} `per-step` if the dispatch needs a per-step record and there is none; `bad-dispatch` if it lacks a uniform
+ * or a tensor
  */
 function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
   const { label, uniforms, buffers } = dispatch;
@@ -67,7 +67,7 @@ function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
       if (perStep && name === 'step') continue;
       throw new MlpError(
         'per-step',
-        `${label}: its ${name} is PER_STEP, which plans fill in, for "step" alone. Pass { ${Object.keys(fields).join(', ')} }.`,
+        `${label}: ${name} is PER_STEP, but only a plan fills it in, and only "step". Pass { ${Object.keys(fields).join(', ')} }.`,
       );
     }
     const missing = Object.keys(fields).find((field) => typeof values[field] !== 'number');
@@ -75,13 +75,13 @@ function checkComplete({ dispatch, program }: Chosen, perStep: boolean): void {
   }
   for (const name of Object.keys(shader.buffers)) {
     if (buffers[name] !== undefined || unused.includes(name)) continue;
-    // A binding that is undefined by name may be one that the overrides leave unused; nothing tells which do.
+    // A buffer that is given as undefined is accepted if there are overrides: they may leave its binding unused.
     if (name in buffers && Object.keys(shader.overrides).length > 0) continue;
     throw refused(`buffers has no tensor for "${name}".`);
   }
 }
 
-/** @throws {LimitError} if the grid has more workgroups in a dimension than the device allows */
+/** Checks the number of workgroups. @throws {LimitError} if the grid exceeds the device's limit in a dimension */
 function checkGrid({ dispatch, program }: Chosen, most: number): void {
   if (Math.max(...program.workgroups) > most) {
     throw new LimitError(
@@ -90,7 +90,7 @@ function checkGrid({ dispatch, program }: Chosen, most: number): void {
   }
 }
 
-/** Uploads every fixed uniform of the dispatches, each at a place where a binding may begin. */
+/** Uploads every fixed uniform of the dispatches into one buffer, each at a multiple of `BINDING_ALIGNMENT`. */
 function uploadUniforms(binder: Binder, chosen: readonly Chosen[]): PackedUniforms {
   const offsets: Record<string, number>[] = [];
   const blocks: { offset: number; fields: Shader['uniforms'][string]['fields']; values: Record<string, number> }[] = [];
@@ -119,18 +119,21 @@ function uploadUniforms(binder: Binder, chosen: readonly Chosen[]): PackedUnifor
   return { buffer, offsets };
 }
 
-/** Commands, and the uniform buffer that they are bound to, which their owner frees. */
+/** Commands, and the buffer of their uniforms. */
 interface BoundCommands {
   readonly commands: readonly Command[];
+  /** Freed by the caller. */
   readonly uniforms: DeviceBuffer;
 }
 
 /**
- * Binds dispatches to run with the programs that are chosen for them, or else the adapter's own choice.
- * @param stepBuffer the per-step records, for dispatches that ask for them
+ * Binds dispatches to their tensors. If it throws, nothing stays allocated.
+ * @param stepBuffer the per-step records, for dispatches with PER_STEP
+ * @param programs programs to use for some dispatches; the others use the one that suits the adapter best
  * @throws {LimitError} if a grid has more workgroups in a dimension than the device allows
- * @throws {MlpError} `per-step` for a dispatch that asks for records where there are none, `bad-dispatch` for one that leaves out
- * something that its program's shader declares; nothing is left behind
+ * @throws {ShapeError} if a tensor does not begin at a multiple of 256 bytes in its buffer
+ * @throws {MlpError} `per-step` if a dispatch needs a per-step record and there is none; `bad-dispatch` if it lacks a uniform
+ * or a tensor that its shader declares
  */
 export function bindAll(
   binder: Binder,
@@ -192,7 +195,7 @@ function bindProgram(
     if (tensor !== undefined) entries.push({ binding, resource: bindingOf(tensor) });
     else if (access === 'read') entries.push({ binding, resource: { buffer: binder.unused.read } });
     else {
-      // Two writable bindings of a dispatch may share a buffer only where they do not overlap.
+      // WebGPU forbids that two writable bindings of a dispatch overlap, so each placeholder has its own range.
       const resource = {
         buffer: binder.unused.read_write,
         offset: written * BINDING_ALIGNMENT,
@@ -205,34 +208,34 @@ function bindProgram(
   return { program, pipeline, bindGroup: binder.device.createBindGroup({ label, layout: pipeline.layout, entries }) };
 }
 
-/** The range that a tensor is bound with. @throws {ShapeError} if it begins where no binding may. */
+/** The binding of a tensor. @throws {ShapeError} if the tensor does not begin at a multiple of `BINDING_ALIGNMENT` bytes */
 function bindingOf(tensor: Tensor<DType>): GPUBufferBinding {
   const { byteOffset: offset, storage } = tensor;
   if (offset % BINDING_ALIGNMENT !== 0) {
     throw new ShapeError(
-      `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding begins at a multiple of ${BINDING_ALIGNMENT}.`,
+      `"${tensor.label}" begins at byte ${offset} of its buffer, but a binding must begin at a multiple of ${BINDING_ALIGNMENT}.`,
     );
   }
-  // To a whole vec4 where there is room: a storage is padded to one, a caller's own buffer may not be.
+  // Rounded up to whole vec4s as far as the buffer allows: this library pads its buffers, an app may not.
   const size = Math.min(Math.ceil(tensor.byteLength / 16) * 16, storage.byteLength - offset);
   return { buffer: asGpuBuffer(tensor.buffer), offset, size };
 }
 
-/** The program that a command runs now: its own, or the later one once that is compiled. */
+/** The program that a command runs now: `later` once that is compiled, and until then its own. */
 function current(command: Command): BoundProgram {
   return command.later?.pipeline.isReady === true ? command.later : command;
 }
 
-/** The target of encoding: a compute pass, or its stand-in while a profile is taken. */
+/** Target of encoding: a compute pass, or its replacement while a profile is taken. */
 export interface Pass {
-  /** Announces the next dispatch to a profile. */
+  /** Tells a profile the next dispatch. */
   next?(dispatch: Dispatch, program: Program): void;
   setPipeline(pipeline: GPUComputePipeline): void;
   setBindGroup(index: number, bindGroup: GPUBindGroup, dynamicOffsets?: readonly number[]): void;
   dispatchWorkgroups(x: number, y: number, z: number): void;
 }
 
-/** Encodes commands in order. @param stepOffset the byte offset of this replay's record in the step buffer */
+/** Encodes commands in order. @param stepOffset byte offset of this replay's record in the buffer of per-step records */
 export function encode(pass: Pass, commands: readonly Command[], stepOffset = 0): void {
   for (const command of commands) {
     const { dispatch, step } = command;
@@ -251,11 +254,11 @@ interface Submitter {
   submit(label: string, record: (pass: Pass) => void, copies?: readonly BufferCopy[]): void;
   free(buffer: DeviceBuffer): void;
   guard<T>(what: string, build: () => T): Guarded<T>;
-  /** Waits for compilations, and does meanwhile what was put off. @throws {MlpError} in this library's terms */
+  /** Awaits compilations, and runs deferred writes during them. @throws {MlpError} `shader`, or why the device failed */
   compiled(what: string, compilations: readonly Promise<void>[]): Promise<void>;
 }
 
-/** A plan that has been replayed so often is worth compiling its later programs. */
+/** Number of replays after which a plan compiles the faster programs in `later`. */
 const OFTEN = 16;
 
 /** A plan's dispatches on a `Gpu`. */
@@ -283,7 +286,7 @@ export class GpuReplay implements Replay {
   async ready(): Promise<void> {
     const pipelines = new Set(this.#commands.map(({ pipeline }) => pipeline));
     await this.#gpu.pipelines.load();
-    // A shader that does not compile is an error twice, of its module and of its pipeline, which is the one that tells.
+    // A shader error occurs twice: in the error scope, which is ignored, and as the pipeline's rejection with details.
     const { value: compilations } = this.#gpu.guard(this.#what, () =>
       [...pipelines].map((pipeline) => pipeline.ready()),
     );
@@ -308,7 +311,10 @@ export class GpuReplay implements Replay {
     this.#gpu.free(this.#uniforms);
   }
 
-  /** Compiles one after the other, since other plans may be waiting for the compiler; without them this one goes on as it is. */
+  /**
+   * Compiles the faster programs one by one, because other plans may need the compiler. If one fails, the plan keeps the
+   * program that it has.
+   */
   async #compileLater(): Promise<void> {
     for (const { later } of this.#commands) {
       if (this.#disposed) return;

@@ -4,58 +4,69 @@ import type { Tuning, TuningStorage } from './tuning-cache.js';
 
 /** Options of `Gpu.request`. */
 export interface GpuOptions {
+  /** Preferred adapter: `low-power` or `high-performance`. Default: the browser chooses. Unused with `adapter`. */
   readonly powerPreference?: GPUPowerPreference;
-  /** An adapter that the app has requested itself, as in Node, where there is no `navigator.gpu`; no other is taken then. */
+  /**
+   * Adapter that the app has requested itself, for example in Node, which has no `navigator.gpu`. Only this adapter is then
+   * used. Default: the one that `navigator.gpu.requestAdapter()` finds.
+   */
   readonly adapter?: GPUAdapter;
-  /** Device features that must be there; `timestamp-query` and `subgroups` are taken where they are. */
+  /** Required device features. Default: none. `timestamp-query` and `subgroups` are enabled if available. */
   readonly features?: readonly GPUFeatureName[];
+  /** Label of the device in developer tools. Default: "webgpu-mlp". */
   readonly label?: string;
   /**
-   * Whether a plan measures which variant of a kernel is the fastest here: `off` (by default) goes by rules, `auto` takes
-   * up to a second for each plan, `full` as long as it takes. Other variants round otherwise, so other bits.
+   * Selection of kernel variants when a plan is compiled: `off` uses fixed rules, `auto` measures the variants for up to a
+   * second for each plan, `full` measures all of them thoroughly. Variants round differently, so results may differ in their
+   * last bits. Default: "off".
    */
   readonly tuning?: Tuning;
-  /** Where such choices are kept for the next visit, such as `localStorage`. */
+  /** Storage that keeps the measured choices for the next visit, such as `localStorage`. Default: none. */
   readonly tuningStorage?: TuningStorage;
 }
 
-/** The adapter, as far as a browser tells. Strings are empty where it does not. */
+/** Properties of the adapter and its device. A string is empty if the browser does not reveal it. */
 export interface GpuInfo extends DeviceInfo {
+  /** GPU family, such as "hopper". */
   readonly architecture: string;
+  /** Name of the GPU, for reading only: its form differs between browsers. */
   readonly description: string;
-  /** True for an adapter that runs on a CPU: right, and slow. */
+  /** True for an adapter that runs on a CPU, such as SwiftShader: results are correct, but slow. */
   readonly software: boolean;
+  /** The device's limits, such as `maxBufferSize` in bytes. */
   readonly limits: GPUSupportedLimits;
 }
 
-/** The limits that kernels and data sets can use more of than WebGPU's defaults. */
+/** Limits that are raised from WebGPU's defaults to the adapter's maximum, for kernels and data sets. */
 const RAISED_LIMITS = /^max(Compute|.*Buffer)/;
+/** Features that are enabled if the adapter has them. */
 const WELCOME_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
-/** A guess at `parallelWidth` by vendor: the cores of a middling model. WebGPU tells no adapter's own. */
+/** Estimate of `parallelWidth` by vendor: the cores of a mid-range model. WebGPU does not reveal the number. */
 const PARALLEL_WIDTHS: Readonly<Record<string, number>> = { nvidia: 64, amd: 32, apple: 16, intel: 16 };
+/** Estimate of `parallelWidth` for other vendors. */
 const PARALLEL_WIDTH = 8;
-/** Milliseconds that an adapter may take to answer. */
+/** Time limit for `requestAdapter()`, in milliseconds. */
 const ADAPTER_PATIENCE_MS = 10_000;
 
-/** A device, and the adapter that gave it. */
+/** A device and its adapter. */
 interface Requested {
   readonly device: GPUDevice;
   readonly adapter: GPUAdapter;
 }
 
-/** A device with limits as high as its adapter allows. @throws {WebGpuUnavailableError|MlpError} as `Gpu.request` does */
+/** Requests a device with limits as high as its adapter allows. @throws {WebGpuUnavailableError|MlpError} as `Gpu.request` */
 export async function requestDevice(options: GpuOptions): Promise<Requested> {
   const given: unknown = options.adapter;
   const first = given === undefined ? await requestAdapter(options) : await checkAdapter(given);
-  // Outside of browsers nobody but the app puts them there.
+  // Outside of browsers the app must define WebGPU's globals.
   if (typeof GPUBufferUsage === 'undefined') throw (await failures()).noGlobals();
   await checkFeatures(first, options);
   try {
     return await deviceOf(first, options);
   } catch (cause) {
-    // An app's own adapter and no other: another may be another GPU.
+    // An app's own adapter is not replaced: another adapter may be another GPU.
     if (given !== undefined) throw (await failures()).refusedByOwn(cause);
-    // An adapter gives one device, and one that is worn out may refuse: a fresh one gets a second chance.
+    // An adapter creates one device only, and an expired adapter refuses: try once more with a new adapter.
     const second = await requestAdapter(options).catch(() => undefined);
     if (second === undefined) throw (await failures()).refused(cause);
     return await deviceOf(second, options).catch(async (again: unknown) => {
@@ -64,7 +75,7 @@ export async function requestDevice(options: GpuOptions): Promise<Requested> {
   }
 }
 
-/** @throws {WebGpuUnavailableError|MlpError} if it is no adapter */
+/** Checks an app's own adapter. @throws {WebGpuUnavailableError|MlpError} if it is null or not a GPUAdapter */
 async function checkAdapter(given: unknown): Promise<GPUAdapter> {
   if (given === null) throw (await failures()).nullAdapter();
   const { requestDevice, features, limits } = given as Partial<GPUAdapter>;
@@ -72,7 +83,7 @@ async function checkAdapter(given: unknown): Promise<GPUAdapter> {
   return given as GPUAdapter;
 }
 
-/** @throws {WebGpuUnavailableError} that names what the adapter lacks */
+/** Checks the required features. @throws {WebGpuUnavailableError} naming those that the adapter lacks */
 async function checkFeatures({ features }: GPUAdapter, options: GpuOptions): Promise<void> {
   const lacking = (options.features ?? []).filter((feature) => !features.has(feature));
   if (lacking.length > 0) throw (await failures()).lacks(lacking, features);
@@ -83,7 +94,7 @@ async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
   const api = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
   if (api === undefined) {
     const { noWebGpu, notABrowser } = await failures();
-    // Browsers have this in pages and in workers, and no other runtime has it.
+    // Browsers define `isSecureContext` in pages and workers; no other runtime does.
     throw globalThis.isSecureContext === undefined ? notABrowser() : noWebGpu();
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -91,7 +102,7 @@ async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
     timer = setTimeout(resolve, ADAPTER_PATIENCE_MS, undefined);
   });
   try {
-    // Of the options it takes powerPreference alone.
+    // Of these options `requestAdapter` uses only powerPreference.
     const answer = api.requestAdapter(options as GPURequestAdapterOptions);
     const adapter = await Promise.race([answer, patience]).catch(async (cause: unknown) => {
       throw (await failures()).askedWrongly(cause);
@@ -104,15 +115,19 @@ async function requestAdapter(options: GpuOptions): Promise<GPUAdapter> {
   }
 }
 
-/** Messages are loaded where one is needed. */
+/** Loads the error texts, which most pages never need. */
 async function failures(): Promise<typeof import('./unavailable.js')> {
   return await import('./unavailable.js');
 }
 
-/** @throws what the adapter throws; {Error} if the device is lost at birth, of which only its promise tells */
+/**
+ * Requests a device from an adapter.
+ * @throws whatever the adapter throws
+ * @throws {Error} if the device is lost from the beginning, which WebGPU reports only through `device.lost`
+ */
 async function deviceOf(adapter: GPUAdapter, options: GpuOptions): Promise<Requested> {
   const requiredLimits: Record<string, number> = {};
-  // The names are the prototype's, so Object.keys would find none.
+  // The limits are getters of the prototype, which Object.keys would not list.
   for (const name in adapter.limits) {
     const limit = adapter.limits[name as keyof GPUSupportedLimits];
     if (RAISED_LIMITS.test(name) && typeof limit === 'number') requiredLimits[name] = limit;
@@ -127,8 +142,8 @@ async function deviceOf(adapter: GPUAdapter, options: GpuOptions): Promise<Reque
 }
 
 /**
- * A device's adapter, as far as the browser tells: the device says it from Chrome 132 on, elsewhere the adapter does, and
- * nobody for a device of which only the app knows the adapter.
+ * Reads the properties of a device. From Chrome 132 on the device has the adapter's info; other browsers have it on the adapter
+ * only, so it is unknown there for a device that was passed to `Gpu.from`.
  */
 export function infoOf(device: GPUDevice, adapter?: GPUAdapter): GpuInfo {
   const told: Partial<GPUAdapterInfo> = device.adapterInfo ?? adapter?.info ?? {};

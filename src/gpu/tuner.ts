@@ -6,12 +6,15 @@ import { type Binder, bindAll, encode, type Pass } from './replay.js';
 import type { GpuInfo, GpuOptions } from './request.js';
 import { TuningCache } from './tuning-cache.js';
 
-/** Milliseconds: for all candidates of a plan, compilation included, and for one sample of one of them. */
+/**
+ * Effort of measuring. `budget`: milliseconds for all candidates of a plan, compilation included. `sample`: milliseconds for
+ * one sample of one candidate. `rounds`: maximum number of samples of a candidate.
+ */
 const EFFORT = {
   auto: { budget: 1000, sample: 5, rounds: 3 },
   full: { budget: Number.POSITIVE_INFINITY, sample: 20, rounds: 10 },
 };
-/** The rules' choice stays unless another takes less than this share of its time: a smaller gain may be chance. */
+/** Share of the default program's time that another must stay below to replace it: a smaller gain may be chance. */
 const MARGIN = 0.95;
 
 /** The parts of a `Gpu` that measuring needs. */
@@ -24,16 +27,19 @@ interface TunedGpu extends Device, Binder {
 
 const caches = new WeakMap<TunedGpu, TuningCache>();
 
+/** A candidate program while it is measured. */
 interface Contender {
   readonly program: Program;
-  /** Milliseconds of one dispatch, of `count` in a submit. */
+  /** Runs `count` dispatches in one submit; resolves to the milliseconds of one. */
   readonly time: (count: number) => Promise<number>;
+  /** Shortest time so far, in milliseconds. */
   best: number;
 }
 
 /**
- * Decides by measuring which program each dispatch runs with, where several suit the adapter and none is remembered.
- * @throws {DeviceLostError|MlpError}
+ * Chooses the fastest program of each dispatch that has several programs for this adapter: from the cache, or by measuring. The
+ * result lacks the dispatches that keep their default program.
+ * @throws {DeviceLostError|MlpError} if the device is lost, or a program does not compile
  */
 export async function tune(gpu: TunedGpu, dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>> {
   const chosen = new Map<Dispatch, Program>();
@@ -43,9 +49,9 @@ export async function tune(gpu: TunedGpu, dispatches: readonly Dispatch[]): Prom
   caches.set(gpu, cache);
   const deadline = performance.now() + budget;
   for (const dispatch of dispatches) {
-    // A software adapter takes longer to compile what was made for GPUs than `auto` has time.
+    // `auto` skips programs that are made for GPUs: a software adapter takes longer than the budget to compile them.
     const tried = ({ prefers }: Program): boolean => full || !gpu.info.software || prefers(gpu.info);
-    // Each for what it is, without what would take over.
+    // Without `later`, which would replace a program while it is measured.
     const rivals = candidates(dispatch, gpu.info)
       .filter(tried)
       .map(({ later: _, ...program }) => program);
@@ -60,7 +66,7 @@ export async function tune(gpu: TunedGpu, dispatches: readonly Dispatch[]): Prom
   return chosen;
 }
 
-/** The fastest program, on buffers of its own; `undefined` if time was up before there was anything to compare. */
+/** Measures programs on temporary buffers; `undefined` if the time was up before two of them were measured. */
 async function fastest(
   gpu: TunedGpu,
   dispatch: Dispatch,
@@ -73,19 +79,19 @@ async function fastest(
     const storage = new TensorStorage(tensor.label, tensor.storage.byteLength);
     buffers[name] = new Tensor(storage, tensor.start, tensor.shape, tensor.dtype);
   }
-  // No plan replays it here: of a step that each replay has, any will do.
+  // No plan replays the dispatch here, so any valid step will do.
   const uniforms = Object.fromEntries(
     Object.entries(dispatch.uniforms).map(([name, values]) => [name, values === PER_STEP ? anyStep(dispatch) : values]),
   );
   const measured: Contender[] = [];
-  const bound: DeviceBuffer[] = [];
+  const uniformBuffers: DeviceBuffer[] = [];
   try {
     for (const { storage } of Object.values(buffers)) storage.allocate(gpu);
     for (const program of rivals) {
       if (performance.now() > deadline) break;
       const copy = { ...dispatch, buffers: { ...dispatch.buffers, ...buffers }, uniforms };
-      const { commands, uniforms: numbers } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
-      bound.push(numbers);
+      const { commands, uniforms: uniformBuffer } = bindAll(gpu, [copy], undefined, new Map([[copy, program]]));
+      uniformBuffers.push(uniformBuffer);
       await Promise.all(commands.map(({ pipeline }) => pipeline.ready()));
       const time = async (count: number): Promise<number> => {
         const start = performance.now();
@@ -99,7 +105,7 @@ async function fastest(
       await time(1);
       measured.push({ program, time, best: await time(1) });
     }
-    // Interleaved, so that a disturbance meets them all; after each round the slower half leaves.
+    // Interleaved, so that a disturbance slows all of them. Each round drops the slower half, but keeps two.
     let racing = measured;
     for (let round = 0; round < rounds && measured.length > 1 && performance.now() < deadline; round++) {
       for (const one of racing)
@@ -108,15 +114,15 @@ async function fastest(
     }
   } finally {
     for (const { storage } of Object.values(buffers)) storage.dispose();
-    for (const numbers of bound) gpu.free(numbers);
+    for (const buffer of uniformBuffers) gpu.free(buffer);
   }
-  const [rule, ...others] = measured;
+  const [preferred, ...others] = measured;
   const rival = others.sort((a, b) => a.best - b.best)[0];
-  if (rule === undefined || rival === undefined) return undefined;
-  return rival.best < MARGIN * rule.best ? rival.program : rule.program;
+  if (preferred === undefined || rival === undefined) return undefined;
+  return rival.best < MARGIN * preferred.best ? rival.program : preferred.program;
 }
 
-/** A step with a number for every field, an optimizer's own too. */
+/** A step record with a value for every field, including those that an optimizer adds. */
 function anyStep({ programs }: Dispatch): Readonly<Record<string, number>> {
   const own = programs.flatMap(({ shader }) => Object.keys(shader.uniforms.step?.fields ?? {}));
   return { ...Object.fromEntries(own.map((field) => [field, 0])), ...NO_STEP };

@@ -1,13 +1,15 @@
-/** Whether candidates are measured: never, within a second for each plan, or all of them thoroughly. */
+/** Measuring of kernel variants: never, within a second for each plan, or all of them thoroughly. */
 export type Tuning = 'off' | 'auto' | 'full';
 
-/** Where choices outlive the page: `localStorage`, or anything with these two methods. */
+/** Storage that outlives the page: `localStorage`, or any object with these two methods. */
 export interface TuningStorage {
+  /** The value stored under the key, or null. */
   getItem(key: string): string | null;
+  /** Stores a value under the key. An exception, as from a full storage, is ignored. */
   setItem(key: string, value: string): void;
 }
 
-/** Which variant was the fastest for what, on one adapter in one browser. */
+/** The fastest variant of each kernel and shape, on one adapter in one browser. */
 export class TuningCache {
   readonly #adapter: string;
   readonly #storage: TuningStorage | undefined;
@@ -23,17 +25,18 @@ export class TuningCache {
     this.#storage = storage;
   }
 
-  /** @param label the kernel and the shape it runs on */
+  /** The fastest variant, if known. @param label the kernel and the shapes of its operands */
   recall(label: string): string | undefined {
     return this.#known.get(label) ?? this.#storage?.getItem(`${this.#adapter} ${label}`) ?? undefined;
   }
 
+  /** Stores the fastest variant. */
   remember(label: string, variant: string): void {
     this.#known.set(label, variant);
     try {
       this.#storage?.setItem(`${this.#adapter} ${label}`, variant);
     } catch {
-      // A full storage costs another measurement, no more.
+      // The storage is full: the next visit measures again.
     }
   }
 }

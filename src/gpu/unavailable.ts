@@ -1,6 +1,6 @@
 import { MlpError, WebGpuUnavailableError } from '../base/errors.js';
 
-// The errors of `Gpu.request`: what a page can tell its user, and what the user can do.
+// The errors of `Gpu.request`. Their texts also suit the user of a page: they say what the user can do.
 
 export const insecureContext = (): MlpError =>
   new WebGpuUnavailableError(
@@ -15,10 +15,10 @@ export const noWebGpu = (): MlpError =>
   );
 
 const DAWN =
-  'In Node, import { create, globals } from the npm package webgpu (Dawn), call Object.assign(globalThis, globals), pass { adapter: await create([]).requestAdapter() }, and keep the result of create() for as long.';
+  'In Node, import { create, globals } from the npm package webgpu (Dawn), call Object.assign(globalThis, globals), pass { adapter: await create([]).requestAdapter() }, and keep the result of create() while in use.';
 
 export const notABrowser = (): MlpError =>
-  new WebGpuUnavailableError('no-webgpu', `This is no browser: there is no navigator.gpu. ${DAWN}`);
+  new WebGpuUnavailableError('no-webgpu', `This is not a browser: there is no navigator.gpu. ${DAWN}`);
 
 export const noGlobals = (): MlpError =>
   new WebGpuUnavailableError('no-webgpu', `There is an adapter, but WebGPU's globals are missing. ${DAWN}`);
@@ -32,26 +32,26 @@ export const noAdapter = (): MlpError =>
 export const noAnswer = (): MlpError =>
   new WebGpuUnavailableError('no-adapter', 'The GPU did not answer in 10 s. Reload the page, or restart the browser.');
 
-/** For a rejected `requestAdapter()`, as for a `powerPreference` that WebGPU does not know. */
+/** Error for a rejected `requestAdapter()`, for example after an unknown `powerPreference`. */
 export const askedWrongly = (cause: unknown): MlpError =>
   new WebGpuUnavailableError('no-adapter', `WebGPU refused to look for an adapter: ${said(cause)}`, { cause });
 
 export const nullAdapter = (): MlpError =>
   new WebGpuUnavailableError(
     'no-adapter',
-    'Gpu.request: adapter is null, as requestAdapter() gives where it finds none. Ask for another adapter, or leave the option out.',
+    'Gpu.request: adapter is null: requestAdapter() found none. Request another adapter, or omit the option.',
   );
 
 export const notAnAdapter = (given: unknown): MlpError =>
   new MlpError(
     'bad-option',
-    `Gpu.request: adapter is ${kindOf(given)}; it must be a GPUAdapter, as await navigator.gpu.requestAdapter() gives.`,
+    `Gpu.request: adapter is ${kindOf(given)}; it must be a GPUAdapter, from await navigator.gpu.requestAdapter().`,
   );
 
 export const lacks = (lacking: readonly string[], has: Iterable<string>): MlpError =>
   new WebGpuUnavailableError(
     'device-refused',
-    `Gpu.request: the adapter has no ${lacking.join(' and no ')}; it has ${[...has].sort().join(', ')}. Leave out of features what the app can do without.`,
+    `Gpu.request: the adapter has no ${lacking.join(' and no ')}; it has ${[...has].sort().join(', ')}. Remove from features what the app does not need.`,
   );
 
 export const refused = (cause: unknown): MlpError =>
@@ -64,15 +64,15 @@ export const refused = (cause: unknown): MlpError =>
 export const refusedByOwn = (cause: unknown): MlpError =>
   new WebGpuUnavailableError(
     'device-refused',
-    `Gpu.request: the adapter refused a device: ${said(cause)} An adapter gives one device: pass a fresh one, or share the device with Gpu.from().`,
+    `Gpu.request: the adapter refused a device: ${said(cause)} An adapter gives only one device. Pass a new adapter, or share the device with Gpu.from().`,
     { cause },
   );
 
-/** A cause as a sentence. */
+/** Text of an error, ended with a full stop. */
 const said = (cause: unknown): string => {
   const text = String(cause).trim();
   return text.endsWith('.') ? text : `${text}.`;
 };
 
-/** The class of a value, such as [object Promise]. */
+/** Class of a value, such as [object Promise]. */
 const kindOf = (value: unknown): string => Object.prototype.toString.call(value);

@@ -1,49 +1,56 @@
 import { MlpError } from '../base/errors.js';
 
 /**
- * The ways to use a model's parameters: `update` changes them (fit, step, restore, setWeights, loadWeights); `borrow` moves them
- * and puts them back (lossSurface, checkGradients); `read` looks at them (evaluate, predict, save, weights, gradients, diagnose,
- * checkpoint).
+ * Use of a model's parameters by an operation: `update` changes them (fit, step, restore, setWeights, loadWeights); `borrow`
+ * changes them temporarily and restores them (lossSurface, checkGradients); `read` only reads them (evaluate, predict, save,
+ * weights, gradients, diagnose, checkpoint).
  */
 export type Use = 'update' | 'borrow' | 'read';
 
-/** For each use that is asked for, the uses that it may begin beside. */
+/** For each requested use, the running uses beside which it may begin. */
 const BESIDE: Readonly<Record<Use, Readonly<Record<Use, boolean>>>> = {
-  // A reader sees the parameters of one moment in each submit, whatever is queued behind it.
+  // A submit is atomic: a reader sees the parameters as they are between two submits of an update.
   update: { update: false, borrow: false, read: true },
-  // A reader would see moved parameters, and an update would be undone.
+  // During a borrow a reader would see the temporary parameters, and the restore would undo an update.
   borrow: { update: false, borrow: false, read: false },
   read: { update: true, borrow: false, read: true },
 };
 
-/** A trainer's session: while it is paused it queues nothing, and others may have the model. */
+/** A trainer's session. While its fit is paused it queues nothing, so other operations may use the model. */
 interface User {
+  /** True while its fit is paused. */
   readonly isPaused: boolean;
-  /** True while it queues steps; between epochs a fit validates, which is a read. */
+  /** True during the steps of an epoch. Between epochs a fit evaluates its validation set, which is a read. */
   readonly midEpoch: boolean;
 }
 
+/** An operation that is running. */
 interface Running {
   readonly use: Use;
-  /** The method that a user called. */
+  /** Name of the public method, for error texts. */
   readonly what: string;
+  /** The trainer's session that runs it, if any. */
   readonly by: User | undefined;
-  /** Resolves when it is over. */
+  /** Resolves when the operation ends. */
   readonly over: Promise<void>;
 }
 
-/** True for a paused fit of another session, which a borrow may begin beside only where the fit reads nothing either. */
+/**
+ * True if `running` is a paused fit of another session, which does not block the requested use. A borrow is blocked by a fit
+ * that is paused between epochs, because that fit may still evaluate its validation set.
+ */
 const isHeld = ({ use, by }: Running, asked: Use, asker?: User): boolean =>
   use === 'update' && by !== asker && by?.isPaused === true && (asked !== 'borrow' || by.midEpoch);
 
-/** Answers "may this run now?", for a model and everything that is made of it. */
+/** Decides if an operation may run now on a model, for the model itself and all its trainers. */
 export class Access {
   readonly #running: Set<Running> = new Set<Running>();
 
   /**
-   * Asks for a use that ends where it begins.
-   * @param by the session that asks, which its own pause does not make way for
-   * @throws {MlpError} `busy`, naming the operation that is in the way
+   * Checks that an operation may begin now. Sufficient by itself for an operation that ends synchronously.
+   * @param what name of the public method, for the error text
+   * @param by the session that requests the use; its own paused fit blocks it
+   * @throws {MlpError} `busy`, naming the running operation that blocks this one
    */
   check(use: Use, what: string, by?: User): void {
     for (const running of this.#running) {
@@ -53,7 +60,7 @@ export class Access {
     }
   }
 
-  /** Asks for a use that lasts as long as `work`. @throws {MlpError} `busy`; and what `work` throws */
+  /** Runs `work`, and blocks conflicting uses until it ends. @throws {MlpError} `busy`; and whatever `work` throws */
   async during<T>(use: Use, what: string, work: () => Promise<T>, by?: User): Promise<T> {
     this.check(use, what, by);
     let end = (): void => {};
@@ -70,7 +77,7 @@ export class Access {
     }
   }
 
-  /** Waits, after a pause, for updates and borrows that have begun meanwhile. */
+  /** Waits, at the end of a pause, until all updates and borrows that began during the pause have ended. */
   async regained(by: User): Promise<void> {
     for (const running of this.#running) {
       if (running.by !== by && !isHeld(running, 'update', by) && !BESIDE.update[running.use]) await running.over;

@@ -13,14 +13,21 @@ import type { ModelOptions, ModelSpec, Weight } from './model.js';
 import { normalizationOf } from './normalization.js';
 import { everyLayer, type ModelLayer, type PlacedParameter, placeLayers } from './placement.js';
 
+/** Description of a layer as plain data: its `type`, and its options. */
 type LayerSpec = Layer['spec'];
 
-/** For each type of layer, how its spec becomes a layer again; `make` is for the layers within, as `specs.map(make)`. */
+/**
+ * Functions that create a layer from its saved `spec`, by the spec's `type`. A layer that contains layers creates those with
+ * `make`, as in `specs.map(make)`.
+ *
+ * @example
+ * const model = await Mlp.load(gpu, bytes, { layers: { scale: (spec) => scale(spec.factor as number) } });
+ */
 export type LayerMakers = Readonly<
   Record<string, (spec: LayerSpec, make: (spec: LayerSpec, index: number) => Layer) => Layer>
 >;
 
-/** The library's own layers. What a spec from a file says is not checked here: the layers do that, as they do for `Mlp.create`. */
+/** The library's own layers. The layers check the values of their specs, as they do for `Mlp.create`. */
 const ownLayers: LayerMakers = {
   dense: (spec) => dense(spec.units as number, spec.activation as Activation, spec as DenseOptions),
   dropout: (spec) => dropout(spec.rate as number),
@@ -29,14 +36,15 @@ const ownLayers: LayerMakers = {
   residual: (spec, make) => residual((spec.layers as readonly LayerSpec[]).map(make), spec as ResidualOptions),
 };
 
-/** Of our part of the metadata. */
+/** Key of this library's JSON in the file's metadata. */
 const KEY = 'webgpu-mlp';
+/** Version of that JSON. */
 const VERSION = 1;
 
 /**
- * The file of a model: its weights as `load_state_dict` of the `torch.nn.Sequential` that computes the same expects them, and
- * its spec in the metadata.
- * @throws {FormatError|MlpError} if a model cannot be written
+ * Writes the safetensors file of a model: its weights with the names and layout that `load_state_dict` of the equivalent
+ * `torch.nn.Sequential` expects, and its spec in the metadata.
+ * @throws {FormatError|MlpError} if the model cannot be written
  */
 export function writeModelFile(
   spec: ModelSpec,
@@ -47,7 +55,7 @@ export function writeModelFile(
   for (const [name, source] of fileTensors('save', layers)) {
     tensors.set(name, typeof source === 'bigint' ? integer(source) : toFile(source, weights));
   }
-  // "pt" tells others that names and layout are PyTorch's.
+  // "pt" marks the names and the layout as PyTorch's.
   const metadata = new Map([
     ['format', 'pt'],
     [KEY, JSON.stringify({ version: VERSION, spec })],
@@ -56,9 +64,9 @@ export function writeModelFile(
 }
 
 /**
- * The contents of a model's file, checked as a whole.
- * @throws {FormatError} that says what does not hold together
- * @throws {MlpError} `unknown-layer`
+ * Reads and checks a model's file.
+ * @throws {FormatError} if the file is damaged, or its spec and tensors contradict each other
+ * @throws {MlpError} `unknown-layer` if neither the library nor `userLayers` has a type of layer in the file
  */
 export function readModelFile(
   bytes: Uint8Array | ArrayBuffer,
@@ -69,7 +77,7 @@ export function readModelFile(
   const saved = file.metadata.get(KEY);
   if (saved === undefined) {
     throw new FormatError(
-      `${where}: the file's metadata have no "${KEY}", so it was not written by save(), and says nothing of activations. Make the model with Mlp.create(), then call model.loadWeights() with the file.`,
+      `${where}: the file's metadata has no "${KEY}", so save() did not write it and it does not describe the layers. Make the model with Mlp.create(), then call model.loadWeights() with the file.`,
     );
   }
   const spec = readSpec(saved, where);
@@ -80,22 +88,25 @@ export function readModelFile(
     assertOption('the spec has', { seed }, 'an integer ≥ 0');
     checkLink('the spec has', link);
     const weights = weightsOf(file, placeLayers(inputs, layers), where);
-    // After the tensors: they have shown that there can be as many inputs as the spec says.
+    // After the tensors, whose shapes confirm the number of inputs: a wrong number could allocate too much here.
     if (normalize !== null) normalizationOf(inputs, normalize);
     return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }) }, weights };
   } catch (cause) {
     if (cause instanceof FormatError || (cause instanceof MlpError && cause.code === 'unknown-layer')) throw cause;
-    throw new FormatError(`${where}: the spec in the file is of no model: ${String(cause)}`, { cause });
+    throw new FormatError(`${where}: the spec in the file is not that of a model: ${String(cause)}`, { cause });
   }
 }
 
-/** The weights of a model from a file in PyTorch's layout, whoever wrote it. @throws {FormatError} */
+/** Reads the weights of a model from a file in PyTorch's layout. @throws {FormatError} if the file does not fit the model */
 export function readWeights(bytes: Uint8Array | ArrayBuffer, layers: readonly ModelLayer[]): Weight[] {
   const where = 'loadWeights';
   return weightsOf(readSafetensors(asBytes(bytes), where), layers, where);
 }
 
-/** The tensors of the file of a model, by name: parameters, and integers that PyTorch keeps. */
+/**
+ * The tensors in a model's file, by name: a parameter, or an integer that PyTorch stores beside the parameters.
+ * @throws {MlpError} `bad-layer` if a layer's `modules` do not name each of its parameters exactly once
+ */
 function fileTensors(where: string, layers: readonly ModelLayer[], prefix = ''): Map<string, PlacedParameter | bigint> {
   const tensors = new Map<string, PlacedParameter | bigint>();
   let index = 0;
@@ -103,7 +114,7 @@ function fileTensors(where: string, layers: readonly ModelLayer[], prefix = ''):
     const refuse = (parameter: string): never => {
       throw new MlpError(
         'bad-layer',
-        `${where}: layer ${layerName} (${layer.spec.type}) has modules that do not name each of its parameters once: see "${parameter}".`,
+        `${where}: layer ${layerName} (${layer.spec.type}) must name each of its parameters once in modules: see "${parameter}".`,
       );
     };
     const unnamed = new Map(parameters.map((parameter) => [parameter.name, parameter]));
@@ -122,7 +133,7 @@ function fileTensors(where: string, layers: readonly ModelLayer[], prefix = ''):
   return tensors;
 }
 
-/** A matrix is (fanIn, fanOut) here and (fanOut, fanIn) in the file. */
+/** Shape of a parameter in the file: a matrix is (fanIn, fanOut) in the model and (fanOut, fanIn) in the file. */
 const fileShape = ({ shape }: PlacedParameter): readonly number[] =>
   shape.length === 2 ? [...shape].reverse() : shape;
 
@@ -137,13 +148,13 @@ function integer(value: bigint): FileTensor {
   return { dtype: 'I64', shape: [], data: new Uint8Array(BigInt64Array.of(value).buffer) };
 }
 
-/** Every parameter from its tensor in the file, in the order of `weights()`. @throws {FormatError} unless the two agree */
+/** Every parameter from its tensor in the file, in the order of `weights()`. @throws {FormatError} if file and model differ */
 function weightsOf({ tensors }: TensorFile, layers: readonly ModelLayer[], where: string): Weight[] {
   const expected = fileTensors(where, layers);
   const names = [...expected.keys()];
   for (const name of tensors.keys()) {
     if (!expected.has(name)) {
-      throw new FormatError(`${where}: the file has "${name}", which the model has not. It has ${names.join(', ')}.`);
+      throw new FormatError(`${where}: the file has "${name}", but the model has only ${names.join(', ')}.`);
     }
   }
   const found = new Map<PlacedParameter, Weight>();
@@ -172,7 +183,7 @@ function fromFile({ shape, data }: FileTensor, parameter: PlacedParameter, where
   return { name: parameter.fullName, shape: parameter.shape, data: transposed(values, shape) };
 }
 
-/** A matrix with its rows as columns; anything else as it is. */
+/** Transposes a matrix; returns any other tensor unchanged. */
 function transposed(values: Float32Array<ArrayBuffer>, shape: readonly number[]): Float32Array<ArrayBuffer> {
   if (shape.length !== 2) return values;
   const [rows = 0, columns = 0] = shape;
@@ -185,18 +196,18 @@ function transposed(values: Float32Array<ArrayBuffer>, shape: readonly number[])
   return result;
 }
 
-/** The spec in the metadata, as far as its outline. @throws {FormatError} */
+/** Parses the spec in the metadata. Checks its version and keys, not their values. @throws {FormatError} */
 function readSpec(json: string, where: string): ModelSpec {
   let saved: { readonly version?: unknown; readonly spec?: ModelSpec };
   try {
     saved = Object(JSON.parse(json));
   } catch (cause) {
-    throw new FormatError(`${where}: "${KEY}" in the file's metadata is no JSON: ${String(cause)}`, { cause });
+    throw new FormatError(`${where}: "${KEY}" in the file's metadata is not JSON: ${String(cause)}`, { cause });
   }
   const { version, spec } = saved;
   if (version !== VERSION) {
     throw new FormatError(
-      `${where}: the file is of version ${String(version)}; this library reads version ${VERSION}. Use the one that wrote it.`,
+      `${where}: the file has version ${String(version)}, but this library reads version ${VERSION}. Use the library that wrote it.`,
     );
   }
   if (!Array.isArray(spec?.layers) || spec.layers.length === 0) {
@@ -212,14 +223,19 @@ function readSpec(json: string, where: string): ModelSpec {
   return { inputs, layers, normalize, seed, link };
 }
 
-/** A layer from its spec. What the layer does not take from it, a later version may have put there. @param name `3`, or `3.0` */
+/**
+ * Creates a layer from its spec.
+ * @param name the layer's place in the model: `3`, or `3.0` inside layer 3
+ * @throws {MlpError} `unknown-layer` if no maker has its type
+ * @throws {FormatError} if the created layer's spec lacks a value of the saved one, which a later version may have written
+ */
 function makeLayer(spec: LayerSpec, name: string, makers: LayerMakers): Layer {
   const { type } = spec;
   const make = Object.hasOwn(makers, type) ? makers[type] : undefined;
   if (make === undefined) {
     throw new MlpError(
       'unknown-layer',
-      `Mlp.load: layer ${name} (${type}) of the file is of a type that is not known. Known: ${Object.keys(makers).join(', ')}. Pass { layers: { ${type}: (spec) => … } } for your own.`,
+      `Mlp.load: layer ${name} (${type}) of the file has an unknown type. Known: ${Object.keys(makers).join(', ')}. Pass { layers: { ${type}: (spec) => … } } for your own layer.`,
     );
   }
   const layer = make(spec, (inner, index) => makeLayer(inner, `${name}.${index}`, makers));

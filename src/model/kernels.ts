@@ -6,10 +6,13 @@ import type { LayerKernels } from '../nn/layers/layer.js';
 import type { Device } from '../plan/device.js';
 import { everyLayer, type ModelLayer } from './placement.js';
 
-/** The library's layers that record no end of a dense layer; a layer of an app may contain one. */
+/** The library's layers that never call `kernels.endDense`; a layer of an app may. */
 const WITHOUT_DENSE: readonly string[] = ['dropout', 'batchNorm', 'layerNorm', 'residual'];
 
-/** Loads the kernels with which the layers of a model are recorded: on a software adapter, and for a tuner, all programs. */
+/**
+ * Loads the kernels that a model's layers need: the programs for software adapters only on such an adapter or for tuning, and
+ * the dispatches after a dense layer's matmul only if a layer has them.
+ */
 export async function loadKernels(
   { info, tunes }: Pick<Device, 'info' | 'tunes'>,
   layers: readonly ModelLayer[],
@@ -25,6 +28,7 @@ export async function loadKernels(
   };
 }
 
+/** True if a layer may need dispatches after its matmul. */
 function mayEndApart({ layer: { spec } }: ModelLayer): boolean {
   if (spec.type !== 'dense') return !WITHOUT_DENSE.includes(spec.type);
   return endsApart(spec.activation as Activation | Maxout | undefined);

@@ -24,57 +24,67 @@ import {
   type Range,
 } from './placement.js';
 
+/** Options of `Mlp.create`. */
 export interface ModelOptions {
-  /** Features of a sample. */
+  /** Number of features of a sample, a positive integer. */
   readonly inputs: number;
+  /** Layers in order, at least one. */
   readonly layers: readonly Layer[];
-  /** Part of the model: applied at training and at prediction alike. */
+  /** Normalization of raw inputs, in training and in prediction. Default: none. */
   readonly normalize?: Normalization;
-  /** Decides initial values and shuffling. */
+  /** Seed of the initial values, of shuffling and of dropout, an integer ≥ 0. Default: 0. */
   readonly seed?: number;
-  /** The meaning of the outputs in predictions, if the last layer's activation does not say it, and before a trainer's loss does. */
+  /**
+   * Meaning of the outputs in predictions until a trainer's loss sets it. Unused if the last layer's activation is `softmax` or
+   * `sigmoid`, which sets it itself. Default: "softmax" for several outputs, "identity" for one.
+   */
   readonly link?: Link;
 }
 
-/** A model as plain data: what it takes to make it again. */
+/** Description of a model as plain data, with all defaults filled in. `save` writes it, `Mlp.load` reads it. */
 export interface ModelSpec {
+  /** Number of features of a sample. */
   readonly inputs: number;
+  /** The `spec` of each layer, in order. */
   readonly layers: readonly Layer['spec'][];
+  /** Normalization of raw inputs; null for none. */
   readonly normalize: Normalization | null;
+  /** Seed of the initial values, of shuffling and of dropout. */
   readonly seed: number;
-  /** Of the last layer, of the loss of the latest trainer, or else softmax for several outputs and identity for one. */
+  /** Meaning of the outputs: from the last layer's activation, else from the latest trainer's loss, else from `ModelOptions`. */
   readonly link: Link;
 }
 
-/** A parameter's values, on the host. */
+/** A copy of one parameter on the host, as `weights()` returns it. */
 export interface Weight {
-  /** The layer's number and the parameter's name: `0.weight`, `0.bias`, `1.running_mean` … */
+  /** The layer's index and the parameter's name: `0.weight`, `1.running_mean`, or `3.0.bias` for layer 0 inside layer 3. */
   readonly name: string;
-  /** A dense layer's weight is (inputs, units), row-major, its bias (units). `3.0.weight` is of the first layer in layer 3. */
+  /** A dense layer's weight has the shape (inputs, units), its bias (units). */
   readonly shape: readonly number[];
+  /** The elements in row-major order. */
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** Layers in order, their parameters in one flat tensor, and what is done to raw inputs. */
+/** The layers of an `Mlp` with the flat tensors of their parameters, and the normalization of raw inputs. */
 export class Model {
   readonly device: Device;
-  /** Answers whether an operation may run now. */
+  /** Decides if an operation may run now. */
   readonly access: Access = new Access();
-  /** Everything that lives no longer than the model: its tensors, trainers, predictors. */
+  /** Parts that are disposed with the model: tensors, trainers and predictors. */
   readonly parts: Owner = new Owner('This model has been disposed. Make a new one with Mlp.create().');
   readonly layers: readonly ModelLayer[];
-  /** The kernels that its layers are recorded with. */
+  /** The kernels that its layers record. */
   readonly kernels: LayerKernels;
   #spec: ModelSpec;
-  /** All trained parameters; layer by layer, each layer's one after the other. */
+  /** All trained parameters, layer by layer. Each layer begins at a multiple of `PARAMETER_BLOCK`. */
   readonly flatParameters: Tensor;
-  /** All others likewise; apart, so that no optimizer can touch them. */
+  /** All other parameters, likewise. Separate, so that no optimizer can change them. */
   readonly flatBuffers: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
-  /** Scale and shift, if all features have the same. */
+  /** Scale and shift, if they are the same for all features. */
   readonly common: readonly [number, number] | undefined;
-  /** Leaves the initial values undrawn, if they still are. */
+  /** Cancels the drawing of the initial values, if it is still deferred. */
   readonly #skipInitial: () => void;
 
   private constructor(
@@ -94,18 +104,18 @@ export class Model {
     this.flatBuffers = buffers;
     this.normalization = normalization;
     this.common = common;
-    // To draw them takes as long as to compile a kernel: both can be done at a time.
+    // Drawing takes as long as compiling a kernel, so it is deferred to run during the first compilation.
     this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
     this.parts.own({ dispose: this.#skipInitial });
     for (const tensor of [parameters, buffers, normalization]) this.parts.own(tensor);
   }
 
+  /** Checks the options and allocates a model. @throws as `Mlp.create` */
   static async create(device: Device, options: ModelOptions): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
     assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     assertOption('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
-    if (options.layers.length === 0)
-      throw new ShapeError('Mlp.create: layers is empty; a model has at least one layer.');
+    if (options.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const specs = layers.map(({ layer }) => layer.spec);
@@ -142,21 +152,22 @@ export class Model {
     }
   }
 
+  /** Description of the model as plain data. */
   get spec(): ModelSpec {
     return this.#spec;
   }
 
-  /** The meaning that the last layer's activation gives to outputs, if it is one that predictions can have behind them. */
+  /** Meaning of the outputs that the last layer's activation sets, if it is softmax or sigmoid. */
   get ownLink(): Link | undefined {
     return linkOf(this.layers.at(-1)?.layer.spec.activation);
   }
 
-  /** From now on predictions make of outputs what a loss does. */
+  /** Sets the meaning of the outputs to that of a trainer's loss, unless the last layer's activation sets it. */
   learnsWith(link: Link): void {
     this.#spec = { ...this.#spec, link: this.ownLink ?? link };
   }
 
-  /** Features of the last layer's output. */
+  /** Number of features of the last layer's output. */
   get outputs(): number {
     return this.layers.at(-1)?.outputs ?? this.spec.inputs;
   }
@@ -166,15 +177,15 @@ export class Model {
     return everyLayer(this.layers).flatMap(({ parameters }) => parameters);
   }
 
-  /** Numbers that are learned. */
+  /** Number of trained values. */
   get parameterCount(): number {
     return this.parameters.reduce((sum, { length, trained }) => sum + (trained ? length : 0), 0);
   }
 
   /**
-   * The layers as they are recorded.
-   * @param gradients of all trained parameters
-   * @param folded the last one without its activation, which is the link's
+   * The layers with their tensors, ready to be recorded.
+   * @param gradients flat tensor of the gradients of all trained parameters
+   * @param folded true to leave out the last layer's activation, because a loss or a prediction applies it to the logits itself
    */
   placed(purpose: Purpose, gradients?: Tensor, folded = false): PlacedLayer[] {
     const learns = purpose === 'evaluate' ? undefined : gradients;
@@ -194,11 +205,12 @@ export class Model {
     return this.layers.map(place);
   }
 
-  /** Cuts a host copy of the trained parameters, or of their gradients, into parameters. */
+  /** Splits a host copy of `flatParameters`, or of their gradients, into one entry for each trained parameter. */
   cut(flat: Float32Array): Weight[] {
     return this.#cut({ parameters: flat });
   }
 
+  /** Copies every parameter to the host. */
   async weights(): Promise<Weight[]> {
     const [parameters, buffers] = await Promise.all([this.flatParameters.read(), this.flatBuffers.read()]);
     return this.#cut({ parameters, buffers });
@@ -211,6 +223,7 @@ export class Model {
     });
   }
 
+  /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
     const placed = this.parameters;
     const parameters = new Float32Array(this.flatParameters.length);
@@ -218,14 +231,14 @@ export class Model {
     const names = placed.map(({ fullName }) => fullName);
     if (names.join() !== list.map(({ name }) => name).join()) {
       throw new ShapeError(
-        `setWeights: expected ${names.join(', ')}, but got ${list.map(({ name }) => name).join(', ') || 'nothing'}. Pass them all, in the order of weights().`,
+        `setWeights: expected ${names.join(', ')}, but got ${list.map(({ name }) => name).join(', ') || 'nothing'}. Pass all of them in the order of weights().`,
       );
     }
     for (const [number, { fullName, shape, start, length, trained }] of placed.entries()) {
       const data = list[number]?.data ?? [];
       if (data.length !== length) {
         throw new ShapeError(
-          `setWeights: ${fullName} is ${formatShape(shape)}, ${length} values, but ${data.length} came.`,
+          `setWeights: ${fullName} is ${formatShape(shape)}, ${length} values, but got ${data.length}.`,
         );
       }
       checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
@@ -240,7 +253,7 @@ export class Model {
     this.flatBuffers.write(buffers);
   }
 
-  /** A table of the layers, those in other layers after these. */
+  /** A table of the layers; the layers inside a layer follow it. */
   summary(): string {
     const rows = everyLayer(this.layers).map(({ layer: { spec }, name, inputs, outputs, ranges }) => {
       const { type, activation } = spec;
@@ -250,7 +263,7 @@ export class Model {
     return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
   }
 
-  /** @throws {DisposedError|DeviceLostError|MlpError} if nothing can be done with the model any more */
+  /** Checks that the model is usable. @throws {DisposedError|DeviceLostError|MlpError} if it is disposed, or its device failed */
   check(): void {
     this.parts.check();
     this.device.check();
@@ -262,8 +275,9 @@ export class Model {
 }
 
 /**
- * The rows of samples as a model's batches take them, in their order, all unless told otherwise. Its `order` is the caller's to
- * dispose of. Without labels the row numbers stand in for them.
+ * The rows of a data set as the source of a model's batches. The caller disposes of `order`.
+ * @param labels default: the row numbers, as a placeholder where labels are not used
+ * @param rows indices of the rows, in the order of the batches. Default: all rows.
  */
 export function rowSource(
   { device, normalization, common }: Model,
@@ -275,12 +289,12 @@ export function rowSource(
   return { data, labels: labels ?? order.view(0, [rows.length, 1]), order, normalization, common };
 }
 
-/** For each `PARAMETER_BLOCK` of trained elements, the number of its layer, those in it included. */
+/** Index of the outermost layer of each `PARAMETER_BLOCK` of trained parameters. */
 export function layerOfBlock({ layers, flatParameters: { length } }: Model): Uint32Array<ArrayBuffer> {
   const numbers = new Uint32Array(length / PARAMETER_BLOCK);
   for (const [number, { ranges }] of layers.entries()) numbers.fill(number, ranges.parameters.start / PARAMETER_BLOCK);
   return numbers;
 }
 
-/** A layer's part of a flat tensor; of a layer without parameters it has no elements. */
+/** View of a layer's range of a flat tensor; empty for a layer without parameters. */
 const part = (flat: Tensor, { start, length }: Range): Tensor => new Tensor(flat.storage, start, [length], 'f32');

@@ -1,19 +1,30 @@
 import { MlpError } from '../base/errors.js';
 
-/** Raw inputs become x·scale + shift: `unit` is x/255, `signed` x/127.5 − 1, mean and std (x − mean)/std: numbers, or arrays of one for each feature. */
+/**
+ * Normalization of raw inputs x: `unit` is x/255, which maps bytes to [0, 1]; `signed` is x/127.5 − 1, which maps bytes to
+ * [−1, 1]; `{ mean, std }` is (x − mean)/std, with one number for all features or an array with one number for each feature.
+ *
+ * @example
+ * const model = await Mlp.create(gpu, { inputs: 784, normalize: 'unit', layers: [dense(10, 'softmax')] });
+ */
 export type Normalization =
   | 'unit'
   | 'signed'
-  | { readonly mean: number | readonly number[]; readonly std: number | readonly number[] };
+  | {
+      /** Subtracted from the inputs: one number, or one for each feature. */
+      readonly mean: number | readonly number[];
+      /** Positive divisor: one number, or one for each feature. */
+      readonly std: number | readonly number[];
+    };
 
-/** Scale and shift of each feature. @throws {MlpError} `bad-normalization` */
+/** Scale and shift of each feature, in pairs: x becomes x·scale + shift. @throws {MlpError} `bad-normalization` */
 export function normalizationOf(
   inputs: number,
   normalize: Normalization = { mean: 0, std: 1 },
 ): Float32Array<ArrayBuffer> {
   if (normalize !== 'unit' && normalize !== 'signed' && (typeof normalize !== 'object' || normalize === null)) {
     const given = typeof normalize === 'string' ? `"${String(normalize)}"` : kindOf(normalize);
-    refuse(` = ${given}; it is "unit", "signed" or { mean, std }.`);
+    refuse(` = ${given}; it must be "unit", "signed" or { mean, std }.`);
   }
   const { mean, std } =
     normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
@@ -29,7 +40,7 @@ export function normalizationOf(
     const pair = isNumbers ? Float32Array.of(1 / s, -m / s) : [NaN];
     if (!pair.every(Number.isFinite)) {
       refuse(
-        ` of feature ${feature} has mean = ${String(m)} and std = ${String(s)}; mean/std and 1/std must be finite in float32, std positive.`,
+        ` of feature ${feature} has mean = ${String(m)} and std = ${String(s)}; std must be > 0, mean/std and 1/std finite in float32.`,
       );
     }
     scaleAndShift.set(pair, 2 * feature);
@@ -37,7 +48,7 @@ export function normalizationOf(
   return scaleAndShift;
 }
 
-/** `[object Null]`, `[object Float32Array]` … */
+/** Class of a value: `[object Null]`, `[object Float32Array]` … */
 const kindOf = (value: unknown): string => Object.prototype.toString.call(value);
 
 function refuse(why: string): never {

@@ -5,32 +5,35 @@ import { checkInitializer, initialValues } from '../nn/initializers.js';
 import type { Layer, ParameterSpec } from '../nn/layers/layer.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 
-/** A parameter and its place in the flat tensor of all of its kind: the trained ones, or the others. */
+/** A parameter and its range in a flat tensor: `values` holds all trained parameters of the model, `states` all others. */
 export interface PlacedParameter extends ParameterSpec {
+  /** The layer's name and the parameter's, such as `3.0.weight`. */
   readonly fullName: string;
   readonly trained: boolean;
+  /** Its first element in the flat tensor. */
   readonly start: number;
   readonly length: number;
 }
 
-/** A part of a flat tensor. */
+/** A range of a flat tensor, in elements. */
 export interface Range {
   readonly start: number;
   readonly length: number;
 }
 
-/** A layer and its places in the flat tensors. */
+/** A layer, its sizes and its ranges in the flat tensors. */
 export interface ModelLayer {
   readonly layer: Layer;
-  /** `3`, or `3.0` for the first layer in layer 3. */
+  /** Index in the model: `3`, or `3.0` for the first layer inside layer 3. */
   readonly name: string;
-  /** Among all layers, those in other layers too. */
+  /** Index among all layers, including those inside other layers. */
   readonly number: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Its places in either flat tensor. */
+  /** Its ranges in the flat tensors of trained and of other parameters. */
   readonly ranges: Readonly<Record<'parameters' | 'buffers', Range>>;
   readonly parameters: readonly PlacedParameter[];
+  /** The layers inside it. */
   readonly layers: readonly ModelLayer[];
 }
 
@@ -40,16 +43,17 @@ export interface FlatValues {
   readonly buffers: Float32Array<ArrayBuffer>;
 }
 
+/** Rounds up to whole parameter blocks. */
 const aligned = (elements: number): number => Math.ceil(elements / PARAMETER_BLOCK) * PARAMETER_BLOCK;
 
-/** The places at which the next layer begins. */
+/** The elements at which the next layer's parameters begin, and its number. */
 interface Cursor {
   parameters: number;
   buffers: number;
   number: number;
 }
 
-/** @throws {ShapeError|MlpError} that names the layer which cannot be */
+/** Checks layers, and assigns them sizes and ranges. @throws {ShapeError|MlpError} naming the layer that is wrong */
 export function placeLayers(
   inputs: number,
   layers: readonly Layer[],
@@ -63,7 +67,7 @@ export function placeLayers(
     if (layer.spec.activation === 'softmax' && (prefix !== '' || index < layers.length - 1)) {
       throw new MlpError(
         'bad-activation',
-        `Mlp.create: layer ${name} has activation "softmax", which only the last layer can have. Use "relu" or another there.`,
+        `Mlp.create: layer ${name} has activation "softmax", which only the last layer can have. Use "relu" or another here.`,
       );
     }
     const place = { layer, name, number: next.number, inputs: width };
@@ -94,12 +98,12 @@ export function placeLayers(
   });
 }
 
-/** The layers, and those in them, in the order of their numbers. */
+/** All layers, including those inside other layers, in the order of their numbers. */
 export function everyLayer(layers: readonly ModelLayer[]): readonly ModelLayer[] {
   return layers.flatMap((layer) => [layer, ...everyLayer(layer.layers)]);
 }
 
-/** Elements of a flat tensor: whole blocks, and never none, be there no parameters at all. */
+/** Elements of a flat tensor: whole parameter blocks, and at least one, even without any parameters. */
 export function flatLength(layers: readonly ModelLayer[], kind: 'parameters' | 'buffers'): number {
   return Math.max(
     PARAMETER_BLOCK,
@@ -113,6 +117,7 @@ export function flatLength(layers: readonly ModelLayer[], kind: 'parameters' | '
   );
 }
 
+/** Draws the initial values of all parameters. A parameter with several pieces is drawn piece by piece. */
 export function initialParameters(layers: readonly ModelLayer[], seed: number): FlatValues {
   const parameters = new Float32Array(flatLength(layers, 'parameters'));
   const buffers = new Float32Array(flatLength(layers, 'buffers'));

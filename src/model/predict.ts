@@ -16,61 +16,66 @@ import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import { type Model, rowSource } from './model.js';
 
+/** Options of `Mlp.predict`. */
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
-  /** By default `values` where the model's link is the identity, as regression's, else `probabilities`. */
+  /** Kind of output. Default: `values` if `spec.link` is "identity", as in regression, and `probabilities` otherwise. */
   readonly output?: Output;
-  /** Samples that are computed at once. */
+  /** Largest number of samples that the GPU computes at once. It bounds memory, not the number of samples. Default: 1024. */
   readonly batchSize?: number;
 }
 
 /**
- * The numbers that a prediction gives for each sample: the probability of each class or output, what the last layer has before that, the
- * likeliest class, or the outputs as the last layer with its activation gives them.
+ * Output of a prediction, for each sample: `probabilities` has the probability of each class or output, `logits` the values
+ * before softmax or sigmoid, `classes` the index of the most probable class, `values` the last layer's outputs after its
+ * activation.
  */
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
 
-/** Samples as numbers on the host, or as float32 on the GPU. */
+/** Samples for a prediction, (samples, inputs) row by row: numbers on the host, or a tensor or GPUBuffer of float32. */
 export type PredictInputs = Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number> | Tensor | DeviceBuffer;
 
-/** A plan that predicts a batch. */
+/** A plan that predicts a batch, and its operands. */
 interface Predictor {
   readonly plan: Plan;
+  /** The samples that it reads. */
   readonly data: RawTensor;
   readonly result: Tensor;
   dispose(): void;
 }
 
-/** Samples that are predicted at once unless the caller says otherwise. */
+/** Default of `batchSize`. */
 const MOST_AT_ONCE = 1024;
-/** Plans that are kept for later calls. */
+/** Number of plans that are kept for later calls. */
 const KEPT_PREDICTORS = 8;
+/** Step records of a plan: each batch has its own submit. */
 const STEPS_AT_ONCE = 1;
 
-/** The predictions of a model: plans by batch size, output and type of the inputs. */
+/** Implements `Mlp.predict`, with a cache of plans by batch size, output and type of the inputs. */
 export class Predictions {
   readonly #model: Model;
-  /** Everything that is disposed with the model. */
+  /** Memory of the plans, which is freed with the model. */
   readonly #made: Owner = new Owner();
+  /** The cached plans, the least recently used first. */
   readonly #predictors: Map<string, Promise<Predictor>> = new Map<string, Promise<Predictor>>();
 
   constructor(model: Model) {
     this.#model = model;
   }
 
-  /** Predicts, as `Mlp.predict` says. */
+  /** Implements `Mlp.predict`. */
   async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
     const regression = this.#model.spec.link === 'identity';
     const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;
     if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
       throw new MlpError(
         'bad-option',
-        `predict: output = "${output}"; it is "probabilities", "logits", "classes" or "values".`,
+        `predict: output = "${output}"; it must be "probabilities", "logits", "classes" or "values".`,
       );
     }
     if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
       throw new MlpError(
         'bad-option',
-        `predict: output = "${output}", but the model's outputs are values: it has no softmax or sigmoid, nor a trainer with a loss of classes. Use "values".`,
+        `predict: output = "${output}", but the model has no classes: neither its last layer nor a trainer's loss is softmax or sigmoid. Use "values".`,
       );
     }
     checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
@@ -85,6 +90,7 @@ export class Predictions {
     this.#made.dispose();
   }
 
+  /** Uploads and predicts samples on the host, batch after batch, with a cached plan. */
   async #predictArray(inputs: RawArray, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
     const features = this.#model.spec.inputs;
     const count = inputs.length / features;
@@ -98,7 +104,7 @@ export class Predictions {
     });
   }
 
-  /** Predicts from data that are on the GPU already; the plan is made for this call. */
+  /** Predicts samples that are already on the GPU, with a plan for this call alone. */
   async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
     const [count = 0] = data.shape;
     const predictor = await this.#makePredictor(Math.min(batchSize, count), output, () => data);
@@ -109,7 +115,11 @@ export class Predictions {
     }
   }
 
-  /** Predicts batch after batch. @param load makes rows available, and says where in the source they begin */
+  /**
+   * Predicts batch after batch.
+   * @param count number of samples
+   * @param load makes the samples from `first` on available; returns the row of the source at which they begin
+   */
   async #replay(
     { plan, result }: Predictor,
     count: number,
@@ -142,7 +152,7 @@ export class Predictions {
     }
   }
 
-  /** The plan for batches of a size, with a buffer that inputs are written into. The plans that were used last are kept. */
+  /** The cached plan for a batch size, output and type of inputs, with a buffer for the inputs. Old plans are disposed of. */
   #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
     const { device, spec } = this.#model;
     const key = `${batch}/${output}/${dtype}/${spec.link}`;
@@ -152,7 +162,7 @@ export class Predictions {
       this.#makePredictor(batch, output, (owner) =>
         owner.own(Tensor.empty(device, [batch, spec.inputs], 'inputs', dtype) as RawTensor),
       );
-    // Behind all others: a map keeps the order in which its entries came.
+    // Moved to the end: a Map keeps the order of insertion.
     this.#predictors.delete(key);
     this.#predictors.set(key, predictor);
     if (kept === undefined) {
@@ -163,7 +173,7 @@ export class Predictions {
     const [oldest] = this.#predictors;
     if (oldest !== undefined && this.#predictors.size > KEPT_PREDICTORS) {
       this.#predictors.delete(oldest[0]);
-      // Whoever waits for it comes first, and has queued its work by then.
+      // Calls that await this plan continue before the disposal, and queue their work first.
       oldest[1].then(
         (unneeded) => unneeded.dispose(),
         () => undefined,
@@ -172,7 +182,7 @@ export class Predictions {
     return predictor;
   }
 
-  /** @param dataOf gives the samples that the plan reads; what it allocates goes with the plan */
+  /** Compiles a plan. @param dataOf returns the samples that the plan reads; `owner` frees what it allocates with the plan */
   async #makePredictor(
     batch: number,
     output: PredictionOutput,
@@ -197,18 +207,19 @@ export class Predictions {
       });
     } catch (error) {
       dispose();
-      // A model that was disposed meanwhile explains whatever else went wrong.
+      // If the model was disposed meanwhile, that is the cause, so its error takes precedence.
       this.#model.check();
       throw error;
     }
   }
 
+  /** The samples as a tensor (samples, inputs). @throws {ShapeError} if there are no whole samples */
   #asTensor(inputs: Tensor | DeviceBuffer): Tensor {
     const features = this.#model.spec.inputs;
     const length = inputs instanceof Tensor ? inputs.length : Math.floor(inputs.size / 4);
     if (length % features !== 0 || length === 0) {
       throw new ShapeError(
-        `predict: inputs has ${length} numbers, which is no multiple of the model's ${features} inputs.`,
+        `predict: inputs has ${length} numbers, which is not a multiple of the model's ${features} inputs.`,
       );
     }
     const shape = [length / features, features];
@@ -220,7 +231,7 @@ export class Predictions {
   }
 }
 
-/** Records the prediction of a batch from a source. */
+/** Records the prediction of one batch of a source. */
 function recordPrediction(
   model: Model,
   batch: number,

@@ -114,7 +114,7 @@ test('a dispatch of a plan is refused where nothing replays it, and leaves nothi
   const errors = await refusals(sgdUpdate(p, g, undefined, {}, PER_STEP));
   expect(errors).toHaveLength(5);
   expect(all(errors)).toEqual([
-    'per-step: sgd 64: its step is PER_STEP, which plans fill in, for "step" alone. Pass { first, rows, index, learning_rate }.',
+    'per-step: sgd 64: step is PER_STEP, but only a plan fills it in, and only "step". Pass { first, rows, index, learning_rate }.',
   ]);
 });
 
@@ -125,7 +125,7 @@ test('records are of steps alone: no other uniform is PER_STEP', async () => {
   const errors = await refusals(wrong, steps);
   expect(errors).toHaveLength(4);
   expect(all(errors)).toEqual([
-    'per-step: mine 64: its dims is PER_STEP, which plans fill in, for "step" alone. Pass { count, scale }.',
+    'per-step: mine 64: dims is PER_STEP, but only a plan fills it in, and only "step". Pass { count, scale }.',
   ]);
   steps.dispose();
 });

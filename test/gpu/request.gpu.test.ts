@@ -75,7 +75,7 @@ test("an app's own adapter is used up, refused or no adapter at all: no other is
       [
         { adapter },
         'device-refused',
-        /consumed.* An adapter gives one device: pass a fresh one, or share the device/is,
+        /consumed.* An adapter gives only one device. Pass a new adapter, or share the device/is,
       ],
       [{ adapter: null as unknown as GPUAdapter }, 'no-adapter', /^Gpu\.request: adapter is null/],
       [{ adapter: Promise.resolve(adapter) as unknown as GPUAdapter }, 'bad-option', /adapter is \[object Promise\]; /],

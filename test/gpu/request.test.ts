@@ -56,7 +56,9 @@ test.for(bare)('%s: the message says how to get an adapter there', async ([, nav
   const error = await failure();
   expect(error).toBeInstanceOf(WebGpuUnavailableError);
   expect(error).toMatchObject({ reason: 'no-webgpu', code: 'no-webgpu' });
-  expect(error.message).toMatch(/^This is no browser: there is no navigator\.gpu\. In Node, .* webgpu .*\{ adapter: /);
+  expect(error.message).toMatch(
+    /^This is not a browser: there is no navigator\.gpu\. In Node, .* webgpu .*\{ adapter: /,
+  );
   expect(error.message).not.toContain('This browser');
 });
 
@@ -93,9 +95,7 @@ test('adapter: null is what requestAdapter() gives where there is none', async (
   const error = await failure({ adapter: null as unknown as GPUAdapter });
   expect(error).toBeInstanceOf(WebGpuUnavailableError);
   expect(error).toMatchObject({ reason: 'no-adapter' });
-  expect(error.message).toMatch(
-    /^Gpu\.request: adapter is null, .* Ask for another adapter, or leave the option out\.$/,
-  );
+  expect(error.message).toMatch(/^Gpu\.request: adapter is null: .* Request another adapter, or omit the option\.$/);
   expect(requestAdapter).not.toHaveBeenCalled();
 });
 
@@ -113,7 +113,7 @@ test.for(noAdapters)('%o is no adapter', async ([adapter, kind]) => {
   const error = await failure({ adapter: adapter as GPUAdapter });
   expect(error.code).toBe('bad-option');
   expect(error.message).toBe(
-    `Gpu.request: adapter is ${kind}; it must be a GPUAdapter, as await navigator.gpu.requestAdapter() gives.`,
+    `Gpu.request: adapter is ${kind}; it must be a GPUAdapter, from await navigator.gpu.requestAdapter().`,
   );
   expect(requestAdapter).not.toHaveBeenCalled();
 });
@@ -137,7 +137,7 @@ test("an app's adapter that refuses, or is consumed, is not replaced by another"
     expect(error.message).toMatch(/^Gpu\.request: the adapter refused a device: OperationError: /);
     expect(error.message).toContain(cause);
     expect(error.message).toMatch(
-      / An adapter gives one device: pass a fresh one, or share the device with Gpu\.from\(\)\.$/,
+      / An adapter gives only one device. Pass a new adapter, or share the device with Gpu\.from\(\)\.$/,
     );
   }
   expect(requestAdapter).not.toHaveBeenCalled();
@@ -152,7 +152,7 @@ test('a feature that the adapter lacks is named, with what there is, before a de
     const error = await failure(own ? { adapter, features } : { features });
     expect(error).toMatchObject({ reason: 'device-refused' });
     expect(error.message).toBe(
-      'Gpu.request: the adapter has no timestamp-query and no depth-clip-control; it has shader-f16, subgroups. Leave out of features what the app can do without.',
+      'Gpu.request: the adapter has no timestamp-query and no depth-clip-control; it has shader-f16, subgroups. Remove from features what the app does not need.',
     );
   }
   expect(adapter.requestDevice).not.toHaveBeenCalled();

@@ -94,7 +94,7 @@ test('a file of PyTorch has no spec: load says what to do, loadWeights takes it'
     ['1.bias', [1], [-1]],
   ]);
   expect(() => readWeights(file, placeLayers(2, [dense(1), dense(1)]))).toThrow(
-    'loadWeights: the file has "2.bias", which the model has not. It has 0.weight, 0.bias, 1.weight, 1.bias.',
+    'loadWeights: the file has "2.bias", but the model has only 0.weight, 0.bias, 1.weight, 1.bias.',
   );
 });
 
@@ -163,7 +163,7 @@ describe('layers of a user', () => {
     expect(options.layers.map(({ spec }) => spec)).toEqual(list.map(({ spec }) => spec));
     const unknown = fileOf([block([dense(2), mine(2)])]);
     expect(() => readModelFile(unknown, makers)).toThrow(
-      'Mlp.load: layer 0.1 (mine) of the file is of a type that is not',
+      'Mlp.load: layer 0.1 (mine) of the file has an unknown type. Known: ',
     );
   });
 
@@ -176,7 +176,7 @@ describe('layers of a user', () => {
     const load = (): unknown => readModelFile(fileOf([mine(3)]));
     expect(load).toThrow(expect.objectContaining({ code: 'unknown-layer' }));
     expect(load).toThrow(
-      'Mlp.load: layer 0 (mine) of the file is of a type that is not known. Known: dense, dropout, batchNorm, layerNorm, residual. Pass { layers: { mine: (spec) => … } } for your own.',
+      'Mlp.load: layer 0 (mine) of the file has an unknown type. Known: dense, dropout, batchNorm, layerNorm, residual. Pass { layers: { mine: (spec) => … } } for your own layer.',
     );
   });
 
@@ -187,7 +187,7 @@ describe('layers of a user', () => {
   ] as const)('whose modules %s are refused', ([, modules, name]) => {
     expect(() => fileOf([mine(3, modules)])).toThrow(MlpError);
     expect(() => fileOf([mine(3, modules)])).toThrow(
-      `save: layer 0 (mine) has modules that do not name each of its parameters once: see "${name}".`,
+      `save: layer 0 (mine) must name each of its parameters once in modules: see "${name}".`,
     );
   });
 });
@@ -215,7 +215,7 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
   [
     'a tensor too many',
     { tensors: (map) => map.set('9.x', tensor([1])) },
-    'the file has "9.x", which the model has not.',
+    'the file has "9.x", but the model has only ',
   ],
   [
     'a transposed weight',
@@ -237,23 +237,23 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
     { tensors: (map) => map.set('0.bias', tensor([3], 'F32', 0xff)) },
     '"0.bias" has NaN at element 0; it must be finite.',
   ],
-  ['no JSON', { saved: '{' }, '"webgpu-mlp" in the file\'s metadata is no JSON'],
-  ['deep JSON', { saved: '['.repeat(1e5) }, '"webgpu-mlp" in the file\'s metadata is no JSON'],
-  ['null', { saved: 'null' }, 'the file is of version undefined'],
+  ['no JSON', { saved: '{' }, '"webgpu-mlp" in the file\'s metadata is not JSON'],
+  ['deep JSON', { saved: '['.repeat(1e5) }, '"webgpu-mlp" in the file\'s metadata is not JSON'],
+  ['null', { saved: 'null' }, 'the file has version undefined'],
   [
     'a later version',
     { saved: JSON.stringify({ version: 2, spec }) },
-    'the file is of version 2; this library reads version 1.',
+    'the file has version 2, but this library reads version 1.',
   ],
   ['no spec', { saved: '{"version":1}' }, 'the spec in the file has no list of layers.'],
   ['layers that are no list', { saved: saved({ ...spec, layers: {} }) }, 'the spec in the file has no list of layers.'],
   ['no layers', { saved: saved({ ...spec, layers: [] }) }, 'the spec in the file has no list of layers.'],
-  ['a layer that is null', { saved: withLayer(null) }, 'the spec in the file is of no model: TypeError'],
-  ['a layer without type', { saved: withLayer({}) }, 'layer 0 (undefined) of the file is of a type that is not known.'],
+  ['a layer that is null', { saved: withLayer(null) }, 'the spec in the file is not that of a model: TypeError'],
+  ['a layer without type', { saved: withLayer({}) }, 'layer 0 (undefined) of the file has an unknown type.'],
   [
     'a type of Object.prototype',
     { saved: withLayer({ type: 'constructor' }) },
-    'layer 0 (constructor) of the file is of a type',
+    'layer 0 (constructor) of the file has an unknown type.',
   ],
   ['units = 0', { saved: withLayer({ ...spec.layers[0], units: 0 }) }, 'layer 0 (dense) has units = 0'],
   ['units in quotes', { saved: withLayer({ ...spec.layers[0], units: '3' }) }, 'layer 0 (dense) has units = 3'],
@@ -309,11 +309,15 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
     { saved: saved({ ...spec, normalize: { mean: 'a', std: 1 } }) },
     'mean is [object String]; it must be a number, or an array of 2',
   ],
-  ['a normalisation of no such name', { saved: saved({ ...spec, normalize: 'unti' }) }, 'normalize = "unti"; it is'],
+  [
+    'a normalisation of no such name',
+    { saved: saved({ ...spec, normalize: 'unti' }) },
+    'normalize = "unti"; it must be',
+  ],
 ];
 test.for(wrong)('a file with %s is refused', ([, change, message]) => {
   const load = (): unknown => readModelFile(changed(change));
-  expect(load).toThrow(message.includes('of a type') ? MlpError : FormatError);
+  expect(load).toThrow(message.includes('an unknown type') ? MlpError : FormatError);
   expect(load).toThrow(message);
   expect(load).toThrow(/^Mlp\.load: /);
 });

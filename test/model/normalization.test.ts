@@ -50,10 +50,10 @@ test.for<[unknown, string]>([
   [{ mean: 0, std: -1 }, 'feature 0 has mean = 0 and std = -1'],
   [{ mean: 0, std: 1e-40 }, 'feature 0 has mean = 0 and std = 1e-40'],
   [{ mean: 0, std: Number.POSITIVE_INFINITY }, 'feature 0 has mean = 0 and std = Infinity'],
-  [null, 'normalize = [object Null]; it is "unit", "signed" or { mean, std }'],
-  ['bytes', 'normalize = "bytes"; it is "unit", "signed" or { mean, std }'],
-  [2, 'normalize = [object Number]; it is "unit", "signed" or { mean, std }'],
-  [() => 'unit', 'normalize = [object Function]; it is "unit", "signed" or { mean, std }'],
+  [null, 'normalize = [object Null]; it must be "unit", "signed" or { mean, std }'],
+  ['bytes', 'normalize = "bytes"; it must be "unit", "signed" or { mean, std }'],
+  [2, 'normalize = [object Number]; it must be "unit", "signed" or { mean, std }'],
+  [() => 'unit', 'normalize = [object Function]; it must be "unit", "signed" or { mean, std }'],
 ])('%o is refused', ([normalize, message]) => {
   const error = refusal(normalize);
   expect(error).toBeInstanceOf(MlpError);

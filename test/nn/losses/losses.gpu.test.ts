@@ -308,7 +308,7 @@ test('what predictions are follows from the last layer, or from the latest loss'
   ]) {
     const error = await refused.catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(MlpError);
-    expect(String(error)).toContain("the model's outputs are values");
+    expect(String(error)).toContain('the model has no classes');
   }
   using trainer = await model.trainer({
     loss: binaryCrossEntropy(),
