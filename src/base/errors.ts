@@ -29,7 +29,7 @@ export class MlpError extends Error {
   /** Kind of the error, for programs. The list is at `MlpError`. */
   readonly code: string;
 
-  /** @param code kind of the error; `message` is for people, and `options.cause` is the error behind this one, if any */
+  /** Creates an error with a code for programs and a message for people; `options.cause` is the error behind it, if any. */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -53,11 +53,12 @@ export type UnavailableReason = 'insecure-context' | 'no-webgpu' | 'no-adapter' 
  * });
  */
 export class WebGpuUnavailableError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'WebGpuUnavailableError';
   /** Reason why WebGPU is not available. */
   readonly reason: UnavailableReason;
 
-  /** @param reason becomes the `code`, too */
+  /** Creates an error whose `code` is the reason; `options.cause` is the error behind it, if any. */
   constructor(reason: UnavailableReason, message: string, options?: ErrorOptions) {
     super(reason, message, options);
     this.reason = reason;
@@ -66,7 +67,9 @@ export class WebGpuUnavailableError extends MlpError {
 
 /** Thrown if sizes or shapes do not match, or are not positive integers. `code` is `shape`. */
 export class ShapeError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'ShapeError';
+  /** Creates an error with a message for people; `options.cause` is the error behind it, if any. */
   constructor(message: string, options?: ErrorOptions) {
     super('shape', message, options);
   }
@@ -77,7 +80,9 @@ export class ShapeError extends MlpError {
  * file that is malformed. `code` is `data`.
  */
 export class DataError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'DataError';
+  /** Creates an error with a message for people; `options.cause` is the error behind it, if any. */
   constructor(message: string, options?: ErrorOptions) {
     super('data', message, options);
   }
@@ -88,7 +93,9 @@ export class DataError extends MlpError {
  * states the position or the name. `code` is `format`.
  */
 export class FormatError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'FormatError';
+  /** Creates an error with a message for people; `options.cause` is the error behind it, if any. */
   constructor(message: string, options?: ErrorOptions) {
     super('format', message, options);
   }
@@ -96,7 +103,9 @@ export class FormatError extends MlpError {
 
 /** Thrown if work needs more than the device allows; the message has the limit's name and both numbers. `code` is `limit`. */
 export class LimitError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'LimitError';
+  /** Creates an error with a message for people; `options.cause` is the error behind it, if any. */
   constructor(message: string, options?: ErrorOptions) {
     super('limit', message, options);
   }
@@ -107,10 +116,12 @@ export class LimitError extends MlpError {
  * create models and data sets again. `code` is `device-lost`.
  */
 export class DeviceLostError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'DeviceLostError';
   /** `destroyed` if the app destroyed the GPUDevice; `unknown` if the loss has another cause. */
   readonly reason: 'destroyed' | 'unknown';
 
+  /** Creates an error with a message and the reason of the loss; `options.cause` is the error behind it, if any. */
   constructor(message: string, reason: 'destroyed' | 'unknown', options?: ErrorOptions) {
     super('device-lost', message, options);
     this.reason = reason;
@@ -119,7 +130,9 @@ export class DeviceLostError extends MlpError {
 
 /** Thrown if an object is used after its `dispose()` or `destroy()`. `code` is `disposed`. */
 export class DisposedError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'DisposedError';
+  /** Creates an error with a message for people; `options.cause` is the error behind it, if any. */
   constructor(message: string, options?: ErrorOptions) {
     super('disposed', message, options);
   }
@@ -130,12 +143,14 @@ export class DisposedError extends MlpError {
  * normalise the inputs. `code` is `not-finite`.
  */
 export class NotFiniteError extends MlpError {
+  /** Name of the class. */
   override readonly name: string = 'NotFiniteError';
   /** Number of the first step, counted from 0, after which a value was not finite. */
   readonly step: number;
   /** `loss`, or the index of the layer with the parameter, as a string: `'2'`. */
   readonly where: string;
 
+  /** Creates an error with a message, the step and the place; `options.cause` is the error behind it, if any. */
   constructor(message: string, step: number, where: string, options?: ErrorOptions) {
     super('not-finite', message, options);
     this.step = step;
