@@ -102,7 +102,8 @@ export function checkFinite(
 }
 
 /**
- * Checks named lists of weights: each weight must be finite in float32 and ≥ 0, and at least one of a list must be above 0.
+ * Checks named lists of weights: each weight must be finite in float32 and ≥ 0, and at least one of a list must be
+ * above 0.
  * @throws {MlpError} `bad-loss` with the name of the list and the first bad weight
  */
 export function checkWeights(where: string, lists: Readonly<Record<string, readonly number[]>>): void {

@@ -1,17 +1,18 @@
 /**
  * Base class of all errors that this library throws. The message states what failed with the values involved, what was
- * expected, and what to do; its wording may change. Programs should compare `code`, which stays the same between versions.
+ * expected, and what to do; its wording may change. Programs should compare `code`, which stays the same between
+ * versions.
  *
- * A subclass has the code of its name: `shape`, `data`, `format`, `limit`, `device-lost`, `disposed`, `not-finite`, or the
- * `reason` of a `WebGpuUnavailableError`. Other codes:
+ * A subclass has the code of its name: `shape`, `data`, `format`, `limit`, `device-lost`, `disposed`, `not-finite`, or
+ * the `reason` of a `WebGpuUnavailableError`. Other codes:
  *
- * - an argument is not allowed: `bad-option`, or for one kind of argument `bad-activation`, `bad-initializer`, `bad-layer`,
- *   `bad-loss`, `bad-metric`, `bad-normalization`, `bad-optimizer`, `bad-schedule`, `bad-seed`
+ * - an argument is not allowed: `bad-option`, or for one kind of argument `bad-activation`, `bad-initializer`,
+ *   `bad-layer`, `bad-loss`, `bad-metric`, `bad-normalization`, `bad-optimizer`, `bad-schedule`, `bad-seed`
  * - a name is not known: `unknown-activation`, `unknown-initializer`, `unknown-layer`
  * - another operation is in progress: `busy`
  * - objects do not belong together: `other-gpu` (data set and model are on different devices), `other-training` (the
- *   checkpoint is of a different model or trainer), `no-gpu` (a wrapped tensor has no device), `not-trainable`
- *   (a layer cannot be trained), `no-gradients` (the plan was not recorded for training)
+ *   checkpoint is of a different model or trainer), `no-gpu` (a wrapped tensor has no device), `not-trainable` (a layer
+ *   cannot be trained), `no-gradients` (the plan was not recorded for training)
  * - a kernel is not correct: `bad-shader`, `bad-dispatch`, `per-step`, `no-program` (no program suits the adapter)
  * - WebGPU reports an error: `out-of-memory`, `validation`, `shader` (it does not compile), `gpu` (any other)
  *
@@ -29,7 +30,9 @@ export class MlpError extends Error {
   /** Kind of the error, for programs. The list is at `MlpError`. */
   readonly code: string;
 
-  /** Creates an error with a code for programs and a message for people; `options.cause` is the error behind it, if any. */
+  /**
+   * Creates an error with a code for programs and a message for people; `options.cause` is the error behind it, if any.
+   */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -38,10 +41,11 @@ export class MlpError extends Error {
 
 /**
  * Reason why WebGPU is not available:
- * `insecure-context`: the page is not served over https or from localhost;
- * `no-webgpu`: the browser, or Node, does not provide WebGPU;
- * `no-adapter`: WebGPU found no adapter, or found none in 10 s;
- * `device-refused`: the adapter did not give a device, or lacks a required feature.
+ *
+ * - `insecure-context`: the page is not served over https or from localhost
+ * - `no-webgpu`: the browser, or Node, does not provide WebGPU
+ * - `no-adapter`: WebGPU found no adapter, or none in 10 s
+ * - `device-refused`: the adapter did not give a device, or lacks a required feature
  */
 export type UnavailableReason = 'insecure-context' | 'no-webgpu' | 'no-adapter' | 'device-refused';
 
@@ -76,8 +80,8 @@ export class ShapeError extends MlpError {
 }
 
 /**
- * Thrown for data that cannot be used: a label that is not a class, a value that is not finite, an empty split, or a CSV or IDX
- * file that is malformed. `code` is `data`.
+ * Thrown for data that cannot be used: a label that is not a class, a value that is not finite, an empty split, or a
+ * CSV or IDX file that is malformed. `code` is `data`.
  */
 export class DataError extends MlpError {
   /** Name of the class. */
@@ -89,8 +93,8 @@ export class DataError extends MlpError {
 }
 
 /**
- * Thrown for a model file or a checkpoint that is malformed, of another version, or does not match the model. The message
- * states the position or the name. `code` is `format`.
+ * Thrown for a model file or a checkpoint that is malformed, of another version, or does not match the model. The
+ * message states the position or the name. `code` is `format`.
  */
 export class FormatError extends MlpError {
   /** Name of the class. */
@@ -101,7 +105,10 @@ export class FormatError extends MlpError {
   }
 }
 
-/** Thrown if work needs more than the device allows; the message has the limit's name and both numbers. `code` is `limit`. */
+/**
+ * Thrown if work needs more than the device allows; the message has the limit's name and both numbers. `code` is
+ * `limit`.
+ */
 export class LimitError extends MlpError {
   /** Name of the class. */
   override readonly name: string = 'LimitError';
@@ -112,8 +119,8 @@ export class LimitError extends MlpError {
 }
 
 /**
- * Thrown by calls on a device that was lost, as after a crash of its driver. All memory on it is lost: request a new `Gpu`, and
- * create models and data sets again. `code` is `device-lost`.
+ * Thrown by calls on a device that was lost, as after a crash of its driver. All memory on it is lost: request a new
+ * `Gpu`, and create models and data sets again. `code` is `device-lost`.
  */
 export class DeviceLostError extends MlpError {
   /** Name of the class. */

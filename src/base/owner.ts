@@ -12,7 +12,7 @@ export class Owner implements Disposable {
   readonly #message: string;
   #disposed = false;
 
-  /** @param message of the errors that `check` and `own` throw after `dispose` */
+  /** @param message text of the errors that `check` and `own` throw after `dispose` */
   constructor(message = 'This has been disposed.') {
     this.#message = message;
   }
@@ -22,7 +22,7 @@ export class Owner implements Disposable {
     return this.#disposed;
   }
 
-  /** @throws {DisposedError} after `dispose` */
+  /** Checks that the owner is in use. @throws {DisposedError} after `dispose` */
   check(): void {
     if (this.#disposed) throw new DisposedError(this.#message);
   }

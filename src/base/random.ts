@@ -1,6 +1,7 @@
 /**
- * Seeded random number generator that gives the same sequence on every machine: sfc32 (Chris Doty-Humphrey's PractRand). It
- * uses 32-bit integers, and of floating-point operations only those whose rounding IEEE 754 defines (+ − × ÷ √).
+ * Seeded random number generator that gives the same sequence on every machine: sfc32 (Chris Doty-Humphrey's
+ * PractRand). It uses 32-bit integers, and only the floating-point operations whose rounding is defined by
+ * IEEE 754: + − × ÷ √.
  */
 export class Random {
   // The state is four words, kept as signed 32-bit integers, which JavaScript engines hold in registers.
@@ -75,8 +76,8 @@ export function counting(count: number): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Natural logarithm of x in (0, 1], from + − × ÷ alone: JavaScript engines differ in the last bits of Math.log, but initial
- * weights must be the same on all of them. x = m·2^e with m in [√½, √2), and ln m = 2·artanh((m − 1)/(m + 1)).
+ * Natural logarithm of x in (0, 1], from + − × ÷ alone: JavaScript engines differ in the last bits of Math.log, but
+ * initial weights must be the same on all of them. x = m·2^e with m in [√½, √2), and ln m = 2·artanh((m − 1)/(m + 1)).
  */
 function naturalLogarithm(x: number): number {
   let m = x;

@@ -26,8 +26,8 @@ const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 2 ** 20;
 
 /**
- * Writes a safetensors file: the length of the header, the header as JSON padded with spaces, and the tensors without gaps.
- * Tensors with the widest elements come first, so that each tensor begins at a multiple of its element size.
+ * Writes a safetensors file: the length of the header, the header as JSON padded with spaces, and the tensors without
+ * gaps. Tensors with the widest elements come first, so that each tensor begins at a multiple of its element size.
  * Source: github.com/huggingface/safetensors, section "Format".
  * @throws {FormatError} if the header would be larger than `readSafetensors` accepts
  */

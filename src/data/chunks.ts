@@ -63,9 +63,9 @@ export function chunkRows<Samples extends HostRows>({ info }: Device, source: So
 }
 
 /**
- * Yields all samples in chunks of `size` samples: in their own order without `random`, in a random order with it. Samples in
- * the host's memory are shuffled as a whole. Samples that `read` supplies are not: the full chunks come in a random order, a
- * partial chunk comes last, and the samples are shuffled within each chunk.
+ * Yields all samples in chunks of `size` samples: in their own order without `random`, in a random order with it.
+ * Samples in the host's memory are shuffled as a whole. Samples that `read` supplies are not: the full chunks come in a
+ * random order, a partial chunk comes last, and the samples are shuffled within each chunk.
  * @throws {ShapeError} if `read` returns another number of samples than requested
  * @throws {DataError} if the element types differ from those of earlier samples
  */

@@ -2,15 +2,17 @@ import { DataError, MlpError } from '../base/errors.js';
 
 /** Options of `Dataset.fromCsv`. Pass `target` or `targets`. */
 export interface CsvOptions {
-  /** Column of the labels: its name, or its index, counted from 0; negative indices count from the end, −1 is the last. */
+  /**
+   * Column of the labels: its name, or its index, counted from 0; negative indices count from the end, −1 is the last.
+   */
   readonly target?: string | number;
   /** Several columns of numbers, to regress on, instead of `target`. */
   readonly targets?: readonly (string | number)[];
   /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
   readonly type?: 'class' | 'value';
   /**
-   * True if the first line has the names of the columns. Default: true if `target` or `targets` has a name, or if no cell of
-   * the first line is a number.
+   * True if the first line has the names of the columns. Default: true if `target` or `targets` has a name, or if no
+   * cell of the first line is a number.
    */
   readonly header?: boolean;
   /** Character between the cells of a line. Default: a comma. */
@@ -35,10 +37,11 @@ interface CsvRecord {
 const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 
 /**
- * Reads samples from CSV (RFC 4180) in UTF-8, plain or gzip: one record per line, lines ending in LF or CRLF. A cell with a
- * delimiter, a quote or a line break is in quotes as a whole, and quotes in it are doubled. Empty lines are skipped, and spaces
- * around names and numbers are ignored. If all labels of type `class` are integers from 0 to 2³¹ − 1, they are class indices;
- * otherwise they are class names, numbered in order of first appearance. All other cells must be numbers.
+ * Reads samples from CSV (RFC 4180) in UTF-8, plain or gzip: one record per line, lines ending in LF or CRLF. A cell
+ * with a delimiter, a quote or a line break is in quotes as a whole, and quotes in it are doubled. Empty lines are
+ * skipped, and spaces around names and numbers are ignored. If all labels of type `class` are integers ≥ 0 and below
+ * 2³¹, they are class indices; otherwise they are class names, numbered in order of first appearance. All other cells
+ * must be numbers.
  * @param name name of the file, for messages
  * @throws {DataError} with the line and the column where the file is malformed
  * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
@@ -142,7 +145,10 @@ interface Columns {
   readonly areClasses: boolean;
 }
 
-/** Finds the columns that the options name. @throws {MlpError} `bad-option` if one does not exist, or no inputs are left */
+/**
+ * Finds the columns that the options name.
+ * @throws {MlpError} `bad-option` if one does not exist, or no inputs are left
+ */
 function findColumns({ line, cells }: CsvRecord, options: CsvOptions, file: string): Columns {
   const { target, targets, type = 'class' } = options;
   const wanted = targets ?? (target === undefined ? [] : [target]);
@@ -169,7 +175,10 @@ function findColumns({ line, cells }: CsvRecord, options: CsvOptions, file: stri
   return { file, count, names, inputs, labels, areClasses: type === 'class' && targets === undefined };
 }
 
-/** Collects the inputs and labels of all records. @throws {DataError} if a record is too short or long, or a cell is not allowed */
+/**
+ * Collects the inputs and labels of all records.
+ * @throws {DataError} if a record is too short or long, or a cell is not allowed
+ */
 function collectSamples(records: Iterable<CsvRecord>, columns: Columns, text: string): CsvSamples {
   const { file, count, names, inputs: inputColumns, labels, areClasses } = columns;
   const features = inputColumns.length;

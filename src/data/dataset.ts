@@ -13,8 +13,9 @@ import type { Statistics } from './statistics.js';
 /** Options of `Dataset.create`. Pass `classes` or `targets`, not both. */
 export interface DatasetOptions extends SampleOptions {
   /**
-   * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two chunks at
-   * a time. Default: all data are on the GPU, or, if they are larger than a buffer can be, streamed in chunks of 32 MiB.
+   * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two
+   * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
+   * chunks of 32 MiB.
    */
   readonly chunk?: number;
 }
@@ -31,13 +32,16 @@ export interface StreamOptions {
   /** Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB. */
   readonly chunk?: number;
   /**
-   * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs as bytes
-   * or as other numbers, and classes or targets of one width.
+   * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs
+   * as bytes or as other numbers, and classes or targets of one width.
    */
   readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
 }
 
-/** Stream of the random numbers of a split: it separates them from other uses of the same seed, such as an epoch's order. */
+/**
+ * Stream of the random numbers of a split: it separates them from other uses of the same seed, such as an epoch's
+ * order.
+ */
 const SPLIT_STREAM = 0x73706c74;
 
 /** Inputs on the GPU before normalisation: bytes or float32. */
@@ -55,7 +59,10 @@ export interface SplitOptions {
 interface Resident {
   /** (samples, features), including samples that are not in this split */
   readonly inputs: RawTensor;
-  /** (samples, 1) class indices, or (samples, classCount) float32 targets; if there is one more column, it has float32 weights */
+  /**
+   * (samples, 1) class indices, or (samples, classCount) float32 targets; if there is one more column, it has float32
+   * weights
+   */
   readonly labels: LabelTensor;
 }
 
@@ -75,8 +82,8 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
 }
 
 /**
- * Samples and their labels, for training and evaluation: on the GPU, or streamed to it. Inputs given as bytes stay bytes, all
- * others are float32. Call `dispose()`, or declare it with `using`, to free its memory.
+ * Samples and their labels, for training and evaluation: on the GPU, or streamed to it. Inputs given as bytes stay
+ * bytes, all others are float32. Call `dispose()`, or declare it with `using`, to free its memory.
  * @example
  * const data = Dataset.create(gpu, { inputs: [0, 0, 0, 1, 1, 0, 1, 1], features: 2, classes: [0, 1, 1, 0] });
  * await trainer.fit(data, { epochs: 100 });
@@ -117,7 +124,10 @@ export class Dataset {
     return this.#store.classCount;
   }
 
-  /** @internal True if the labels are classes. False for targets, and for a stream, whose labels are not known in advance. */
+  /**
+   * @internal True if the labels are classes. False for targets, and for a stream, whose labels are not known in
+   * advance.
+   */
   get indices(): boolean {
     return this.#store.classes !== undefined;
   }
@@ -128,13 +138,13 @@ export class Dataset {
   }
 
   /**
-   * Creates a data set from arrays, and uploads it. Data that are larger than a buffer can be stay in the given arrays and are
-   * streamed, as with the option `chunk`. If the device has no memory for the data, the methods that use the data set reject
-   * with the code `out-of-memory`.
+   * Creates a data set from arrays, and uploads it. Data that exceed the device's largest buffer stay in the given
+   * arrays and are streamed, as with the option `chunk`. If the device has no memory for the data, the methods that use
+   * the data set reject with the code `out-of-memory`.
    * @param device a `Gpu`
    * @throws {ShapeError} if the lengths of the arrays do not match, or `features` is not a positive integer
-   * @throws {DataError} if a class is not an integer ≥ 0, a number is not finite, a weight is negative, there are no samples, or
-   * not exactly one of classes and targets is given; the message states the position
+   * @throws {DataError} if a class is not an integer ≥ 0, a number is not finite, a weight is negative, there are no
+   * samples, or not exactly one of classes and targets is given; the message states the position
    * @throws {MlpError} `bad-option` if `chunk` is not a positive integer
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
@@ -167,15 +177,19 @@ export class Dataset {
   }
 
   /**
-   * Creates a data set whose samples are read during training, two chunks at a time, so that it can be larger than the memory.
-   * Each epoch takes the full chunks in a new random order, a partial chunk last, and shuffles the samples within each chunk.
-   * That is not a full shuffle: store the samples in random order. The first call of `read` asks for one sample, to
-   * determine the types. If `read` throws, or returns samples that are not allowed, `fit`, `evaluate` or `statistics` rejects.
+   * Creates a data set whose samples are read during training, two chunks at a time, so that it can be larger than the
+   * memory. Each epoch takes the full chunks in a new random order, a partial chunk last, and shuffles the samples
+   * within each chunk. That is not a full shuffle: store the samples in random order. The first call of `read` asks for
+   * one sample, to determine the types. If `read` throws, or returns samples that are not allowed, `fit`, `evaluate` or
+   * `statistics` rejects.
    * @param device a `Gpu`
    * @throws {ShapeError} if `length`, `features` or `chunk` is not a positive integer
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
-   * const read = async (first, count) => ({ inputs: await pixelsOf(first, count), classes: digits.slice(first, first + count) });
+   * const read = async (first, count) => ({
+   *   inputs: await readPixels(first, count),
+   *   classes: digits.subarray(first, first + count),
+   * });
    * const data = Dataset.stream(gpu, { length: 1_000_000, features: 784, read });
    */
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
@@ -198,7 +212,8 @@ export class Dataset {
   }
 
   /**
-   * Creates a data set from two files in the IDX format of MNIST, plain or gzip: images and their labels, both of uint8.
+   * Creates a data set from two files in the IDX format of MNIST, plain or gzip: images and their labels, both of
+   * uint8.
    * @param device a `Gpu`
    * @param imageBytes file of images, (count, rows, columns); `features` is rows · columns
    * @param labelBytes file of labels, (count), which become the classes
@@ -228,9 +243,9 @@ export class Dataset {
   }
 
   /**
-   * Creates a data set from CSV, as a string or as bytes in UTF-8, plain or gzip: one or more columns of labels, and all other
-   * columns are numeric inputs. A label column of texts becomes classes, numbered in order of first appearance; `classNames`
-   * has their names.
+   * Creates a data set from CSV, as a string or as bytes in UTF-8, plain or gzip: one or more columns of labels, and
+   * all other columns are numeric inputs. A label column of texts becomes classes, numbered in order of first
+   * appearance; `classNames` has their names.
    * @param device a `Gpu`
    * @throws {DataError} if the file is malformed; the message states the line and the column
    * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
@@ -244,8 +259,8 @@ export class Dataset {
   }
 
   /**
-   * Splits the samples at random in two data sets that share the buffers of this one. Nothing is copied; the memory is freed
-   * when all three data sets are disposed. For three parts, split one of the two again.
+   * Splits the samples at random into two data sets that share the buffers of this one. Nothing is copied; the memory
+   * is freed when all three data sets are disposed. For three parts, split one of the two again.
    * @param fraction share of the first part, in (0, 1): it gets fraction · length samples, rounded
    * @returns a part with that share, and a part with all other samples
    * @throws {DataError} if a part would be empty, or `stratify` is set but the labels are not classes
@@ -277,9 +292,10 @@ export class Dataset {
   }
 
   /**
-   * Computes the mean and the population standard deviation of all inputs, for the option `normalize` of `Mlp.create`. If all
-   * values are equal, `std` is 1. The GPU computes them, with the same bits each time.
-   * @throws {DataError} if the squares of the values exceed float32, or `read` of a stream returns data that are not allowed
+   * Computes the mean and the population standard deviation of all inputs, for the option `normalize` of `Mlp.create`.
+   * If all values are equal, `std` is 1. The GPU computes them, with the same bits each time.
+   * @throws {DataError} if the squares of the values exceed float32, or `read` of a stream returns data that are not
+   * allowed
    * @throws {DisposedError|DeviceLostError} if the data set is disposed, or the device is lost
    * @throws {MlpError} `out-of-memory` if the device had no memory for the samples
    * @example
@@ -290,8 +306,8 @@ export class Dataset {
     readonly per?: 'set';
   }): Promise<Statistics<number>>;
   /**
-   * Computes the mean and the population standard deviation of each feature. If all values of a feature are equal, its `std`
-   * is 1. Errors are those of `statistics()`.
+   * Computes the mean and the population standard deviation of each feature. If all values of a feature are equal, its
+   * `std` is 1. Errors are those of `statistics()`.
    * @example
    * const normalize = await data.statistics({ per: 'feature' });
    */
@@ -316,7 +332,10 @@ export class Dataset {
     if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
   }
 
-  /** @internal Waits until the device has accepted the upload. @throws {MlpError} `out-of-memory` if it has no memory for it */
+  /**
+   * @internal Waits until the device has accepted the upload.
+   * @throws {MlpError} `out-of-memory` if it has no memory for it
+   */
   async ready(): Promise<void> {
     const fault = await this.#store.fault;
     if (fault !== undefined) throw fault;
@@ -359,8 +378,8 @@ function guardedUpload(device: Device, owner: Owner, allocate: () => Resident): 
 }
 
 /**
- * Divides rows in two parts and keeps their order. The first part gets `wanted` rows: of each group its fraction, rounded by the
- * largest remainder method.
+ * Divides rows into two parts and keeps their order. The first part gets `wanted` rows: of each group its fraction,
+ * rounded by the largest remainder method.
  * @param groupOf returns the group of a row
  */
 function divide(

@@ -19,12 +19,12 @@ export interface IdxOptions {
 const MAGIC = [0, 0, 8];
 /** Size of the largest array that every browser can allocate. */
 const MAX_BYTES = 2 ** 31 - 1;
-/** Compressed bytes per read. Deflate expands a byte to at most 1032, so a decompression bomb is detected after 17 MB. */
+/** Compressed bytes per read. Deflate expands a byte to at most 1032 bytes, so a bomb is detected after 17 MB. */
 const PORTION = 16384;
 
 /**
- * Reads an IDX file of uint8, plain or gzip. The format is: two zero bytes, the element type 8, the number of dimensions, the
- * dimensions as big-endian 32-bit integers, then the elements, and nothing after them.
+ * Reads an IDX file of uint8, plain or gzip. The format is: two zero bytes, the element type 8, the number of
+ * dimensions, the dimensions as big-endian 32-bit integers, then the elements, and nothing after them.
  * Source: Yann LeCun's page of the MNIST database, section "file formats".
  * @throws {DataError} if the file has another format; the message states the position, the expected and the found value
  */
@@ -51,7 +51,10 @@ interface Header {
   readonly end: number;
 }
 
-/** Parses the header in the first bytes of a file. @throws {DataError} as soon as they cannot be those of an IDX file */
+/**
+ * Parses the header in the first bytes of a file.
+ * @throws {DataError} as soon as they cannot be those of an IDX file
+ */
 function readHeader(file: Uint8Array, name: string, rank: number | undefined): Header {
   if (file[0] === 0x3c) {
     const begin = new TextDecoder().decode(file.subarray(0, 4));
@@ -82,8 +85,8 @@ function readHeader(file: Uint8Array, name: string, rank: number | undefined): H
 }
 
 /**
- * Decompresses a gzip file, but stops at most one portion after the end that the header states. Memory grows with the bytes
- * that have been decompressed, not with the size that the header claims.
+ * Decompresses a gzip file, but stops at most one portion after the end that the header states. Memory grows with the
+ * bytes that have been decompressed, not with the size that the header claims.
  */
 async function decompressed(file: Uint8Array, name: string, rank: number | undefined): Promise<Uint8Array> {
   let offset = 0;
@@ -104,7 +107,8 @@ async function decompressed(file: Uint8Array, name: string, rank: number | undef
         throw new DataError(`${name} is gzip that is truncated or corrupt. Download it again.`, { cause });
       });
       if (done) {
-        // Browsers reject bytes after the compressed stream; Node ignores them. The last four bytes must be the decompressed size.
+        // Browsers reject bytes after the compressed stream; Node ignores them. The last four bytes must be the
+        // decompressed size.
         const size = new DataView(file.buffer, file.byteOffset + file.length - 4).getUint32(0, true);
         if (size === length) break;
         throw new DataError(

@@ -10,11 +10,13 @@ export interface SampleOptions {
   readonly features: number;
   /** Class of each sample, an integer ≥ 0. Without it, pass `targets`. */
   readonly classes?: ArrayLike<number>;
-  /** Row of numbers for each sample, row-major: values, or the probability of each class. Without it, pass `classes`. */
+  /**
+   * Row of numbers for each sample, row-major: values, or the probability of each class. Without it, pass `classes`.
+   */
   readonly targets?: ArrayLike<number>;
   /**
-   * Factor ≥ 0 of each sample's loss. The mean loss is the sum of weight · loss divided by the number of samples, not by the
-   * sum of the weights. Default: 1 for each sample.
+   * Factor ≥ 0 of each sample's loss. The mean loss is the sum of weight · loss divided by the number of samples, not
+   * by the sum of the weights. Default: 1 for each sample.
    */
   readonly weights?: ArrayLike<number>;
   /** Names of the classes by index, for `dataset.classNames`. Default: undefined. */

@@ -3,11 +3,14 @@ import { columnStatistics, slicesOf } from '../kernels/column-statistics.js';
 import type { Device } from '../plan/device.js';
 import { Tensor, upload } from '../plan/tensor.js';
 
-/** Mean and population standard deviation of inputs, for the option `normalize` of `Mlp.create`: numbers, or one per feature. */
+/**
+ * Mean and population standard deviation of inputs, for the option `normalize` of `Mlp.create`: numbers, or one per
+ * feature.
+ */
 export interface Statistics<Value = number | number[]> {
   /** Mean of the values. */
   readonly mean: Value;
-  /** Population standard deviation, √(Σ(x − mean)² / count); 1 if all values are equal, so that they are normalised to 0. */
+  /** Population standard deviation, √(Σ(x − mean)² / count); 1 if all values are equal, which normalises them to 0. */
   readonly std: Value;
 }
 
@@ -46,7 +49,10 @@ export async function statistics(device: Device, parts: Parts, per: 'set' | 'fea
   return { mean: all.mean, std: deviation(all) };
 }
 
-/** Computes the moments of each feature. The GPU sums slices of rows; the host merges slices in float64, in a fixed order. */
+/**
+ * Computes the moments of each feature. The GPU sums slices of rows; the host merges slices in float64, in a fixed
+ * order.
+ */
 async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
   const moments: Moments[] = [];
   for await (const { data, rows } of parts) {

@@ -25,11 +25,12 @@ export interface SpiralOptions {
   readonly seed?: number;
 }
 
-/** Options of `moons`, as those of `spirals`. */
+/** Options of `moons`: `samples`, `noise` and `seed`, as for `spirals`. */
 export type MoonOptions = Pick<SpiralOptions, 'samples' | 'noise' | 'seed'>;
 
 /**
- * Exclusive or: the four corners of the unit square, with class 1 if the coordinates differ and class 0 if they are equal.
+ * Exclusive or: the four corners of the unit square, with class 1 if the coordinates differ and class 0 if they are
+ * equal.
  * @example
  * const data = Dataset.create(gpu, xor());
  */
@@ -38,9 +39,9 @@ export function xor(): Points {
 }
 
 /**
- * Spiral arms around the origin, one per class: r·(cos φ, sin φ), where r grows from 0 to 1 and φ = 2π·(turns·r + class/classes).
- * Samples alternate between the classes: 0, 1, …, 0, 1, …. The numbers are the same on every machine.
- * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if the seed is
+ * Spiral arms around the origin, one per class: r·(cos φ, sin φ), where r grows from 0 to 1 and φ = 2π·(turns·r +
+ * class/classes). Samples alternate between the classes: 0, 1, …, 0, 1, …. The numbers are the same on every machine.
+ * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if it is the seed
  * @example
  * const data = Dataset.create(gpu, spirals({ samples: 300, classes: 3, noise: 0.05 }));
  */
@@ -54,10 +55,10 @@ export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }
 }
 
 /**
- * Two interleaving half moons: (cos πt, sin πt) for class 0 and (1 − cos πt, ½ − sin πt) for class 1, where t grows from 0 to 1.
- * Samples alternate between the classes: 0, 1, 0, 1, …. The numbers are the same on every machine.
+ * Two interleaving half moons: (cos πt, sin πt) for class 0 and (1 − cos πt, ½ − sin πt) for class 1, where t grows
+ * from 0 to 1. Samples alternate between the classes: 0, 1, 0, 1, …. The numbers are the same on every machine.
  * Source: scikit-learn's make_moons.
- * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if the seed is
+ * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if it is the seed
  * @example
  * const data = Dataset.create(gpu, moons({ samples: 200, noise: 0.1, seed: 1 }));
  */
@@ -97,8 +98,8 @@ function points(
 }
 
 /**
- * Computes (cos 2πt, sin 2πt) from + − × ÷ alone: JavaScript engines differ in the last bits of Math.sin, but data must be the
- * same on all of them. It is a Taylor series on angles in [−π, π], whose truncation error is below 10⁻¹⁵.
+ * Computes (cos 2πt, sin 2πt) from + − × ÷ alone: JavaScript engines differ in the last bits of Math.sin, but data must
+ * be the same on all of them. It is a Taylor series on angles in [−π, π], whose truncation error is below 10⁻¹⁵.
  */
 function onCircle(t: number): readonly [cosine: number, sine: number] {
   const angle = 2 * Math.PI * (t - Math.round(t));
