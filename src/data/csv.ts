@@ -4,9 +4,10 @@ import { DataError, MlpError } from '../base/errors.js';
 export interface CsvOptions {
   /**
    * Column of the labels: its name, or its index, counted from 0; negative indices count from the end, −1 is the last.
+   * Without it, pass `targets`.
    */
   readonly target?: string | number;
-  /** Several columns of numbers, to regress on, instead of `target`. */
+  /** Several columns of numbers, to regress on. Without it, pass `target`. */
   readonly targets?: readonly (string | number)[];
   /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
   readonly type?: 'class' | 'value';

@@ -56,7 +56,7 @@ export interface SplitOptions {
 }
 
 /** Samples on the GPU. */
-interface Resident {
+export interface Resident {
   /** (samples, features), including samples that are not in this split */
   readonly inputs: RawTensor;
   /**
@@ -89,7 +89,7 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
  * await trainer.fit(data, { epochs: 100 });
  */
 export class Dataset {
-  /** Device that holds the samples. */
+  /** @internal Device that holds the samples. */
   readonly device: Device;
   /** Number of samples. */
   readonly length: number;

@@ -46,6 +46,7 @@ export class PlanBuilder {
   #final: Rewritten | undefined;
 
   /**
+   * @internal
    * @param rewrite fuses and splits dispatches after all are recorded
    * @param workspace memory shared with other plans, which must not run between two dispatches of this one; without it,
    * the plan has its own memory
@@ -93,7 +94,7 @@ export class PlanBuilder {
     this.#kept.add(tensor.storage);
   }
 
-  /** Names the phase of the dispatches that follow, such as `forward`, for the plan's table. */
+  /** @internal Names the phase of the dispatches that follow, such as `forward`, for the plan's table. */
   phase(name: string): void {
     this.#phase = name;
   }
@@ -104,7 +105,7 @@ export class PlanBuilder {
   }
 
   /**
-   * Chooses the programs, allocates memory, binds it and compiles the programs.
+   * @internal Chooses the programs, allocates memory, binds it and compiles the programs.
    * @param what name of the plan, which begins its error messages
    * @param steps records of the steps, if dispatches have `PER_STEP`
    * @throws {MlpError} `out-of-memory`, `shader` or `validation`; memory that was allocated is freed
@@ -126,13 +127,16 @@ export class PlanBuilder {
     }
   }
 
-  /** Frees the storages of the workspace that were allocated for this plan, because the plan cannot be used. */
+  /**
+   * @internal Frees the storages of the workspace that were allocated for this plan, because the plan cannot be used.
+   */
   discard(): void {
     this.#workspace.dispose(this.#allocated);
   }
 
   /**
-   * Allocates and binds memory without waiting; programs are compiled by `plan.ready()`, or when they are first used.
+   * @internal Allocates and binds memory without waiting; programs are compiled by `plan.ready()`, or when they are
+   * first used.
    */
   build(
     device: Device,

@@ -1,5 +1,5 @@
 import type { AdapterTraits, DeviceLimits, Dispatch, Program } from './dispatch.js';
-import type { BufferCopy, DeviceMemory, MemoryReport } from './memory.js';
+import type { BufferCopy, DeviceMemory } from './memory.js';
 import type { StepRecords } from './step-records.js';
 
 /** Properties of a device. `gpu.info` has more. */
@@ -52,36 +52,38 @@ export interface Device extends DeviceMemory {
   readonly info: DeviceInfo;
   /** Resolves with the cause when the device is lost or destroyed. */
   readonly lost: Promise<DeviceLoss>;
-  /** Memory in use on the device. */
-  readonly memory: MemoryReport;
-  /** True if the device chooses programs by measuring them, so that dispatches must list all of their programs. */
+  /**
+   * @internal True if the device chooses programs by measuring them, so that dispatches must list all of their
+   * programs.
+   */
   readonly tunes: boolean;
   /**
-   * Checks that the device can be used.
+   * @internal Checks that the device can be used.
    * @throws {DisposedError} if it is destroyed
    * @throws {DeviceLostError} if it is lost
    * @throws {MlpError} once for an error that no earlier call has reported
    */
   check(): void;
   /**
-   * Runs `build`, and waits until the device has accepted its work. After an error, all memory that `build` allocated
-   * is freed, and its deferred writes are cancelled.
+   * @internal Runs `build`, and waits until the device has accepted its work. After an error, all memory that `build`
+   * allocated is freed, and its deferred writes are cancelled.
    * @param what name of the operation, which begins error messages
    * @throws {MlpError} `out-of-memory` or `validation`; any error that `build` throws
    */
   guarded<T>(what: string, build: () => T): Promise<T>;
   /**
-   * Runs `build` without waiting for the device. If `fault` resolves to an error, the caller frees the memory that
-   * `build` allocated.
+   * @internal Runs `build` without waiting for the device. If `fault` resolves to an error, the caller frees the memory
+   * that `build` allocated.
    * @throws any error that `build` throws, after its memory is freed
    */
   guard<T>(what: string, build: () => T): Guarded<T>;
   /**
-   * Runs `work`, which writes, before the next compilation, submit, copy or read; returns a function that cancels it.
+   * @internal Runs `work`, which writes, before the next compilation, submit, copy or read; returns a function that
+   * cancels it.
    */
   defer(work: () => void): () => void;
   /**
-   * Binds dispatches whose tensors have memory.
+   * @internal Binds dispatches whose tensors have memory.
    * @param steps records of the steps, if dispatches have `PER_STEP`
    * @param chosen programs that replace the device's own choice
    */
@@ -92,8 +94,8 @@ export interface Device extends DeviceMemory {
     chosen: ReadonlyMap<Dispatch, Program>,
   ): Replay;
   /**
-   * Measures which program is the fastest for each dispatch. The map is empty if the device does not measure, and has
-   * no entry for a dispatch that has no choice of programs.
+   * @internal Measures which program is the fastest for each dispatch. The map is empty if the device does not measure,
+   * and has no entry for a dispatch that has no choice of programs.
    */
   tune(dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>>;
   /**
@@ -101,9 +103,11 @@ export interface Device extends DeviceMemory {
    * @throws {MlpError} `per-step` for a dispatch that has `PER_STEP`, which only a plan can replay
    */
   run(dispatches: readonly Dispatch[]): void;
-  /** Resolves when all work that is queued so far has run, or the device is lost. */
+  /** @internal Resolves when all work that is queued so far has run, or the device is lost. */
   idle(): Promise<void>;
-  /** True for a buffer of this kind of device, created by the device or by the app: on a `Gpu`, a GPUBuffer. */
+  /**
+   * @internal True for a buffer of this kind of device, created by the device or by the app: on a `Gpu`, a GPUBuffer.
+   */
   isBuffer(value: unknown): boolean;
 }
 

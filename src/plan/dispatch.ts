@@ -101,13 +101,13 @@ export interface Dispatch {
   /** Number of floating-point operations, for plans and profiles; a multiply-add counts as 2. */
   readonly flops: number;
   /**
-   * True if one dispatch can run several training steps; `step.rows` is then the number of rows of all their batches.
-   * Default: false.
+   * @internal True if one dispatch can run several training steps; `step.rows` is then the number of rows of all their
+   * batches. Default: false.
    */
   readonly run?: boolean;
   /**
-   * Mathematical description of the call, by which plans find dispatches to fuse. Only kernels of this library set it.
-   * Default: none.
+   * @internal Mathematical description of the call, by which plans find dispatches to fuse. Only kernels of this
+   * library set it. Default: none.
    */
   readonly computes?: { readonly kind: string };
 }

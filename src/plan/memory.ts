@@ -26,27 +26,29 @@ export interface BufferCopy {
  * promises.
  */
 export interface DeviceMemory {
+  /** Memory in use on the device. */
+  readonly memory: MemoryReport;
   /**
-   * Allocates a buffer.
+   * @internal Allocates a buffer.
    * @param byteLength size in bytes
    * @param label name of the buffer, for messages
    * @param use purpose; a buffer for `storage` is filled with zeros. Default: `storage`.
    * @throws {LimitError} if the device does not allow a buffer of this size
    */
   allocate(byteLength: number, label: string, use?: BufferUse): DeviceBuffer;
-  /** Frees a buffer. Work that is queued and uses it still runs. */
+  /** @internal Frees a buffer. Work that is queued and uses it still runs. */
   free(buffer: DeviceBuffer): void;
-  /** Queues a write of bytes, from `byteOffset` on. The data are copied before it returns. */
+  /** @internal Queues a write of bytes, from `byteOffset` on. The data are copied before it returns. */
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void;
-  /** Queues copies between buffers. */
+  /** @internal Queues copies between buffers. */
   copy(copies: readonly BufferCopy[]): void;
   /**
-   * Reads bytes of a buffer, after all work that is queued so far.
+   * @internal Reads bytes of a buffer, after all work that is queued so far.
    * @throws {DeviceLostError|DisposedError} if the device is lost or destroyed
    */
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
   /**
-   * Reads the first bytes of a staging buffer, after all work that is queued so far.
+   * @internal Reads the first bytes of a staging buffer, after all work that is queued so far.
    * @param awaited true if the caller waits for these bytes alone, and the device should return them without delay
    * @throws {DeviceLostError|DisposedError} if the device is lost or destroyed
    */

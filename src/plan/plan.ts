@@ -51,7 +51,7 @@ interface PlanParts {
  * console.log(`${trainer.plan}`);
  */
 export class Plan {
-  /** Name of the plan, for messages. */
+  /** @internal Name of the plan, for messages. */
   readonly label: string;
   readonly #parts: PlanParts;
   #disposed = false;
@@ -63,7 +63,7 @@ export class Plan {
   }
 
   /**
-   * Compiles all programs, in parallel, and resolves when they are compiled.
+   * @internal Compiles all programs, in parallel, and resolves when they are compiled.
    * @throws {MlpError} `shader` if one does not compile
    */
   ready(): Promise<void> {
@@ -71,7 +71,7 @@ export class Plan {
   }
 
   /**
-   * Queues a replay for each record, followed by copies, in one submit.
+   * @internal Queues a replay for each record, followed by copies, in one submit.
    * @param what name of the operation, which begins error messages
    * @throws {DisposedError} after `dispose`
    */
@@ -81,7 +81,9 @@ export class Plan {
     replay.submit(what, steps?.write(records) ?? records.map(() => 0), copies);
   }
 
-  /** True if one replay can run several steps; the rows of its record are then the rows of all their batches. */
+  /**
+   * @internal True if one replay can run several steps; the rows of its record are then the rows of all their batches.
+   */
   get takesRuns(): boolean {
     return this.#parts.recorded.every(({ dispatch: { run = false } }) => run);
   }
@@ -118,7 +120,7 @@ export class Plan {
     return [dispatches, ...this.#parts.notes, memory].join('\n');
   }
 
-  /** Frees the memory. A second call does nothing. */
+  /** @internal Frees the memory. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -12,26 +12,40 @@ export interface Shader {
   /** WGSL code of the module; its entry point is `main`. */
   readonly code: string;
   /**
-   * True for shaders of this library, which may be compiled in an equivalent form: on software adapters, without the
-   * branches that overrides disable. Without it, as for all shaders of `defineShader`, the code is compiled exactly as
-   * written.
+   * @internal True for shaders of this library, which may be compiled in an equivalent form: on software adapters,
+   * without the branches that overrides disable. Without it, as for all shaders of `defineShader`, the code is compiled
+   * exactly as written.
    */
   readonly library?: boolean;
   /** Default value of each override, as the code declares it. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
-  /**
-   * Uniforms by name, each a struct of words: `binding` is its number in group 0, `size` its size in bytes, and
-   * `fields` the type of each field, in their order.
-   */
+  /** Uniforms by name, each a struct of words. */
   readonly uniforms: Readonly<
-    Record<string, { readonly binding: number; readonly size: number; readonly fields: Readonly<Record<string, Word>> }>
+    Record<
+      string,
+      {
+        /** Number of the binding in group 0. */
+        readonly binding: number;
+        /** Size in bytes, a multiple of 16. */
+        readonly size: number;
+        /** Type of each field, in their order. */
+        readonly fields: Readonly<Record<string, Word>>;
+      }
+    >
   >;
-  /**
-   * Storage buffers by name: `binding` is the number in group 0, `access` the access mode, and `type` the WGSL type, if
-   * it is known.
-   */
+  /** Storage buffers by name. */
   readonly buffers: Readonly<
-    Record<string, { readonly binding: number; readonly access: Access; readonly type?: string }>
+    Record<
+      string,
+      {
+        /** Number of the binding in group 0. */
+        readonly binding: number;
+        /** Access mode. */
+        readonly access: Access;
+        /** WGSL type. Default: unknown. */
+        readonly type?: string;
+      }
+    >
   >;
 }
 
@@ -66,10 +80,24 @@ type Defined<Overrides, Uniforms, Buffers> = {
   readonly overrides: Overrides;
   /** Binding, size in bytes and fields of each uniform. */
   readonly uniforms: {
-    readonly [U in keyof Uniforms]: { readonly binding: number; readonly size: number; readonly fields: Uniforms[U] };
+    readonly [U in keyof Uniforms]: {
+      /** Number of the binding in group 0. */
+      readonly binding: number;
+      /** Size in bytes, a multiple of 16. */
+      readonly size: number;
+      /** Type of each field, in their order. */
+      readonly fields: Uniforms[U];
+    };
   };
   /** Binding and access mode of each storage buffer. */
-  readonly buffers: { readonly [B in keyof Buffers]: { readonly binding: number; readonly access: Buffers[B] } };
+  readonly buffers: {
+    readonly [B in keyof Buffers]: {
+      /** Number of the binding in group 0. */
+      readonly binding: number;
+      /** Access mode. */
+      readonly access: Buffers[B];
+    };
+  };
 };
 
 /**
