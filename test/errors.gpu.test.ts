@@ -110,7 +110,7 @@ const badData: [string, Parameters<typeof Dataset.create>[1], string][] = [
   [
     'a wrong length',
     { inputs: new Float32Array(7), features: 2, classes: [0, 0, 0] },
-    'inputs has 7 numbers, which is no multiple of the 2 features of a sample.',
+    'inputs has 7 numbers, not a multiple of the 2 features of a sample.',
   ],
   [
     'features = 0',
@@ -122,7 +122,7 @@ const badData: [string, Parameters<typeof Dataset.create>[1], string][] = [
   [
     'a fractional class',
     { inputs: new Float32Array(4), features: 2, classes: [0, 1.5] },
-    'classes[1] is 1.5; a class is an integer from 0 on.',
+    'classes[1] is 1.5; a class is an integer ≥ 0.',
   ],
   ['a negative class', { inputs: new Float32Array(4), features: 2, classes: [-1, 0] }, 'classes[0] is -1'],
   [
@@ -136,11 +136,11 @@ const badData: [string, Parameters<typeof Dataset.create>[1], string][] = [
     { inputs: [1, 2], features: 1, targets: [0, 1, 1, Number.NaN] },
     'targets at row 1, column 1 is NaN',
   ],
-  ['neither classes nor targets', { inputs: [1, 2], features: 1 }, 'pass either classes or targets; neither came.'],
+  ['neither classes nor targets', { inputs: [1, 2], features: 1 }, 'pass either classes or targets; got neither.'],
   [
     'targets of a wrong length',
     { inputs: [1, 2], features: 1, targets: [1, 0, 1] },
-    'targets has 3 numbers, which is no multiple of the 2 samples.',
+    'targets has 3 numbers, not a multiple of the 2 samples.',
   ],
 ];
 test.for(badData)('Dataset.create refuses %s', async ([, options, message]) => {
@@ -252,7 +252,7 @@ test('bad calls of a trainer are refused and lose nothing', async () => {
   );
   expect(() => sgd({ learningRate: 1, nesterov: true })).toThrow('nesterov needs momentum > 0');
   await expect(model.predict([1, 2, 3])).rejects.toThrow(
-    'predict: inputs has 3 numbers, which is no multiple of the 4 features',
+    'predict: inputs has 3 numbers, not a multiple of the 4 features',
   );
   await expect(model.predict([1, 2, 3, Number.NaN])).rejects.toThrow('row 0, column 3 is NaN');
   expect(() => model.setWeights([])).toThrow('expected 0.weight, 0.bias, 1.weight, 1.bias, but got nothing.');

@@ -1,6 +1,6 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-/** What a number must be, as messages say it. */
+/** Condition on a number, worded as error messages state it. */
 export type Kind =
   | 'a positive integer'
   | 'an integer ≥ 0'
@@ -9,22 +9,24 @@ export type Kind =
   | 'a positive float32 number'
   | 'a number in [0, 1)'
   | 'a number in [0, 1]';
-/** On the GPU, where all numbers go. */
+/** True if the value is finite after it is rounded to float32, the type of all numbers on the GPU. */
 const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
-const kinds: Readonly<Record<Kind, (value: number) => boolean>> = {
+/** Test of each condition. */
+const conditions: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': isFloat32,
   'a finite number ≥ 0': (value) => isFloat32(value) && value >= 0,
-  // A GPU may take a subnormal for zero.
+  // A GPU may flush subnormal numbers, those below 2⁻¹²⁶, to zero.
   'a positive float32 number': (value) => isFloat32(value) && value >= 2 ** -126,
   'a number in [0, 1)': (value) => value >= 0 && value < 1,
   'a number in [0, 1]': (value) => value >= 0 && value <= 1,
 };
 
 /**
- * Checks numbers by their names: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
- * @throws {MlpError} with the code that is given; a `ShapeError` for `shape`
+ * Checks each of the named numbers: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
+ * @param where the beginning of the error message
+ * @throws {MlpError} with the given code if a number does not meet the condition; a `ShapeError` if the code is `shape`
  */
 export function assertOption(
   where: string,
@@ -33,16 +35,18 @@ export function assertOption(
   code = 'bad-option',
 ): void {
   for (const [name, value] of Object.entries(numbers)) {
-    if (typeof value === 'number' && kinds[kind](value)) continue;
+    if (typeof value === 'number' && conditions[kind](value)) continue;
     const message = `${where} ${name} = ${String(value)}; ${name} must be ${kind}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
 }
 
 /**
- * Checks that a value can do what it is wanted for: JavaScript lets a name pass, or a function that was not called.
- * @param like what to write instead
- * @throws {MlpError}
+ * Checks that a value has the method that its caller will use. Without TypeScript an app can pass a name ("relu") or a
+ * function that it forgot to call (`dense`) in place of an object.
+ * @param where the beginning of the error message
+ * @param like an example of a correct value, for the message
+ * @throws {MlpError} with the given code if the value does not have the method
  */
 export function assertMethod<Method extends string>(
   where: string,
@@ -56,7 +60,11 @@ export function assertMethod<Method extends string>(
   throw new MlpError(code, `${where} is ${what}; it must be a value like ${like}.`);
 }
 
-/** A kernel takes a workgroup a row in some dimension. @throws {ShapeError|LimitError} */
+/**
+ * Checks a batch size against the device: some kernels use one workgroup for each row in one dimension of their grid.
+ * @throws {ShapeError} if it is not a positive integer
+ * @throws {LimitError} if it exceeds `maxComputeWorkgroupsPerDimension`
+ */
 export function checkBatchSize(
   where: string,
   batchSize: number,
@@ -71,7 +79,13 @@ export function checkBatchSize(
   }
 }
 
-/** @throws {DataError} that says which row and column is not finite */
+/**
+ * Checks that all values of a row-major array are finite.
+ * @param name the name of the array, for the message
+ * @param columns values in a row
+ * @param original the values before conversion to float32, for the message
+ * @throws {DataError} with the row and the column of the first value that is not finite
+ */
 export function checkFinite(
   name: string,
   values: ArrayLike<number>,
@@ -87,10 +101,14 @@ export function checkFinite(
   }
 }
 
-/** Checks a list of weights by its name: finite in float32, ≥ 0, and not all 0. @throws {MlpError} `bad-loss` that says which is not */
+/**
+ * Checks named lists of weights: each weight must be finite in float32 and ≥ 0, and at least one of a list must be
+ * above 0.
+ * @throws {MlpError} `bad-loss` with the name of the list and the first bad weight
+ */
 export function checkWeights(where: string, lists: Readonly<Record<string, readonly number[]>>): void {
   for (const [name, weights] of Object.entries(lists)) {
-    // What is no list has no weights.
+    // Array.from makes an empty list of a value that is not a list.
     const all = Array.from(weights);
     const bad = all.findIndex((weight) => typeof weight !== 'number' || !(weight >= 0 && isFloat32(weight)));
     if (bad < 0 && all.some((weight) => weight > 0)) continue;
@@ -99,12 +117,12 @@ export function checkWeights(where: string, lists: Readonly<Record<string, reado
   }
 }
 
-/** A shape as messages write it: (2, 3). */
+/** Formats a shape for messages: `(2, 3)`. */
 export function formatShape(shape: readonly number[]): string {
   return `(${shape.join(', ')})`;
 }
 
-/** The product of a shape's sizes. */
+/** Number of elements of a shape: the product of its sizes. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,24 +1,28 @@
 /**
- * A seeded generator, the same on every machine: sfc32 (Chris Doty-Humphrey's PractRand), 32-bit integers only, and
- * floating-point operations that IEEE 754 rounds in one way (+ − × ÷ √).
+ * Seeded random number generator that gives the same sequence on every machine: sfc32 (Chris Doty-Humphrey's
+ * PractRand). It uses 32-bit integers, and only the floating-point operations whose rounding is defined by
+ * IEEE 754: + − × ÷ √.
  */
 export class Random {
-  // Four words, as signed integers: engines keep those in registers.
+  // The state is four words, kept as signed 32-bit integers, which JavaScript engines hold in registers.
   #a: number;
   #b: number;
   #c: number;
   #counter: number = 1;
 
-  /** @param seed any integer; the stream also depends on `stream`, for independent sequences of one seed */
+  /**
+   * @param seed any integer
+   * @param stream any integer; different streams give independent sequences of the same seed
+   */
   constructor(seed: number, stream = 0) {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     this.#c = stream | 0;
-    // The first outputs still resemble the seed.
+    // The first outputs still resemble the seed, so they are discarded.
     for (let i = 0; i < 20; i++) this.bits();
   }
 
-  /** 32 random bits. */
+  /** Returns 32 random bits, as an integer in [0, 2³²). */
   bits(): number {
     const result = (this.#a + this.#b + this.#counter) | 0;
     this.#a = this.#b ^ (this.#b >>> 9);
@@ -28,13 +32,13 @@ export class Random {
     return result >>> 0;
   }
 
-  /** Uniform in [low, high), in steps of 2⁻⁵³ of the width. */
+  /** Returns a number from the uniform distribution on [low, high), in steps of 2⁻⁵³ of the width. */
   uniform(low = 0, high = 1): number {
     const unit = ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
     return low + (high - low) * unit;
   }
 
-  /** Normal with mean 0 and variance 1, by Marsaglia's polar method. */
+  /** Returns a number from the normal distribution with mean 0 and variance 1, by Marsaglia's polar method. */
   normal(): number {
     for (;;) {
       const x = this.uniform(-1, 1);
@@ -44,7 +48,7 @@ export class Random {
     }
   }
 
-  /** An integer in [0, count), each equally likely. */
+  /** Returns an integer in [0, count); all are equally likely. */
   integer(count: number): number {
     const limit = 2 ** 32 - (2 ** 32 % count);
     for (;;) {
@@ -53,7 +57,7 @@ export class Random {
     }
   }
 
-  /** The given rows, or 0 … count − 1, in a random order (Fisher and Yates). */
+  /** Returns the given rows, or 0 … count − 1, in a random order (Fisher–Yates shuffle). */
   shuffled(rows: number | Uint32Array): Uint32Array<ArrayBuffer> {
     const order = typeof rows === 'number' ? counting(rows) : Uint32Array.from(rows);
     for (let i = order.length - 1; i > 0; i--) {
@@ -66,14 +70,14 @@ export class Random {
   }
 }
 
-/** 0, 1, 2 … */
+/** Returns 0, 1, …, count − 1. */
 export function counting(count: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 /**
- * ln x for x in (0, 1], from + − × ÷ alone: engines differ in the last bits of Math.log, and weights must not.
- * x = m·2^e with m in [√½, √2), ln m = 2·artanh((m − 1)/(m + 1)).
+ * Natural logarithm of x in (0, 1], from + − × ÷ alone: JavaScript engines differ in the last bits of Math.log, but
+ * initial weights must be the same on all of them. x = m·2^e with m in [√½, √2), and ln m = 2·artanh((m − 1)/(m + 1)).
  */
 function naturalLogarithm(x: number): number {
   let m = x;

@@ -1,35 +1,35 @@
 import { formatShape, sizeOf } from './check.js';
 import { FormatError } from './errors.js';
 
-/** The element types that are read and written, by the format's names, and their bytes. */
+/** Bytes per element of the element types that can be read and written, by the format's names. */
 const elementBytes = { F32: 4, U32: 4, I64: 8, U8: 1 } as const;
 export type FileType = keyof typeof elementBytes;
 
-/** A tensor in a file. */
+/** Tensor in a file. */
 export interface FileTensor {
   readonly dtype: FileType;
   readonly shape: readonly number[];
-  /** Row-major and little-endian; of a file that was read, a view of its bytes. */
+  /** Elements, row-major and little-endian. For a file that was read, a view of the bytes of the file. */
   readonly data: Uint8Array;
 }
 
-/** What a file holds. Maps: names from elsewhere never become properties of an object. */
+/** Contents of a file. They are maps, so that a name in an untrusted file never becomes a property of an object. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, FileTensor>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
 const METADATA = '__metadata__';
-/** The header's length, a 64-bit integer, comes before it. */
+/** Bytes of the 64-bit integer at the beginning of the file, the length of the header. */
 const LENGTH_BYTES = 8;
-/** Room for some ten thousand tensors. */
-const MOST_HEADER_BYTES = 2 ** 20;
+/** Largest header that is read or written: room for about ten thousand tensors. */
+const MAX_HEADER_BYTES = 2 ** 20;
 
 /**
- * Writes a safetensors file: the header's length, the header in JSON, padded with spaces, and the tensors without gaps,
- * those of the widest elements first, so that each begins at a multiple of its elements.
+ * Writes a safetensors file: the length of the header, the header as JSON padded with spaces, and the tensors without
+ * gaps. Tensors with the widest elements come first, so that each tensor begins at a multiple of its element size.
  * Source: github.com/huggingface/safetensors, section "Format".
- * @throws {FormatError} if the header is larger than the reader takes
+ * @throws {FormatError} if the header would be larger than `readSafetensors` accepts
  */
 export function writeSafetensors({ tensors, metadata }: TensorFile): Uint8Array<ArrayBuffer> {
   const widestFirst = [...tensors].sort(([, a], [, b]) => elementBytes[b.dtype] - elementBytes[a.dtype]);
@@ -45,9 +45,9 @@ export function writeSafetensors({ tensors, metadata }: TensorFile): Uint8Array<
   ]);
   const header = new TextEncoder().encode(json);
   const headerBytes = Math.ceil(header.length / 8) * 8;
-  if (headerBytes > MOST_HEADER_BYTES) {
+  if (headerBytes > MAX_HEADER_BYTES) {
     throw new FormatError(
-      `The header of the file would have ${headerBytes} bytes; ${MOST_HEADER_BYTES} at most can be read again. Use fewer layers, or a normalisation with one mean for all inputs.`,
+      `The header of the file would have ${headerBytes} bytes, but at most ${MAX_HEADER_BYTES} can be read back. Use fewer layers, or a normalisation with one mean for all inputs.`,
     );
   }
   const start = LENGTH_BYTES + headerBytes;
@@ -60,23 +60,23 @@ export function writeSafetensors({ tensors, metadata }: TensorFile): Uint8Array<
 }
 
 /**
- * Reads a safetensors file that may come from anywhere. Until all of the header has been found true, nothing is allocated but
- * the header itself; the tensors then are views of the file.
- * @param where begins messages: `Mlp.load`
- * @throws {FormatError} that says what is wrong, with which tensor, and at which byte of the file
+ * Reads a safetensors file, which may be untrusted. Only the header is allocated before all of it has been checked; the
+ * tensors are views of the file.
+ * @param where the beginning of error messages: `Mlp.load`
+ * @throws {FormatError} with the name of the tensor or the byte of the file where the error is
  */
 export function readSafetensors(file: Uint8Array, where: string): TensorFile {
   if (file.length < LENGTH_BYTES) {
     throw new FormatError(
-      `${where}: the file has ${file.length} bytes; a safetensors file begins with ${LENGTH_BYTES} of length.`,
+      `${where}: the file has ${file.length} bytes; a safetensors file begins with a length of ${LENGTH_BYTES}.`,
     );
   }
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const headerBytes = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
-  const most = Math.min(MOST_HEADER_BYTES, file.length - LENGTH_BYTES);
-  if (headerBytes > most) {
+  const maximum = Math.min(MAX_HEADER_BYTES, file.length - LENGTH_BYTES);
+  if (headerBytes > maximum) {
     throw new FormatError(
-      `${where}: bytes 0 to 7 say that the header has ${headerBytes} bytes, but ${most} is the most it can have here. Is it a safetensors file, and whole?`,
+      `${where}: bytes 0 to 7 say that the header has ${headerBytes} bytes, but it can have at most ${maximum}. Is the file safetensors, and complete?`,
     );
   }
   const start = LENGTH_BYTES + headerBytes;
@@ -90,7 +90,7 @@ export function readSafetensors(file: Uint8Array, where: string): TensorFile {
   return { tensors, metadata };
 }
 
-/** What the header says of a tensor: where it is, in bytes after the header. */
+/** Entry of the header for one tensor. `begin` and `end` are in bytes after the header. */
 interface Entry {
   readonly dtype: FileType;
   readonly shape: readonly number[];
@@ -98,7 +98,10 @@ interface Entry {
   readonly end: number;
 }
 
-/** The tensors follow each other without gaps, and nothing follows them. @param start the first byte after the header */
+/**
+ * Checks that the tensors follow each other without gaps or overlaps, up to the end of the file.
+ * @param start the first byte after the header
+ */
 function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number, start: number, where: string): void {
   let expected = 0;
   for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
@@ -118,8 +121,8 @@ function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number, sta
 }
 
 /**
- * Reads the JSON of a header and no other: an object of entries, and of texts for the metadata. So there is nothing to nest,
- * a name that comes twice is noticed, and what is wrong has a place.
+ * Parses the JSON of a header, an object of tensor entries and of strings for the metadata, and no other JSON. Unlike
+ * `JSON.parse` it accepts no deeper nesting, reports duplicate names, and knows the byte position of each error.
  */
 class HeaderReader {
   readonly #text: string;
@@ -163,12 +166,12 @@ class HeaderReader {
     }
     if (!isFileType(dtype)) {
       const known = Object.keys(elementBytes).join(', ');
-      this.#fail(`"${name}" has dtype "${dtype}"; known are ${known}. Convert it to F32 before it is saved`);
+      this.#fail(`"${name}" has dtype "${dtype}"; known are ${known}. Convert it to F32 before you save it`);
     }
     const [begin = 0, end = 0] = offsets;
-    // A zero anywhere is no excuse for other sizes that nothing can have.
+    // Zeros count as 1 here, so that a size of 0 does not hide another size that is too large.
     if (!Number.isSafeInteger(sizeOf(shape.map((size) => size || 1)) * elementBytes[dtype])) {
-      this.#fail(`"${name}" has shape ${formatShape(shape)}, which nothing can have`);
+      this.#fail(`"${name}" has shape ${formatShape(shape)}, which is too large`);
     }
     const bytes = sizeOf(shape) * elementBytes[dtype];
     if (end - begin !== bytes) {
@@ -179,13 +182,13 @@ class HeaderReader {
     return { dtype, shape, begin, end };
   }
 
-  /** @param read reads the value of a key */
+  /** Parses an object. @param read parses the value of a key */
   #object(read: (key: string) => void): void {
     const keys = new Set<string>();
     this.#sequence('{', '}', () => {
       const key = this.#string();
-      if (key === '__proto__') this.#fail('"__proto__" is no name');
-      if (keys.has(key)) this.#fail(`"${key}" comes twice`);
+      if (key === '__proto__') this.#fail('"__proto__" is not allowed as a name');
+      if (keys.has(key)) this.#fail(`"${key}" occurs twice`);
       keys.add(key);
       this.#expect(':');
       read(key);
@@ -223,8 +226,8 @@ class HeaderReader {
     } catch {
       value = undefined;
     }
-    if (typeof value !== 'string') this.#fail('a text in double quotes is expected');
-    if (/\0|\p{Surrogate}/u.test(value)) this.#fail('a text has a NUL or half of a surrogate pair');
+    if (typeof value !== 'string') this.#fail('a string in double quotes is expected');
+    if (/\0|\p{Surrogate}/u.test(value)) this.#fail('a string has a NUL or half of a surrogate pair');
     this.#at = end + 1;
     return value;
   }
@@ -244,7 +247,7 @@ class HeaderReader {
     this.#match(/[ \t\n\r]*/y);
   }
 
-  /** @param pattern sticky */
+  /** Matches a sticky pattern at the current position, and moves behind the match. */
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#at;
     const [found = ''] = pattern.exec(this.#text) ?? [];

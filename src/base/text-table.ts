@@ -1,4 +1,4 @@
-/** Columns padded to their widest cell. */
+/** Formats a text table: a header, a line, and the rows, with each column padded to its widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>

@@ -1,19 +1,26 @@
 import { DataError, MlpError } from '../base/errors.js';
 
+/** Options of `Dataset.fromCsv`. Pass `target` or `targets`. */
 export interface CsvOptions {
-  /** The column of labels: its name, or its number from 0 on; −1 is the last. */
+  /**
+   * Column of the labels: its name, or its index, counted from 0; negative indices count from the end, −1 is the last.
+   * Without it, pass `targets`.
+   */
   readonly target?: string | number;
-  /** Several such columns, of numbers, in place of `target`. */
+  /** Several columns of numbers, to regress on. Without it, pass `target`. */
   readonly targets?: readonly (string | number)[];
-  /** The kind of labels: `class` by default, or a `value` to regress on. */
+  /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
   readonly type?: 'class' | 'value';
-  /** True if the first line has names; by default it is if none of its cells is a number, or a column is called by name. */
+  /**
+   * True if the first line has the names of the columns. Default: true if `target` or `targets` has a name, or if no
+   * cell of the first line is a number.
+   */
   readonly header?: boolean;
-  /** The separator of cells; a comma by default. */
+  /** Character between the cells of a line. Default: a comma. */
   readonly delimiter?: string;
 }
 
-/** A CSV file's contents, as `Dataset.create` takes them. */
+/** Contents of a CSV file, as options of `Dataset.create`. */
 export interface CsvSamples {
   readonly inputs: Float32Array<ArrayBuffer>;
   readonly features: number;
@@ -22,7 +29,7 @@ export interface CsvSamples {
   readonly targets?: Float32Array<ArrayBuffer>;
 }
 
-/** A record, and the line that it begins in, from 1 on. */
+/** Record of a CSV file, and the number of the line where it begins, counted from 1. */
 interface CsvRecord {
   readonly line: number;
   readonly cells: readonly string[];
@@ -31,12 +38,14 @@ interface CsvRecord {
 const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 
 /**
- * Reads samples from CSV (RFC 4180), plain or gzip, in UTF-8: a record a line, LF or CRLF, cells in quotes where they hold
- * a delimiter, a quote (doubled) or a line break. Empty lines are skipped, and
- * spaces around names and numbers do not count. Labels of type `class` are the indices themselves where all are
- * integers ≥ 0 and below 2³¹; else they are names, and get indices in order of first appearance. All else is numbers.
- * @throws {DataError} that says in which line and column the file does not hold together
- * @throws {MlpError} `bad-option` if a column is not there, or the delimiter is none
+ * Reads samples from CSV (RFC 4180) in UTF-8, plain or gzip: one record per line, lines ending in LF or CRLF. A cell
+ * with a delimiter, a quote or a line break is in quotes as a whole, and quotes in it are doubled. Empty lines are
+ * skipped, and spaces around names and numbers are ignored. If all labels of type `class` are integers ≥ 0 and below
+ * 2³¹, they are class indices; otherwise they are class names, numbered in order of first appearance. All other cells
+ * must be numbers.
+ * @param name name of the file, for messages
+ * @throws {DataError} with the line and the column where the file is malformed
+ * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
  */
 export async function readCsv(
   source: string | Uint8Array | ArrayBuffer,
@@ -45,19 +54,22 @@ export async function readCsv(
 ): Promise<CsvSamples> {
   const { delimiter = ',' } = options;
   if (delimiter.length !== 1 || /["\r\n]/.test(delimiter)) {
-    throw new MlpError('bad-option', `${name}: delimiter = ${JSON.stringify(delimiter)}; it is one character.`);
+    throw new MlpError(
+      'bad-option',
+      `${name}: delimiter = ${JSON.stringify(delimiter)}; it must be one character, not a quote or a line break.`,
+    );
   }
-  const text = typeof source === 'string' ? source : await decoded(source, name);
+  const text = typeof source === 'string' ? source : await decodeText(source, name);
   if (/^\s*<(?:!doctype|html)/i.test(text)) {
-    throw new DataError(`${name} is a web page, not CSV. Look at the address that it came from.`);
+    throw new DataError(`${name} is a web page, not CSV. Check the URL that it came from.`);
   }
   const { value: first } = parse(text, delimiter, name).next();
   if (first === undefined) throw new DataError(`${name} is empty.`);
-  return collect(parse(text, delimiter, name), findColumns(first, options, name), text);
+  return collectSamples(parse(text, delimiter, name), findColumns(first, options, name), text);
 }
 
-/** @throws {DataError} for gzip that is broken, or text that is not UTF-8 */
-async function decoded(source: Uint8Array | ArrayBuffer, name: string): Promise<string> {
+/** Decompresses and decodes a file. @throws {DataError} if it is corrupt gzip, or is not UTF-8 */
+async function decodeText(source: Uint8Array | ArrayBuffer, name: string): Promise<string> {
   const bytes = source instanceof Uint8Array ? (source as Uint8Array<ArrayBuffer>) : new Uint8Array(source);
   let plain: ArrayBuffer | Uint8Array = bytes;
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
@@ -69,11 +81,11 @@ async function decoded(source: Uint8Array | ArrayBuffer, name: string): Promise<
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(plain);
   } catch (cause) {
-    throw new DataError(`${name} is not text in UTF-8. Save it as that.`, { cause });
+    throw new DataError(`${name} is not text in UTF-8. Save it as UTF-8.`, { cause });
   }
 }
 
-/** The records of a text, in order. @throws {DataError} where quotes are not as RFC 4180 has them */
+/** Yields the records of a text in order. @throws {DataError} if quotes are not used as RFC 4180 specifies */
 function* parse(text: string, delimiter: string, name: string): Generator<CsvRecord, undefined> {
   const code = delimiter.charCodeAt(0).toString(16).padStart(4, '0');
   const plain = new RegExp(`[^"\\r\\n\\u${code}]*`, 'y');
@@ -102,7 +114,7 @@ function* parse(text: string, delimiter: string, name: string): Generator<CsvRec
       else if (text[at] === '\n') at += 1;
       else if (at < text.length) {
         throw new DataError(
-          `${name}: line ${line}, column ${record.cells.length - 1}: ${JSON.stringify(text.slice(begin, at + 1))} is no cell; one with quotes or line breaks is in quotes as a whole, and quotes in it are doubled.`,
+          `${name}: line ${line}, column ${record.cells.length - 1}: ${JSON.stringify(text.slice(begin, at + 1))} is not a valid cell. Put a cell that has quotes or line breaks in quotes as a whole, and double the quotes in it.`,
         );
       }
     }
@@ -111,30 +123,38 @@ function* parse(text: string, delimiter: string, name: string): Generator<CsvRec
   }
 }
 
-/** Where the quote is that closes what was opened before `start`; −1 if nowhere. */
+/** Position of the quote that closes the cell whose text begins at `start`; −1 if no quote closes it. */
 function closingQuote(text: string, start: number): number {
   let at = text.indexOf('"', start);
   while (at >= 0 && text[at + 1] === '"') at = text.indexOf('"', at + 2);
   return at;
 }
 
-/** The columns by their contents. */
+/** Roles of the columns of a file. */
 interface Columns {
+  /** Name of the file, for messages. */
   readonly file: string;
+  /** Number of columns. */
   readonly count: number;
-  /** Names, if the first record holds them. */
+  /** Names of the columns, if the first record has them. */
   readonly names: readonly string[] | undefined;
+  /** Indices of the columns of inputs. */
   readonly inputs: readonly number[];
+  /** Indices of the columns of labels. */
   readonly labels: readonly number[];
+  /** True if the labels are classes, not numbers. */
   readonly areClasses: boolean;
 }
 
-/** @throws {MlpError} for a column that is not there */
+/**
+ * Finds the columns that the options name.
+ * @throws {MlpError} `bad-option` if one does not exist, or no inputs are left
+ */
 function findColumns({ line, cells }: CsvRecord, options: CsvOptions, file: string): Columns {
   const { target, targets, type = 'class' } = options;
   const wanted = targets ?? (target === undefined ? [] : [target]);
-  const called = wanted.some((column) => typeof column === 'string');
-  const { header = called || !cells.some((cell) => NUMBER.test(cell)) } = options;
+  const hasNames = wanted.some((column) => typeof column === 'string');
+  const { header = hasNames || !cells.some((cell) => NUMBER.test(cell)) } = options;
   const names = header ? cells.map((cell) => cell.trim()) : undefined;
   const count = cells.length;
   const labels = wanted.map((column) => {
@@ -143,23 +163,26 @@ function findColumns({ line, cells }: CsvRecord, options: CsvOptions, file: stri
     const found = `${cells.slice(0, 9).join(', ')}${count > 9 ? ' …' : ''}`;
     throw new MlpError(
       'bad-option',
-      `${file} has no column ${JSON.stringify(column)}. Line ${line} has ${count}: ${found}. If they are not told apart, pass { delimiter }.`,
+      `${file} has no column ${JSON.stringify(column)}. Line ${line} has ${count}: ${found}. If the cells are not separated correctly, pass { delimiter }.`,
     );
   });
   const inputs = cells.flatMap((_, index) => (labels.includes(index) ? [] : [index]));
   if (labels.length === 0 || inputs.length === 0 || !['class', 'value'].includes(type)) {
     throw new MlpError(
       'bad-option',
-      `${file}: target is one of its ${count} columns, targets are several, but not all; type is "class" or "value".`,
+      `${file}: target must be one of its ${count} columns, or targets some of them, but not all; type must be "class" or "value".`,
     );
   }
   return { file, count, names, inputs, labels, areClasses: type === 'class' && targets === undefined };
 }
 
-/** Numbers and labels of all records. @throws {DataError} */
-function collect(records: Iterable<CsvRecord>, columns: Columns, text: string): CsvSamples {
-  const { file, count, names, inputs: numbers, labels, areClasses } = columns;
-  const features = numbers.length;
+/**
+ * Collects the inputs and labels of all records.
+ * @throws {DataError} if a record is too short or long, or a cell is not allowed
+ */
+function collectSamples(records: Iterable<CsvRecord>, columns: Columns, text: string): CsvSamples {
+  const { file, count, names, inputs: inputColumns, labels, areClasses } = columns;
+  const features = inputColumns.length;
   const inputs = new Float32Array(text.split('\n').length * features);
   const targets: number[] = [];
   const texts: Cell[] = [];
@@ -170,57 +193,61 @@ function collect(records: Iterable<CsvRecord>, columns: Columns, text: string): 
     }
     if (rows >= 0) {
       const cell = (column: number): Cell => ({ text: cells[column] ?? '', line, column });
-      for (const [i, column] of numbers.entries()) inputs[rows * features + i] = numberIn(cell(column), columns);
-      if (areClasses) texts.push(filled(cell(labels[0] ?? 0), columns));
-      else for (const column of labels) targets.push(numberIn(cell(column), columns));
+      for (const [i, column] of inputColumns.entries()) inputs[rows * features + i] = toNumber(cell(column), columns);
+      if (areClasses) texts.push(requireText(cell(labels[0] ?? 0), columns));
+      else for (const column of labels) targets.push(toNumber(cell(column), columns));
     }
     rows += 1;
   }
   const samples = { inputs: inputs.slice(0, Math.max(rows, 0) * features), features };
   return areClasses
-    ? { ...samples, ...asClasses(texts, columns) }
+    ? { ...samples, ...toClasses(texts, columns) }
     : { ...samples, targets: Float32Array.from(targets) };
 }
 
+/** Text of a cell and its place: `line` counts from 1, `column` from 0. */
 interface Cell {
   readonly text: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** Says where and what. */
-function wrong({ text, line, column }: Cell, { file, names }: Columns, what: string): DataError {
+/** Makes the error for a cell: its place and text, and then `what` is wrong. */
+function cellError({ text, line, column }: Cell, { file, names }: Columns, what: string): DataError {
   const name = names?.[column] ? JSON.stringify(names[column]) : `${column}`;
   return new DataError(`${file}: line ${line}, column ${name} is ${JSON.stringify(text)}${what}`);
 }
 
-/** @throws {DataError} for an empty cell */
-function filled(cell: Cell, columns: Columns): Cell {
-  if (cell.text.trim() === '') throw wrong(cell, columns, ', an empty cell. Fill it, or leave the line out.');
+/** Returns the cell. @throws {DataError} if it is empty */
+function requireText(cell: Cell, columns: Columns): Cell {
+  if (cell.text.trim() === '') throw cellError(cell, columns, ', an empty cell. Fill it, or leave the line out.');
   return cell;
 }
 
-/** @throws {DataError} for what is no finite float32 number */
-function numberIn(cell: Cell, columns: Columns): number {
-  const value = Math.fround(Number(filled(cell, columns).text));
+/** Converts a cell to a number. @throws {DataError} if it is not a finite float32 number */
+function toNumber(cell: Cell, columns: Columns): number {
+  const value = Math.fround(Number(requireText(cell, columns).text));
   if (NUMBER.test(cell.text) && Number.isFinite(value)) return value;
   const hint =
     columns.names === undefined && cell.line === 1 ? ' If the first line has names, pass { header: true }.' : '';
-  throw wrong(cell, columns, `; it must be a finite float32 number.${hint}`);
+  throw cellError(cell, columns, `; it must be a finite float32 number.${hint}`);
 }
 
-/** Larger integers are no indices: what 32 bits leave of them would be another class. */
-const MOST_CLASSES = 2 ** 31;
+/** Bound of class indices: larger integers become names, because their low 32 bits would be another class. */
+const MAX_CLASSES = 2 ** 31;
 
-/** Indices as they are, or names by number. @throws {DataError} for numbers that are none of both */
-function asClasses(cells: readonly Cell[], columns: Columns): Pick<CsvSamples, 'classes' | 'classNames'> {
+/**
+ * Converts labels to class indices: integers stay as they are, names are numbered.
+ * @throws {DataError} if all labels are numbers, but some of them are fractions
+ */
+function toClasses(cells: readonly Cell[], columns: Columns): Pick<CsvSamples, 'classes' | 'classNames'> {
   const values = cells.map(({ text }) => (NUMBER.test(text) ? Number(text) : Number.NaN));
-  if (values.every((value) => Number.isInteger(value) && value >= 0 && value < MOST_CLASSES)) {
+  if (values.every((value) => Number.isInteger(value) && value >= 0 && value < MAX_CLASSES)) {
     return { classes: Uint32Array.from(values) };
   }
   const fraction = cells[values.findIndex((value) => value % 1 !== 0)];
   if (fraction !== undefined && !values.some(Number.isNaN)) {
-    throw wrong(fraction, columns, `, which is no class. To regress on it, pass { type: 'value' }.`);
+    throw cellError(fraction, columns, `, which is not a class. To regress on it, pass { type: 'value' }.`);
   }
   const numbers = new Map<string, number>();
   const classes = Uint32Array.from(cells, ({ text }) => {

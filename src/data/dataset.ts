@@ -10,79 +10,98 @@ import type { CsvOptions } from './csv.js';
 import { checkSamples, type Flaws, type SampleOptions, type Samples } from './samples.js';
 import type { Statistics } from './statistics.js';
 
+/** Options of `Dataset.create`. Pass `classes` or `targets`, not both. */
 export interface DatasetOptions extends SampleOptions {
   /**
-   * Samples that are on the GPU at a time: the data then stay on the host, in the arrays that came, and are streamed while
-   * training goes on. Without it that is done with data that are larger than a buffer may be.
+   * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two
+   * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
+   * chunks of 32 MiB.
    */
   readonly chunk?: number;
 }
 
-/** Some samples of a stream. */
+/** Samples that the `read` function of a stream returns. */
 export type StreamedSamples = Pick<SampleOptions, 'inputs' | 'classes' | 'targets' | 'weights'>;
 
+/** Options of `Dataset.stream`. */
 export interface StreamOptions {
-  /** Samples in all. */
+  /** Number of samples. */
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
-  /** Samples that are on the GPU at a time, and as many again that come next; 32 MiB of float32 by default. */
+  /** Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB. */
   readonly chunk?: number;
-  /** Gives `count` samples from number `first` on. All are of one kind: bytes or numbers, classes or rows of targets. */
+  /**
+   * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs
+   * as bytes or as other numbers, and classes or targets of one width.
+   */
   readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
 }
 
-/** Tells a split from other uses of the same seed, such as an epoch's order. */
+/**
+ * Stream of the random numbers of a split: it separates them from other uses of the same seed, such as an epoch's
+ * order.
+ */
 const SPLIT_STREAM = 0x73706c74;
 
-/** Raw inputs on the GPU: bytes or float32. */
+/** Inputs on the GPU before normalisation: bytes or float32. */
 export type RawTensor = Tensor<'u8'> | Tensor;
 
+/** Options of `dataset.split`. */
 export interface SplitOptions {
-  /** Decides which samples go where. */
+  /** Seed of the random choice of samples, an integer ≥ 0. The same seed gives the same split. Default: 0. */
   readonly seed?: number;
-  /** True to give each class the same share in both parts, as far as whole samples allow. */
+  /** True to give each class the same share of both parts, rounded to whole samples. Default: false. */
   readonly stratify?: boolean;
 }
 
 /** Samples on the GPU. */
 export interface Resident {
-  /** (samples, features), with those that a split leaves out */
+  /** (samples, features), including samples that are not in this split */
   readonly inputs: RawTensor;
-  /** (samples, 1) class indices, or (samples, classCount) float32; with one column more, the last has float32 weights */
+  /**
+   * (samples, 1) class indices, or (samples, classCount) float32 targets; if there is one more column, it has float32
+   * weights
+   */
   readonly labels: LabelTensor;
 }
 
-/** The parts that a data set and the splits of it have in common. */
+/** State that a data set shares with its splits. */
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
   readonly device: Device;
   readonly resident?: Resident | undefined;
-  /** Frees the samples on the device. */
+  /** Owner of the tensors on the device. */
   readonly owner: Owner;
-  /** The device's verdict on the upload, which nobody has waited for. */
+  /** Resolves to the device's error for the upload, if it has one. */
   readonly fault?: Promise<Error | undefined> | undefined;
-  /** The class of each sample, if it has one. */
+  /** Class of each sample, unless the labels are targets or streamed. */
   readonly classes?: Uint32Array | undefined;
   classCount: number;
-  /** The number of data sets that are in use. */
+  /** Number of data sets that share this state and are not disposed. */
   users: number;
 }
 
-/** Samples with their labels, in the type they came in: resident on the GPU, or streamed to it. */
+/**
+ * Samples and their labels, for training and evaluation: on the GPU, or streamed to it. Inputs given as bytes stay
+ * bytes, all others are float32. Call `dispose()`, or declare it with `using`, to free its memory.
+ * @example
+ * const data = Dataset.create(gpu, { inputs: [0, 0, 0, 1, 1, 0, 1, 1], features: 2, classes: [0, 1, 1, 0] });
+ * await trainer.fit(data, { epochs: 100 });
+ */
 export class Dataset {
-  /** @internal */
+  /** @internal Device that holds the samples. */
   readonly device: Device;
-  /** Samples. */
+  /** Number of samples. */
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
-  /** Names of the classes, if they are known: in a CSV file they have names. */
+  /** Names of the classes by index, if they are given or the CSV file has names; undefined otherwise. */
   readonly classNames: readonly string[] | undefined;
-  /** @internal Its samples, unless they are streamed. */
+  /** @internal Samples on the GPU; undefined if they are streamed. */
   readonly resident: Resident | undefined;
-  /** @internal Their source if they are; and which samples are its own. */
+  /** @internal Source of the chunks, if the samples are streamed; in either case, the row numbers of the samples. */
   readonly source: Source<Samples>;
-  /** @internal The reasons why the targets are no probabilities of classes, or of one thing each, if they are not. */
+  /** @internal Reasons why the targets are not probabilities. */
   readonly flaws: Flaws;
   readonly #store: Store;
   readonly #onDispose: Set<() => void> = new Set<() => void>();
@@ -100,25 +119,36 @@ export class Dataset {
     store.users += 1;
   }
 
-  /** One more than the largest class, or the numbers in a row of targets; of a stream, as far as it has been read. */
+  /** Largest class + 1, or the width of a row of targets. For a stream, of the samples that have been read so far. */
   get classCount(): number {
     return this.#store.classCount;
   }
 
-  /** @internal True if it has a class for each sample, and not targets; only `read` knows of a stream. */
+  /**
+   * @internal True if the labels are classes. False for targets, and for a stream, whose labels are not known in
+   * advance.
+   */
   get indices(): boolean {
     return this.#store.classes !== undefined;
   }
 
-  /** @internal The rows of inputs and labels that are its samples, in their order; none where only `read` knows them. */
+  /** @internal Row numbers of the samples in inputs and labels, in order; empty for a stream. */
   get rows(): Uint32Array<ArrayBuffer> {
     return this.source.rows;
   }
 
   /**
-   * Uploads samples and their labels. What is larger than a buffer may be stays on the host, as with `chunk`.
-   * @throws {ShapeError} if lengths do not fit together
-   * @throws {DataError} for a class that is not an index, or a number that is not finite; it says where
+   * Creates a data set from arrays, and uploads it. Data that exceed the device's largest buffer stay in the given
+   * arrays and are streamed, as with the option `chunk`. If the device has no memory for the data, the methods that use
+   * the data set reject with the code `out-of-memory`.
+   * @param device a `Gpu`
+   * @throws {ShapeError} if the lengths of the arrays do not match, or `features` is not a positive integer
+   * @throws {DataError} if a class is not an integer ≥ 0, a number is not finite, a weight is negative, there are no
+   * samples, or not exactly one of classes and targets is given; the message states the position
+   * @throws {MlpError} `bad-option` if `chunk` is not a positive integer
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const data = Dataset.create(gpu, { inputs: pixels, features: 784, classes: digits });
    */
   static create(device: Device, options: DatasetOptions): Dataset {
     device.check();
@@ -147,10 +177,20 @@ export class Dataset {
   }
 
   /**
-   * Samples that are read while training goes on, two chunks at a time, whatever their number. An epoch takes the chunks in
-   * an order of its own, the last one last, and the samples of each chunk likewise: no full shuffle, so samples that are
-   * alike should not follow each other in what is read. `read` is asked for one sample first, to know of which kind they are.
-   * An error that it throws, or a result that is no such sample, rejects `fit`, `evaluate` or `statistics`.
+   * Creates a data set whose samples are read during training, two chunks at a time, so that it can be larger than the
+   * memory. Each epoch takes the full chunks in a new random order, a partial chunk last, and shuffles the samples
+   * within each chunk. That is not a full shuffle: store the samples in random order. The first call of `read` asks for
+   * one sample, to determine the types. If `read` throws, or returns samples that are not allowed, `fit`, `evaluate` or
+   * `statistics` rejects.
+   * @param device a `Gpu`
+   * @throws {ShapeError} if `length`, `features` or `chunk` is not a positive integer
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const read = async (first, count) => ({
+   *   inputs: await readPixels(first, count),
+   *   classes: digits.subarray(first, first + count),
+   * });
+   * const data = Dataset.stream(gpu, { length: 1_000_000, features: 784, read });
    */
   static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
     device.check();
@@ -172,8 +212,16 @@ export class Dataset {
   }
 
   /**
-   * Reads two files in the IDX format of MNIST, gzip or plain.
-   * @throws {DataError} that says where a file does not hold together
+   * Creates a data set from two files in the IDX format of MNIST, plain or gzip: images and their labels, both of
+   * uint8.
+   * @param device a `Gpu`
+   * @param imageBytes file of images, (count, rows, columns); `features` is rows · columns
+   * @param labelBytes file of labels, (count), which become the classes
+   * @throws {DataError} if a file is malformed, or their counts differ; the message states the position
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const bytes = async (url) => (await fetch(url)).arrayBuffer();
+   * const data = await Dataset.fromIdx(gpu, await bytes('images-idx3-ubyte.gz'), await bytes('labels-idx1-ubyte.gz'));
    */
   static async fromIdx(
     device: Device,
@@ -195,9 +243,15 @@ export class Dataset {
   }
 
   /**
-   * Reads samples from CSV, text or bytes, gzip or plain: numbers, and a column of labels. A column of texts becomes classes
-   * in order of first appearance, which `classNames` tells.
-   * @throws {DataError} that says in which line and column the file does not hold together
+   * Creates a data set from CSV, as a string or as bytes in UTF-8, plain or gzip: one or more columns of labels, and
+   * all other columns are numeric inputs. A label column of texts becomes classes, numbered in order of first
+   * appearance; `classNames` has their names.
+   * @param device a `Gpu`
+   * @throws {DataError} if the file is malformed; the message states the line and the column
+   * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const flowers = await Dataset.fromCsv(gpu, text, { target: 'species' });
    */
   static async fromCsv(device: Device, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
     const { readCsv } = await import('./csv.js');
@@ -205,9 +259,15 @@ export class Dataset {
   }
 
   /**
-   * Two data sets over the same buffers: a fraction of the samples, drawn by the seed, and all the others. Nothing is copied;
-   * the memory is freed when the last of the three is disposed. For three parts split one of the two again.
-   * @throws {DataError} if a part would be empty, or `stratify` finds no classes
+   * Splits the samples at random into two data sets that share the buffers of this one. Nothing is copied; the memory
+   * is freed when all three data sets are disposed. For three parts, split one of the two again.
+   * @param fraction share of the first part, in (0, 1): it gets fraction · length samples, rounded
+   * @returns a part with that share, and a part with all other samples
+   * @throws {DataError} if a part would be empty, or `stratify` is set but the labels are not classes
+   * @throws {MlpError} `bad-option` for a stream, `bad-seed` if the seed is not an integer ≥ 0
+   * @throws {DisposedError} if this data set is disposed
+   * @example
+   * const [train, test] = data.split(0.8, { seed: 1, stratify: true });
    */
   split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
     const { seed = 0, stratify = false } = options;
@@ -232,12 +292,29 @@ export class Dataset {
   }
 
   /**
-   * Mean and population standard deviation of the inputs, for a model's `normalize`: of the whole set by default, or of each
-   * feature. Where all values are the same, `std` is 1. Computed on the GPU; the same bits each time.
-   * @throws {DataError} if squares are beyond float32
+   * Computes the mean and the population standard deviation of all inputs, for the option `normalize` of `Mlp.create`.
+   * If all values are equal, `std` is 1. The GPU computes them, with the same bits each time.
+   * @throws {DataError} if the squares of the values exceed float32, or `read` of a stream returns data that are not
+   * allowed
+   * @throws {DisposedError|DeviceLostError} if the data set is disposed, or the device is lost
+   * @throws {MlpError} `out-of-memory` if the device had no memory for the samples
+   * @example
+   * const model = await Mlp.create(gpu, { inputs: 4, layers, normalize: await data.statistics() });
    */
-  statistics(options?: { readonly per?: 'set' }): Promise<Statistics<number>>;
-  statistics(options: { readonly per: 'feature' }): Promise<Statistics<number[]>>;
+  statistics(options?: {
+    /** `set`: statistics of all inputs together. Default: `set`. */
+    readonly per?: 'set';
+  }): Promise<Statistics<number>>;
+  /**
+   * Computes the mean and the population standard deviation of each feature. If all values of a feature are equal, its
+   * `std` is 1. Errors are those of `statistics()`.
+   * @example
+   * const normalize = await data.statistics({ per: 'feature' });
+   */
+  statistics(options: {
+    /** `feature`: statistics of each feature, as arrays of `features` numbers. */
+    readonly per: 'feature';
+  }): Promise<Statistics<number[]>>;
   async statistics({ per }: { readonly per?: 'set' | 'feature' } = {}): Promise<Statistics> {
     this.check('statistics');
     const { statistics } = await import('./statistics.js');
@@ -250,24 +327,27 @@ export class Dataset {
     return await statistics(this.device, parts, per);
   }
 
-  /** @internal @throws {DisposedError} */
+  /** @internal Checks that the data set is in use. @throws {DisposedError} after `dispose` */
   check(where: string): void {
     if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);
   }
 
-  /** @internal Waits for the device's verdict on the upload. @throws {MlpError} `out-of-memory` */
+  /**
+   * @internal Waits until the device has accepted the upload.
+   * @throws {MlpError} `out-of-memory` if it has no memory for it
+   */
   async ready(): Promise<void> {
     const fault = await this.#store.fault;
     if (fault !== undefined) throw fault;
   }
 
-  /** @internal Has `callback` called when the data set is disposed; returns a function that ends that. */
+  /** @internal Calls `callback` when the data set is disposed; returns a function that cancels this. */
   onDispose(callback: () => void): () => void {
     this.#onDispose.add(callback);
     return () => this.#onDispose.delete(callback);
   }
 
-  /** Frees the memory, unless splits of the same samples are in use. A second call does nothing. */
+  /** Frees the memory, once all data sets that share it by `split` are disposed. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -277,12 +357,13 @@ export class Dataset {
     if (this.#store.users === 0) this.#store.owner.dispose();
   }
 
+  /** Calls `dispose()` at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 }
 
-/** Uploads what an owner gets, and gives it back if the device has no memory for it. */
+/** Runs the upload `allocate`, and frees the tensors of `owner` if the device has no memory for them. */
 function guardedUpload(device: Device, owner: Owner, allocate: () => Resident): Guarded<Resident> {
   try {
     const uploaded = device.guard('Dataset.create', allocate);
@@ -297,8 +378,9 @@ function guardedUpload(device: Device, owner: Owner, allocate: () => Resident): 
 }
 
 /**
- * Divides rows in two, in the order they have: of each group its share of `wanted`, by largest remainder.
- * @param groupOf a row's group
+ * Divides rows into two parts and keeps their order. The first part gets `wanted` rows: of each group its fraction,
+ * rounded by the largest remainder method.
+ * @param groupOf returns the group of a row
  */
 function divide(
   rows: Uint32Array,

@@ -1,31 +1,32 @@
 import { formatShape, sizeOf } from '../base/check.js';
 import { DataError } from '../base/errors.js';
 
-/** An IDX file's contents: MNIST's images are (count, rows, columns), its labels (count). */
+/** Contents of an IDX file. Images of MNIST have shape (count, rows, columns), labels (count). */
 export interface Idx {
   readonly shape: readonly number[];
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
+/** Options of `readIdx`. */
 export interface IdxOptions {
-  /** The file's name in error messages. */
+  /** Name of the file in error messages. */
   readonly name?: string | undefined;
-  /** The number of dimensions that it must have: 3 for images, 1 for labels. */
+  /** Number of dimensions that the file must have: 3 for images, 1 for labels. Any number is allowed without it. */
   readonly rank?: number | undefined;
 }
 
-/** Two zero bytes and the element type, uint8. */
+/** First bytes of a file: two zeros, and 8, the element type uint8. */
 const MAGIC = [0, 0, 8];
-/** The largest array that every browser gives. */
-const MOST_BYTES = 2 ** 31 - 1;
-/** Compressed bytes at a time: deflate makes at most 1032 of each, so a bomb is noticed after 17 MB. */
+/** Size of the largest array that every browser can allocate. */
+const MAX_BYTES = 2 ** 31 - 1;
+/** Compressed bytes per read. Deflate expands a byte to at most 1032 bytes, so a bomb is detected after 17 MB. */
 const PORTION = 16384;
 
 /**
- * Reads an IDX file of unsigned bytes, plain or gzip: two zero bytes, the element type 8, the number of dimensions, the
- * dimensions as big-endian 32-bit integers, then the bytes, and nothing after them.
+ * Reads an IDX file of uint8, plain or gzip. The format is: two zero bytes, the element type 8, the number of
+ * dimensions, the dimensions as big-endian 32-bit integers, then the elements, and nothing after them.
  * Source: Yann LeCun's page of the MNIST database, section "file formats".
- * @throws {DataError} if it is something else; the message says where, what was expected and what is there
+ * @throws {DataError} if the file has another format; the message states the position, the expected and the found value
  */
 export async function readIdx(bytes: Uint8Array | ArrayBuffer, options: IdxOptions = {}): Promise<Idx> {
   const { name = 'The IDX file', rank } = options;
@@ -40,22 +41,24 @@ export async function readIdx(bytes: Uint8Array | ArrayBuffer, options: IdxOptio
   return { shape: shape ?? [], data: content.slice(start) };
 }
 
+/** Header of a file, of which the first bytes are known. */
 interface Header {
-  /** Not there while the header is incomplete. */
+  /** Shape; undefined while the header is incomplete. */
   readonly shape?: readonly number[];
-  /** Where the elements begin. */
+  /** Byte where the elements begin. */
   readonly start: number;
-  /** Where the file must end, as far as the header is known. */
+  /** Byte where the file must end; the end of the header while it is incomplete. */
   readonly end: number;
 }
 
-/** The header of a file, from its first bytes. @throws {DataError} as soon as they cannot be those of an IDX file */
+/**
+ * Parses the header in the first bytes of a file.
+ * @throws {DataError} as soon as they cannot be those of an IDX file
+ */
 function readHeader(file: Uint8Array, name: string, rank: number | undefined): Header {
   if (file[0] === 0x3c) {
     const begin = new TextDecoder().decode(file.subarray(0, 4));
-    throw new DataError(
-      `${name} begins with \`${begin}\`, a web page, not IDX. Look at the address that it came from.`,
-    );
+    throw new DataError(`${name} begins with \`${begin}\`, a web page, not IDX. Check the URL that it came from.`);
   }
   const first = [...file.subarray(0, 4)];
   if (MAGIC.some((byte, i) => byte !== (first[i] ?? byte))) {
@@ -74,14 +77,17 @@ function readHeader(file: Uint8Array, name: string, rank: number | undefined): H
   if (file.length < start) return { start, end: start };
   const view = new DataView(file.buffer, file.byteOffset);
   const shape = Array.from({ length: dimensions }, (_, d) => view.getUint32(4 + 4 * d));
-  // A zero anywhere is no excuse for other dimensions that nothing can have.
-  if (sizeOf(shape.map((size) => size || 1)) > MOST_BYTES) {
+  // Zeros count as 1 here, so that a dimension of 0 does not hide another that is too large.
+  if (sizeOf(shape.map((size) => size || 1)) > MAX_BYTES) {
     throw new DataError(`${name} claims the shape ${formatShape(shape)} in bytes 4 to ${start - 1}, more than 2 GiB.`);
   }
   return { shape, start, end: start + sizeOf(shape) };
 }
 
-/** Decompresses, but no more than a portion beyond what the header promises: memory grows with what has arrived. */
+/**
+ * Decompresses a gzip file, but stops at most one portion after the end that the header states. Memory grows with the
+ * bytes that have been decompressed, not with the size that the header claims.
+ */
 async function decompressed(file: Uint8Array, name: string, rank: number | undefined): Promise<Uint8Array> {
   let offset = 0;
   const portions = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -101,11 +107,12 @@ async function decompressed(file: Uint8Array, name: string, rank: number | undef
         throw new DataError(`${name} is gzip that is truncated or corrupt. Download it again.`, { cause });
       });
       if (done) {
-        // Browsers refuse bytes after the compressed stream, Node does not: its last four must be the decompressed size.
+        // Browsers reject bytes after the compressed stream; Node ignores them. The last four bytes must be the
+        // decompressed size.
         const size = new DataView(file.buffer, file.byteOffset + file.length - 4).getUint32(0, true);
         if (size === length) break;
         throw new DataError(
-          `${name} is gzip whose last four bytes say ${size}, but ${length} bytes came out: it is corrupt, or something follows.`,
+          `${name} is gzip whose last four bytes give ${size} bytes, but it has ${length} decompressed: it is corrupt, or other bytes follow it.`,
         );
       }
       length += value.length;
@@ -116,12 +123,13 @@ async function decompressed(file: Uint8Array, name: string, rank: number | undef
       }
     }
   } finally {
-    // After an error the rest is not wanted; after the end this does nothing.
+    // After an error the rest of the stream is not needed; after the end of the stream this does nothing.
     await reader.cancel().catch(() => undefined);
   }
   return await joined(chunks);
 }
 
+/** Concatenates arrays. */
 async function joined(chunks: Uint8Array<ArrayBuffer>[]): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

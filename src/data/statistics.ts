@@ -3,45 +3,56 @@ import { columnStatistics, slicesOf } from '../kernels/column-statistics.js';
 import type { Device } from '../plan/device.js';
 import { Tensor, upload } from '../plan/tensor.js';
 
-/** Mean and population standard deviation, as `normalize` takes them. */
+/**
+ * Mean and population standard deviation of inputs, for the option `normalize` of `Mlp.create`: numbers, or one per
+ * feature.
+ */
 export interface Statistics<Value = number | number[]> {
+  /** Mean of the values. */
   readonly mean: Value;
-  /** 1 where all values are the same: they become 0. */
+  /** Population standard deviation, √(Σ(x − mean)² / count); 1 if all values are equal, which normalises them to 0. */
   readonly std: Value;
 }
 
-/** Some rows of samples that are on the GPU. */
+/** Samples on the GPU. */
 interface Rows {
+  /** (samples, features) */
   readonly data: Tensor<'u8'> | Tensor;
+  /** Numbers of the rows of `data` to include. */
   readonly rows: Uint32Array<ArrayBuffer>;
 }
 
-/** All rows, as far as they are on the GPU at the same time. */
+/** All samples, in parts that are on the GPU one after the other. */
 type Parts = AsyncIterable<Rows> | Iterable<Rows>;
 
-/** The number of values, their mean, and the sum of their squared differences from it. */
+/** Moments of a set of values. */
 interface Moments {
   count: number;
   mean: number;
+  /** Sum of the squared differences from the mean. */
   squares: number;
 }
 
 /**
- * Mean and deviation of each feature, or of all together.
- * @throws {DataError} if they are beyond float32
+ * Computes the mean and the standard deviation of each feature, or of all inputs together.
+ * @throws {DataError} if the squares of the values exceed float32
+ * @throws {MlpError} `bad-option` if `per` is not allowed, or `out-of-memory`
  */
 export async function statistics(device: Device, parts: Parts, per: 'set' | 'feature' = 'set'): Promise<Statistics> {
   if (per !== 'set' && per !== 'feature') {
-    throw new MlpError('bad-option', `statistics: per = "${String(per)}"; it is "set" or "feature".`);
+    throw new MlpError('bad-option', `statistics: per = "${String(per)}"; per must be "set" or "feature".`);
   }
   const moments = await momentsOf(device, parts);
   if (per === 'feature') return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
-  const all = none();
+  const all = noValues();
   for (const feature of moments) merge(all, feature);
   return { mean: all.mean, std: deviation(all) };
 }
 
-/** The GPU adds up slices of rows; the host adds up slices, in float64 and always in the same order. */
+/**
+ * Computes the moments of each feature. The GPU sums slices of rows; the host merges slices in float64, in a fixed
+ * order.
+ */
 async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
   const moments: Moments[] = [];
   for await (const { data, rows } of parts) {
@@ -50,21 +61,23 @@ async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
     const partials = await partialsOf(device, { data, rows });
     const size = slices * columns;
     for (let place = 0; place < size; place++) {
-      const [near = 0, sum = 0, squares = 0] = [partials[place], partials[size + place], partials[2 * size + place]];
+      // The sums of a slice are over the differences from `shift`, a value near the mean of the slice.
+      const [shift = 0, sum = 0, squares = 0] = [partials[place], partials[size + place], partials[2 * size + place]];
       const column = place % columns;
-      if (!Number.isFinite(near + sum + squares)) {
+      if (!Number.isFinite(shift + sum + squares)) {
         throw new DataError(
-          `statistics: the squares of feature ${column} are beyond float32. Scale the data, or leave extreme values out.`,
+          `statistics: the squares of feature ${column} exceed float32. Scale the data, or remove extreme values.`,
         );
       }
       const count = Math.min(sliceRows, rows.length - Math.floor(place / columns) * sliceRows);
-      moments[column] ??= none();
-      merge(moments[column], { count, mean: near + sum / count, squares: Math.max(squares - (sum * sum) / count, 0) });
+      moments[column] ??= noValues();
+      merge(moments[column], { count, mean: shift + sum / count, squares: Math.max(squares - (sum * sum) / count, 0) });
     }
   }
   return moments;
 }
 
+/** Runs the kernel that sums slices of rows, and reads its result, (3, slices, columns). */
 async function partialsOf(device: Device, { data, rows }: Rows): Promise<Float32Array> {
   const [, columns = 1] = data.shape;
   const parts: { dispose(): void }[] = [];
@@ -83,9 +96,9 @@ async function partialsOf(device: Device, { data, rows }: Rows): Promise<Float32
   }
 }
 
-const none = (): Moments => ({ count: 0, mean: 0, squares: 0 });
+const noValues = (): Moments => ({ count: 0, mean: 0, squares: 0 });
 
-/** Adds values to others. Source: Chan, Golub and LeVeque 1979. */
+/** Merges the moments of more values into `total`. Source: Chan, Golub and LeVeque 1979. */
 function merge(total: Moments, { count, mean, squares }: Moments): void {
   const difference = mean - total.mean;
   const sum = total.count + count;
@@ -94,6 +107,7 @@ function merge(total: Moments, { count, mean, squares }: Moments): void {
   total.count = sum;
 }
 
+/** Population standard deviation; 1 if all values are equal. */
 function deviation({ count, squares }: Moments): number {
   return squares === 0 ? 1 : Math.sqrt(squares / count);
 }

@@ -1,36 +1,49 @@
 import { assertOption } from '../base/check.js';
 import { Random } from '../base/random.js';
 
-/** Points in the plane and their classes, as `Dataset.create` takes them. */
+/** Points in the plane and their classes, as options of `Dataset.create`. */
 export interface Points {
+  /** Coordinates, (samples, 2) in row-major order. */
   readonly inputs: Float32Array<ArrayBuffer>;
+  /** Class of each point. */
   readonly classes: Uint32Array<ArrayBuffer>;
+  /** Numbers in a sample: x and y. */
   readonly features: 2;
 }
 
+/** Options of `spirals`. */
 export interface SpiralOptions {
+  /** Number of points. */
   readonly samples: number;
-  /** Arms, one a class; 2 by default. */
+  /** Number of spiral arms; each is a class. Default: 2. */
   readonly classes?: number;
-  /** Turns of an arm; 1 by default. */
+  /** Turns of an arm around the origin. Default: 1. */
   readonly turns?: number;
-  /** Standard deviation of what is added to each coordinate; 0 by default. */
+  /** Standard deviation of the normal noise that is added to each coordinate. Default: 0. */
   readonly noise?: number;
-  /** Decides the noise. */
+  /** Seed of the noise, an integer ≥ 0. Default: 0. */
   readonly seed?: number;
 }
 
+/** Options of `moons`: `samples`, `noise` and `seed`, as for `spirals`. */
 export type MoonOptions = Pick<SpiralOptions, 'samples' | 'noise' | 'seed'>;
 
-/** Exclusive or: the corners of the unit square, class 1 where the coordinates differ. */
+/**
+ * Exclusive or: the four corners of the unit square, with class 1 if the coordinates differ and class 0 if they are
+ * equal.
+ * @example
+ * const data = Dataset.create(gpu, xor());
+ */
 export function xor(): Points {
   return { inputs: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), classes: Uint32Array.of(0, 1, 1, 0), features: 2 };
 }
 
 /**
- * Spirals around the origin, a class each: r·(cos φ, sin φ), where r grows from 0 to 1 and φ = 2π·(turns·r + class/classes).
- * Samples take the classes in turn. The same numbers on every machine.
- * @throws {MlpError} for an option that is out of range
+ * Spiral arms around the origin, one per class: r·(cos φ, sin φ), where r grows from 0 to 1 and φ = 2π·(turns·r +
+ * class/classes). Samples alternate between the classes: 0, 1, …, 0, 1, …. The numbers are the same on every machine.
+ * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if it is the seed
+ * @example
+ * const data = Dataset.create(gpu, spirals({ samples: 300, classes: 3, noise: 0.05 }));
  */
 export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }: SpiralOptions): Points {
   assertOption('spirals:', { samples, classes }, 'a positive integer');
@@ -42,10 +55,12 @@ export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }
 }
 
 /**
- * Two half moons that reach into each other: (cos πt, sin πt) and (1 − cos πt, ½ − sin πt), t from 0 to 1.
- * Samples take the classes in turn. The same numbers on every machine.
+ * Two interleaving half moons: (cos πt, sin πt) for class 0 and (1 − cos πt, ½ − sin πt) for class 1, where t grows
+ * from 0 to 1. Samples alternate between the classes: 0, 1, 0, 1, …. The numbers are the same on every machine.
  * Source: scikit-learn's make_moons.
- * @throws {MlpError} for an option that is out of range
+ * @throws {MlpError} `bad-option` if an option is out of range, `bad-seed` if it is the seed
+ * @example
+ * const data = Dataset.create(gpu, moons({ samples: 200, noise: 0.1, seed: 1 }));
  */
 export function moons({ samples, noise = 0, seed = 0 }: MoonOptions): Points {
   assertOption('moons:', { samples }, 'a positive integer');
@@ -55,33 +70,36 @@ export function moons({ samples, noise = 0, seed = 0 }: MoonOptions): Points {
   });
 }
 
-/** @param place the point of a class at `t`, which runs through (0, 1] */
+/**
+ * Makes the points of all classes, and adds noise.
+ * @param pointAt returns the point of a class at the parameter t, which runs through (0, 1]
+ */
 function points(
   where: string,
   samples: number,
   classCount: number,
   { noise, seed }: { readonly noise: number; readonly seed: number },
-  place: (t: number, label: number) => readonly [number, number],
+  pointAt: (t: number, label: number) => readonly [number, number],
 ): Points {
   assertOption(where, { noise }, 'a finite number ≥ 0');
   assertOption(where, { seed }, 'an integer ≥ 0', 'bad-seed');
   const random = new Random(seed);
-  const stray = (): number => (noise === 0 ? 0 : noise * random.normal());
+  const noiseTerm = (): number => (noise === 0 ? 0 : noise * random.normal());
   const inputs = new Float32Array(2 * samples);
   const classes = new Uint32Array(samples);
   for (let i = 0; i < samples; i++) {
     const label = i % classCount;
-    const ofClass = Math.ceil((samples - label) / classCount);
-    const [x, y] = place((Math.floor(i / classCount) + 1) / ofClass, label);
-    inputs.set([x + stray(), y + stray()], 2 * i);
+    const pointsOfClass = Math.ceil((samples - label) / classCount);
+    const [x, y] = pointAt((Math.floor(i / classCount) + 1) / pointsOfClass, label);
+    inputs.set([x + noiseTerm(), y + noiseTerm()], 2 * i);
     classes[i] = label;
   }
   return { inputs, classes, features: 2 };
 }
 
 /**
- * (cos 2πt, sin 2πt) from + − × ÷ alone: engines differ in the last bits of Math.sin, and data must not.
- * Taylor's series on half a turn to either side; what follows its last term is below 10⁻¹⁵.
+ * Computes (cos 2πt, sin 2πt) from + − × ÷ alone: JavaScript engines differ in the last bits of Math.sin, but data must
+ * be the same on all of them. It is a Taylor series on angles in [−π, π], whose truncation error is below 10⁻¹⁵.
  */
 function onCircle(t: number): readonly [cosine: number, sine: number] {
   const angle = 2 * Math.PI * (t - Math.round(t));

@@ -1,8 +1,8 @@
 import type { Dispatch } from './dispatch.js';
 import type { TensorStorage } from './tensor.js';
 
-/** The storages that a dispatch writes. */
-function written({ buffers, programs }: Dispatch): TensorStorage[] {
+/** Storages that a dispatch writes. */
+function writtenStorages({ buffers, programs }: Dispatch): TensorStorage[] {
   const shader = programs[0]?.shader;
   return Object.entries(buffers).flatMap(([name, tensor]) =>
     tensor !== undefined && shader?.buffers[name]?.access === 'read_write' ? [tensor.storage] : [],
@@ -10,9 +10,9 @@ function written({ buffers, programs }: Dispatch): TensorStorage[] {
 }
 
 /**
- * The dispatches whose result is read by a later one, kept, or lives outside of the plan.
- * @param transient storages that live within the plan
- * @param kept those of them that are read from outside
+ * Returns the dispatches whose result is needed: a later dispatch reads it, it is kept, or it is not transient.
+ * @param transient storages whose values are needed within one replay only
+ * @param kept transient storages that are read from outside of the plan
  */
 export function liveDispatches<Recorded extends { readonly dispatch: Dispatch }>(
   all: readonly Recorded[],
@@ -23,7 +23,7 @@ export function liveDispatches<Recorded extends { readonly dispatch: Dispatch }>
   const live: Recorded[] = [];
   for (const recorded of [...all].reverse()) {
     const { buffers } = recorded.dispatch;
-    const isLive = written(recorded.dispatch).some((storage) => !transient.has(storage) || read.has(storage));
+    const isLive = writtenStorages(recorded.dispatch).some((storage) => !transient.has(storage) || read.has(storage));
     if (!isLive) continue;
     for (const tensor of Object.values(buffers)) if (tensor !== undefined) read.add(tensor.storage);
     live.push(recorded);
@@ -31,7 +31,10 @@ export function liveDispatches<Recorded extends { readonly dispatch: Dispatch }>
   return live.reverse();
 }
 
-/** For each transient storage, the first and the last dispatch that need it; of one that is kept, the end of the plan. */
+/**
+ * Index of the first and the last dispatch that use each transient storage. One that is kept lives to the end of the
+ * plan.
+ */
 export function lifetimes(
   live: readonly { readonly dispatch: Dispatch }[],
   transient: ReadonlySet<TensorStorage>,

@@ -1,14 +1,18 @@
-/** A piece of a device's memory. On a `Gpu` it is a GPUBuffer, and an app's own GPUBuffer is one, too. */
+/** Buffer in the memory of a device. On a `Gpu` it is a GPUBuffer, of the library or of the app. */
 export interface DeviceBuffer {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
+  /** Name of the buffer, for messages. */
   label: string;
 }
 
-/** The purpose of a buffer: operands of kernels, their numbers, or copies on the way to the host. */
+/**
+ * Purpose of a buffer: `storage` for tensors, `uniform` for numbers of kernels, `staging` for copies that the host
+ * reads.
+ */
 export type BufferUse = 'storage' | 'uniform' | 'staging';
 
-/** A copy from one buffer to another, in bytes. */
+/** Copy from one buffer to another; offsets and length are in bytes. */
 export interface BufferCopy {
   readonly from: DeviceBuffer;
   readonly fromOffset: number;
@@ -17,37 +21,48 @@ export interface BufferCopy {
   readonly byteLength: number;
 }
 
-/** The memory of a device. Writes, copies and kernels run in the order of their calls; only reads are waited for. */
+/**
+ * Memory of a device. Writes, copies and kernels are queued, and run in the order of their calls; only reads return
+ * promises.
+ */
 export interface DeviceMemory {
-  /** Bytes and buffers that have been handed out. */
+  /** Memory in use on the device. */
   readonly memory: MemoryReport;
-  /** @internal Allocates a buffer; storage is zeroed. @throws {LimitError} if the device allows none as large */
+  /**
+   * @internal Allocates a buffer.
+   * @param byteLength size in bytes
+   * @param label name of the buffer, for messages
+   * @param use purpose; a buffer for `storage` is filled with zeros. Default: `storage`.
+   * @throws {LimitError} if the device does not allow a buffer of this size
+   */
   allocate(byteLength: number, label: string, use?: BufferUse): DeviceBuffer;
-  /** @internal Takes a buffer back. Work that is queued on it still runs. */
+  /** @internal Frees a buffer. Work that is queued and uses it still runs. */
   free(buffer: DeviceBuffer): void;
-  /** @internal */
+  /** @internal Queues a write of bytes, from `byteOffset` on. The data are copied before it returns. */
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void;
-  /** @internal */
+  /** @internal Queues copies between buffers. */
   copy(copies: readonly BufferCopy[]): void;
-  /** @internal Bytes of a buffer after everything queued so far. @throws {DeviceLostError|DisposedError} */
+  /**
+   * @internal Reads bytes of a buffer, after all work that is queued so far.
+   * @throws {DeviceLostError|DisposedError} if the device is lost or destroyed
+   */
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
   /**
-   * @internal
-   * The first bytes of a staging buffer after everything queued so far.
-   * @param awaited true if a caller waits for these bytes and for nothing else, so that the device makes haste
-   * @throws {DeviceLostError|DisposedError}
+   * @internal Reads the first bytes of a staging buffer, after all work that is queued so far.
+   * @param awaited true if the caller waits for these bytes alone, and the device should return them without delay
+   * @throws {DeviceLostError|DisposedError} if the device is lost or destroyed
    */
   readStaging(staging: DeviceBuffer, byteLength: number, awaited?: boolean): Promise<ArrayBuffer>;
 }
 
-/** Memory that a device has handed out. All byte counts are those of whole buffers. */
+/** Memory that is allocated on a device. All byte counts are those of whole buffers. */
 export interface MemoryReport {
-  /** Bytes of all live buffers: used and pooled. */
+  /** Bytes of all buffers, in use and idle. */
   readonly allocatedBytes: number;
-  /** Bytes that tensors and plans hold. */
+  /** Bytes of the buffers that tensors and plans use. */
   readonly usedBytes: number;
-  /** Bytes of idle buffers, kept to be used again. */
+  /** Bytes of idle buffers, which are kept to be reused. */
   readonly pooledBytes: number;
-  /** Live buffers. */
+  /** Number of all buffers, in use and idle. */
   readonly buffers: number;
 }

@@ -1,11 +1,11 @@
 import type { Device } from './device.js';
 
-/** Callbacks for the loss of each device that still has any, or had. */
+/** Callbacks for the loss of each device. */
 const listeners = new WeakMap<Device, Set<() => void>>();
 
 /**
- * Has `callback` called when a device is lost; returns a function that ends that. A reaction to `device.lost` itself could not
- * be taken back: it would stay, with all that it refers to, for as long as the device lives.
+ * Calls `callback` when a device is lost; returns a function that cancels this. A reaction to the promise `device.lost`
+ * could not be removed: it would keep all objects that it refers to in memory until the device is garbage.
  */
 export function onDeviceLost(device: Device, callback: () => void): () => void {
   let callbacks = listeners.get(device);

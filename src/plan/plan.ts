@@ -6,39 +6,52 @@ import type { BufferCopy } from './memory.js';
 import type { StepRecord, StepRecords } from './step-records.js';
 import type { PlanMemory, Workspace } from './workspace.js';
 
-/** A dispatch, and the part of the step that it belongs to. */
+/** Dispatch, and the phase of the step that it belongs to. */
 export interface Recorded {
   readonly phase: string;
   readonly dispatch: Dispatch;
 }
 
-/** A row of `Plan.dispatches`. */
+/** Description of a dispatch of a plan. */
 export interface PlannedDispatch {
+  /** Phase of the step, such as `forward`. */
   readonly phase: string;
+  /** Name of the kernel. */
   readonly kernel: string;
+  /** Kernel and shape, such as `matmul NN 128×10×784`. */
   readonly label: string;
-  /** The program that was chosen for this adapter, or has taken over. */
+  /**
+   * Program that the dispatch runs on this adapter. It can change after many replays, to a faster one with the same
+   * results.
+   */
   readonly variant: string;
+  /** Number of workgroups in x, y and z. */
   readonly workgroups: readonly [number, number, number];
-  /** Bytes of the tensors that it binds. */
+  /** Bytes of the tensors that the dispatch binds. */
   readonly bytes: number;
+  /** Number of floating-point operations; a multiply-add counts as 2. */
   readonly flops: number;
 }
 
-/** The parts of a plan, which it disposes of. */
+/** Parts of a plan, which the plan disposes of. */
 interface PlanParts {
   readonly recorded: readonly Recorded[];
   readonly replay: Replay;
   readonly notes: readonly string[];
   readonly steps: StepRecords | undefined;
   readonly workspace: Workspace;
-  /** True if the workspace is disposed with the plan. */
+  /** True if the plan also disposes of the workspace. */
   readonly own: boolean;
 }
 
-/** Recorded once, replayed every step: dispatches with their programs, memory and grid sizes settled. */
+/**
+ * Dispatches that are recorded once and replayed for each step, with their programs, memory and grids already chosen.
+ * Trainers make plans; `trainer.plan` is the one of a training step.
+ * @example
+ * console.log(`${trainer.plan}`);
+ */
 export class Plan {
-  /** @internal */
+  /** @internal Name of the plan, for messages. */
   readonly label: string;
   readonly #parts: PlanParts;
   #disposed = false;
@@ -49,15 +62,18 @@ export class Plan {
     this.#parts = parts;
   }
 
-  /** @internal Resolves when every program is compiled; all are compiled at once. */
+  /**
+   * @internal Compiles all programs, in parallel, and resolves when they are compiled.
+   * @throws {MlpError} `shader` if one does not compile
+   */
   ready(): Promise<void> {
     return this.#parts.replay.ready();
   }
 
   /**
-   * @internal
-   * Queues a replay for each record, and copies behind them, in one submit.
-   * @param what the caller, for messages
+   * @internal Queues a replay for each record, followed by copies, in one submit.
+   * @param what name of the operation, which begins error messages
+   * @throws {DisposedError} after `dispose`
    */
   run(what: string, records: readonly StepRecord[] = [NO_STEP], copies: readonly BufferCopy[] = []): void {
     if (this.#disposed) throw new DisposedError(`${this.label} has been disposed.`);
@@ -65,23 +81,28 @@ export class Plan {
     replay.submit(what, steps?.write(records) ?? records.map(() => 0), copies);
   }
 
-  /** @internal True if one replay can be of several steps: its record then has the rows of them all. */
+  /**
+   * @internal True if one replay can run several steps; the rows of its record are then the rows of all their batches.
+   */
   get takesRuns(): boolean {
     return this.#parts.recorded.every(({ dispatch: { run = false } }) => run);
   }
 
-  /** The dispatches, in the order in which they run. */
+  /** Dispatches in the order in which they run. */
   get dispatches(): readonly PlannedDispatch[] {
     const { recorded, replay } = this.#parts;
     return recorded.map(({ phase, dispatch }, index) => describe(phase, dispatch, replay.programOf(index)));
   }
 
-  /** Bytes that it holds on the device, apart from the model's parameters, the data and a few words for results. */
+  /** Bytes that the plan uses on the device, without the model's parameters, the data and a few words for results. */
   get memory(): PlanMemory {
     return this.#parts.workspace.bytes;
   }
 
-  /** The plan as a table, a line a dispatch, and what was fused, or why not. */
+  /**
+   * Formats the plan as a table with a line for each dispatch, followed by the fusions, the reasons against others, and
+   * the memory.
+   */
   toString(): string {
     const dispatches = table(
       ['phase', 'dispatch', 'variant', 'workgroups', 'bytes', 'FLOPs'],
@@ -99,7 +120,7 @@ export class Plan {
     return [dispatches, ...this.#parts.notes, memory].join('\n');
   }
 
-  /** @internal */
+  /** @internal Frees the memory. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -109,6 +130,7 @@ export class Plan {
   }
 }
 
+/** Describes a dispatch and the program that it runs. */
 function describe(
   phase: string,
   { kernel, label, buffers, flops }: Dispatch,

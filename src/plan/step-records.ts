@@ -2,26 +2,27 @@ import type { StepValues } from './dispatch.js';
 import type { DeviceBuffer, DeviceMemory } from './memory.js';
 import { BINDING_ALIGNMENT } from './tensor.js';
 
-/** Bytes of a per-step record: few words, at the distance that dynamic offsets must keep. */
+/** Bytes of a record: a few words, padded to the alignment of dynamic offsets. */
 const RECORD_BYTES = BINDING_ALIGNMENT;
 
-/** The words that shaders read as `step`, and behind them numbers of the optimizer's own. */
+/** Record of a step: the words that shaders read as `step`, followed by `own`, numbers of the optimizer. */
 export type StepRecord = StepValues & { readonly own?: readonly number[] | undefined };
 
-/** The per-step records of a submit: written at once before it, one record a replay. */
+/** Records of the steps of a submit, one for each replay. A single write uploads them before the submit. */
 export class StepRecords {
+  /** Uniform buffer of all records. */
   readonly buffer: DeviceBuffer;
   readonly #memory: DeviceMemory;
   readonly #bytes: ArrayBuffer;
 
-  /** @param capacity records that one submit can hold */
+  /** @param capacity largest number of records in a submit */
   constructor(memory: DeviceMemory, capacity: number) {
     this.#memory = memory;
     this.#bytes = new ArrayBuffer(capacity * RECORD_BYTES);
     this.buffer = memory.allocate(this.#bytes.byteLength, 'steps', 'uniform');
   }
 
-  /** Queues the records of the next submit; one write. @returns the byte offset of each */
+  /** Queues one write of all records of the next submit. @returns the byte offset of each record */
   write(records: readonly StepRecord[]): number[] {
     const view = new DataView(this.#bytes);
     const offsets = records.map(({ first, rows, index, learning_rate, own = [] }, slot) => {
@@ -37,6 +38,7 @@ export class StepRecords {
     return offsets;
   }
 
+  /** Frees the buffer. */
   dispose(): void {
     this.#memory.free(this.buffer);
   }

@@ -2,44 +2,50 @@ import { formatShape, sizeOf } from '../base/check.js';
 import { DisposedError, MlpError, ShapeError } from '../base/errors.js';
 import type { DeviceBuffer, DeviceMemory } from './memory.js';
 
-/** The element types that tensors have on the GPU. `u8` is packed four to a word. */
+/** Element type of a tensor: float32, or unsigned integers of 32 or 8 bits. Four `u8` are packed in a 32-bit word. */
 export type DType = 'f32' | 'u32' | 'u8';
 
-/** The typed array that holds a tensor's elements on the host. */
+/** Typed array for the elements of a tensor on the host. */
 export type ArrayOf<T extends DType> = T extends 'f32'
   ? Float32Array<ArrayBuffer>
   : T extends 'u32'
     ? Uint32Array<ArrayBuffer>
     : Uint8Array<ArrayBuffer>;
 
+/** Typed array of each element type. */
 const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
 
-/** Where a binding may begin. 256 bytes hold on every WebGPU device. */
+/** Alignment of bindings in bytes; 256 is valid on every WebGPU device. */
 export const BINDING_ALIGNMENT = 256;
 
-/** WebGPU's usage of buffers that kernels bind. */
+/** Usage flag of buffers that shaders can bind: `GPUBufferUsage.STORAGE`. */
 const STORAGE_USAGE = 0x80;
 
-/** One buffer, and its owner's duties. Several tensors may be views of one storage. */
+/** Memory of tensors: one buffer, which it allocates and frees. Several tensors can be views of one storage. */
 export class TensorStorage {
+  /** Name, for messages. */
   readonly label: string;
+  /** Size in bytes, with padding. */
   readonly byteLength: number;
   #buffer: DeviceBuffer | undefined;
   #memory: DeviceMemory | undefined;
+  /** True if the buffer belongs to the app. */
   #borrowed = false;
+  /** Storage whose buffer this one uses, if it has none of its own. */
   #host: TensorStorage | undefined;
+  /** Storage of each buffer. */
   static readonly #known = new WeakMap<DeviceBuffer, TensorStorage>();
 
-  /** Our own buffers are whole vec4s, so that kernels may take four elements at a time. */
+  /** The size is rounded up to whole vec4s of 32-bit words, so that kernels can process four elements at a time. */
   constructor(label: string, byteLength: number, multiple = 16) {
     this.label = label;
     this.byteLength = Math.ceil(byteLength / multiple) * multiple;
   }
 
   /**
-   * The storage of a buffer: one for each, so that tensors over one buffer are known to share it. A buffer that no storage has
-   * allocated is somebody else's: it is used, and never freed.
-   * @param memory to read and write with from now on
+   * Returns the storage of a buffer. Each buffer has one storage, so that tensors over the same buffer are known to
+   * share it. A buffer that no storage has allocated belongs to the app: it is never freed.
+   * @param memory device to read and write an app's buffer with; it replaces an earlier one
    */
   static of(buffer: DeviceBuffer, memory?: DeviceMemory): TensorStorage {
     let storage = TensorStorage.#known.get(buffer);
@@ -53,7 +59,10 @@ export class TensorStorage {
     return storage;
   }
 
-  /** Takes memory. A storage that a plan recorded has none until the plan is compiled. */
+  /**
+   * Allocates the buffer, unless it is allocated. The storage of a tensor in a plan has none until the plan is
+   * compiled.
+   */
   allocate(memory: DeviceMemory): this {
     this.#memory = memory;
     if (this.#buffer === undefined) {
@@ -63,16 +72,17 @@ export class TensorStorage {
     return this;
   }
 
-  /** Lives in the buffer of another storage, from its beginning. */
+  /** Uses the buffer of another storage, from its beginning. */
   place(host: TensorStorage): void {
     this.#host = host;
   }
 
+  /** Buffer. @throws {DisposedError} if it is not allocated */
   get buffer(): DeviceBuffer {
     return this.bufferFor(this.label);
   }
 
-  /** The buffer, for a tensor of a label. @throws {DisposedError} that has the label */
+  /** Returns the buffer. @throws {DisposedError} with the tensor's label if it is not allocated */
   bufferFor(label: string): DeviceBuffer {
     if (this.#host !== undefined) return this.#host.bufferFor(label);
     if (this.#buffer === undefined) {
@@ -81,16 +91,16 @@ export class TensorStorage {
     return this.#buffer;
   }
 
-  /** The device to read and write with, for a tensor of a label. @throws {MlpError} that has the label */
+  /** Returns the device to read and write with. @throws {MlpError} `no-gpu` with the tensor's label if there is none */
   memoryFor(label: string): DeviceMemory {
     if (this.#host !== undefined) return this.#host.memoryFor(label);
     if (this.#memory === undefined) {
-      throw new MlpError('no-gpu', `"${label}" has no Gpu to be read and written with. Pass { gpu } to Tensor.wrap.`);
+      throw new MlpError('no-gpu', `"${label}" has no device to read and write it with. Pass { gpu } to Tensor.wrap.`);
     }
     return this.#memory;
   }
 
-  /** Gives back what `allocate` took. */
+  /** Frees the buffer that `allocate` allocated. */
   dispose(): void {
     if (this.#buffer === undefined) return;
     this.memoryFor(this.label).free(this.#buffer);
@@ -98,16 +108,25 @@ export class TensorStorage {
   }
 }
 
-/** A row-major array on the GPU: a shape over a part of one buffer. */
+/**
+ * Row-major array in the memory of a device: a shape over a part of a buffer. Call `dispose()`, or declare it with
+ * `using`, to free its memory.
+ * @example
+ * const A = Tensor.from(gpu, [1, 2, 3, 4, 5, 6], [2, 3]);
+ * const values = await A.read(); // Float32Array [1, 2, 3, 4, 5, 6]
+ */
 export class Tensor<T extends DType = 'f32'> {
   /** @internal */
   readonly storage: TensorStorage;
-  /** The first element's place in its buffer, in elements. */
+  /** Index of the first element in the buffer, counted in elements. */
   readonly start: number;
+  /** Size of each dimension; all are positive integers. */
   readonly shape: readonly number[];
+  /** Element type. */
   readonly dtype: T;
+  /** Name, for messages. */
   readonly label: string;
-  /** True if it has no memory of its own, but a part of another tensor's, or an app's buffer. */
+  /** True if the memory belongs to another tensor or to the app. */
   readonly #isView: boolean;
 
   /** @internal */
@@ -127,40 +146,65 @@ export class Tensor<T extends DType = 'f32'> {
     this.#isView = isView;
   }
 
-  /** Elements in all. */
+  /** Number of elements. */
   get length(): number {
     return sizeOf(this.shape);
   }
 
-  /** Bytes in all, without padding. */
+  /** Size in bytes, without padding. */
   get byteLength(): number {
     return this.length * bytesPerElement(this.dtype);
   }
 
-  /** Its memory: on a Gpu, `gpu.bufferOf(tensor)` gives it as a GPUBuffer. */
+  /**
+   * Buffer with the elements, from `byteOffset` on. On a `Gpu`, `gpu.bufferOf(tensor)` returns it as a GPUBuffer.
+   * @throws {DisposedError} after `dispose`
+   */
   get buffer(): DeviceBuffer {
     return this.storage.bufferFor(this.label);
   }
 
-  /** Where in its buffer it begins, in bytes. */
+  /** Position of the first element in the buffer, in bytes. */
   get byteOffset(): number {
     return this.start * bytesPerElement(this.dtype);
   }
 
-  /** Uploads float32 values in row-major order. @throws {ShapeError} if their number is not that of the shape. */
+  /**
+   * Creates a float32 tensor and uploads values in row-major order.
+   * @param gpu a `Gpu`
+   * @param label name, for messages
+   * @throws {ShapeError} if the number of values is not that of the shape, or a size is not a positive integer
+   * @throws {LimitError} if the device does not allow a buffer of this size
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const A = Tensor.from(gpu, [1, 2, 3, 4, 5, 6], [2, 3]);
+   */
   static from(gpu: DeviceMemory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
     checkShape(shape, label);
     if (data.length !== sizeOf(shape)) {
       throw new ShapeError(
-        `Tensor.from: "${label}" has shape ${formatShape(shape)}, which is ${sizeOf(shape)} elements, but ${data.length} values came.`,
+        `Tensor.from: "${label}" has shape ${formatShape(shape)}, which is ${sizeOf(shape)} elements, but got ${data.length} values.`,
       );
     }
     return upload(gpu, Float32Array.from(data), shape, label);
   }
 
-  /** A tensor of zeros. */
+  /**
+   * Creates a float32 tensor of zeros.
+   * @param gpu a `Gpu`
+   * @param label name, for messages
+   * @throws {ShapeError} if a size is not a positive integer
+   * @throws {LimitError} if the device does not allow a buffer of this size
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const C = Tensor.empty(gpu, [128, 10]);
+   */
   static empty(gpu: DeviceMemory, shape: readonly number[], label?: string): Tensor;
-  /** A tensor of zeros of another element type. */
+  /**
+   * Creates a tensor of zeros of the element type `dtype`. Errors are the same.
+   * @example
+   * const labels = Tensor.empty(gpu, [128], 'labels', 'u32');
+   */
   static empty<T extends DType>(gpu: DeviceMemory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
   static empty(gpu: DeviceMemory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
     checkShape(shape, label);
@@ -168,15 +212,27 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /**
-   * The caller's own buffer as a float32 tensor; it is never freed here. It needs STORAGE usage, and COPY_SRC to be read. Tensors
-   * over the same buffer are independent, but for the Gpu, which is the one that came last.
-   * @throws {ShapeError} if the buffer is smaller than the shape
-   * @throws {MlpError} `bad-option` if the buffer says that it has other usages
+   * Creates a float32 tensor over the beginning of an app's own buffer. The library never frees the buffer. Its usage
+   * must include STORAGE, for `read` COPY_SRC, and for `write` COPY_DST. Several tensors can wrap the same buffer; the
+   * last `gpu` that is passed is used for all of them.
+   * @param buffer on a `Gpu`, a GPUBuffer
+   * @throws {ShapeError} if the buffer is smaller than the shape, or a size is not a positive integer
+   * @throws {MlpError} `bad-option` if the buffer lacks STORAGE usage
+   * @example
+   * const X = Tensor.wrap(gpuBuffer, [128, 784], { gpu });
    */
   static wrap(
     buffer: DeviceBuffer,
     shape: readonly number[],
-    options: { gpu?: DeviceMemory; label?: string } = {},
+    options: {
+      /**
+       * Device for `read` and `write`; kernels do not need it. Default: the `gpu` of an earlier `wrap` of this buffer,
+       * if any.
+       */
+      gpu?: DeviceMemory;
+      /** Name, for messages. Default: the label of the buffer. */
+      label?: string;
+    } = {},
   ): Tensor {
     const label = options.label ?? (buffer.label || 'buffer');
     checkShape(shape, label);
@@ -193,9 +249,11 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /**
-   * A part of this tensor, from its element `start` on, as another shape. Nothing is copied; the memory stays this tensor's, so
-   * that to dispose of the view does nothing.
-   * @throws {ShapeError} if it begins before this tensor or ends behind it
+   * Returns a tensor over a part of this one, from element `start` on, with its own shape. Nothing is copied. The
+   * memory belongs to this tensor, and `dispose` of the view does nothing.
+   * @throws {ShapeError} if the view does not fit in this tensor, or a size is not a positive integer
+   * @example
+   * const secondRow = A.view(3, [1, 3]);
    */
   view(start: number, shape: readonly number[], label: string = this.label): Tensor<T> {
     checkShape(shape, label);
@@ -208,22 +266,27 @@ export class Tensor<T extends DType = 'f32'> {
   }
 
   /**
-   * Overwrites the first elements, in queue order.
-   * @throws {ShapeError} if there are more values than elements, or if words would be written that have bytes of other views
+   * Overwrites the first elements, after all work that is queued so far.
+   * @throws {ShapeError} if there are more values than elements, or if a view of `u8` does not begin and end at whole
+   * 4-byte words, because the write would change bytes of its neighbours
+   * @throws {DisposedError} after `dispose`
+   * @throws {MlpError} `no-gpu` if the tensor wraps a buffer and has no device
+   * @example
+   * A.write(Float32Array.of(1, 2, 3));
    */
   write(values: ArrayOf<T>): void {
     if (values.length > this.length) {
       throw new ShapeError(
-        `write: "${this.label}" ${formatShape(this.shape)} has ${this.length} elements, but ${values.length} values came.`,
+        `write: "${this.label}" ${formatShape(this.shape)} has ${this.length} elements, but got ${values.length} values.`,
       );
     }
     if (this.#isView && (this.byteOffset % 4 !== 0 || values.byteLength % 4 !== 0)) {
-      throw new ShapeError(`write: the view "${this.label}" is no whole number of 4-byte words.`);
+      throw new ShapeError(`write: view "${this.label}" must be written in whole 4-byte words.`);
     }
     this.storage.memoryFor(this.label).write(this.buffer, this.byteOffset, values);
   }
 
-  /** @internal Overwrites the elements with those of a tensor of the same size, in queue order. */
+  /** @internal Queues a copy of the elements of a tensor of the same size to this one. */
   copyFrom(other: Tensor<T>): void {
     const { byteLength } = this;
     const [from, to] = [other, this] as const;
@@ -232,34 +295,55 @@ export class Tensor<T extends DType = 'f32'> {
       .copy([{ from: from.buffer, fromOffset: from.byteOffset, to: to.buffer, toOffset: to.byteOffset, byteLength }]);
   }
 
-  /** Copies the elements back, after everything queued so far. @throws {DeviceLostError} */
+  /**
+   * Reads the elements, after all work that is queued so far.
+   * @returns a typed array of the element type, in row-major order
+   * @throws {DisposedError} after `dispose`, or if the device is destroyed
+   * @throws {DeviceLostError} if the device is lost
+   * @throws {MlpError} `no-gpu` if the tensor wraps a buffer and has no device
+   * @example
+   * const values = await A.read();
+   */
   async read(): Promise<ArrayOf<T>> {
     const { byteOffset, byteLength } = this;
     const bytes = await this.storage.memoryFor(this.label).read(this.buffer, byteOffset, byteLength);
     return new arrays[this.dtype](bytes, 0, this.length) as ArrayOf<T>;
   }
 
-  /** Gives the memory back, with all views of it. A second call does nothing, nor does one of a view or of an app's buffer. */
+  /**
+   * Frees the memory; views of the tensor can then no longer be used. On a view or an app's buffer, and twice, it does
+   * nothing.
+   */
   dispose(): void {
     if (!this.#isView) this.storage.dispose();
   }
 
+  /** Calls `dispose()` at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 }
 
 /**
- * A tensor that begins anywhere, as a kernel with an offset uniform takes it: the same buffer from the last place at
- * which a binding may begin, and the number of elements from there.
+ * Prepares a tensor for a kernel that takes an offset as a uniform. A binding must begin at a multiple of 256 bytes,
+ * but a view can begin anywhere.
+ * @example
+ * const { base, offset } = unaligned(bias); // bind base, and pass the uniform offset
  */
-export function unaligned<T extends DType>(tensor: Tensor<T>): { base: Tensor<T>; offset: number } {
+export function unaligned<T extends DType>(
+  tensor: Tensor<T>,
+): {
+  /** Tensor over the same buffer, from the last multiple of 256 bytes that is not after the first element. */
+  base: Tensor<T>;
+  /** Index of the first element in `base`. */
+  offset: number;
+} {
   const offset = tensor.start % (BINDING_ALIGNMENT / bytesPerElement(tensor.dtype));
   const shape = [tensor.length + offset];
   return { base: new Tensor(tensor.storage, tensor.start - offset, shape, tensor.dtype, tensor.label), offset };
 }
 
-/** A tensor with these values, of their type. */
+/** Creates a tensor with the given values, of their element type. */
 export function upload<T extends DType>(
   gpu: DeviceMemory,
   values: ArrayOf<T>,
@@ -272,10 +356,12 @@ export function upload<T extends DType>(
   return tensor;
 }
 
+/** Bytes of an element. */
 export function bytesPerElement(dtype: DType): number {
   return dtype === 'u8' ? 1 : 4;
 }
 
+/** @throws {ShapeError} if a size is not a positive integer */
 function checkShape(shape: readonly number[], label: string): void {
   if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
     throw new ShapeError(`"${label}" has shape ${formatShape(shape)}; every size must be a positive integer.`);

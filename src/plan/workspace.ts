@@ -1,64 +1,72 @@
 import type { DeviceMemory } from './memory.js';
 import { TensorStorage } from './tensor.js';
 
-/** Bytes that a plan holds, together with those that it shares memory with. */
+/** Bytes that a plan and the plans that share its workspace use. */
 export interface PlanMemory {
-  /** Of what lives from replay to replay, such as an optimizer's velocity. */
+  /** Bytes of states, which keep their values between replays, such as an optimizer's velocity. */
   readonly state: number;
-  /** Of what lives within a replay: whole buffers, each lent to one tensor after the other. */
+  /**
+   * Bytes of the buffers for transient tensors, which are needed within one replay; several tensors use a buffer in
+   * turn.
+   */
   readonly transient: number;
 }
 
 /**
- * Memory that plans have in common, if they run one after the other: state that outlives a replay, found again by its
- * label, and buffers lent to what lives within one.
+ * Memory that plans share, provided that they run one after the other: states, which keep their values between replays
+ * and are identified by name, and buffers for transient tensors, which are needed within one replay.
  */
 export class Workspace {
   readonly #states: Map<string, TensorStorage> = new Map<string, TensorStorage>();
+  /** Initial values of states that do not begin with zeros. */
   readonly #contents: Map<TensorStorage, readonly number[]> = new Map<TensorStorage, readonly number[]>();
+  /** Buffers for transient tensors. */
   #lent: readonly TensorStorage[] = [];
   readonly #allocated: Set<TensorStorage> = new Set<TensorStorage>();
 
-  /** The state of this name, which the first who asks for it makes. */
+  /** Returns the state of this name; the first call for a name creates it. */
   state(name: string, label: string, byteLength: number): TensorStorage {
     const storage = this.#states.get(name) ?? new TensorStorage(label, byteLength);
     this.#states.set(name, storage);
     return storage;
   }
 
-  /** Everything that outlives a replay, by its name. */
+  /** States by name. */
   get states(): ReadonlyMap<string, TensorStorage> {
     return this.#states;
   }
 
-  /** What a state holds as soon as it has memory, instead of zeros. */
+  /** Sets the values that a state gets when its memory is allocated, instead of zeros. */
   fill(state: TensorStorage, values: readonly number[]): void {
     this.#contents.set(state, values);
   }
 
   /**
-   * Lends whole buffers, one to several storages where no two of them live at the same time.
-   * @param lives the first and the last dispatch of a replay that need each storage
+   * Assigns transient storages to buffers. Storages share a buffer if no two of them are needed at the same time.
+   * @param lives index of the first and the last dispatch that use each storage
    */
   lend(lives: ReadonlyMap<TensorStorage, readonly [number, number]>): void {
-    const taken = new Map<TensorStorage, (readonly [number, number])[]>();
-    // The largest first, each in the first buffer that is large enough and free: the same plan takes the same buffers again.
+    const livesOf = new Map<TensorStorage, (readonly [number, number])[]>();
+    // Largest first, each in the first free buffer that is large enough: the same plan always gets the same buffers.
     for (const [storage, life] of [...lives].sort(([a], [b]) => b.byteLength - a.byteLength)) {
       const [first, last] = life;
       const isFree = (host: TensorStorage): boolean =>
         host.byteLength >= storage.byteLength &&
-        (taken.get(host) ?? []).every(([from, to]) => last < from || to < first);
+        (livesOf.get(host) ?? []).every(([from, to]) => last < from || to < first);
       let host = this.#lent.find(isFree);
       if (host === undefined) {
         host = new TensorStorage('transient', storage.byteLength);
         this.#lent = [...this.#lent, host];
       }
-      taken.set(host, [...(taken.get(host) ?? []), life]);
+      livesOf.set(host, [...(livesOf.get(host) ?? []), life]);
       storage.place(host);
     }
   }
 
-  /** Gives memory to everything that has none yet, all of it or nothing. @returns what has been given memory */
+  /**
+   * Allocates memory for all storages that have none: for all of them, or after an error for none.
+   * @returns the storages that were allocated
+   */
   allocate(memory: DeviceMemory): readonly TensorStorage[] {
     const fresh = this.#storages.filter((storage) => !this.#allocated.has(storage));
     try {
@@ -74,13 +82,14 @@ export class Workspace {
     return fresh;
   }
 
+  /** Bytes of states and of transient buffers. */
   get bytes(): PlanMemory {
     const sum = (storages: Iterable<TensorStorage>): number =>
       [...storages].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
     return { state: sum(this.#states.values()), transient: sum(this.#lent) };
   }
 
-  /** Gives memory back, all of it unless told otherwise. */
+  /** Frees the memory of the given storages. Default: of all. */
   dispose(storages: Iterable<TensorStorage> = this.#storages): void {
     for (const storage of storages) {
       storage.dispose();

@@ -162,14 +162,14 @@ const malformed: readonly [what: string, source: string | Uint8Array, message: s
   ['an unterminated quote', 'a,kind\n1,x\n2,"y\n3,z\n', 'line 3, column 1: the quote that opens here is never closed.'],
   ['an unterminated quote at the end', 'a,kind\n1,"', 'line 2, column 1: the quote that opens here'],
   ['a doubled quote that closes nothing', 'a,kind\n1,"x""\n', 'line 2, column 1: the quote that opens here'],
-  ['a quote within a cell', 'a,kind\n1,x"y"\n', 'line 2, column 1: "x\\"" is no cell'],
-  ['text behind a quote', 'a,kind\n1,"x"y\n', 'line 2, column 1: "\\"x\\"y" is no cell'],
-  ['a carriage return alone', 'a,kind\r1,x\r', 'line 1, column 1: "kind\\r" is no cell'],
+  ['a quote within a cell', 'a,kind\n1,x"y"\n', 'line 2, column 1: "x\\"" is not a valid cell'],
+  ['text behind a quote', 'a,kind\n1,"x"y\n', 'line 2, column 1: "\\"x\\"y" is not a valid cell'],
+  ['a carriage return alone', 'a,kind\r1,x\r', 'line 1, column 1: "kind\\r" is not a valid cell'],
   ['a zero-width space', 'a,kind\n\u200b1,x', 'line 2, column "a" is'],
   [
     'a fractional class',
     'a,kind\n1,0\n2,1.5',
-    'line 3, column "kind" is "1.5", which is no class. To regress on it, pass { type: \'value\' }.',
+    'line 3, column "kind" is "1.5", which is not a class. To regress on it, pass { type: \'value\' }.',
   ],
   ['text to regress on', 'a,y\n1,2\n2,x', 'line 3, column "y" is "x"; it must be', { target: 'y', type: 'value' }],
   ['bytes that are not UTF-8', Uint8Array.of(97, 0xe9, 98), 'is not text in UTF-8'],
@@ -185,15 +185,19 @@ describe('refuses', () => {
   });
 
   test.for<[what: string, options: CsvOptions, message: string]>([
-    ['no such name', { target: 'sort' }, 'has no column "sort". Line 1 has 3: a, b, kind. If they are not told apart'],
+    [
+      'no such name',
+      { target: 'sort' },
+      'has no column "sort". Line 1 has 3: a, b, kind. If the cells are not separated',
+    ],
     ['no such number', { target: 3 }, 'has no column 3.'],
     ['beyond the other end', { target: -4 }, 'has no column -4.'],
     ['a name without a header', { target: 'kind', header: false }, 'has no column "kind"'],
-    ['no target', {}, 'target is one of its 3 columns'],
-    ['nothing but targets', { targets: [0, 1, 2] }, 'targets are several, but not all'],
-    ['an unknown type', { target: 2, type: 'number' as 'value' }, 'type is "class" or "value"'],
-    ['two characters between cells', { target: 2, delimiter: '::' }, 'delimiter = "::"; it is one character.'],
-    ['a quote between cells', { target: 2, delimiter: '"' }, 'it is one character'],
+    ['no target', {}, 'target must be one of its 3 columns'],
+    ['nothing but targets', { targets: [0, 1, 2] }, 'or targets some of them, but not all'],
+    ['an unknown type', { target: 2, type: 'number' as 'value' }, 'type must be "class" or "value"'],
+    ['two characters between cells', { target: 2, delimiter: '::' }, 'delimiter = "::"; it must be one character,'],
+    ['a quote between cells', { target: 2, delimiter: '"' }, 'it must be one character, not a quote'],
   ])('options: %s', async ([, options, message]) => {
     const error = await readCsv(small, options).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(MlpError);

@@ -194,9 +194,11 @@ test('statistics leave no memory behind, and refuse what has none', async () => 
   const gpu = await sharedGpu();
   using data = Dataset.create(gpu, { inputs: [1e30, -1e30], features: 1, classes: [0, 1] });
   const before = gpu.memory.usedBytes;
-  await expect(data.statistics()).rejects.toThrow('statistics: the squares of feature 0 are beyond float32.');
+  await expect(data.statistics()).rejects.toThrow('statistics: the squares of feature 0 exceed float32.');
   await expect(data.statistics()).rejects.toThrow(DataError);
-  await expect(data.statistics({ per: 'row' as 'set' })).rejects.toThrow('per = "row"; it is "set" or "feature".');
+  await expect(data.statistics({ per: 'row' as 'set' })).rejects.toThrow(
+    'per = "row"; per must be "set" or "feature".',
+  );
   expect(gpu.memory.usedBytes).toBe(before);
   data.dispose();
   await expect(data.statistics()).rejects.toThrow(DisposedError);

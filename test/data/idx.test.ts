@@ -109,7 +109,7 @@ const malformed: readonly [what: string, bytes: Uint8Array, message: string, opt
   [
     'two gzip members, which no browser reads',
     Uint8Array.of(...gzip(images.slice(0, 20)), ...gzip(images.slice(20))),
-    'is gzip whose last four bytes say 8, but 28 bytes came out',
+    'is gzip whose last four bytes give 8 bytes, but it has 28 decompressed',
   ],
   ['bytes after gzip', Uint8Array.of(...packed, 1, 2, 3, 4), 'is gzip'],
 ];

@@ -63,7 +63,7 @@ test('the memory is the whole tensor’s: to dispose of a view does nothing, and
 test('write takes no more values than there are elements, and fewer for the first ones', async () => {
   const whole = Tensor.from(memory, numbers(8), [8], 'whole');
   const part = whole.view(2, [2, 2], 'part');
-  expect(() => part.write(new Float32Array(5))).toThrow('write: "part" (2, 2) has 4 elements, but 5 values came.');
+  expect(() => part.write(new Float32Array(5))).toThrow('write: "part" (2, 2) has 4 elements, but got 5 values.');
   expect(() => whole.write(new Float32Array(9))).toThrow(ShapeError);
   part.write(Float32Array.of(9));
   expect([...(await whole.read())]).toEqual([0, 1, 9, 3, 4, 5, 6, 7]);
@@ -79,7 +79,7 @@ test('bytes are written in whole words, so that a view of bytes may not spoil it
   ];
   for (const write of wrong) {
     expect(write).toThrow(ShapeError);
-    expect(write).toThrow(/^write: the view "part" is no whole number of 4-byte words/);
+    expect(write).toThrow(/^write: view "part" must be written in whole 4-byte words/);
   }
   bytes.view(0, [4]).write(Uint8Array.of(9, 9, 9, 9));
   expect([...(await bytes.read())]).toEqual([9, 9, 9, 9, 5, 6, 7]);
@@ -107,9 +107,9 @@ test('a wrap without a Gpu says so under its own label, and reads once one of it
   const without = Tensor.wrap(buffer, [4], { label: 'later' });
   await expect(without.read()).rejects.toMatchObject({
     code: 'no-gpu',
-    message: '"later" has no Gpu to be read and written with. Pass { gpu } to Tensor.wrap.',
+    message: '"later" has no device to read and write it with. Pass { gpu } to Tensor.wrap.',
   });
-  expect(() => without.write(new Float32Array(4))).toThrow('"later" has no Gpu');
+  expect(() => without.write(new Float32Array(4))).toThrow('"later" has no device');
   const having = Tensor.wrap(buffer, [4], { gpu: memory });
   having.write(Float32Array.of(1, 2, 3, 4));
   expect([...(await having.read())]).toEqual([1, 2, 3, 4]);
@@ -156,7 +156,7 @@ test('a buffer too small, of no size, or of another usage is refused by its labe
 
 test('from and empty refuse shapes that nothing can have, and values that are not as many', () => {
   expect(() => Tensor.from(memory, [1, 2], [3], 'three')).toThrow(
-    'Tensor.from: "three" has shape (3), which is 3 elements, but 2 values came.',
+    'Tensor.from: "three" has shape (3), which is 3 elements, but got 2 values.',
   );
   expect(() => Tensor.from(memory, [], [0])).toThrow(ShapeError);
   expect(() => Tensor.empty(memory, [2, -1])).toThrow(ShapeError);

@@ -220,13 +220,13 @@ const broken: [
     'gives too few',
     (count) => ({ inputs: new Float32Array(5 * count - 5), classes: new Uint8Array(count - 1) }),
     ShapeError,
-    'gave 15 samples; 16 were asked for.',
+    'gave 15 samples; 16 were requested.',
   ],
   [
     'gives no whole samples',
     (count) => ({ inputs: new Float32Array(5 * count - 1), classes: new Uint8Array(count) }),
     ShapeError,
-    'which is no multiple of the 5 features',
+    'not a multiple of the 5 features',
   ],
   [
     'gives too few labels',
@@ -256,13 +256,13 @@ const broken: [
     'gives bytes after floats',
     (count) => ({ inputs: new Uint8Array(5 * count), classes: new Uint8Array(count) }),
     DataError,
-    'gave u8 and 1 words of u32 a label, but f32 and 1 words of u32 a label before',
+    'gave u8 inputs and 1 u32 for each label, but an earlier call gave f32 inputs and 1 u32 for each label.',
   ],
   [
     'gives targets after classes',
     (count) => ({ inputs: new Float32Array(5 * count), targets: new Float32Array(3 * count).fill(1 / 3) }),
     DataError,
-    'gave f32 and 3 words of f32 a label',
+    'gave f32 inputs and 3 f32 for each label',
   ],
   ['gives nothing', () => undefined, MlpError, 'there are no samples'],
 ];

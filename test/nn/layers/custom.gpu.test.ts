@@ -227,29 +227,29 @@ test.for<[string, object, string]>([
   [
     'another default',
     { overrides: { FLAG: false, SIZE: 2.5 } },
-    'the override "FLAG" of "mine" is "false" as declared, and "true" in the code',
+    'the override "FLAG" of "mine" is "false" in the declaration, but "true" in the code',
   ],
   [
     'an override too many',
     { overrides: { FLAG: true, SIZE: 2.5, NOT: false } },
-    '"NOT" of "mine" is "false" as declared, and not there in the code',
+    '"NOT" of "mine" is "false" in the declaration, but missing in the code',
   ],
   [
     'an override too few',
     { overrides: { FLAG: true } },
-    '"SIZE" of "mine" is not there as declared, and "2.5" in the code',
+    '"SIZE" of "mine" is missing in the declaration, but "2.5" in the code',
   ],
   [
     'another order of fields',
     { uniforms: { dims: { rate: 'f32', rows: 'u32' } } },
-    'the uniform "dims" of "mine" is "rate: f32, rows: u32" as declared',
+    'the uniform "dims" of "mine" is "rate: f32, rows: u32" in the declaration',
   ],
   [
     'another access',
     { buffers: { A: 'read_write', C: 'read_write' } },
-    'the buffer "A" of "mine" is "read_write" as declared, and "read" in the code',
+    'the buffer "A" of "mine" is "read_write" in the declaration, but "read" in the code',
   ],
-  ['a buffer too few', { buffers: { C: 'read_write' } }, 'the buffer "A" of "mine" is not there as declared'],
+  ['a buffer too few', { buffers: { C: 'read_write' } }, 'the buffer "A" of "mine" is missing in the declaration'],
 ])('defineShader refuses %s', ([, change, message]) => {
   expect(() => defineShader({ ...declaration, ...change })).toThrow(message);
 });
