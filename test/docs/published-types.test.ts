@@ -19,7 +19,7 @@ function report(lacks: readonly Lack[]): string {
 }
 
 test('an app with a layer, a loss, an optimizer, a metric and a schedule of its own compiles', () => {
-  compileApp(folder, 'test/docs/typed-app.ts');
+  compileApp(folder, 'test/support/typed-app.ts');
 });
 
 test('no member that is marked @internal is published', () => {
