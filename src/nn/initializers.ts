@@ -27,7 +27,7 @@ export type Initializer =
       readonly type: 'normal';
       /** Standard deviation, ≥ 0. */
       readonly deviation: number;
-      /** Default: 0. */
+      /** Mean of the distribution. Default: 0. */
       readonly mean?: number;
     }
   | {

@@ -125,8 +125,8 @@ export interface Layer {
   /** Type and options of the layer, with every default filled in: plain data that can be saved as JSON. */
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   /**
-   * Layers inside this one, to be recorded in sequence. Their parameters are named after both, as in `3.0.weight`.
-   * Default: none.
+   * Layers inside this one, to be recorded in sequence. The names of their parameters begin with both numbers, as in
+   * `3.0.weight`. Default: none.
    */
   readonly layers?: readonly Layer[];
   /**
