@@ -22,8 +22,8 @@ export interface BatchNormLayerOptions {
  * Batch normalization: Y = (X − μ)/√(v + ε)·weight + bias for each feature. X and Y are (batch, features), weight and
  * bias are (features). In training μ and v are the mean and the biased variance of the batch. In evaluation and
  * prediction they are the running mean and the running variance, which averages unbiased variances. If the last batch
- * of an epoch has a single row, which PyTorch refuses, Y is the bias, and neither the weight nor the running statistics
- * change.
+ * of an epoch has a single row, which PyTorch refuses, Y is the bias, the gradients of the weight and of X are 0, and
+ * the running statistics do not change.
  *
  * PyTorch's `BatchNorm1d`, whose parameter names it uses. Source: Ioffe and Szegedy 2015.
  *
