@@ -151,7 +151,7 @@ function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces:
 export function untrainableBy(activation: ResolvedActivation | undefined): Pick<Layer, 'untrainable'> {
   if (activation?.untrainable !== true) return {};
   return {
-    untrainable: `has the activation "${activation.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and copy the weights to this model to predict.`,
+    untrainable: `has the activation "${activation.name}", whose derivative is 0, so no layer below it learns. Train with "sigmoid" or "tanh", and copy the weights to this model to predict.`,
   };
 }
 
