@@ -2,28 +2,60 @@ import { assertOption, type Kind } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 
-/** The start of parameters: a name, or an object where there is something to say. */
+/**
+ * The rule that draws the initial values of a parameter: a name, or an object with options. `zeros`, `constant`,
+ * `normal` and `uniform` suit any parameter. The others need a weight matrix, of fanIn rows and fanOut columns; those
+ * that are normal or uniform have mean 0:
+ * - `heNormal`, `heUniform`: variance 2/fanIn (PyTorch's `kaiming_normal_`, `kaiming_uniform_`)
+ * - `xavierNormal`, `xavierUniform`: variance 2/(fanIn + fanOut) (`xavier_normal_`, `xavier_uniform_`)
+ * - `lecunNormal`, `lecunUniform`: variance 1/fanIn
+ * - `orthogonal`: gain·Q, where the columns of Q are orthonormal, or its rows if there are fewer of them
+ *   (`orthogonal_`)
+ *
+ * The same seed gives the same values on every machine.
+ */
 export type Initializer =
   | PlainName
   | 'orthogonal'
   | { readonly type: PlainName }
-  | { readonly type: 'constant'; readonly value: number }
-  | { readonly type: 'normal'; readonly deviation: number; readonly mean?: number }
-  | { readonly type: 'uniform'; readonly low: number; readonly high: number }
-  | { readonly type: 'orthogonal'; readonly gain?: number };
+  | {
+      readonly type: 'constant';
+      /** Value of every element. */
+      readonly value: number;
+    }
+  | {
+      readonly type: 'normal';
+      /** Standard deviation, ≥ 0. */
+      readonly deviation: number;
+      /** Mean of the distribution. Default: 0. */
+      readonly mean?: number;
+    }
+  | {
+      readonly type: 'uniform';
+      /** Lower limit. */
+      readonly low: number;
+      /** Upper limit, ≥ low. */
+      readonly high: number;
+    }
+  | {
+      readonly type: 'orthogonal';
+      /** Factor of the orthonormal matrix. Default: 1. */
+      readonly gain?: number;
+    };
 
+/** The name of an initializer that has no options. */
 type PlainName = 'zeros' | 'heNormal' | 'heUniform' | 'xavierNormal' | 'xavierUniform' | 'lecunNormal' | 'lecunUniform';
 
 type InitializerName = PlainName | 'constant' | 'normal' | 'uniform' | 'orthogonal';
 type Options = Readonly<Record<string, number>>;
 
-/** A row of the table. */
+/** A row of the initializer table. */
 interface InitializerRow {
   /** The kind of each option, and its default if there is one. */
   readonly options: Readonly<Record<string, { readonly kind: Kind; readonly default?: number }>>;
-  /** True if it goes by the fans, which only a weight matrix has. */
-  readonly byFans: boolean;
-  /** The function that draws the elements of a (fanIn, fanOut) matrix, row by row. */
+  /** True if the distribution depends on fanIn and fanOut, which only a weight matrix has. */
+  readonly usesFans: boolean;
+  /** Returns a function that draws the next element of a (fanIn, fanOut) matrix at each call, row by row. */
   sampler(random: Random, options: Options, fanIn: number, fanOut: number): () => number;
 }
 
@@ -31,7 +63,7 @@ type Variance = (fanIn: number, fanOut: number) => number;
 
 const normalBy = (variance: Variance): InitializerRow => ({
   options: {},
-  byFans: true,
+  usesFans: true,
   sampler(random, _, fanIn, fanOut) {
     const deviation = Math.sqrt(variance(fanIn, fanOut));
     return () => deviation * random.normal();
@@ -40,7 +72,7 @@ const normalBy = (variance: Variance): InitializerRow => ({
 
 const uniformBy = (variance: Variance): InitializerRow => ({
   options: {},
-  byFans: true,
+  usesFans: true,
   sampler(random, _, fanIn, fanOut) {
     const limit = Math.sqrt(3) * Math.sqrt(variance(fanIn, fanOut));
     return () => random.uniform(-limit, limit);
@@ -53,14 +85,14 @@ const lecun: Variance = (fanIn) => 1 / fanIn;
 const finite = { kind: 'a finite number' } as const;
 
 /**
- * Every initializer, once. Those by the fans have mean 0 and a variance of 2/fanIn (He et al. 2015), 2/(fanIn + fanOut)
- * (Xavier: Glorot and Bengio 2010) or 1/fanIn (LeCun et al. 1998); orthogonal is Saxe et al. 2014.
+ * The table of all initializers. Fan-scaled initializers have mean 0 and a variance of 2/fanIn (He et al. 2015),
+ * 2/(fanIn + fanOut) (Xavier: Glorot and Bengio 2010) or 1/fanIn (LeCun et al. 1998). `orthogonal`: Saxe et al. 2014.
  */
 const table: Readonly<Record<InitializerName, InitializerRow>> = {
-  zeros: { options: {}, byFans: false, sampler: () => () => 0 },
+  zeros: { options: {}, usesFans: false, sampler: () => () => 0 },
   constant: {
     options: { value: finite },
-    byFans: false,
+    usesFans: false,
     sampler:
       (_, { value = 0 }) =>
       () =>
@@ -68,7 +100,7 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
   },
   normal: {
     options: { deviation: { kind: 'a finite number ≥ 0' }, mean: { ...finite, default: 0 } },
-    byFans: false,
+    usesFans: false,
     sampler:
       (random, { deviation = 0, mean = 0 }) =>
       () =>
@@ -76,7 +108,7 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
   },
   uniform: {
     options: { low: finite, high: finite },
-    byFans: false,
+    usesFans: false,
     sampler:
       (random, { low = 0, high = 0 }) =>
       () =>
@@ -88,12 +120,15 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
   xavierUniform: uniformBy(xavier),
   lecunNormal: normalBy(lecun),
   lecunUniform: uniformBy(lecun),
-  orthogonal: { options: { gain: { ...finite, default: 1 } }, byFans: true, sampler: orthogonal },
+  orthogonal: { options: { gain: { ...finite, default: 1 } }, usesFans: true, sampler: orthogonal },
 };
 
 const isKnown = (type: string): type is InitializerName => Object.hasOwn(table, type);
 
-/** Initial values of a (fanIn, fanOut) matrix, or of (units) numbers with `fanOut` 1. The initializer has been checked. */
+/**
+ * Draws the initial values of a (fanIn, fanOut) matrix, or of a (units) vector with `fanOut` = 1.
+ * @param initializer one that `checkInitializer` has accepted
+ */
 export function initialValues(
   initializer: Initializer,
   fanIn: number,
@@ -108,7 +143,7 @@ export function initialValues(
   return values;
 }
 
-/** Plain data that gives the same initializer again, every default filled in. Nothing is checked. */
+/** Fills in every default of an initializer and returns plain data. An unknown initializer is returned unchanged. */
 export function initializerSpec(initializer: Initializer): Initializer {
   const { type, ...given } = asObject(initializer);
   if (!isKnown(type)) return initializer;
@@ -117,13 +152,15 @@ export function initializerSpec(initializer: Initializer): Initializer {
 }
 
 /**
- * @param where begins the message: `Mlp.create: layer 0 (dense) has initializer`
- * @param isMatrix whether it is for weights, which have fans; a bias has none
- * @throws {MlpError} `unknown-initializer`, or `bad-initializer` for an option outside of its range
+ * Checks an initializer and its options.
+ * @param where the beginning of the error message, such as `Mlp.create: layer 0 (dense) has initializer`
+ * @param isMatrix true for a weight matrix, which has fans; false for a bias, which has none
+ * @throws {MlpError} `unknown-initializer` if the name is not known, or not suitable for a bias
+ * @throws {MlpError} `bad-initializer` if an option is not known or out of range
  */
 export function checkInitializer(where: string, initializer: Initializer, isMatrix: boolean): void {
   const { type, ...given } = asObject(initializer);
-  const suitable = Object.entries(table).filter(([, { byFans }]) => isMatrix || !byFans);
+  const suitable = Object.entries(table).filter(([, { usesFans }]) => isMatrix || !usesFans);
   const names = suitable.map(([name]) => name);
   if (!names.includes(type)) {
     const why = isKnown(type) ? 'is for weights' : 'is not known';
@@ -148,7 +185,7 @@ export function checkInitializer(where: string, initializer: Initializer, isMatr
   }
 }
 
-/** He for the relu family, LeCun for selu, Xavier (Glorot) else. */
+/** The default initializer of weights: He for the relu family, LeCun for selu, otherwise Xavier (Glorot). */
 export function defaultInitializer(activation: string): Initializer {
   if (activation === 'selu') return 'lecunNormal';
   return ['relu', 'leakyRelu', 'prelu', 'elu', 'swish', 'gelu', 'geluTanh'].includes(activation)
@@ -167,13 +204,16 @@ function defaults(options: InitializerRow['options']): Options {
   return Object.fromEntries(withDefault.map(([name, option]) => [name, option.default ?? 0]));
 }
 
-/** Below this share of its length, what is left of a vector may have lost its right angles to rounding. */
-const SHARE = 2 ** -10;
+/**
+ * Least ratio of a vector's norm after orthogonalization to its norm before. Below it, rounding may have destroyed the
+ * orthogonality, so that the vector is orthogonalized again.
+ */
+const LEAST_NORM_RATIO = 2 ** -10;
 
 /**
- * gain·Q, whose columns are orthonormal, or whose rows are where there are fewer of them: Q of the QR decomposition of
- * normal numbers, by Gram and Schmidt in float64. They make R's diagonal positive, as PyTorch's `orthogonal_` does, so that
- * every Q is equally likely.
+ * Draws the elements of gain·Q, where the columns of Q, or its rows if there are fewer of them, are orthonormal. Q
+ * comes from the QR decomposition of a matrix of normal numbers, by the Gram-Schmidt process in float64. The process
+ * makes R's diagonal positive, as PyTorch's `orthogonal_` does, so that every Q is equally likely.
  */
 function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut: number): () => number {
   const vectors: Float64Array[] = [];
@@ -186,7 +226,7 @@ function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut
       before = norm;
       for (const other of vectors) addScaled(vector, other, -dot(vector, other));
       norm = Math.sqrt(dot(vector, vector));
-    } while (norm < SHARE * before);
+    } while (norm < LEAST_NORM_RATIO * before);
     for (let i = 0; i < length; i++) vector[i] = (vector[i] ?? 0) / norm;
     vectors.push(vector);
   }
@@ -194,11 +234,12 @@ function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut
   return () => {
     const [row, column] = [Math.floor(next / fanOut), next % fanOut];
     next += 1;
-    const [number, place] = fanIn < fanOut ? [row, column] : [column, row];
-    return gain * (vectors[number]?.[place] ?? 0);
+    const [index, position] = fanIn < fanOut ? [row, column] : [column, row];
+    return gain * (vectors[index]?.[position] ?? 0);
   };
 }
 
+/** Σᵢ xᵢ·yᵢ */
 function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += (x[i] ?? 0) * (y[i] ?? 0);

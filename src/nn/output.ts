@@ -1,14 +1,15 @@
 import { MlpError } from '../base/errors.js';
 
 /**
- * The link function, as statistics call it: the meaning of a model's last numbers, its logits: `softmax` the probability of each class, `logistic` the
- * probability of each output on its own, `identity` values as they are.
+ * The meaning of a model's outputs, named after the function that turns logits into predictions (in statistics, the
+ * link function's inverse): `softmax` gives the probability of each class, `logistic` an independent probability for
+ * each output, and `identity` leaves the outputs as values.
  */
 export type Link = 'softmax' | 'logistic' | 'identity';
 
 const links: readonly unknown[] = ['softmax', 'logistic', 'identity'];
 
-/** @throws {MlpError} `bad-option` */
+/** Checks a link. @throws {MlpError} `bad-option` if it is not known */
 export function checkLink(where: string, link: unknown): void {
   if (!links.includes(link)) {
     throw new MlpError(
@@ -18,7 +19,7 @@ export function checkLink(where: string, link: unknown): void {
   }
 }
 
-/** The link that a layer has in itself, by its activation. */
+/** The link that the activation of a last layer implies, if any. */
 export function linkOf(activation: unknown): Link | undefined {
   return activation === 'softmax' ? 'softmax' : activation === 'sigmoid' ? 'logistic' : undefined;
 }

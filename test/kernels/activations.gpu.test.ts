@@ -177,7 +177,7 @@ test('a model with step predicts; trainer() refuses it, and says what to do', as
   await expect(trainerOf(model, 4)).rejects.toMatchObject({
     code: 'not-trainable',
     message:
-      'trainer: layer 1 (dense) has the activation "step", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.',
+      'trainer: layer 1 (dense) has the activation "step", whose derivative is 0, so no layer below it learns. Train with "sigmoid" or "tanh", and copy the weights to this model to predict.',
   });
 });
 

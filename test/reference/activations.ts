@@ -3,13 +3,13 @@ import { type Activation, type ActivationRowName, resolveActivation } from '../.
 import { at, type Bounded, elementwise, TINY, U } from './bounded.js';
 
 /**
- * How far the shader's form of an activation may be from the exact function, for an exact argument. Absolute errors, for
+ * Bounds on the error of the shader's form of an activation, for an exact argument. Absolute errors, for
  * WGSL's rules: + − × within U relative, division within 2.5 U, exp(x) within (3 + 2|x|)·U, literals and overrides rounded
  * to f32. Derived to first order; SLACK covers the rest. The shader's forms are in shaders/lib/activations.wgsl.
  */
 interface Errors {
   value(z: number, alpha: number): number;
-  /** Of v, the output or the pre-activation, as the row of the table says. */
+  /** The bound as a function of v, the output or the pre-activation, as the row of the table says. */
   derivative(v: number, alpha: number): number;
   /**
    * sup |g′| and sup |g″|, for functions that are not monotone. The others, and derivatives from y (monotone in y, or
@@ -61,7 +61,7 @@ const cdfError = (x: number): number => ((29 + 4 * x * x) * normalCdf(-Math.abs(
 /** gelu's tanh form is z·σ(2g): 2g(z), whose relative error is 7 (literals 2, products 4, sum 1). */
 const geluArgument = (z: number): number => 2 * Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
 
-/** Beyond, the shader's sine takes its argument for this one. */
+/** Largest argument of the shader's sine; larger ones are replaced by it. */
 const SINE_LIMIT = 65536;
 
 /**
@@ -78,7 +78,7 @@ const sineError = (z: number, omega: number, sine: number, reduced: boolean): nu
   return (argument + reduction + 5 * Math.abs(sine)) * U + TINY;
 };
 
-/** Of every row; without SLACK, and for exact arguments. */
+/** The bounds of every row, without SLACK, for exact arguments. */
 export const activationErrors: Readonly<Record<ActivationRowName, Errors>> = {
   linear: { value: () => 0, derivative: () => 0 },
   relu: { value: () => 0, derivative: () => 0 },
@@ -192,7 +192,9 @@ export function activationDerivative(V: Bounded, activation: Activation): Bounde
   });
 }
 
-/** How far f may be from f(x) within x ± bound: a jump, as of relu′ at 0, counts when it lies inside. */
+/**
+ * The largest deviation of f from f(x) within x ± bound. A jump, such as that of relu′ at 0, counts if it lies inside.
+ */
 function change(
   f: (x: number, alpha: number) => number,
   x: number,

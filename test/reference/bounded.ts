@@ -15,8 +15,8 @@ export interface Bounded {
 export const U: number = 2 ** -23;
 
 /**
- * What one operation may lose below the normal range: results under 2⁻¹²⁶ may be flushed to zero, and the shaders' exp is
- * 0 (or e⁻⁸⁷) below −87, which is 1.4·2⁻¹²⁶.
+ * The absolute error of one operation below the normal range: results under 2⁻¹²⁶ may be flushed to zero, and the
+ * shaders' exp is 0 (or e⁻⁸⁷) below −87, which is 1.4·2⁻¹²⁶.
  */
 export const TINY: number = 2 ** -125;
 
@@ -25,7 +25,7 @@ export function gamma(n: number): number {
   return (n * U) / (1 - n * U);
 }
 
-/** An element, which exists: a reference that reads beyond an array must not go on. */
+/** An element. @throws if it does not exist, so that a reference never reads beyond an array unnoticed */
 export function at(values: Float64Array | Float32Array | Uint32Array | Uint8Array, index: number): number {
   const value = values[index];
   if (value === undefined) throw new RangeError(`Element ${index} of an array of ${values.length} was read.`);

@@ -1,17 +1,17 @@
 import { at, type Bounded } from './bounded.js';
 
 export interface ClassCountsOptions {
-  /** How many of the largest outputs may be the actual class'; without it a confusion matrix is counted. */
+  /** Number k of largest outputs that count as a hit for the actual class; without it a confusion matrix is counted. */
   readonly topK?: number | undefined;
   /** The only output is a logit: class 1 from 0 on. */
   readonly logistic?: boolean | undefined;
 }
 
 /**
- * A confusion matrix, rows for what is and columns for what is predicted, row by row; or how many rows have their class among
- * the `topK` largest outputs, the first of equals first.
+ * A confusion matrix with a row per actual class and a column per predicted class, row by row; or the number of rows
+ * whose class is among the `topK` largest outputs, the first of equals first.
  * @param labels a class for each row, or a number for each output
- * @param rows how many rows are valid; the others do not count
+ * @param rows number of valid rows; the others do not count
  */
 export function classCounts(
   outputs: Bounded,

@@ -13,7 +13,7 @@ export interface DenseHead extends SoftmaxCrossEntropy {
  * takes over the bounds of the one before.
  * @param parameters W (inputs, classes), or with one row more, the bias
  * @param labels of the batch's rows, in their order
- * @param rows how many rows are valid
+ * @param rows number of valid rows
  */
 export function denseHead(
   Y: Bounded,

@@ -20,7 +20,7 @@ function wideProduct(a: number, b: number): readonly [low: number, high: number]
   return [Number(product & 0xffffffffn), Number(product >> 32n)];
 }
 
-/** Where a mask comes from. */
+/** The source of a mask. */
 export interface DropoutStream {
   readonly rate: number;
   readonly seed: number;
@@ -29,7 +29,7 @@ export interface DropoutStream {
   readonly index: number;
 }
 
-/** Whether each of `count` elements is kept. */
+/** A mask of `count` elements: true for each element that is kept. */
 export function keptElements(count: number, { rate, seed, stream, index }: DropoutStream): boolean[] {
   const threshold = Math.floor(rate * 2 ** 32);
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)];

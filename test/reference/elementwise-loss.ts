@@ -2,11 +2,11 @@ import { activate } from './activations.js';
 import { at, type Bounded, elementwise, TINY, U, zeros } from './bounded.js';
 
 export interface ElementwiseLossOptions {
-  /** Where huber becomes linear. */
+  /** The absolute error from which on huber is linear. */
   readonly delta?: number | undefined;
-  /** What a target of 1 counts in binaryCrossEntropy, for each column. */
+  /** Weight of target 1 in binaryCrossEntropy, for each column. */
   readonly positiveWeights?: Float32Array | undefined;
-  /** What each row counts. */
+  /** Weight of each row. */
   readonly weights?: Float32Array | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface ElementwiseLossRows {
   readonly correct: Bounded;
 }
 
-/** A value and what it may be off by. */
+/** A value and its error bound. */
 type Estimate = readonly [value: number, bound: number];
 
 /** An element's loss and its derivative by the output. */
@@ -31,7 +31,7 @@ const SLACK = 1.001;
 /**
  * A loss of each output a and its own target y, in float64 with the float32 bound.
  * @param targets (batch, columns), or with one column indices that are taken for numbers
- * @param rows how many rows are valid; the others give 0
+ * @param rows number of valid rows; the others give 0
  */
 export function elementwiseLoss(
   name: 'binaryCrossEntropy' | 'squaredError' | 'absoluteError' | 'huber',

@@ -1,6 +1,9 @@
 import { at, type Bounded, zeros } from './bounded.js';
 
-/** The smallest and the largest value of each column, (2, columns); exact. @param rows how many of the first count */
+/**
+ * The smallest and the largest value of each column, (2, columns); exact.
+ * @param rows number of leading rows that count
+ */
 export function columnExtremes(X: Bounded, rows: number = X.shape[0]): Bounded {
   const [, columns] = X.shape;
   const result = zeros([2, columns]);

@@ -1,13 +1,13 @@
 import { at, type Bounded, U, zeros } from './bounded.js';
 
 export interface GatherOptions {
-  /** Where the batch begins in `order`. */
+  /** Index in `order` at which the batch begins. */
   readonly first: number;
-  /** How many rows are valid; the others repeat the last valid one. */
+  /** Number of valid rows; the others repeat the last valid one. */
   readonly rows: number;
-  /** How many rows X has. */
+  /** Number of rows of X. */
   readonly batch: number;
-  /** Of each column; rounded to f32. 1 and 0 by default. */
+  /** Scale and shift of each column, rounded to f32. Default: 1 and 0. */
   readonly scale?: ArrayLike<number> | undefined;
   readonly shift?: ArrayLike<number> | undefined;
 }

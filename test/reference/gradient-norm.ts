@@ -2,7 +2,7 @@ import { type Bounded, elementwise, gamma, U } from './bounded.js';
 import { element, option, plus, product, quotient, root, type Scalar, scalar, times } from './scalar.js';
 
 /**
- * By what gradients are multiplied so that their norm, over all of them together, is at most `maximum`: PyTorch's
+ * The factor that limits the norm of all gradients together to `maximum`: PyTorch's
  * min(1, maximum / (norm + 1e-6)). The sum of squares passes at most `depth` additions on its way, in any order.
  */
 export function clipCoefficient(gradients: readonly Bounded[], maximum: number, depth: number): Scalar {
@@ -43,7 +43,7 @@ export function clamped(gradient: Bounded, limit: number): Bounded {
 export function penalised(gradient: Bounded, W: Bounded, l1: number, l2: number): Bounded {
   return elementwise(gradient.shape, (i) => {
     const w = element(W, i);
-    // Where the sign is uncertain, so is the penalty.
+    // If the sign is uncertain, the penalty is uncertain too.
     const sign = scalar(Math.sign(w.value), Math.abs(w.value) > w.bound ? 0 : w.bound > 0 ? 2 : 0);
     const penalty = plus(times(l1, sign), times(2 * l2, w));
     const { value, bound } = plus(element(gradient, i), penalty);

@@ -1,13 +1,15 @@
 import { U } from './bounded.js';
 
 export interface HistogramBounds {
-  /** Values in each bin that rounding cannot move to another. */
+  /** Values in each bin that rounding cannot move to another bin. */
   readonly least: readonly number[];
-  /** Those, and the ones that it may move here. */
+  /** Values in each bin, and values that rounding may move into it. */
   readonly most: readonly number[];
 }
 
-/** How many values are in each of equal parts of a range, in float64; a value near a border may be on either side of it. */
+/**
+ * Counts the values in each of equal parts of a range, in float64; a value near a border may be on either side of it.
+ */
 export function histogram(values: ArrayLike<number>, bins: number, low: number, high: number): HistogramBounds {
   const [least, most] = [new Array<number>(bins).fill(0), new Array<number>(bins).fill(0)];
   const bin = (place: number): number => Math.floor(Math.min(Math.max(place, 0), bins - 1));

@@ -168,7 +168,7 @@ describe('activations', () => {
     const random = new Random(4);
     const Z = within(points(-5, 5), 0.01);
     const expected = activate(Z, activation);
-    // Softplus' derivative is asked for where its argument cannot be: any v will do for this.
+    // The derivative of softplus is evaluated at an argument that cannot occur: any v is right here.
     const slopes = activationDerivative(Z, activation);
     for (let i = 0; i < 50; i++) {
       const moved = perturbed(Z, random);

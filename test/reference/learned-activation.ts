@@ -6,14 +6,17 @@ import { columnSum } from './column-sum.js';
 /** The activations whose parameter can be learned. */
 export type LearnedName = 'prelu' | 'swish';
 
-/** A number, and how far the GPU's may be from it. */
+/** A number, and the bound on the GPU's deviation from it. */
 type Inexact = readonly [value: number, bound: number];
 
-/** A function of z and p: its value, the error of the shader's form for exact arguments, and what theirs change. */
+/**
+ * A function of z and p: its value, the error of the shader's form for exact arguments, and the effect of the
+ * arguments' errors.
+ */
 interface Term {
   value(z: number, p: number): number;
   error(z: number, p: number): number;
-  /** How far it may be from its value when z and p are within their bounds. */
+  /** Error bound when z and p are within their bounds. */
   change(z: Inexact, p: Inexact): number;
 }
 
@@ -23,7 +26,10 @@ interface Terms {
   readonly byP: Term;
 }
 
-/** The largest deviation at the ends of both intervals, and at z = 0 if that is inside: for what is linear in each, left and right of 0. */
+/**
+ * The largest deviation from f(z, p) at the ends of both intervals, and at z = 0 if 0 is inside. It is the bound of
+ * functions that are linear in each argument on either side of z = 0.
+ */
 const atCorners =
   (f: (z: number, p: number) => number) =>
   ([z, dz]: Inexact, [p, dp]: Inexact): number => {
@@ -36,13 +42,13 @@ const logistic = (x: number): number => activationFormulas.sigmoid.cpu[0](x, 0);
 /** sup |σ″|. */
 const CURVATURE = 0.0963;
 
-/** sup σ′ for x within `dx`: where it comes next to 0. */
+/** sup σ′ within x ± dx: its value at the point next to 0. */
 const steepest = (x: number, dx: number): number => {
   const nearest = Math.max(0, Math.abs(x) - dx);
   return logistic(nearest) * logistic(-nearest);
 };
 
-/** How far z·p may be from its value. */
+/** Error bound of z·p. */
 const productChange = ([z, dz]: Inexact, [p, dp]: Inexact): number => Math.abs(p) * dz + Math.abs(z) * dp + dz * dp;
 
 const { prelu, swish } = activationFormulas;

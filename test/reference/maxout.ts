@@ -10,8 +10,8 @@ export function maxout(Z: Bounded, pieces: number): Bounded {
 }
 
 /**
- * dZ = dY at the first of the largest pieces, 0 at the others. Where bounds overlap, rounding decides which it is: all that
- * may win then have |dY| in their bound.
+ * dZ = dY at the first of the largest pieces, 0 at the others. If bounds overlap, rounding decides which piece is the
+ * largest: all pieces that may be the largest have |dY| in their bound.
  */
 export function maxoutBackward(dY: Bounded, Z: Bounded, pieces: number): Bounded {
   const dZ = zeros(Z.shape);
@@ -29,7 +29,7 @@ export function maxoutBackward(dY: Bounded, Z: Bounded, pieces: number): Bounded
   return dZ;
 }
 
-/** Where the pieces of an element of Y are in Z. */
+/** Indices in Z of the pieces of an element of Y. */
 function piecesOf(element: number, pieces: number): number[] {
   return Array.from({ length: pieces }, (_, piece) => element * pieces + piece);
 }

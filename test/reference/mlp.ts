@@ -13,13 +13,13 @@ import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
 export interface ReferenceLayer {
   readonly W: Bounded;
   readonly b: Bounded;
-  /** Of a maxout layer its pieces. */
+  /** Pieces of a maxout layer. */
   readonly activation: Activation | { readonly type: 'maxout'; readonly pieces: number };
   /** The learned parameter of the activation, (1, units) or (1, 1). */
   readonly p?: Bounded | undefined;
 }
 
-/** What a layer's forward pass leaves for its backward pass. */
+/** The results of a layer's forward pass that its backward pass needs. */
 export interface LayerTrace {
   readonly X: Bounded;
   readonly Z: Bounded;
@@ -52,7 +52,7 @@ export function forward(layers: readonly ReferenceLayer[], X: Bounded): readonly
   return traces;
 }
 
-/** What a layer makes of its pre-activations. */
+/** The output of a layer, from its pre-activations. */
 function end({ activation, p }: ReferenceLayer, Z: Bounded): Bounded {
   if (isMaxout(activation)) return maxout(Z, activation.pieces);
   return p === undefined ? activate(Z, activation) : learnedActivation(Z, p, learnedName(activation));

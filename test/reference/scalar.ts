@@ -1,6 +1,6 @@
 import { at, type Bounded, gamma, TINY, U } from './bounded.js';
 
-/** A number and how far a GPU's may be from it. */
+/** A number, and the bound on a GPU's deviation from it. */
 export interface Scalar {
   readonly value: number;
   readonly bound: number;
@@ -15,7 +15,7 @@ export function put(matrix: Bounded, i: number, { value, bound }: Scalar): void 
   matrix.bound[i] = bound;
 }
 
-/** What was inherited, and the rounding of the result, in U. */
+/** The bound of a result: the inherited error plus `roundings`·U of the result. */
 function rounded(value: number, inherited: number, roundings: number): Scalar {
   return { value, bound: inherited + roundings * U * (Math.abs(value) + inherited) + TINY };
 }

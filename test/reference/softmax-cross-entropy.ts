@@ -1,13 +1,13 @@
 import { at, type Bounded, TINY, U, zeros } from './bounded.js';
 import { isDecided, softmaxRow } from './softmax.js';
 
-/** What softmax-cross-entropy may do beyond the plain form. */
+/** Options of softmax-cross-entropy beyond the plain form. */
 export interface CrossEntropyOptions {
   /** The share of each label that is spread evenly over all classes. */
   readonly labelSmoothing?: number | undefined;
-  /** What each class counts. */
+  /** Weight of each class. */
   readonly classWeights?: Float32Array | undefined;
-  /** What each row counts. */
+  /** Weight of each row. */
   readonly weights?: Float32Array | undefined;
 }
 
@@ -18,16 +18,18 @@ export interface SoftmaxCrossEntropy {
   readonly gradient: Bounded;
   /** 1 where the first largest logit is that of the (first) likeliest class, (rows of the logits, 1); bound 1 in doubt. */
   readonly correct: Bounded;
-  /** The losses as they are summed up over steps: with the rows' weights, and not divided by what the classes weigh. */
+  /**
+   * The losses as they are summed up over steps: with the rows' weights, not divided by the sum of the class weights.
+   */
   readonly summed: Bounded;
-  /** What their sum is to be divided by. */
+  /** The divisors that the sum of the losses is divided by. */
   readonly divisors: Bounded;
 }
 
 /**
  * Loss and gradient from logits (batch, classes), in float64 with the float32 bound.
  * @param labels a class index for each row, or a row of probabilities for each (Float32Array, batch × classes)
- * @param rows how many rows are valid; the others give 0
+ * @param rows number of valid rows; the others give 0
  */
 export function softmaxCrossEntropy(
   logits: Bounded,
@@ -58,7 +60,7 @@ export function softmaxCrossEntropy(
     const { p, bound, maximum, argmax, logSum, sumError } = softmaxRow(z, zBound);
     let mass = 0;
     let likeliest = 0;
-    let moved = 0; // Σ pⱼδzⱼ, what the logits' bounds make of ln Σ exp
+    let moved = 0; // Σ pⱼδzⱼ, the effect of the logits' bounds on ln Σ exp
     for (let k = 0; k < classes; k++) {
       mass += at(t, k);
       if (at(y, k) > at(y, likeliest)) likeliest = k;
@@ -68,7 +70,7 @@ export function softmaxCrossEntropy(
     const logError = Math.max(2 ** -21, 3 * U * logSum) + sumError;
     // With a class index there is one term, and Σt is its own, unless it is smoothed.
     const massError = (byIndex && smoothing === 0 ? 0 : classes * U) + targetError;
-    // Of rows without weights the scale is 1. Their sum has as many roundings as rows, the quotient 2.5, the products 1 each.
+    // Without weights the scale is 1. The sum of weights rounds once per row, the quotient 2.5, each product 1.
     const isScaled = weights !== undefined || classWeights !== undefined;
     const weight = weights?.[r] ?? 1;
     const scale = divisor > 0 ? (weight * rows) / divisor : 0;
@@ -102,7 +104,7 @@ export function softmaxCrossEntropy(
   return { losses, gradient, correct, summed, divisors };
 }
 
-/** A row of probabilities; of a class index, a one at its place. */
+/** A row of probabilities; for a class index a one-hot row. */
 function labelRow(labels: Uint32Array | Float32Array, row: number, classes: number): Float64Array {
   if (labels instanceof Float32Array) return Float64Array.from(labels.subarray(row * classes, (row + 1) * classes));
   const y = new Float64Array(classes);

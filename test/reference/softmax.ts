@@ -1,6 +1,9 @@
 import { at, type Bounded, TINY, U, zeros } from './bounded.js';
 
-/** One row's softmax and what the loss needs of it. Errors are for the sum of exponentials in any order, running or not. */
+/**
+ * One row's softmax, and the intermediate results that the loss needs. Errors are for the sum of exponentials in any
+ * order, running or not.
+ */
 export interface SoftmaxRow {
   /** softmax(z)ₖ, and its bound. */
   readonly p: Float64Array;
@@ -75,7 +78,7 @@ export function largestClass(logits: Bounded): Bounded {
   return result;
 }
 
-/** Whether no other logit can be the (first) largest, given the bounds. */
+/** True if no other logit can be the (first) largest, given the bounds. */
 export function isDecided(z: Float64Array, bound: Float64Array, argmax: number): boolean {
   return z.every((value, k) => {
     const doubt = at(bound, k) + at(bound, argmax);

@@ -35,7 +35,7 @@ export function trainTiny(
   return { layers, velocities, results: stacked(sums, last) };
 }
 
-/** One after the other, as rows of the width of the last. */
+/** Concatenates matrices as rows of the width of the last one. */
 function stacked(A: Bounded, B: Bounded): Bounded {
   const columns = B.values.length;
   return {

@@ -6,7 +6,7 @@ const NUMBERS = 6;
 /**
  * For each column and slot six numbers, (columns, slots·6): sums over every slots-th row, relative to its first target.
  * @param targets (rows of the outputs, columns)
- * @param rows how many rows are valid; the others do not count
+ * @param rows number of valid rows; the others do not count
  */
 export function valueSums(outputs: Bounded, targets: Float32Array, slots: number, rows: number): Bounded {
   const [, columns] = outputs.shape;

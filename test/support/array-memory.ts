@@ -18,11 +18,11 @@ class ArrayBufferOfDevice implements DeviceBuffer {
   }
 }
 
-/** Memory of a device that is a computer's own, in arrays; it counts what is allocated. */
+/** Memory of a device, kept in arrays on the host; it counts allocations. */
 export class ArrayMemory implements DeviceMemory {
   readonly used: Set<DeviceBuffer> = new Set<DeviceBuffer>();
 
-  /** A buffer that an app has made itself. */
+  /** Creates a buffer as an app does, outside of the library. */
   static buffer(size: number, label = '', usage?: number): DeviceBuffer {
     return new ArrayBufferOfDevice(size, label, usage);
   }
@@ -45,7 +45,7 @@ export class ArrayMemory implements DeviceMemory {
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void {
     const whole = Math.ceil(data.byteLength / 4) * 4;
     if (byteOffset % 4 !== 0) throw new Error(`A write begins at byte ${byteOffset}, which is no word.`);
-    // As WebGPU writes: whole words, the rest of the last one zero.
+    // WebGPU writes whole words: the rest of the last word is zero.
     bytesOf(buffer).fill(0, byteOffset, byteOffset + whole);
     bytesOf(buffer).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), byteOffset);
   }

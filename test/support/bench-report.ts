@@ -3,7 +3,7 @@ import type { Report, Result } from '../../bench/case.js';
 interface Measured extends Partial<Omit<Result, 'samples' | 'median' | 'p25' | 'p75'>> {
   readonly case: string;
   readonly contender: string;
-  /** Eleven samples are made around it. */
+  /** Median; eleven samples are made around it. */
   readonly ms: number;
 }
 
@@ -13,7 +13,7 @@ export function result({ ms, group = 'kernel', ...rest }: Measured): Result {
   return { group, samples, median: ms, p25: ms * 0.98, p75: ms * 1.02, ...rest };
 }
 
-/** What the bench gives for a case that peers have: ours, two rivals, and one that failed. */
+/** Results of a bench case that other libraries have too: ours, two rivals, and one that failed. */
 function race(name: string, group: Result['group'], own: Partial<Result>, ms: number): Result[] {
   const rivals = { 'jax-js webgpu': 3.5 * ms, 'tfjs webgl': 2 * ms };
   return [

@@ -3,7 +3,7 @@ import type { Bounded } from '../reference/bounded.js';
 
 /**
  * Compares values with a reference, element by element, against the bound that the reference derived.
- * @returns undefined, or what is wrong: how many elements, and the worst
+ * @returns undefined, or a message with the number of elements outside of their bound and the worst of them
  */
 export function outsideOfBounds(actual: ArrayLike<number>, expected: Bounded, name = 'C'): string | undefined {
   const { shape, values, bound } = expected;
@@ -13,7 +13,7 @@ export function outsideOfBounds(actual: ArrayLike<number>, expected: Bounded, na
   let worstExcess = 0;
   for (let i = 0; i < values.length; i++) {
     const error = Math.abs((actual[i] ?? NaN) - (values[i] ?? NaN));
-    if (error <= (bound[i] ?? NaN)) continue; // a NaN on either side is not within
+    if (error <= (bound[i] ?? NaN)) continue; // false for a NaN on either side
     outside++;
     const excess = error / (bound[i] || Number.MIN_VALUE);
     if (outside === 1 || Number.isNaN(excess) || excess > worstExcess) {

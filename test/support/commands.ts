@@ -9,7 +9,7 @@ declare module 'vitest/internal/browser' {
   }
 }
 
-// Vitest takes this declaration from whichever provider package is installed; ours is none of those.
+// Vitest's provider packages declare this; our provider is none of them, so it is declared here.
 declare module 'vitest/browser' {
   const commands: BrowserCommands;
 }

@@ -8,18 +8,18 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'measuring' | 'failed';
 
 export interface OpenOptions {
-  /** Of the address, such as `?limit=2000`. */
+  /** Query of the address, such as `?limit=2000`. */
   readonly query?: string;
   readonly width?: number;
   readonly height?: number;
   readonly dark?: boolean;
-  /** In place of the address at which the demo is served. */
+  /** Address to open instead of the one at which the demo is served. */
   readonly url?: string;
-  /** Done to the page before it is opened. */
+  /** Prepares the page before it opens the address. */
   readonly before?: (page: Page) => Promise<unknown>;
 }
 
-/** The demo, open in a page of its own, with all that it complains about. */
+/** The demo, open in a page of its own, with the errors and warnings of the page. */
 export interface Demo {
   readonly page: Page;
   /** Console errors and warnings, exceptions, failed requests, and requests to other origins. */
@@ -27,7 +27,7 @@ export interface Demo {
   state(name: State): Promise<void>;
   text(selector: string): Promise<string>;
   click(selector: string): Promise<void>;
-  /** What axe-core finds, one line a rule. */
+  /** Findings of axe-core, one line per rule. */
   violations(): Promise<string[]>;
   [Symbol.asyncDispose](): Promise<void>;
 }

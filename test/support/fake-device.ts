@@ -5,9 +5,9 @@ import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../../sr
 import type { StepRecord, StepRecords } from '../../src/plan/step-records.js';
 import { BINDING_ALIGNMENT, type DType, type Tensor } from '../../src/plan/tensor.js';
 
-/** Faults to come, each by the number of its call from now on: 1 is the next one. */
+/** Planned faults. Each number counts the calls from now on: 1 is the next call. */
 export interface FaultPlan {
-  /** An allocation that seems to succeed: its buffer is dead, and the verdict says so later. */
+  /** An allocation that seems to succeed: its buffer is dead, and a later error report says so. */
   readonly outOfMemory?: number;
   /** An allocation that throws a LimitError. */
   readonly limit?: number;
@@ -19,7 +19,7 @@ export interface FaultPlan {
   readonly lost?: number;
 }
 
-/** One replay of a plan, as it was queued. */
+/** A queued replay of a plan. */
 export interface Replayed {
   /** The method that queued it. */
   readonly what: string;
@@ -28,11 +28,11 @@ export interface Replayed {
   /** The record of the step; none for a plan without records. */
   readonly step: StepRecord | undefined;
   readonly dispatches: readonly Dispatch[];
-  /** Everything that they bind, but for their numbers. */
+  /** All tensors that the dispatches bind. */
   readonly tensors: readonly Tensor<DType>[];
 }
 
-/** Options of a `FakeDevice`; whatever is left out is as on a small GPU. */
+/** Options of a `FakeDevice`; the defaults are those of a small GPU. */
 interface FakeOptions {
   readonly software?: boolean;
   readonly limits?: Partial<DeviceLimits>;
@@ -62,22 +62,25 @@ class FakeBuffer implements DeviceBuffer {
   }
 }
 
-/** The first errors of each kind within a guard: a device reports what it had no memory for before what follows from that. */
+/**
+ * The first error of each kind within a guard: a device reports an out-of-memory error before the errors that it
+ * causes.
+ */
 interface Scope {
   memory?: MlpError;
   validation?: MlpError;
 }
 
 /**
- * A device in Node, on which nothing is computed: memory is in arrays, and replays are noted. It behaves as a `Gpu` does where
- * memory runs out or the device is lost:
- * - an allocation without memory returns a buffer that is dead. The verdict comes with the guard around the call, or, where there
- *   is none, from a later `check`;
- * - each use of a dead buffer is an error of its own, likewise; a copy to the host gives zeros;
+ * A device in Node that computes nothing: it keeps memory in arrays and records replays. It behaves as a `Gpu` does
+ * when memory runs out or the device is lost:
+ * - an allocation without memory returns a dead buffer. The guard around the call reports the error, or without a guard
+ *   a later `check`;
+ * - each use of a dead buffer is an error of its own, reported in the same way; a copy to the host gives zeros;
  * - a submit on a lost device does nothing, a read rejects, and `check` throws.
  *
- * Promises settle one by one, in the order in which they were asked for, each in a turn of the event loop of its own.
- * A buffer that is used after `free` is a mistake of the library, and throws.
+ * Promises settle one by one, in the order in which they were requested, each in its own turn of the event loop.
+ * The use of a buffer after `free` is a bug of the library, and throws.
  */
 export class FakeDevice implements Device {
   readonly info: DeviceInfo;
@@ -111,7 +114,7 @@ export class FakeDevice implements Device {
     });
   }
 
-  // What tests ask for
+  // Controls for tests
 
   /** Plans faults, in place of those that were planned before. */
   plan(faults: FaultPlan): void {
@@ -124,7 +127,7 @@ export class FakeDevice implements Device {
     return this.#faults.size > 0;
   }
 
-  /** True while somebody waits for a promise of the device. */
+  /** True while a promise of the device is pending. */
   get isWaitedFor(): boolean {
     return this.#waiting.length > 0;
   }
@@ -134,7 +137,7 @@ export class FakeDevice implements Device {
     this.#held = true;
   }
 
-  /** Settles the promise that was asked for first. @returns false if nobody waits */
+  /** Settles the oldest pending promise. @returns false if there is none */
   settle(): boolean {
     const next = this.#waiting.shift();
     if (next === undefined) return false;
@@ -149,7 +152,7 @@ export class FakeDevice implements Device {
     for (const _ of this.#waiting) this.#settleSoon();
   }
 
-  /** Loses the device; `lost` and `check` tell a turn later. */
+  /** Loses the device; `lost` and `check` report the loss one turn later. */
   lose(message = 'The test has it lost.'): void {
     this.#loss ??= { reason: 'unknown', message };
     const loss = this.#loss;
@@ -159,7 +162,7 @@ export class FakeDevice implements Device {
     });
   }
 
-  /** The memory of a tensor, as float32: what is written here is there at once. */
+  /** The memory of a tensor as float32; writes to it take effect at once. */
   floats(tensor: Tensor<DType>): Float32Array<ArrayBuffer> {
     return new Float32Array(asFake(tensor.buffer).bytes.buffer, tensor.byteOffset, tensor.length);
   }
@@ -270,7 +273,7 @@ export class FakeDevice implements Device {
     const tensors = dispatches.flatMap((dispatch, i) => this.#bindingsOf(dispatch, programs[i], steps));
     const buffers = tensors.map(({ buffer }) => buffer);
     if (steps !== undefined) buffers.push(steps.buffer);
-    // A Gpu has the uniforms of a plan in a buffer.
+    // A Gpu keeps the uniforms of a plan in a buffer.
     const uniforms = this.allocate(256, 'uniforms', 'uniform');
     buffers.push(uniforms);
     for (const buffer of buffers) this.#isUsable(buffer, 'bind');
@@ -330,7 +333,7 @@ export class FakeDevice implements Device {
 
   #bindings = 0;
 
-  /** Settles in its turn, with what `result` returns or throws then. */
+  /** A promise that settles in its turn, with the value that `result` then returns or the error that it throws. */
   #later<T>(result: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
@@ -358,7 +361,7 @@ export class FakeDevice implements Device {
     return left === 1;
   }
 
-  /** An error of the device: its guard has it, or else the next `check` once it has arrived. */
+  /** Reports an error of the device to the open guard, or without one to the next `check` after its arrival. */
   #fail(kind: keyof Scope, error: MlpError): void {
     if (this.#scope !== undefined) this.#scope[kind] ??= error;
     else {
@@ -432,7 +435,7 @@ export class FakeDevice implements Device {
 
 const asFake = (buffer: DeviceBuffer): FakeBuffer => buffer as FakeBuffer;
 
-/** Numbers of an optimizer's own that programs read behind the four words of a step. */
+/** Number of words that programs read after the four words of a step: the optimizer's own numbers. */
 const ownWords = (programs: readonly Program[]): number =>
   Math.max(4, ...programs.map(({ shader }) => Object.keys(shader.uniforms.step?.fields ?? {}).length)) - 4;
 

@@ -5,13 +5,13 @@ import { upload } from '../../src/plan/tensor.js';
 import type { Bounded } from '../reference/bounded.js';
 import { gatherRows } from '../reference/gather-rows.js';
 
-/** A batch as products take it from a data set, and the matrix (batch, columns) that it is. */
+/** A batch as a matmul reads it from a data set, and the same batch as a matrix (batch, columns). */
 export interface GatheredBatch {
   readonly A: Omit<GatheredRows, 'step'> & { readonly step: StepValues };
   readonly X: Bounded;
 }
 
-/** A data set of random samples, and a batch of it that begins somewhere within; all values are scaled and shifted alike. */
+/** A data set of random samples, and a batch that begins inside of it; all values are scaled and shifted alike. */
 export function gatheredBatch(
   gpu: Gpu,
   { dtype, columns, batch, rows }: Readonly<Record<'columns' | 'batch' | 'rows', number>> & { dtype: 'u8' | 'f32' },

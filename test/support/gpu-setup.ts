@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 
-/** What went wrong behind the back of the test that runs. */
+/** Errors and warnings of the current test that no promise reports. */
 const unexpected: string[] = [];
 
 const { requestDevice } = GPUAdapter.prototype;
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterEach(expectNothingUnexpected);
 
 afterAll(async () => {
-  // Errors of the GPU process arrive as events of their own: give the last ones time to.
+  // Errors of the GPU process arrive as events: wait for the last ones.
   await new Promise((resolve) => setTimeout(resolve, 50));
   expectNothingUnexpected();
 });

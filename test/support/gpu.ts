@@ -24,11 +24,11 @@ export function randomMatrix(rows: number, columns: number, seed: number, scale 
   );
 }
 
-/** The word before and behind a guarded tensor; no kernel may touch it. */
+/** The word before and after a guarded tensor; no kernel may change it. */
 const SENTINEL = 0xdeadbeef;
 const GUARD = 64;
 
-/** A tensor amid sentinel words, full of NaN, so that stray writes and elements left out both show. */
+/** A tensor of NaN between sentinel words, so that a test finds stray writes and elements that were not written. */
 export class Guarded {
   readonly tensor: Tensor;
   readonly #whole: Tensor;
@@ -66,7 +66,7 @@ export function upload(gpu: Gpu, { shape, values }: Bounded): Tensor {
   return Tensor.from(gpu, values, shape);
 }
 
-/** Values in a caller's own buffer, which ends where they do: not a whole number of vec4s. */
+/** Values in a caller's own buffer, which ends with the last value and is not a whole number of vec4s. */
 export function unpadded(gpu: Gpu, { shape, values }: Bounded): Tensor {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffer = gpu.device.createBuffer({ size: 4 * values.length, usage });

@@ -1,10 +1,10 @@
 import { create, globals } from 'webgpu';
 import { Gpu } from '../../src/kernels.js';
 
-// Dawn's null backend computes nothing and checks everything: real validation, real running out of memory (at 512 MiB), no GPU.
+// Dawn's null backend computes nothing and needs no GPU, but validates everything and runs out of memory (at 512 MiB).
 Object.assign(globalThis, globals);
 
-// Kept: an adapter does not keep alive the instance that it comes from.
+// Kept in a variable, since an adapter does not keep its instance alive.
 const instance = create(['backend=null']);
 
 /** A fresh adapter of the null backend. */
@@ -19,7 +19,7 @@ export async function nullGpu(): Promise<Gpu> {
   return Gpu.request({ adapter: await nullAdapter() });
 }
 
-/** The failure of one call of `createBuffer`: WebGPU's own, of a buffer that does not fit, or an exception. */
+/** The failure of one call of `createBuffer`: a buffer that does not fit, reported as WebGPU does, or an exception. */
 export type AllocationFailure = 'out-of-memory' | 'exception';
 
 /**
@@ -34,7 +34,7 @@ export async function failingAllocation(
   work: () => Promise<void>,
 ): Promise<boolean> {
   const usage = GPUBufferUsage.STORAGE;
-  // With these the largest buffer that is allowed does not fit any more.
+  // With these buffers allocated, the largest buffer that is allowed no longer fits.
   const fillers = [2 ** 28, 2 ** 27].map((size) => device.createBuffer({ size, usage }));
   let calls = 0;
   const { createBuffer } = device;

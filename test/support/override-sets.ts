@@ -26,10 +26,10 @@ const epilogues: Overrides[] = [
   ]),
 ];
 
-/** Each says of itself alone what the shader leaves out; with the others it has nothing to do. */
+/** Independent overrides, each of which omits one part of the shader. */
 const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|FINISH)$/;
 
-/** A batch that is taken from a data set, of bytes or of floats, as the first operand or the first layer's dW has it. */
+/** A batch read from a data set of bytes or of floats, as the first operand or in the first layer's dW. */
 const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => ({
   ...set,
   GATHERED: true,
@@ -49,7 +49,7 @@ export const plainProblem: Omit<MatmulProblem, 'M' | 'N' | 'K'> = {
   epilogue: { BIAS: false, ACTIVATION_GRADIENT: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
 };
 
-/** What the table of variants asks of a shader, for few rows and for many. */
+/** Override sets of a shader in the table of variants, for few rows and for many. */
 function programs(name: string): Overrides[] {
   return [1, 4, 8, 4096]
     .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProblem }, softwarePrograms))
@@ -60,7 +60,7 @@ function programs(name: string): Overrides[] {
 /** All the workgroup memory that a device is sure to have, 16 KiB, and all the layers. */
 const LARGEST: Overrides = { LAYERS: 8, SIZE_8: 2, VALUES: 2064, GRADIENTS: 2032 };
 
-/** Labels and bias, what is written, and the sizes for 1 to 64 classes: each with the others as they come. */
+/** Labels and bias, outputs, and sizes for 1 to 64 classes, each varied with the others fixed. */
 function heads(): Overrides[] {
   const all = { BACKWARD: true, BELOW: true };
   const quads = Array.from({ length: 16 }, (_, i) => i + 1);

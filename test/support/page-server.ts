@@ -3,7 +3,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the built demo is served; ends in a slash. */
+    /** Address of the built demo; ends in a slash. */
     demoUrl: string;
   }
 }

@@ -1,4 +1,4 @@
-/** An error that a test puts into a shader: what is there, and what stands there instead. */
+/** An error that a test puts into a shader: a text, and its replacement. */
 export interface Plant {
   /** The part of the text that is replaced, everywhere in the shaders that contain it. */
   readonly text: string;
@@ -6,8 +6,8 @@ export interface Plant {
 }
 
 /**
- * Runs `work` with errors in every shader module that is made meanwhile and contains their texts.
- * @throws if no module contained one of them: then it was not planted, and nothing can be concluded
+ * Runs `work` with the errors in every shader module that is created meanwhile and contains their texts.
+ * @throws if no module contained the text of an error, since the error was not planted and the test proves nothing
  */
 export async function withPlanted<T>(plants: readonly Plant[], work: () => Promise<T>): Promise<T> {
   const original = GPUDevice.prototype.createShaderModule;

@@ -28,22 +28,22 @@ import type { MatmulOptions } from '../../src/kernels/matmul/matmul.js';
 import type { MatmulVariant } from '../../src/kernels/matmul/variants.js';
 import type { Plant } from './plant.js';
 
-/** What gradients are checked of. */
+/** A network and a loss whose gradients are checked. */
 export interface CheckedNetwork {
   readonly layers: () => readonly Layer[];
   readonly loss: () => Loss;
-  /** Whether each sample has a weight. */
+  /** True if each sample has a weight. */
   readonly weighted?: boolean;
 }
 
-/** An error in a kernel's backward half, and what `checkGradients` says of it. */
+/** An error in a kernel's backward half, and the parameters for which `checkGradients` reports it. */
 export interface PlantedError extends Plant {
   /** The file in shaders/ that has the text. */
   readonly shader: string;
   readonly what: string;
   /** One of `networks`. */
   readonly network: string;
-  /** The parameters whose gradient is wrong then, and no others. */
+  /** The parameters whose gradients the error makes wrong, and no others. */
   readonly found: readonly string[];
 }
 
@@ -83,7 +83,10 @@ function denseBy(units: number, variant: MatmulVariant | 'parts'): Layer {
   };
 }
 
-/** What a plan may choose on a CPU adapter, and of those for GPUs one of each shader: the others are other tiles of it. */
+/**
+ * Variants that a plan may choose on a CPU adapter, and one variant of each shader for GPUs: the rest differ in their
+ * tiles.
+ */
 export const variants: readonly MatmulVariant[] = [
   'matmul-quad-8x8',
   'matmul-quad-16x16',
@@ -117,7 +120,7 @@ const learnt = (loss: () => Loss, weighted = false): CheckedNetwork => ({
 const crossEntropy = (options: SoftmaxCrossEntropyOptions, weighted = false): CheckedNetwork =>
   learnt(() => softmaxCrossEntropy(options), weighted);
 
-/** Every layer, every loss, and every activation that is trained, as small as an error in them needs. */
+/** Every layer, every loss and every trainable activation, in networks just large enough to show an error. */
 export const networks: Readonly<Record<string, CheckedNetwork>> = {
   softmaxCrossEntropy: crossEntropy({}),
   'softmaxCrossEntropy, smoothed': crossEntropy({ labelSmoothing: 0.3 }),
@@ -150,7 +153,7 @@ export const networks: Readonly<Record<string, CheckedNetwork>> = {
   ...Object.fromEntries(
     variants.map((variant) => [
       variant,
-      // The norm's parameters are below no product but the one whose dX is checked.
+      // The only matmul above the norm's parameters is the one whose dX is checked.
       { layers: () => [layerNorm(), denseBy(OUTPUTS, variant)], loss: meanSquaredError },
     ]),
   ),
@@ -161,13 +164,13 @@ const dense0 = ['0.weight', '0.bias'];
 /** One part of a row of the table of activations, as `activationsWgsl` prints it. */
 function derivative(name: (typeof activationNames)[number]): Omit<PlantedError, 'network' | 'found'> {
   const [, slope] = activationFormulas[name].wgsl;
-  // Of the cases of its switch a program has the one that it takes.
+  // A program contains only the case of the switch that it takes.
   const text = `return ${slope};`;
   const wrong = `return 0.8 * (${slope});`;
   return { shader: 'activations', what: `the derivative of ${name}`, text, wrong };
 }
 
-/** A factor of 0.8 where a product computes gradients, in what an invocation adds up. */
+/** A factor of 0.8 in the sum of an invocation, where a matmul computes gradients. */
 function product(variant: MatmulVariant): PlantedError {
   const backward = 'select(1.0, 0.8, TRANSPOSE_A || TRANSPOSE_B)';
   const [shader, text, wrong] = variant.startsWith('matmul-quad')
@@ -176,7 +179,7 @@ function product(variant: MatmulVariant): PlantedError {
       ? ['matmul-gemv', 'let b = block_B(n, k);', `let b = ${backward} * block_B(n, k);`]
       : ['matmul-tiled', 'let a = tiles[at_A];', `let a = ${backward} * tiles[at_A];`];
   const found = ['0.weight', '0.bias', '1.weight', '1.bias'];
-  // The row of ones has a sum of its own where tiles come straight from storage.
+  // If tiles are read directly from storage, the row of ones has a sum of its own.
   const ones = shader === 'quad-tiles';
   return {
     shader,
@@ -189,8 +192,9 @@ function product(variant: MatmulVariant): PlantedError {
 }
 
 /**
- * An error in every kernel that computes gradients, and in every part that only gradients go through. Those of a group are planted
- * at once, where no network meets more than one of them: a device takes longer than a check.
+ * An error in every kernel that computes gradients, and in every part of a shader that only gradients use. The errors
+ * of a group are planted together, since no network meets more than one of them and a new device takes longer than a
+ * check.
  */
 export const plantedErrors: readonly (readonly PlantedError[])[] = [
   derivatives.map((name) => ({ ...derivative(name), network: name, found: dense0 })),
@@ -511,10 +515,10 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
   ],
 ];
 
-/** What decides into which kernels a network's step is fused. */
+/** Properties of a network that decide the kernels its step is fused into. */
 export interface FusedNetwork {
   readonly clip?: Clip;
-  /** Of the hidden layer. */
+  /** Units of the hidden layer. */
   readonly units?: number;
 }
 
@@ -529,19 +533,19 @@ export const fusedErrors: readonly (Plant & FusedNetwork & { readonly shader: st
     shader: 'dense-head',
     text: 'x *= activate_derivative(kept[dims.kept_offset + at]);',
     wrong: 'x *= 1.0;',
-    // A limit far away, and the network is not one dispatch.
+    // A limit that no gradient reaches, so that the step is not one dispatch.
     clip: { value: 1e6 },
   },
   {
     shader: 'weight-update',
     text: 'let g = gradient + hyper.weight_decay * p;',
     wrong: 'let g = 0.9 * gradient + hyper.weight_decay * p;',
-    // Too many for one dispatch.
+    // Too many units for one dispatch.
     units: 600,
   },
 ];
 
-/** Checks the gradients of a network with parameters that are none of their initial ones, on a batch that is not full. */
+/** Checks the gradients of a network whose parameters all differ from their initial values, on a partial batch. */
 export async function checkNetwork(gpu: Gpu, name: string, seed: number, elements: number): Promise<GradientChecks> {
   const network = networks[name];
   if (network === undefined) throw new RangeError(`There is no network "${name}".`);

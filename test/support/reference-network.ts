@@ -11,7 +11,7 @@ import { dropout } from '../reference/dropout.js';
 import { layerNorm, layerNormBackward } from '../reference/layer-norm.js';
 import { matmul } from '../reference/matmul.js';
 
-/** What a replay does, as the reference has to know it. */
+/** The properties of a replay that the reference depends on. */
 export interface ReferenceContext {
   readonly training: boolean;
   readonly seed: number;
@@ -24,7 +24,7 @@ export interface ReferenceTrace {
   readonly Y: Bounded;
   /** ∂loss/∂X, and the gradients in the order of the trained weights. */
   backward(dY: Bounded): { readonly dX: Bounded; readonly gradients: readonly Bounded[] };
-  /** What a step makes of the running statistics, in the order of the weights. */
+  /** The running statistics after the step, in the order of the weights. */
   readonly running: readonly Bounded[];
 }
 
@@ -65,7 +65,7 @@ const rowOf = ({ shape: [, columns], values, bound }: Bounded, row: number): Bou
   bound: bound.slice(row * columns, (row + 1) * columns),
 });
 
-/** f′ at what a layer keeps, times dY. */
+/** dY times f′ at the output or pre-activation that a layer keeps. */
 const throughActivation = (dY: Bounded, Z: Bounded, activation: Activation): Bounded =>
   biasActivationBackward(dY, resolveActivation(activation).from === 'y' ? activate(Z, activation) : Z, activation);
 

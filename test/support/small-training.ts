@@ -37,11 +37,11 @@ interface Options {
   readonly device?: FakeDevice;
   readonly optimizer?: Optimizer;
   readonly stepsPerSubmit?: number;
-  /** Of the hidden layer; with 1,000 a step is more than one dispatch, with the default it is one. */
+  /** Units of the hidden layer. With 1,000 a step has several dispatches, with the default one. */
   readonly units?: number;
 }
 
-/** Everything that tests of training on a fake device begin with. */
+/** The setup of tests of training on a fake device. */
 export async function smallTraining(options: Options = {}): Promise<SmallTraining> {
   const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1, units = 70 } = options;
   const { inputs, labels } = clusters(22, FEATURES, CLASSES);
@@ -72,7 +72,7 @@ export async function smallTraining(options: Options = {}): Promise<SmallTrainin
   };
 }
 
-/** Waits until the device has nothing left to say, and nobody asks it for more. */
+/** Waits until the device has no pending promise and gets no new one. */
 export async function quiet(device: FakeDevice): Promise<void> {
   for (let turns = 0; turns < 3; turns++) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -90,7 +90,7 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
   }
 }
 
-/** Has every replay add its rows to the first number of its totals: the mean loss of each row is then 1. */
+/** Makes every replay add its number of rows to the first element of its totals, so that the mean loss is 1. */
 export function countRows(device: FakeDevice): void {
   device.onReplay = ({ step, tensors }) => {
     const totals = tensors.find(({ label }) => label === 'totals' || label === 'totals and losses');

@@ -9,7 +9,7 @@ export type Rule<State> = (
   index: number,
 ) => State & { readonly parameters: Bounded };
 
-/** What is done to all gradients before the step. */
+/** The adjustment of all gradients before the step. */
 export type Adjust = (
   layers: readonly ReferenceLayer[],
   gradients: readonly LayerGradient[],

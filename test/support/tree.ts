@@ -17,8 +17,8 @@ export const textOf = (path: string): string => readFileSync(new URL(path, root)
 export const codeOf = (path: string): string => textOf(path).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
 
 /**
- * src/ from top to bottom: files of the root, and folders. A file imports from its own folder or from floors below; rooms of
- * one floor do not know each other.
+ * The rooms of src/, which are folders and files of the root, in floors from top to bottom. A file imports from its own
+ * room or from floors below; rooms of one floor do not import each other.
  */
 export const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'kernels.ts'],
@@ -39,7 +39,7 @@ export const tests: readonly string[] = filesIn('test').filter((path) => path.en
 /** The room that a file of src is in: a folder, or the file itself in the root. */
 export const roomOf = (file: string): string => file.split('/')[0] ?? file;
 
-/** What a module's `import … from`, `export … from` and `import(…)` name, types too. */
+/** The names of modules in a module's `import … from`, `export … from` and `import(…)`, including type imports. */
 export const importsOf = (file: string): string[] => {
   const statements =
     /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;

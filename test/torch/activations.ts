@@ -12,7 +12,7 @@ export interface ActivationRule {
   slope(arithmetic: Arithmetic, z: number, a: number, parameter: number): number;
   /** ∂a/∂parameter, for a parameter that is learned. */
   parameterSlope?(arithmetic: Arithmetic, z: number, a: number, parameter: number): number;
-  /** Whether the derivative, or the value, jumps at z = 0. */
+  /** True if the derivative, or the value, jumps at z = 0. */
   jumps?(parameter: number): boolean;
 }
 

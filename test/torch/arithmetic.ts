@@ -7,19 +7,19 @@ export interface Matrix {
   readonly values: Float64Array;
 }
 
-/** How results are rounded: not at all, which is the reference, or at random, which is how its sensitivity is estimated. */
+/** The rounding of results: none for the reference, random for the estimate of its sensitivity. */
 export interface Arithmetic {
   /** The result of + − × ÷ or √. */
   round(value: number): number;
   /** The result of a function that float32 gives within `ulps` of its value. */
   call(value: number, ulps: number): number;
-  /** A sum, of whose partial sums and summands the squares add up to `squares`. */
+  /** A sum; `squares` is the sum of the squares of its partial sums and its summands. */
   sum(value: number, squares: number): number;
-  /** Whether `sum` asks for the squares. */
+  /** True if results are not rounded, so that `sum` does not use `squares`. */
   readonly exact: boolean;
 }
 
-/** Float64: what the documentation's formulas give. */
+/** Float64, without additional rounding: the results of the documentation's formulas. */
 export const exactArithmetic: Arithmetic = {
   round: (value) => value,
   call: (value) => value,
@@ -31,11 +31,13 @@ export const exactArithmetic: Arithmetic = {
 const HALF_ULP = 2 ** -24;
 
 /**
- * Monte-Carlo arithmetic: every result is off by ±2⁻²⁴ relative, the sign drawn at random (Parker 1997; the CESTAC method of
- * Vignes 1993 draws the rounding). A sum of K products would take 2K draws; their sum is drawn at once instead, as a normal
- * number with the variance that 2K such signs have, Σ (2⁻²⁴·partial sum)² + Σ (2⁻²⁴·product)².
- * A function's error is no coin toss: an approximation errs to one side over whole intervals, and sums do not average that
- * away. So half of it is common to all calls of a sample, and half is drawn for each.
+ * Monte-Carlo arithmetic: every result is off by ±2⁻²⁴ relative, the sign drawn at random (Parker 1997; the CESTAC
+ * method of Vignes 1993 draws the rounding). A sum of K products would take 2K draws; their sum is drawn at once
+ * instead, as a normal number with the variance that 2K such signs have, Σ (2⁻²⁴·partial sum)² + Σ (2⁻²⁴·product)².
+ *
+ * The error of a function is not independent from call to call: an approximation errs to one side over whole intervals,
+ * and sums do not average that away. So half of the error is common to all calls of a sample, and half is drawn for
+ * each call.
  */
 export function monteCarloArithmetic(seed: number): Arithmetic {
   const random = new Random(seed, 0x3c);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { isStatistic } from './specs.js';
 import { type Problem, trainReference } from './training.js';
 
-/** What PyTorch computed in float64: see golden.py, which wrote it. */
+/** Results of PyTorch in float64, written by golden.py. */
 interface Golden extends Problem {
   readonly title: string;
   readonly steps: readonly {

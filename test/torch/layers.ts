@@ -12,14 +12,16 @@ import {
 } from './arithmetic.js';
 import { isStatistic, numberOf, type Parameter, type Spec, specOf, specsOf } from './specs.js';
 
-/** A place where rounding may decide a branch: how far values are from where it is taken, in the order of the elements. */
+/**
+ * A branch that rounding may decide: the distances of the values from the branch point, in the order of the elements.
+ */
 export interface Kink {
   readonly name: string;
-  /** Zero where the branch changes; the sign says which is taken. */
+  /** Signed distances: zero at the branch point, and the sign tells the branch that is taken. */
   readonly distances: Float64Array;
 }
 
-/** What layers are told, and where they leave what is not their output. */
+/** Inputs of layers beside X, and the results that are not their outputs. */
 export interface Context {
   readonly arithmetic: Arithmetic;
   readonly training: boolean;
@@ -39,7 +41,7 @@ export interface Backward {
 
 export interface Recorded {
   readonly output: Matrix;
-  /** @param needsInput whether anybody wants dX; if not it may be empty */
+  /** @param needsInput true if dX is needed; else dX may be empty */
   backward(dY: Matrix, needsInput: boolean): Backward;
 }
 
@@ -171,7 +173,7 @@ function maxout({ kinks }: Context, name: string, Z: Matrix, k: number): Recorde
     }
     return start + best;
   });
-  // The winner wins over each other piece by so much; as a difference of two, in the order of the pieces.
+  // The lead of the largest piece over each other piece, as a difference in the order of the pieces.
   for (let piece = 1; piece < k; piece++) {
     const lead = build(Z.rows, units, (row, unit) => {
       const start = row * Z.columns + unit * k;
@@ -255,9 +257,9 @@ interface Normalizing {
   readonly means: Matrix;
   readonly variances: Matrix;
   readonly epsilon: number;
-  /** Whether a row is what was normalised, or a column. */
+  /** True if rows are normalised, false for columns. */
   readonly perRow: boolean;
-  /** Whether mean and variance are constants, not functions of X. */
+  /** True if mean and variance are constants, not functions of X. */
   readonly fixed: boolean;
 }
 

@@ -2,11 +2,11 @@ import { exponential, logistic, softplus } from './activations.js';
 import { type Arithmetic, build, type Matrix, total } from './arithmetic.js';
 import { numberOf, type Spec } from './specs.js';
 
-/** What outputs are compared with. */
+/** The labels that outputs are compared with. */
 export interface Targets {
   /** A class for each row, or (rows, outputs) numbers. */
   readonly targets: ArrayLike<number>;
-  /** For each row, what its loss is multiplied by; the mean still divides by the number of rows. */
+  /** Weight of each row, a factor of its loss; the mean still divides by the number of rows. */
   readonly weights?: ArrayLike<number>;
 }
 

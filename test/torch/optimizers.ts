@@ -1,7 +1,7 @@
 import { type Arithmetic, total } from './arithmetic.js';
 import { flagOf, isWeightMatrix, numberOf, type Parameter, type Spec } from './specs.js';
 
-/** What an optimizer keeps of one parameter tensor, by its name in PyTorch's documentation. */
+/** An optimizer's state of one parameter tensor, by the names in PyTorch's documentation. */
 export type OptimizerState = Readonly<Record<string, Float64Array>>;
 
 interface Update {
@@ -134,7 +134,7 @@ const rules: Readonly<Record<string, OptimizerRule>> = { sgd, adagrad, rmsprop, 
 /**
  * One update of all parameters.
  * @param gradients in the order of the parameters they belong to; a parameter without one stays as it is
- * @param states what the step before returned, none before the first
+ * @param states result of the previous step; none before the first
  * @param step from 1 on
  */
 export function optimizerStep(
@@ -160,7 +160,7 @@ export function optimizerStep(
   return { parameters: updated, states: next };
 }
 
-/** How gradients are limited before an update: each to ±value, or all together to a Euclidean norm. */
+/** The limit of gradients before an update: each to ±value, or all together to a Euclidean norm. */
 export interface Clip {
   readonly value?: number;
   readonly norm?: number;

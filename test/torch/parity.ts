@@ -16,7 +16,7 @@ import { compareTensors, FACTOR, type Sensitivity, sensitivityOf } from './sensi
 import { numberOf, type Spec, specsOf } from './specs.js';
 import type { Batch, Problem } from './training.js';
 
-/** What a loss is told of each sample. */
+/** The kind of label that a loss takes for each sample. */
 export type TargetKind = 'classes' | 'probabilities' | 'bits' | 'numbers';
 
 /** A training that the library and the reference both do. */
@@ -26,7 +26,7 @@ export interface ParityCase {
   readonly loss: Loss;
   readonly targets: TargetKind;
   readonly optimizer: Optimizer;
-  /** Whether each sample has a weight. */
+  /** True if each sample has a weight. */
   readonly weighted?: boolean;
   readonly clip?: Clip;
   readonly penalties?: Regularization;
@@ -48,10 +48,10 @@ interface Worst {
   where: string;
 }
 
-/** Of the model: it decides what dropout drops. */
+/** Seed of the model, which decides the dropout masks. */
 const SEED = 1;
 
-/** What is aimed at, relative to a tensor's largest element. */
+/** The target of the error, relative to a tensor's largest element. */
 const AIM = 1e-5;
 
 /** Collects how far each table's cases are from the reference. */
@@ -62,7 +62,7 @@ export class ParityReport {
     const worst = this.#tables.get(table) ?? { relative: 0, share: 0, bound: 0, where: 'everything is exact' };
     this.#tables.set(table, worst);
     worst.share = Math.max(worst.share, bound === 0 ? 0 : error / bound);
-    // What cancels to nothing but roundings has no size of its own to compare with.
+    // A tensor that cancels to nothing but rounding errors has no size to compare with.
     if (largest <= bound) return;
     worst.bound = Math.max(worst.bound, bound / largest);
     if (error / largest <= worst.relative) return;
@@ -136,10 +136,10 @@ async function trainStep(
   ]);
 }
 
-/** Seeds that are tried before a case is given up: at a kink rounding decides, and there is nothing to compare. */
+/** Seeds that are tried before a case fails: at a kink rounding decides, and results cannot be compared. */
 const SEEDS = 40;
 
-/** Parameters and batches that keep clear of kinks, and what the reference makes of them. */
+/** Parameters and batches that keep clear of kinks, and the reference's results. */
 function clearProblem(
   parityCase: ParityCase,
   layers: Problem['layers'],
@@ -154,7 +154,7 @@ function clearProblem(
   throw new Error(`No data of ${SEEDS} seeds keep clear of kinks: take fewer rows, steps or units.`);
 }
 
-/** float32 numbers at random; parameters keep what is no weight and no bias, such as variances. */
+/** Random float32 numbers; only weights and biases change, other parameters such as variances keep their values. */
 function drawProblem(
   { inputs, loss, optimizer, targets, batch, rows, steps, weighted = false, clip, penalties }: ParityCase,
   layers: Problem['layers'],
@@ -203,7 +203,10 @@ function droppingLayers(specs: readonly Spec[], inputs: number, prefix = '', nex
   });
 }
 
-/** For each step what its dropout layers keep, as the kernel says of ones: what is drawn is tested in its own test. */
+/**
+ * The dropout masks of each step, as the kernel gives them for an input of ones. Another test checks the masks
+ * themselves.
+ */
 async function masksOf(gpu: Gpu, layers: readonly Dropping[], batch: number, steps: number): Promise<Masks[]> {
   const maskOf = async (index: number, { name, stream, rate, width }: Dropping): Promise<[string, Float32Array]> => {
     using ones = Tensor.from(gpu, new Float32Array(batch * width).fill(1), [batch, width]);

@@ -171,7 +171,7 @@ function checkGradients(specs: readonly Spec[], parameters: readonly Parameter[]
   }
 }
 
-/** Whether a kink of the loss or of an activation is so near that a difference quotient could straddle it. */
+/** True if a kink of the loss or of an activation is so near that a difference quotient could straddle it. */
 function nearKink(specs: readonly Spec[], parameters: readonly Parameter[], batch: Batch, loss: Spec): boolean {
   const { kinks } = lossAndGradients(specs, parameters, batch, loss, { l1: 0.01 });
   return kinks.some(({ distances }) => distances.some((distance) => Math.abs(distance) < 1e-3));

@@ -3,17 +3,18 @@ import type { Kink } from './layers.js';
 import { type Problem, type TrainedStep, trainReference } from './training.js';
 
 /**
- * How far float32 may be from the float64 reference, tensor by tensor, estimated by Monte-Carlo arithmetic: the same training
- * is run several times with every result off by ±2⁻²⁴, and the largest deviation that any element had is kept.
+ * Bounds on the deviation of float32 from the float64 reference, tensor by tensor, estimated by Monte-Carlo arithmetic:
+ * the same training is run several times with every result off by ±2⁻²⁴, and the largest deviation that any element had
+ * is kept.
  *
- * Why a multiple of it is a sound bound for a test. To first order the error of an element is Σ cᵢδᵢ over all operations i,
- * with the same cᵢ on the GPU and in the samples, as long as both form the same quantities. In a sample |δᵢ| is 2⁻²⁴, which
- * rounding to nearest never exceeds (its standard deviation is 0.43 of that); so a sample's errors have at least the
- * spread of a device's. Sums are the exception: a sample adds in the order of K, one after the other, which is no better than
- * the tiles and slices of a shader. WGSL allows either neighbour (2⁻²³) and functions of several ulps; FACTOR = 8 is for
- * those, and for how little the largest of a few samples says where a tensor has one element: eight samples of a normal
- * error all stay below an eighth of 3σ once in 20 000 times. The term 1e-6·max|tensor| is for what is no function of the
- * data, such as a hyperparameter rounded to float32.
+ * A multiple of this deviation is a sound bound for a test. To first order the error of an element is Σ cᵢδᵢ over all
+ * operations i, with the same cᵢ on the GPU and in the samples, as long as both form the same quantities. In a sample
+ * |δᵢ| is 2⁻²⁴, which rounding to nearest never exceeds (its standard deviation is 0.43 of that); so a sample's errors
+ * have at least the spread of a device's. Sums are the exception: a sample adds in the order of K, sequentially, which
+ * is no better than the tiles and slices of a shader. WGSL allows either neighbour (2⁻²³) and functions of several
+ * ulps; FACTOR = 8 is for those, and for how little the largest of a few samples says where a tensor has one element:
+ * eight samples of a normal error all stay below an eighth of 3σ once in 20 000 times. The term 1e-6·max|tensor| is for
+ * what is no function of the data, such as a hyperparameter rounded to float32.
  *
  * Limits. Errors on a device repeat, they are not drawn: a shader's approximation that is off to one side by more than
  * `call` says shows here as a failure, which is what a test is for. And it is first order: at a kink (relu, abs, step,
@@ -102,7 +103,7 @@ function largestOf(values: Float64Array): number {
   return largest;
 }
 
-/** How far a device's tensor was from the reference, and how far it may be. */
+/** The deviation of a device's tensor from the reference, and its bound. */
 export interface Comparison {
   readonly name: string;
   readonly error: number;

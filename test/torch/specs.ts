@@ -1,4 +1,4 @@
-/** What a model, a loss or an optimizer says of itself: plain data, as the library's `spec` gives them. */
+/** The spec of a model, a loss or an optimizer: plain data, as the library's `spec` gives it. */
 export interface Spec {
   readonly type: string;
   readonly [option: string]: unknown;

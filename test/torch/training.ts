@@ -11,7 +11,7 @@ import {
 } from './optimizers.js';
 import { isWeightMatrix, type Parameter, type Spec, specOf } from './specs.js';
 
-/** Samples, what is expected of them, and which elements dropout keeps. */
+/** Samples, their labels, and the elements that dropout keeps. */
 export interface Batch extends Targets {
   /** (rows, inputs) numbers, as the first layer takes them. */
   readonly inputs: ArrayLike<number>;
@@ -28,7 +28,7 @@ export interface GivenParameter {
   readonly data: ArrayLike<number>;
 }
 
-/** What is trained, and by which rules. */
+/** The network to train, and the rules of training. */
 export interface Problem {
   readonly layers: readonly Spec[];
   readonly parameters: readonly GivenParameter[];
@@ -53,7 +53,7 @@ export interface LossAndGradients {
 
 /** A step of training: what was computed with the parameters before it, and the parameters after it. */
 export interface TrainedStep extends Omit<LossAndGradients, 'statistics'> {
-  /** What prediction makes of the batch, (rows, outputs); logits, where the loss takes them. */
+  /** The outputs of prediction for the batch, (rows, outputs); logits if the loss takes them. */
   readonly outputs: Float64Array;
   readonly parameters: readonly Parameter[];
 }

@@ -5,20 +5,30 @@ import { PER_STEP } from '../../plan/dispatch.js';
 import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
 
+/** Options of `batchNorm`. */
 export interface BatchNormLayerOptions {
-  /** The share of the running statistics that a step's batch replaces; 0.1 by default. */
+  /**
+   * Weight of a batch in the running statistics, in [0, 1]: running ← (1 − momentum)·running + momentum·batch.
+   * Default: 0.1.
+   */
   readonly momentum?: number;
-  /** Added to the variance; 1e-5 by default. */
+  /** ε, which is added to the variance. Default: 1e-5. */
   readonly epsilon?: number;
-  /** True, the default, if weight and bias are learned. */
+  /** True to learn a weight and a bias for each feature. Default: true. */
   readonly affine?: boolean;
 }
 
 /**
- * Y = (X − μ)/√(v + ε)·weight + bias for each feature: with mean μ and biased variance v of the batch in training, and running
- * ones, of unbiased variances, in evaluation and prediction. A last partial batch of a single row, which PyTorch refuses,
- * gives the bias, and changes neither the weight nor the running statistics.
- * Source: Ioffe and Szegedy 2015; PyTorch's BatchNorm1d, with its names.
+ * Batch normalization: Y = (X − μ)/√(v + ε)·weight + bias for each feature. X and Y are (batch, features), weight and
+ * bias are (features). In training μ and v are the mean and the biased variance of the batch. In evaluation and
+ * prediction they are the running mean and the running variance, which averages unbiased variances. If the last batch
+ * of an epoch has a single row, which PyTorch refuses, Y is the bias, the gradients of the weight and of X are 0, and
+ * the running statistics do not change.
+ *
+ * PyTorch's `BatchNorm1d`, whose parameter names it uses. Source: Ioffe and Szegedy 2015.
+ *
+ * `Mlp.create` throws `bad-option` if an option is out of range; training with batchSize = 1 throws a `ShapeError`.
+ * @example const layers = [dense(64), batchNorm(), dense(10, 'softmax')];
  */
 export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
   const { momentum = 0.1, epsilon = 1e-5, affine = true } = options;
@@ -29,7 +39,7 @@ export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
         ...(affine && { weight: 'weight', bias: 'bias' }),
         running_mean: 'running_mean',
         running_var: 'running_var',
-        // A count that PyTorch uses only where momentum is null.
+        // PyTorch uses this count only if momentum is None.
         num_batches_tracked: 0n,
       },
     ],

@@ -3,13 +3,16 @@ import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { PlacedLayer, RecordedLayer } from './layer.js';
 
-/** Layers that have been recorded, as if they were one. */
+/** A sequence of recorded layers, which can be used as one recorded layer. */
 export interface RecordedChain extends RecordedLayer {
-  /** Each layer's; that of one which recorded nothing is its input. */
+  /** The output of each layer. The output of a layer that recorded nothing is its input. */
   readonly outputs: readonly Tensor[];
 }
 
-/** Records layers, each fed by the one before. @returns nothing if none recorded anything */
+/**
+ * Records a sequence of layers, each with the output of the previous one as its input.
+ * @returns undefined if no layer recorded anything
+ */
 export function recordChain(plan: PlanBuilder, X: Tensor, layers: readonly PlacedLayer[]): RecordedChain | undefined {
   const recorded: RecordedLayer[] = [];
   const outputs: Tensor[] = [];

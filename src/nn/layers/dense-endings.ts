@@ -7,7 +7,7 @@ import type { Tensor } from '../../plan/tensor.js';
 import { endAtMatmul } from './dense.js';
 import type { DenseEnd, RecordDenseEnd } from './layer.js';
 
-/** Records maxout, or a learned activation. Loaded by models that may have a layer with one. */
+/** Records maxout or a learned activation. A model loads this module only if a layer may need it. */
 export const endDense: RecordDenseEnd = (plan, Z, end, values, gradients) => {
   if (end === undefined) return endAtMatmul(plan, Z, end, values, gradients);
   return 'pieces' in end
@@ -15,7 +15,7 @@ export const endDense: RecordDenseEnd = (plan, Z, end, values, gradients) => {
     : recordLearned(plan, Z, end.activation, values, gradients, end.start);
 };
 
-/** Y = g(Z, p) with a learned p. */
+/** Records Y = g(Z, p) with a learned parameter p. */
 function recordLearned(
   plan: PlanBuilder,
   Z: Tensor,
@@ -35,7 +35,7 @@ function recordLearned(
     backward(dY) {
       const dZ = plan.tensor('dZ', Z.shape);
       const dp = gradients?.view(start, shape, `d${learned?.name}`);
-      // What the units have in common gets the sum of their gradients.
+      // The gradient of a parameter that all units share is the sum of their gradients.
       const byUnit = dp?.length === units ? dp : plan.tensor('dp', [units, 1]);
       plan.add(learnedActivationBackward(dY, Z, p, { dZ, dp: byUnit }, kind));
       if (dp !== undefined && dp !== byUnit) plan.add(columnSum(byUnit, dp));
@@ -44,7 +44,7 @@ function recordLearned(
   };
 }
 
-/** Y = the largest of each unit's pieces. */
+/** Records Y = the maximum of each unit's pieces. */
 function recordMaxout(plan: PlanBuilder, Z: Tensor, pieces: number): DenseEnd {
   const [batch = 1, columns = 1] = Z.shape;
   const output = plan.tensor('Y', [batch, columns / pieces]);

@@ -4,64 +4,85 @@ import { type Activation, type ResolvedActivation, resolveActivation } from '../
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
 
-/** The largest of several linear pieces, 2 by default: only a dense layer has the columns for them. */
-export type Maxout = 'maxout' | { readonly type: 'maxout'; readonly pieces?: number };
+/** The maximum of several linear pieces per unit (Goodfellow et al. 2013). Only dense layers have it. */
+export type Maxout =
+  | 'maxout'
+  | {
+      readonly type: 'maxout';
+      /** Number of linear pieces per unit. Default: 2. */
+      readonly pieces?: number;
+    };
 
+/** Options of `dense`. */
 export interface DenseOptions {
-  /** The start of the weights; by default He for the relu family, LeCun for selu, Xavier (Glorot) else. */
+  /**
+   * Initializer of the weights. Default: `heNormal` for relu, leakyRelu, prelu, elu, swish and gelu, `lecunNormal` for
+   * selu, otherwise `xavierUniform`.
+   */
   readonly initializer?: Initializer;
-  /** False for a layer without a bias. */
+  /** False for a layer without a bias. Default: true. */
   readonly bias?: boolean;
-  /** The start of the bias: `zeros` by default. */
+  /** Initializer of the bias. Default: `zeros`. */
   readonly biasInitializer?: Initializer;
 }
 
 /**
- * Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
- * A learned activation adds a parameter, `alpha` or `beta`: (units), or (1) for the layer. With maxout W and b have
- * pieces·units columns: piece p of unit u is column u·pieces + p.
- * A last layer may have the activation `softmax`: with softmaxCrossEntropy, which contains it, as with `sigmoid` and
- * binaryCrossEntropy, the network is trained on what comes before it, and predictions are behind it.
- * `Mlp.create` checks it, as it knows the layer's place.
+ * Fully connected layer: Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
+ * PyTorch's `Linear` followed by an activation; W is the transpose of PyTorch's weight.
+ *
+ * A learned activation adds a parameter, `alpha` or `beta`, of shape (units), or (1) if the whole layer shares it. With
+ * maxout, W and b have pieces·units columns: piece p of unit u is column u·pieces + p.
+ *
+ * The last layer may have the activation `softmax`. The losses softmaxCrossEntropy and binaryCrossEntropy contain
+ * `softmax` and `sigmoid`: they are computed from the logits of such a layer, and predictions are the outputs of its
+ * activation.
+ *
+ * `Mlp.create` checks the layer, since its error messages name the layer's position in the model: it throws a
+ * `ShapeError` if `units` is not a positive integer, and an `MlpError` if an activation or an initializer is not known
+ * or has an option out of range.
+ * @param units number of outputs
+ * @param activation f. Default: `linear`
+ * @example const layers = [dense(128, 'relu'), dense(10, 'softmax')];
  */
 export function dense(
   units: number,
-  given: Activation | Maxout | 'softmax' = 'linear',
+  activation: Activation | Maxout | 'softmax' = 'linear',
   options: DenseOptions = {},
 ): Layer {
   const { bias = true } = options;
-  // Softmax is the link between the model's outputs and their meaning: the layer has the logits.
-  const activation = given === 'softmax' ? 'linear' : given;
-  const maxout = isMaxout(activation) ? maxoutSpec(activation) : undefined;
-  const resolved = isMaxout(activation) ? undefined : tryResolve(activation);
+  // Softmax is the model's link, not a part of the layer: the layer computes the logits.
+  const ownActivation = activation === 'softmax' ? 'linear' : activation;
+  const maxout = isMaxout(ownActivation) ? maxoutSpec(ownActivation) : undefined;
+  const resolved = isMaxout(ownActivation) ? undefined : tryResolve(ownActivation);
   const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
   const biasInitializer = initializerSpec(options.biasInitializer ?? 'zeros');
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
-  // The matmul's epilogue applies it; maxout and learned activations have dispatches of their own.
-  const applied = isMaxout(activation) || learned !== undefined ? 'linear' : activation;
+  // The activation in the matmul's epilogue. Maxout and learned activations have dispatches of their own.
+  const applied = isMaxout(ownActivation) || learned !== undefined ? 'linear' : ownActivation;
 
-  const own = { weight: 'weight', ...(bias && { bias: 'bias' }) };
-  // PyTorch has activations in modules of their own, and calls prelu's parameter a weight.
-  const after =
+  const linearModule = { weight: 'weight', ...(bias && { bias: 'bias' }) };
+  // In PyTorch activations are modules of their own, and prelu's parameter is named weight.
+  const activationModule =
     learned === undefined ? {} : resolved?.name === 'prelu' ? { weight: 'alpha' } : { [learned.name]: learned.name };
   return {
     spec: {
       type: 'dense',
       units,
-      activation: given === 'softmax' ? given : (maxout ?? resolved?.spec ?? given),
+      activation: activation === 'softmax' ? activation : (maxout ?? resolved?.spec ?? activation),
       initializer,
       bias,
       biasInitializer,
     },
-    modules: resolved?.name === 'linear' && given !== 'softmax' ? [own] : [own, after],
+    modules:
+      resolved?.name === 'linear' && activation !== 'softmax' ? [linearModule] : [linearModule, activationModule],
     outputs: () => units,
     ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
     ...untrainableBy(resolved),
     parameters(inputs, where) {
       assertOption(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
-      if (!isMaxout(activation)) resolveActivation(activation);
+      if (!isMaxout(ownActivation)) resolveActivation(ownActivation);
       checkInitializer(`${where} (dense) has initializer`, initializer, true);
       checkInitializer(`${where} (dense) has biasInitializer`, biasInitializer, false);
       const parameters: ParameterSpec[] = [{ name: 'weight', shape: [inputs, columns], initializer, pieces }];
@@ -79,7 +100,7 @@ export function dense(
       const end = maxout ?? (resolved?.learned && { activation: resolved, start: rows * units });
       const W = values.view(0, [inputs, columns], 'W');
       const b = bias ? { bias: values.view(inputs * columns, [columns], 'b') } : {};
-      // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
+      // If the derivative needs the pre-activation, one tensor holds Y and then Z.
       const keep = gradients !== undefined && from === 'z';
       const written = plan.tensor(end === undefined ? 'Y' : 'Z', keep ? [2, batch, columns] : [batch, columns]);
       plan.add(kernels.matmul(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
@@ -95,7 +116,7 @@ export function dense(
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
           const dZ = ending.backward(gradient);
-          // [dW; db] = [X 1]ᵀ·dZ: the bias' gradient is the product of a row of ones.
+          // [dW; db] = [X 1]ᵀ·dZ: the gradient of the bias is the product of a row of ones and dZ.
           const dW = gradients.view(0, [rows, columns], 'dW');
           plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
@@ -107,32 +128,37 @@ export function dense(
   };
 }
 
-/** The end of a dense layer whose matmul has the activation: nothing follows. */
+/** The end of a dense layer whose matmul applies the activation: it records nothing. */
 export const endAtMatmul: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
 
-/** True if a dense layer with this activation does more than its matmul: `dense-endings.ts` records the rest. */
+/** True if a dense layer with this activation needs dispatches after its matmul, which `dense-endings.ts` records. */
 export function endsApart(activation: Activation | Maxout | undefined): boolean {
   return isMaxout(activation) || (activation !== undefined && tryResolve(activation)?.learned !== undefined);
 }
 
+/** True if an activation is maxout, by name or as an object. */
 export function isMaxout(activation: Activation | Maxout | undefined): activation is Maxout {
   return (typeof activation === 'string' ? activation : activation?.type) === 'maxout';
 }
 
+/** Maxout as plain data with its default filled in. */
 function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces: number } {
   const { pieces = 2 } = typeof maxout === 'string' ? {} : maxout;
   return { type: 'maxout', pieces };
 }
 
-/** The reason why a layer that ends in the activation cannot be trained, if it cannot. */
+/** The `untrainable` member of a layer that ends in the activation; empty if the layer can be trained. */
 export function untrainableBy(activation: ResolvedActivation | undefined): Pick<Layer, 'untrainable'> {
   if (activation?.untrainable !== true) return {};
   return {
-    untrainable: `has the activation "${activation.name}", whose derivative is 0, so that nothing below it would learn. Train with "sigmoid" or "tanh", and set those weights in this model to predict.`,
+    untrainable: `has the activation "${activation.name}", whose derivative is 0, so no layer below it learns. Train with "sigmoid" or "tanh", and copy the weights to this model to predict.`,
   };
 }
 
-/** A spec is plain data even for an activation that does not exist; `parameters` then says so. */
+/**
+ * Resolves an activation.
+ * @returns undefined if it is not known or has a bad option; `Layer.parameters` then throws the error
+ */
 export function tryResolve(activation: Activation): ResolvedActivation | undefined {
   try {
     return resolveActivation(activation);

@@ -5,9 +5,15 @@ import { PER_STEP } from '../../plan/dispatch.js';
 import type { Layer } from './layer.js';
 
 /**
- * In training each element is dropped with probability `rate`, and the others are divided by 1 − rate; in evaluation and
- * prediction nothing happens. The model's seed, the layer and the number of the step decide which are dropped.
- * Source: Srivastava et al. 2014, inverted, as PyTorch's Dropout.
+ * Inverted dropout: in training Y = X·m / (1 − rate), where each element of the mask m is 0 with probability `rate`,
+ * else 1. In evaluation and prediction Y = X. The mask is a function of the model's seed, the layer and the number of
+ * the step.
+ *
+ * PyTorch's `Dropout`. Source: Srivastava et al. 2014.
+ *
+ * `Mlp.create` throws `bad-option` if the rate is out of range.
+ * @param rate probability that an element becomes 0, in [0, 1)
+ * @example const layers = [dense(128, 'relu'), dropout(0.5), dense(10, 'softmax')];
  */
 export function dropout(rate: number): Layer {
   return {

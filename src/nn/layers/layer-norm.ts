@@ -3,16 +3,22 @@ import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../..
 import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
 
+/** Options of `layerNorm`. */
 export interface LayerNormOptions {
-  /** Added to the variance; 1e-5 by default. */
+  /** ε, which is added to the variance. Default: 1e-5. */
   readonly epsilon?: number;
-  /** True, the default, if weight and bias are learned. */
+  /** True to learn a weight and a bias for each feature. Default: true. */
   readonly affine?: boolean;
 }
 
 /**
- * Y = (X − μ)/√(v + ε)·weight + bias, with mean μ and biased variance v of each row over its features.
- * Source: Ba, Kiros and Hinton 2016; PyTorch's LayerNorm, with its names.
+ * Layer normalization: Y = (X − μ)/√(v + ε)·weight + bias, with the mean μ and the biased variance v of each row over
+ * its features. X and Y are (batch, features), weight and bias are (features).
+ *
+ * PyTorch's `LayerNorm`, whose parameter names it uses. Source: Ba, Kiros and Hinton 2016.
+ *
+ * `Mlp.create` throws `bad-option` if epsilon is not a positive float32 number.
+ * @example const layers = [dense(64), layerNorm(), dense(10, 'softmax')];
  */
 export function layerNorm(options: LayerNormOptions = {}): Layer {
   const { epsilon = 1e-5, affine = true } = options;

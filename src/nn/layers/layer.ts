@@ -6,67 +6,81 @@ import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Initializer } from '../initializers.js';
 
-/** A parameter that a layer wants: (fanIn, fanOut) for a weight matrix, (units) for a bias. */
+/** The declaration of one parameter of a layer. */
 export interface ParameterSpec {
+  /** Name, unique in the layer; `Mlp.weights()` and files have it behind the layer's number, as in `0.weight`. */
   readonly name: string;
+  /** (fanIn, fanOut) for a weight matrix, (units) for a bias. */
   readonly shape: readonly number[];
-  /** Its start: drawn, or a number for every element. */
+  /** Initializer, or the initial value of every element. */
   readonly initializer: Initializer | number;
-  /** False for what only the layer itself changes, such as running statistics: it has no gradient. True by default. */
+  /**
+   * False for a buffer, in PyTorch's sense: a tensor without a gradient that only the layer itself changes, such as
+   * running statistics. Default: true.
+   */
   readonly trained?: boolean;
-  /** The matrix is so many, whose columns take turns: each begins by itself, with its own fan-out. */
+  /**
+   * Number of matrices whose columns are interleaved in this one: column c belongs to matrix c mod pieces. Each is
+   * initialized on its own, with its own fan-out. Default: 1.
+   */
   readonly pieces?: number;
 }
 
-/** The numbers that a model keeps for a layer, in the order of its parameters. They begin at a multiple of 64 elements. */
+/**
+ * The tensors of a layer's parameters, in the order of `Layer.parameters`. Each starts at a multiple of 64 elements.
+ */
 export interface ParameterBlock {
   /** The trained parameters, one after the other. */
   readonly values: Tensor;
-  /** As `values`. Not there where nothing is learned: in evaluation and prediction. */
+  /** The gradients, laid out as `values`; undefined in evaluation and prediction. */
   readonly gradients: Tensor | undefined;
   /** The parameters that are not trained, one after the other. */
   readonly states: Tensor;
 }
 
 /**
- * The purpose of a replay: train; compute gradients, as training does, but nothing may change; or `evaluate`, which
- * is prediction too.
+ * The purpose of a recorded plan: `step` trains; `gradients` computes the gradients of training but changes no
+ * parameter and no buffer; `evaluate` serves evaluation and prediction.
  */
 export type Purpose = 'step' | 'gradients' | 'evaluate';
 
-/** The context of a layer, beside its input and its parameters. Rows from `step.rows` on of a batch do not count. */
+/** The context in which a layer is recorded. A kernel must ignore the rows of a batch from `step.rows` on. */
 export interface LayerContext {
+  /** Purpose of the plan. */
   readonly purpose: Purpose;
-  /** The model's. */
+  /** Seed of the model. */
   readonly seed: number;
-  /** No other layer of the model has it: a layer that draws numbers has a stream of its own. */
+  /** Number of the layer, unique in the model; it selects the layer's stream of random numbers. */
   readonly number: number;
-  /** Those of `Layer.layers`, in their places. */
+  /** The layers of `Layer.layers`, with their parameters. */
   readonly layers: readonly PlacedLayer[];
-  /** The model's. */
+  /** Kernels of the model. */
   readonly kernels: LayerKernels;
 }
 
-/** The kernels that recording takes and that a page downloads with its first model, not before. */
+/** Kernels that layers need for recording; a page downloads them only with its first model. */
 export interface LayerKernels {
-  /** `matmul` of 'webgpu-mlp/kernels', with the programs that the model's device may choose from. */
+  /** `matmul` of 'webgpu-mlp/kernels', with the variants that suit the model's device. */
   matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options?: MatmulOptions): MatmulDispatch;
-  /** @internal Records what follows the matmul of a dense layer. */
+  /** @internal Records the dispatches that follow the matmul of a dense layer. */
   readonly endDense: RecordDenseEnd;
 }
 
-/** The end of a dense layer, behind its matmul. */
+/** The recorded end of a dense layer, after its matmul. */
 export interface DenseEnd {
+  /** The layer's output. */
   readonly output: Tensor;
-  /** @returns ∂loss/∂Z */
+  /** Records the backward half. @param dY ∂loss/∂output @returns ∂loss/∂Z */
   backward(dY: Tensor): Tensor;
 }
 
 /**
  * Records the end of a dense layer.
- * @param Z of the matmul
- * @param end maxout, or an activation and the place of its learned parameter in the layer's block; nothing for the other layers
+ * @param Z the matmul's output
+ * @param end maxout's pieces, or a learned activation and the offset of its parameter in `values`; undefined for other
+ * layers
  * @param values the layer's parameters
+ * @param gradients their gradients, if the plan trains
  */
 export type RecordDenseEnd = (
   plan: PlanBuilder,
@@ -76,46 +90,75 @@ export type RecordDenseEnd = (
   gradients: Tensor | undefined,
 ) => DenseEnd;
 
-/** A layer in a model: with the parameters and the number that are its own. */
+/** A layer at its place in a model. */
 export interface PlacedLayer {
+  /** The layer. */
   readonly layer: Layer;
+  /** Parameters of the layer. */
   readonly block: ParameterBlock;
+  /** Context of the layer. */
   readonly context: LayerContext;
 }
 
-/** The forward half of a layer, recorded, and a function that records its backward half. */
+/** The recorded forward half of a layer, and a function that records its backward half. */
 export interface RecordedLayer extends WithActivationGradient {
+  /** The layer's output, (batch, outputs). */
   readonly output: Tensor;
-  /** The layer's activation, if it ends in one: the kernel that writes ∂loss/∂output multiplies by its derivative there. */
+  /**
+   * The activation that the layer ends in, and the tensor to evaluate its derivative at. The kernel that writes
+   * ∂loss/∂output multiplies by this derivative. Default: none.
+   */
   readonly activationGradient?: ActivationGradient | undefined;
   /**
-   * Records the gradients of the parameters, and that of the input.
-   * @param gradient ∂loss/∂(pre-activation) where `activationGradient` is given, else ∂loss/∂output; others may read it later
-   * @param below the activation gradient of the layer below, to multiply ∂loss/∂input by
-   * @returns ∂loss/∂input, times the derivative of `below`; the plan drops it if nobody reads it
+   * Records the gradients of the parameters and of the input.
+   * @param gradient ∂loss/∂(pre-activation) if `activationGradient` is given, else ∂loss/∂output. Other dispatches
+   * may read it later, so it must not be overwritten
+   * @param below the activation gradient of the previous layer, a factor of the result
+   * @returns ∂loss/∂input times the derivative of `below`. The plan removes the dispatch that computes it if nothing
+   * reads it
    */
   backward(gradient: Tensor, below: ActivationGradient | undefined): Tensor;
 }
 
-/** A layer is a value: its spec, plain data with every default filled in, and how it records its dispatches. */
+/** A layer: an immutable value that declares its parameters and records its dispatches. */
 export interface Layer {
+  /** Type and options of the layer, with every default filled in: plain data that can be saved as JSON. */
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
-  /** Layers that it contains, each fed by the one before, the first by its own input; their parameters are placed as `3.0.weight`. */
+  /**
+   * Layers inside this one, to be recorded in sequence. The names of their parameters begin with both numbers, as in
+   * `3.0.weight`. Default: none.
+   */
   readonly layers?: readonly Layer[];
-  /** Why it cannot be trained, and what to do about that: how a sentence that begins with the layer goes on. */
+  /**
+   * Reason why the layer cannot be trained, and a remedy: the rest of a sentence whose subject is the layer.
+   * Undefined if it can be trained.
+   */
   readonly untrainable?: string;
-  /** The same layer without its activation, where a link takes that over: the sigmoid before binaryCrossEntropy. */
+  /**
+   * The same layer without its activation, used if the loss contains the activation: sigmoid with binaryCrossEntropy.
+   * Undefined if no loss contains it.
+   */
   readonly linear?: Layer;
   /**
-   * In a file, the layer is these modules of a `torch.nn.Sequential`: the tensors of each by their names there, which are
-   * parameters of the layer, or an int64 that PyTorch keeps and nobody here reads (`{ num_batches_tracked: 0n }`). Without
-   * it, one module that has the parameters by their own names. Layers within are a `Sequential` in the first module.
+   * Modules of a `torch.nn.Sequential` that stand for the layer in a file. Each maps PyTorch's name of a tensor to the
+   * name of the layer's parameter, or to an int64 that only PyTorch reads (`{ num_batches_tracked: 0n }`). The layers
+   * of `layers` are a `Sequential` in the first module. Default: one module that has all parameters under their own
+   * names.
    */
   readonly modules?: readonly Readonly<Record<string, string | bigint>>[];
-  /** Features of its output. */
+  /** Number of output features, for a number of input features. */
   outputs(inputs: number): number;
-  /** Its own parameters. @throws {ShapeError|MlpError} if the layer cannot be; `where` says which it is */
+  /**
+   * Declares the layer's own parameters, without those of `layers`.
+   * @param inputs number of input features
+   * @param where the beginning of an error message, which names the layer: `Mlp.create: layer 0`
+   * @throws {ShapeError|MlpError} if the layer has an invalid option, or does not fit its inputs
+   */
   parameters(inputs: number, where: string): readonly ParameterSpec[];
-  /** Records its forward half, or nothing if the output is the input. */
+  /**
+   * Records the forward half.
+   * @param X (batch, inputs)
+   * @returns undefined if the layer does nothing: the output is X
+   */
   record(plan: PlanBuilder, X: Tensor, block: ParameterBlock, context: LayerContext): RecordedLayer | undefined;
 }

@@ -1,6 +1,6 @@
 import type { ParameterSpec } from './layer.js';
 
-/** Weight and bias of a normalisation over so many features. */
+/** Weight and bias of a normalization of `features` features; empty if it is not affine. */
 export function normParameters(features: number, affine: boolean): ParameterSpec[] {
   const shape = [features];
   return affine

@@ -5,14 +5,21 @@ import { recordChain } from './chain.js';
 import { isMaxout, tryResolve, untrainableBy } from './dense.js';
 import type { Layer } from './layer.js';
 
+/** Options of `residual`. */
 export interface ResidualOptions {
-  /** f, of the sum; linear by default. None that is learned: that takes a dense layer, and so does maxout. */
+  /** Activation f of the sum; not a learned one and not maxout, which need a dense layer. Default: `linear`. */
   readonly activation?: Activation;
 }
 
 /**
- * Y = f(X + F(X)), with F the layers, one after the other; they may be residual themselves.
+ * Residual block: Y = f(X + F(X)), where F is the sequence of layers, which may contain residual blocks. X, F(X) and Y
+ * are (batch, features).
+ *
  * Source: He et al. 2016, Deep residual learning for image recognition.
+ *
+ * `Mlp.create` throws a `ShapeError` if there are no layers or if they change the number of features, and
+ * `bad-activation` for a learned activation or maxout.
+ * @example const layers = [dense(64, 'relu'), residual([dense(64, 'relu'), dense(64)]), dense(10, 'softmax')];
  */
 export function residual(layers: readonly Layer[], options: ResidualOptions = {}): Layer {
   const { activation = 'linear' } = options;
@@ -37,7 +44,7 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       if (layers.length === 0 || outputs !== inputs) {
         throw new ShapeError(
           layers.length === 0
-            ? `${where} (residual) has no layers; it adds their output to its input.`
+            ? `${where} (residual) has no layers. Give it at least one.`
             : `${where} (residual) has ${inputs} inputs, but its layers give ${outputs} outputs; they are added, so end with a layer of ${inputs} units.`,
         );
       }
@@ -47,7 +54,7 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       const inner = recordChain(plan, X, placed);
       const { name, from } = resolveActivation(activation);
       const [batch = 1, width = 1] = X.shape;
-      // The derivative may need the pre-activation: then Y is followed by Z in one tensor.
+      // If the derivative needs the pre-activation, one tensor holds Y and then Z.
       const keep = gradients !== undefined && from === 'z';
       const written = plan.tensor('Y', keep ? [2, batch, width] : [batch, width]);
       plan.add(add(X, inner?.output ?? X, written, { activation, keepPreActivation: keep }));
@@ -61,7 +68,7 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
         backward(dZ, below) {
           let dF = dZ;
           if (inner?.activationGradient !== undefined) {
-            // dZ goes past the layers too, so the last one's derivative makes a tensor of its own.
+            // The skip connection needs dZ unchanged, so its product with the last layer's derivative is a new tensor.
             dF = plan.tensor('dF', [batch, width]);
             plan.add(add(dZ, undefined, dF, { activationGradient: inner.activationGradient }));
           }

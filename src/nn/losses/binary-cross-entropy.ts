@@ -3,19 +3,24 @@ import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
-  /** The weight of a target of 1, against a 0: a number > 0 for all outputs, or one for each. PyTorch's pos_weight. */
+  /**
+   * Weight of the term of target 1, relative to the term of target 0: a number > 0 for all outputs, or a number for
+   * each output. PyTorch's `pos_weight`. Default: 1.
+   */
   readonly positiveWeight?: number | readonly number[];
 }
 
 /**
- * max(z, 0) − z·y + ln(1 + e^−|z|) for each logit z and its target y, mean over batch and outputs; gradient
- * (σ(z) − y) / (batch·outputs). With a positiveWeight w it is −w·y·ln σ(z) − (1 − y)·ln(1 − σ(z)), as PyTorch's
- * BCEWithLogitsLoss.
+ * Binary cross-entropy of logits: −w·y·ln σ(z) − (1 − y)·ln(1 − σ(z)) for each logit z and its target y, where w is
+ * `positiveWeight`; mean over batch and outputs. For w = 1 it is computed as max(z, 0) − z·y + ln(1 + e^−|z|), and its
+ * gradient is (σ(z) − y) / (batch·outputs). PyTorch's `BCEWithLogitsLoss`.
  *
- * Targets are rows of numbers from 0 to 1; for one output also the classes 0 and 1. The last layer gives logits; one with
- * activation `sigmoid` is trained on what it has before that.
- * @throws {MlpError} `bad-loss` for a weight outside of its range
+ * Logits are (batch, outputs). Targets are rows of numbers from 0 to 1, or for one output also the classes 0 and 1. The
+ * last layer is linear or has the activation `sigmoid`; of the latter the loss takes the pre-activations.
+ * @throws {MlpError} `bad-loss` if a weight is out of range
+ * @example const trainer = await model.trainer({ loss: binaryCrossEntropy(), optimizer: adam(), batchSize: 32 });
  */
 export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Loss {
   const { positiveWeight = 1 } = options;

@@ -3,15 +3,18 @@ import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
+/** Options of `huber`. */
 export interface HuberOptions {
-  /** Where the loss becomes linear: > 0. */
+  /** Absolute error, > 0, from which on the loss is linear. Default: 1. */
   readonly delta?: number;
 }
 
 /**
- * (a − y)²/2 where |a − y| ≤ delta, else delta·(|a − y| − delta/2), for each output a and its target y, mean over batch and
- * outputs; gradient clamp(a − y, −delta, delta) / (batch·outputs). As PyTorch's HuberLoss. Targets are rows.
- * @throws {MlpError} `bad-loss` if delta is not positive
+ * Huber loss: (a − y)²/2 if |a − y| ≤ delta, else delta·(|a − y| − delta/2), for each output a and its target y; mean
+ * over batch and outputs. Gradient: clamp(a − y, −delta, delta) / (batch·outputs). Outputs and targets are
+ * (batch, outputs). PyTorch's `HuberLoss`.
+ * @throws {MlpError} `bad-loss` if delta is not a positive float32 number
+ * @example const trainer = await model.trainer({ loss: huber({ delta: 0.5 }), optimizer: adam(), batchSize: 32 });
  */
 export function huber({ delta = 1 }: HuberOptions = {}): Loss {
   assertOption('huber:', { delta }, 'a positive float32 number', 'bad-loss');

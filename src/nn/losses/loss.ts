@@ -4,19 +4,26 @@ import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Link } from '../output.js';
 
-/** The loss that a training makes small. A value: its spec, and the function that records its dispatches. */
+/** A loss, which training minimizes: an immutable value that records its dispatches. */
 export interface Loss {
+  /** Type and options of the loss, with every default filled in: plain data that can be saved as JSON. */
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
   /**
-   * The meaning that the loss gives to outputs, and so the labels that it takes: `softmax` class indices or rows of probabilities, `logistic`
-   * rows of numbers from 0 to 1, or for one output the classes 0 and 1, `identity` rows of any numbers.
+   * The meaning of the outputs under this loss, which decides the labels that it takes. `softmax`: class indices or
+   * rows of probabilities. `logistic`: rows of numbers from 0 to 1, or for one output the classes 0 and 1. `identity`:
+   * rows of any numbers.
    */
   readonly link: Link;
-  /** True if the sum of losses is divided by what the classes of the rows weigh instead of their number: the totals' third row. */
+  /**
+   * True if the sum of the losses is divided by the sum of the class weights of the rows, which the third row of
+   * `LossOutputs.totals` accumulates. Default: false, to divide by the number of rows.
+   */
   readonly weighsClasses?: boolean;
   /**
-   * Records the loss of each row, the gradient of the batch's loss, and the sums over steps.
-   * @param labels (batch, 1) or (batch, outputs); with one column more, the last has the float32 weight of each row
+   * Records the loss of each row, the gradient of the batch's loss, and the accumulators over steps.
+   * @param outputs (batch, outputs): the model's outputs, or its logits
+   * @param labels (batch, 1) or (batch, outputs); one more column, if there is one, has the float32 weight of each row
+   * @param results tensors to write
    */
   record(plan: PlanBuilder, outputs: Tensor, labels: LabelTensor, results: LossOutputs): void;
 }

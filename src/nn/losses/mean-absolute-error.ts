@@ -3,8 +3,9 @@ import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
 /**
- * |a − y| for each output a and its target y, mean over batch and outputs; gradient sign(a − y) / (batch·outputs), 0 at 0.
- * As PyTorch's L1Loss. Targets are rows.
+ * Mean absolute error: |a − y| for each output a and its target y; mean over batch and outputs. Gradient:
+ * sign(a − y) / (batch·outputs), where sign(0) = 0. Outputs and targets are (batch, outputs). PyTorch's `L1Loss`.
+ * @example const trainer = await model.trainer({ loss: meanAbsoluteError(), optimizer: adam(), batchSize: 32 });
  */
 export function meanAbsoluteError(): Loss {
   return {

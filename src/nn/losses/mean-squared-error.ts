@@ -2,7 +2,11 @@ import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
-/** (a − y)² for each output a and its target y, mean over batch and outputs; gradient 2·(a − y) / (batch·outputs). Targets are rows. */
+/**
+ * Mean squared error: (a − y)² for each output a and its target y; mean over batch and outputs. Gradient:
+ * 2·(a − y) / (batch·outputs). Outputs and targets are (batch, outputs). PyTorch's `MSELoss`.
+ * @example const trainer = await model.trainer({ loss: meanSquaredError(), optimizer: adam(), batchSize: 32 });
+ */
 export function meanSquaredError(): Loss {
   return {
     spec: { type: 'meanSquaredError' },

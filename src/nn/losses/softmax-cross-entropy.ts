@@ -3,21 +3,29 @@ import { softmaxCrossEntropyRows } from '../../kernels/softmax-cross-entropy.js'
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
 
+/** Options of `softmaxCrossEntropy`. */
 export interface SoftmaxCrossEntropyOptions {
-  /** From 0 to 1: the share of each label that is spread evenly over all classes. */
+  /**
+   * Share of each label, from 0 to 1, that is spread evenly over all classes. PyTorch's `label_smoothing`. Default: 0.
+   */
   readonly labelSmoothing?: number;
-  /** For each class a number ≥ 0: what its samples count. */
+  /** One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none. */
   readonly classWeights?: readonly number[];
 }
 
 /**
- * −Σₖ wₖ·tₖ·log softmax(logits)ₖ for each row, where t = (1 − labelSmoothing)·y + labelSmoothing / classes; mean over the batch.
- * Gradient, without class weights w: (softmax(logits) − t) / batch. As PyTorch's CrossEntropyLoss.
+ * Softmax cross-entropy of logits: −Σₖ wₖ·tₖ·ln softmax(z)ₖ for the logits z of each row, where w are the class weights
+ * and t = (1 − labelSmoothing)·y + labelSmoothing / classes for the label y; mean over the batch. Without class weights
+ * the gradient is (softmax(z) − t) / batch. PyTorch's `CrossEntropyLoss`.
  *
- * Logits are (batch, classes); labels are class indices or rows of probabilities. With class weights the losses of class
- * indices are divided by the sum of their classes' weights, not by their number. Samples of a data set may have weights too:
- * each loss is multiplied by its own, and divided as without.
- * @throws {MlpError} `bad-loss` for a number outside of its range
+ * Logits are (batch, classes). Labels are class indices or rows of probabilities. If labels are class indices and there
+ * are class weights, the sum of the losses is divided by the sum of the labels' class weights instead of the number of
+ * rows. If the samples of a data set have weights, the loss of each row is multiplied by its weight; the divisor stays
+ * the same.
+ *
+ * The last layer is linear or has the activation `softmax`; of the latter the loss takes the logits.
+ * @throws {MlpError} `bad-loss` if an option is out of range
+ * @example const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 64 });
  */
 export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): Loss {
   const { labelSmoothing = 0, classWeights } = options;

@@ -1,13 +1,15 @@
 import { type Metric, type Sums, type Task, wantsDecisions } from './metric.js';
 
-/** The share of decisions that are right: one a row, or with a logistic link one an output. */
+/** The share of correct decisions. There is one decision per row, or with a logistic link one per output. */
 export function shareRight({ correct, rows }: Sums, { link, outputs }: Task): number {
   return correct / (link === 'logistic' ? rows * outputs : rows);
 }
 
 /**
- * The share of rows, 0 to 1, whose largest output (the first of equals) is that of their label. With binaryCrossEntropy the
- * share of outputs that are on their target's side of ½. The loss kernel counts it: it costs nothing.
+ * Accuracy: the share of rows, 0 to 1, whose largest output (the first of equal ones) is at the label's class. With
+ * binaryCrossEntropy it is the share of outputs whose probability is on the same side of ½ as the target. The loss
+ * kernel counts correct decisions, so this metric adds no dispatch.
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [accuracy()] });
  */
 export function accuracy(): Metric<'accuracy'> {
   return { name: 'accuracy', unfit: wantsDecisions, value: shareRight };

@@ -1,7 +1,11 @@
 import { shareRight } from './accuracy.js';
 import { type Metric, wantsDecisions } from './metric.js';
 
-/** 1 − accuracy: the share of decisions, 0 to 1, that are wrong. It costs nothing either. */
+/**
+ * Classification error: 1 − accuracy, the share of wrong decisions, 0 to 1. The loss kernel counts correct decisions,
+ * so this metric adds no dispatch.
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [classificationError()] });
+ */
 export function classificationError(): Metric<'classificationError'> {
   return {
     name: 'classificationError',

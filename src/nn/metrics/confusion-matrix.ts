@@ -2,8 +2,10 @@ import { confusion, matrixOf } from './confusion.js';
 import { type Metric, wantsClasses } from './metric.js';
 
 /**
- * The number of samples of each class (rows) that were taken for each class (columns). A single logistic output has two classes: 1 where
- * it is ≥ ½. One more dispatch a step, which precision, recall and f1 share.
+ * Confusion matrix: element [i][j] is the number of samples of class i that the model predicted as class j. A single
+ * logistic output has two classes: it predicts 1 if its probability is ≥ ½, else 0. Adds one dispatch per step, which
+ * confusionMatrix, precision, recall and f1 share.
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [confusionMatrix()] });
  */
 export function confusionMatrix(): Metric<'confusionMatrix', number[][]> {
   return {

@@ -2,9 +2,10 @@ import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import { type Accumulator, type Metric, type Sums, type Task, wantsClasses } from './metric.js';
 
+/** Number of classes. */
 const classesOf = ({ link, outputs }: Task): number => (link === 'logistic' ? 2 : outputs);
 
-/** One dispatch a step, for every metric that is made of the confusion matrix. */
+/** Counts of the confusion matrix: one dispatch per step, shared by all metrics that follow from it. */
 export const confusion: Accumulator = {
   dtype: 'u32',
   shape: (_, task) => [classesOf(task), classesOf(task)],
@@ -13,14 +14,17 @@ export const confusion: Accumulator = {
   },
 };
 
-/** A row for each actual class, a column for each that was predicted. */
+/** The confusion matrix: a row for each actual class, a column for each predicted class. */
 export function matrixOf({ accumulators }: Sums, task: Task): number[][] {
   const counts = accumulators.get(confusion) ?? new Float64Array(0);
   const classes = classesOf(task);
   return Array.from({ length: classes }, (_, actual) => [...counts.slice(actual * classes, (actual + 1) * classes)]);
 }
 
-/** For each class, a number made of how often it was right, predicted, and actual; 0 where it was never right. */
+/**
+ * A metric with a value for each class, which is 0 if no sample of the class was predicted correctly.
+ * @param ratio the value of a class, from the number of its correct predictions, its predictions and its samples
+ */
 export function perClass<Name extends string>(
   name: Name,
   ratio: (right: number, predicted: number, actual: number) => number,

@@ -2,9 +2,11 @@ import type { Metric } from './metric.js';
 import { columnsOf, type PartialSums, total, values, wantsValues } from './values.js';
 
 /**
- * The coefficient of determination: 1 − Σ(a − y)² / Σ(y − mean of y)², mean over the outputs. 1 is perfect, and 0 as good as
- * the mean alone. Where all y are the same it is 1 if all are met and else 0, as in scikit-learn. One dispatch a step, which mae
- * shares.
+ * Coefficient of determination R²: 1 − Σ(a − y)² / Σ(y − ȳ)² for each output, where a are its values, y its targets and
+ * ȳ the mean target; mean over the outputs. A perfect model has 1, and a model that always predicts ȳ has 0. If all
+ * targets of an output are equal, its R² is 1 if every prediction is exact, else 0, as in scikit-learn. Adds one
+ * dispatch per step, which mae and r2 share.
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [r2()] });
  */
 export function r2(): Metric<'r2'> {
   return {
@@ -16,10 +18,11 @@ export function r2(): Metric<'r2'> {
   };
 }
 
+/** R² of one output. */
 function determination(partials: readonly PartialSums[]): number {
   const mean =
     total(partials, ({ count, origin, first }) => count * origin + first) / total(partials, ({ count }) => count);
-  // Of each partial sum Σ(y − mean)², from its sums relative to its origin.
+  // Σ(y − mean)²: each partial sum gives its part, from its sums relative to its origin.
   const spread = total(partials, ({ count, origin, first, second }) => {
     const shift = mean - origin;
     return second - 2 * shift * first + count * shift * shift;

@@ -3,12 +3,15 @@ import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Accumulator, Metric } from './metric.js';
 
-/** The share of rows, 0 to 1, whose class is among the 5 largest outputs (the first of equals), under the name `top5`. */
+/** Top-5 accuracy, named `top5`: the same as `topK(5)`. */
 export function topK(): Metric<'top5'>;
 /**
- * The share of rows, 0 to 1, whose class is among the k largest outputs (the first of equals), under the name `top3` for 3.
- * One more dispatch a step.
- * @throws {MlpError} if k is not a positive integer; `trainer` does if there are fewer classes
+ * Top-k accuracy: the share of rows, 0 to 1, whose class is among the k largest outputs (the first of equal ones). Its
+ * name has the number, such as `top3`. Adds one dispatch per step.
+ *
+ * `Mlp.trainer` throws `bad-metric` if there are fewer than k classes.
+ * @throws {MlpError} `bad-option` if k is not a positive integer
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [topK(3)] });
  */
 export function topK<K extends number>(k: K): Metric<`top${K}`>;
 export function topK(k = 5): Metric {
@@ -24,8 +27,8 @@ export function topK(k = 5): Metric {
     name: `top${k}`,
     accumulator,
     unfit({ link, outputs }) {
-      if (link !== 'softmax') return 'measures one of several classes. Use softmaxCrossEntropy()';
-      return k > outputs ? `measures at least ${k} classes, but there are ${outputs}. Use a smaller k` : undefined;
+      if (link !== 'softmax') return 'needs softmax outputs. Use softmaxCrossEntropy()';
+      return k > outputs ? `needs at least ${k} classes, but there are ${outputs}. Use a smaller k` : undefined;
     },
     value: ({ rows, accumulators }) => (accumulators.get(accumulator)?.[0] ?? 0) / rows,
   };

@@ -2,12 +2,12 @@ import { VALUE_SUMS, valueSums } from '../../kernels/value-sums.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Accumulator, Sums, Task } from './metric.js';
 
-/** Partial sums of a column: as many invocations add up a batch. */
+/** Partial sums per output column, and so invocations that sum up a column of a batch. */
 const PARTIALS = 64;
-/** The place of c in a partial sum, what its targets are relative to: no sum. */
+/** Index of the origin c within a partial sum. The targets are summed relative to c, which is no sum itself. */
 const ORIGIN = 1;
 
-/** One dispatch a step, for every metric of regression. */
+/** Sums of outputs and targets: one dispatch per step, shared by all regression metrics. */
 export const values: Accumulator = {
   dtype: 'f32',
   shape: (batch, { outputs }) => [outputs, Math.min(batch, PARTIALS), VALUE_SUMS],
@@ -19,19 +19,21 @@ export const values: Accumulator = {
 
 /** The sums of one invocation over its rows of a column; `shaders/loss/value-sums.wgsl` has the formulas. */
 export interface PartialSums {
-  /** n: rows. */
+  /** n: number of rows. */
   readonly count: number;
-  /** c: what the targets are relative to. */
+  /** c: origin of the targets. */
   readonly origin: number;
-  /** Σ(y − c) and Σ(y − c)². */
+  /** Σ(y − c). */
   readonly first: number;
+  /** Σ(y − c)². */
   readonly second: number;
-  /** Σ(a − y)² and Σ|a − y|. */
+  /** Σ(a − y)². */
   readonly squares: number;
+  /** Σ|a − y|. */
   readonly absolutes: number;
 }
 
-/** The partial sums of each column. */
+/** The partial sums of each output column. */
 export function columnsOf({ accumulators }: Sums, { outputs }: Task): PartialSums[][] {
   const sums = accumulators.get(values) ?? new Float64Array(0);
   const partials: PartialSums[] = [];
@@ -43,12 +45,12 @@ export function columnsOf({ accumulators }: Sums, { outputs }: Task): PartialSum
   return Array.from({ length: outputs }, (_, column) => partials.slice(column * perColumn, (column + 1) * perColumn));
 }
 
-/** The sum of a number of each partial sum. */
+/** Adds up one number of each partial sum. */
 export function total(partials: readonly PartialSums[], of: (one: PartialSums) => number): number {
   return partials.reduce((sum, one) => sum + of(one), 0);
 }
 
-/** For metrics of regression. */
+/** `Metric.unfit` of regression metrics: they need a regression loss. */
 export function wantsValues({ link }: Task): string | undefined {
   return link === 'identity' ? undefined : 'measures values, but the loss learns classes. Use accuracy()';
 }

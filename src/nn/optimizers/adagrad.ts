@@ -3,20 +3,28 @@ import { adagradUpdate } from '../../kernels/adagrad.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
 
+/** Options of `adagrad`. */
 export interface AdagradOptions {
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. */
   readonly learningRate?: number;
-  /** The rate of step t, from 0 on, is learningRate / (1 + t·learningRateDecay). */
+  /**
+   * Decay of the rate, ≥ 0: step t, counted from 0, has the rate learningRate / (1 + t·learningRateDecay). Default: 0.
+   */
   readonly learningRateDecay?: number;
+  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
   readonly weightDecay?: number;
-  /** The start of the sums of squares. */
+  /** Initial value of the sums of squares, ≥ 0. PyTorch's `initial_accumulator_value`. Default: 0. */
   readonly initialAccumulator?: number;
+  /** Number > 0 that is added to the denominator. Default: 1e-10. */
   readonly epsilon?: number;
 }
 
 /**
- * g ← ∇ + weightDecay·p; s ← s + g²; p ← p − rate·g / (√s + epsilon).
- * Source: Duchi et al. 2011, in PyTorch's form and with its defaults: 0.01, 0, 0, 0, 1e-10.
- * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ * Adagrad. For each parameter p with gradient ∇: g ← ∇ + weightDecay·p; s ← s + g²; p ← p − rate·g / (√s + epsilon).
+ *
+ * PyTorch's `Adagrad`, with its defaults. Source: Duchi et al. 2011.
+ * @throws {MlpError} `bad-optimizer` if an option is out of range
+ * @example const trainer = await model.trainer({ loss, optimizer: adagrad(), batchSize: 64 });
  */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
   const {

@@ -3,37 +3,50 @@ import { adamCorrections, adamUpdate } from '../../kernels/adam.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
 
+/** Options of `adam` and `adamw`. */
 export interface AdamOptions {
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.001. */
   readonly learningRate?: number;
-  /** Of the mean of gradients. */
+  /** Decay rate β₁ of the running mean of gradients, in [0, 1). Default: 0.9. */
   readonly beta1?: number;
-  /** Of the mean of their squares. */
+  /** Decay rate β₂ of the running mean of squared gradients, in [0, 1). Default: 0.999. */
   readonly beta2?: number;
+  /** Number > 0 that is added to the denominator. Default: 1e-8. */
   readonly epsilon?: number;
+  /**
+   * Weight decay, ≥ 0: `adam` adds weightDecay·p to each gradient, `adamw` multiplies each parameter p by
+   * 1 − learningRate·weightDecay. Default: 0 for `adam`, 0.01 for `adamw`.
+   */
   readonly weightDecay?: number;
 }
 
 /**
+ * Adam. For each parameter p with gradient ∇, in step t, counted from 1:
  * g ← ∇ + weightDecay·p; m ← m + (1 − β₁)·(g − m); v ← β₂·v + (1 − β₂)·g²;
- * p ← p − learningRate / (1 − β₁ᵗ)·m / (√v / √(1 − β₂ᵗ) + epsilon), in the t-th step.
- * Source: Kingma & Ba 2015, in PyTorch's form and with its defaults: 0.001, 0.9, 0.999, 1e-8, 0.
- * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ * p ← p − learningRate / (1 − β₁ᵗ)·m / (√v / √(1 − β₂ᵗ) + epsilon).
+ *
+ * PyTorch's `Adam`, with its defaults. Source: Kingma & Ba 2015.
+ * @throws {MlpError} `bad-optimizer` if an option is out of range
+ * @example const trainer = await model.trainer({ loss, optimizer: adam({ learningRate: 0.01 }), batchSize: 64 });
  */
 export function adam(options: AdamOptions = {}): Optimizer {
   return adamOf('adam', options, 0);
 }
 
 /**
- * Adam, where weights decay by themselves: g ← ∇, and p ← p·(1 − learningRate·weightDecay) before its update.
- * Source: Loshchilov & Hutter 2019, in PyTorch's form and with its defaults: those of Adam, and weightDecay = 0.01.
- * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ * Adam with decoupled weight decay: as `adam`, but with g ← ∇, and with p ← p·(1 − learningRate·weightDecay) before the
+ * update of p.
+ *
+ * PyTorch's `AdamW`, with its defaults. Source: Loshchilov & Hutter 2019.
+ * @throws {MlpError} `bad-optimizer` if an option is out of range
+ * @example const trainer = await model.trainer({ loss, optimizer: adamw(), batchSize: 64 });
  */
 export function adamw(options: AdamOptions = {}): Optimizer {
   return adamOf('adamw', options, 0.01);
 }
 
-function adamOf(type: 'adam' | 'adamw', options: AdamOptions, usualDecay: number): Optimizer {
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = usualDecay } = options;
+function adamOf(type: 'adam' | 'adamw', options: AdamOptions, defaultDecay: number): Optimizer {
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options;
   assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
   assertOption(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');

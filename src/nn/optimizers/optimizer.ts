@@ -2,26 +2,39 @@ import type { Adjustment } from '../../kernels/update.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 
-/** All parameters of a model in one flat tensor, and what belongs to each element. */
+/** All parameters of a model, with their gradients, as flat tensors. */
 export interface ParameterSet {
   /** The parameters. */
   readonly values: Tensor;
+  /** The gradients, laid out as `values`. */
   readonly gradients: Tensor;
-  /** For each block of 64 elements, the number of the layer that they belong to. */
+  /** The number of the layer that each block of 64 elements belongs to. */
   readonly layerOfBlock: Tensor<'u32'>;
   /** @deprecated The earlier name of `layerOfBlock`. */
   readonly owners: Tensor<'u32'>;
-  /** Word 0 is the loss', word 1 + n layer n's: the smallest step that left something not finite. */
+  /**
+   * The smallest step after which a value was not finite. Word 0 is for the loss, word 1 + n for the parameters of
+   * layer n.
+   */
   readonly status: Tensor<'u32'>;
-  /** The trainer's `clip` and `penalties`; an update kernel applies them as it reads the gradients. */
+  /** The trainer's `clip` and `penalties`, which the update kernel applies to the gradients. Default: neither. */
   readonly adjustment?: Adjustment | undefined;
 }
 
-/** The rule by which gradients become updates. A value: its spec, and the one function that records its dispatches. */
+/** An optimizer, which updates parameters by their gradients: an immutable value that records its dispatches. */
 export interface Optimizer {
-  readonly spec: { readonly type: string; readonly learningRate: number } & Readonly<Record<string, unknown>>;
-  /** Records one update of all parameters; the learning rate comes with each step's record. */
+  /** Type and options of the optimizer, with every default filled in: plain data that can be saved as JSON. */
+  readonly spec: {
+    readonly type: string;
+    /** Initial learning rate of a trainer. */
+    readonly learningRate: number;
+  } & Readonly<Record<string, unknown>>;
+  /** Records one update of all parameters. The learning rate is a field of the uniforms of each step. */
   record(plan: PlanBuilder, parameters: ParameterSet): void;
-  /** At most 60 numbers that stand behind the learning rate in the record of a step, as f32; steps count from 0 on. */
+  /**
+   * Computes at most 60 numbers of a step, which follow the learning rate in the uniforms of the step, as f32.
+   * Default: none.
+   * @param index number of the step, counted from 0
+   */
   perStep?(index: number): readonly number[];
 }

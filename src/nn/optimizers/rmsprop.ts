@@ -3,22 +3,31 @@ import { rmspropRows, rmspropUpdate } from '../../kernels/rmsprop.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
 
+/** Options of `rmsprop`. */
 export interface RmspropOptions {
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. */
   readonly learningRate?: number;
-  /** Of the mean of squares; PyTorch calls it alpha. */
+  /** Decay rate of the running means, in [0, 1). PyTorch's `alpha`. Default: 0.99. */
   readonly decay?: number;
+  /** Number > 0 that is added to the denominator. Default: 1e-8. */
   readonly epsilon?: number;
+  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
   readonly weightDecay?: number;
+  /** Factor of the previous update, ≥ 0. Default: 0. */
   readonly momentum?: number;
-  /** True to divide by the deviation of the gradient, not by its root mean square. */
+  /** True to divide by the standard deviation of the gradient instead of its root mean square. Default: false. */
   readonly centered?: boolean;
 }
 
 /**
- * g ← ∇ + weightDecay·p; s ← decay·s + (1 − decay)·g²; d ← g / (√s + epsilon); v ← momentum·v + d; p ← p − learningRate·v.
- * With `centered`, s less the square of a, the mean of gradients, stands under the root: a ← decay·a + (1 − decay)·g.
- * Source: Hinton, lecture 6e, in PyTorch's form and with its defaults: 0.01, 0.99, 1e-8, 0, 0, false.
- * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ * RMSprop. For each parameter p with gradient ∇:
+ * g ← ∇ + weightDecay·p; s ← decay·s + (1 − decay)·g²; d ← g / (√s + epsilon);
+ * v ← momentum·v + d; p ← p − learningRate·v.
+ * With `centered`, d ← g / (√(s − a²) + epsilon), where a ← decay·a + (1 − decay)·g is the running mean of gradients.
+ *
+ * PyTorch's `RMSprop`, with its defaults. Source: Hinton, lecture 6e.
+ * @throws {MlpError} `bad-optimizer` if an option is out of range
+ * @example const trainer = await model.trainer({ loss, optimizer: rmsprop(), batchSize: 64 });
  */
 export function rmsprop(options: RmspropOptions = {}): Optimizer {
   const {

@@ -4,18 +4,29 @@ import { sgdUpdate } from '../../kernels/sgd.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
 
+/** Options of `sgd`. */
 export interface SgdOptions {
+  /** Learning rate, ≥ 0, which a schedule may change during training. */
   readonly learningRate: number;
+  /** Factor of the previous velocity, ≥ 0. Default: 0. */
   readonly momentum?: number;
+  /** Share of the gradient that is not added to the velocity. Default: 0. */
   readonly dampening?: number;
+  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
   readonly weightDecay?: number;
+  /** True for Nesterov momentum, which needs momentum > 0 and dampening = 0. Default: false. */
   readonly nesterov?: boolean;
 }
 
 /**
- * g ← ∇ + weightDecay·p; v ← momentum·v + (1 − dampening)·g, v = g on the first step; p ← p − learningRate·v,
- * or − learningRate·(g + momentum·v) with nesterov. Source: Sutskever et al. 2013, in PyTorch's form.
- * @throws {MlpError} `bad-optimizer` for a number outside of its range
+ * Stochastic gradient descent. For each parameter p with gradient ∇: g ← ∇ + weightDecay·p;
+ * v ← momentum·v + (1 − dampening)·g, but v ← g in the first step; p ← p − learningRate·v.
+ * With `nesterov`, p ← p − learningRate·(g + momentum·v).
+ *
+ * PyTorch's `SGD`, with its defaults. Source: Sutskever et al. 2013.
+ * @throws {MlpError} `bad-optimizer` if an option is out of range, or if `nesterov` is true with momentum = 0 or with
+ * dampening ≠ 0
+ * @example const trainer = await model.trainer({ loss, optimizer: sgd({ learningRate: 0.1 }), batchSize: 64 });
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;

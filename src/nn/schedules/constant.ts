@@ -1,6 +1,9 @@
 import type { Schedule } from './schedule.js';
 
-/** The trainer's learning rate, as without a schedule; `warmUp` goes on with it unless told otherwise. */
+/**
+ * Constant schedule: rate = base, the trainer's learning rate, as without a schedule. Default `after` of `warmUp`.
+ * @example await trainer.fit(dataset, { epochs: 20, schedule: constant() });
+ */
 export function constant(): Schedule {
   return { spec: { type: 'constant' }, rate: (base) => base };
 }

@@ -2,18 +2,26 @@ import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 import type { Schedule } from './schedule.js';
 
+/** Options of `cosine`. */
 export interface CosineOptions {
-  /** From the trainer's learning rate to `minimum`. */
+  /**
+   * Number of epochs, > 0, in which the rate falls from the trainer's learning rate to `minimum`. PyTorch's `T_max`.
+   */
   readonly epochs: number;
+  /** Final rate, ≥ 0. PyTorch's `eta_min`. Default: 0. */
   readonly minimum?: number;
-  /** The unit of time: the rate moves with each step, or with each epoch. */
+  /** Unit of time: the rate changes with each step, or with each epoch. Default: `step`. */
   readonly per?: 'step' | 'epoch';
 }
 
 /**
- * minimum + (base − minimum)·(1 + cos(π·t / epochs)) / 2, where t is the epochs that are done, with `per: 'step'` in
- * fractions; from t = epochs on, minimum. PyTorch's CosineAnnealingLR (Loshchilov & Hutter 2017), which rises again then.
- * @throws {MlpError} `bad-schedule` for an option outside of its range
+ * Cosine annealing: rate = minimum + (base − minimum)·(1 + cos(π·t / epochs)) / 2, where base is the trainer's learning
+ * rate and t is the number of epochs that are done, with `per: 'step'` including the fraction of the current epoch.
+ * From t = epochs on the rate is `minimum`.
+ *
+ * PyTorch's `CosineAnnealingLR`, whose rate rises again after `T_max`. Source: Loshchilov & Hutter 2017.
+ * @throws {MlpError} `bad-schedule` if an option is out of range
+ * @example await trainer.fit(dataset, { epochs: 20, schedule: cosine({ epochs: 20 }) });
  */
 export function cosine({ epochs, minimum = 0, per = 'step' }: CosineOptions): Schedule {
   assertOption('cosine:', { epochs }, 'a positive integer', 'bad-schedule');

@@ -2,10 +2,17 @@ import { assertOption } from '../../base/check.js';
 import type { Schedule } from './schedule.js';
 
 /**
- * base·factor^epoch, with epochs counted from 0. PyTorch's ExponentialLR, a step an epoch.
- * @throws {MlpError} `bad-schedule` for a number outside of its range
+ * Exponential decay: rate = base·factor^epoch, where base is the trainer's learning rate and epoch is counted from 0.
+ * PyTorch's `ExponentialLR`, stepped once per epoch.
+ * @throws {MlpError} `bad-schedule` if the factor is out of range
+ * @example await trainer.fit(dataset, { epochs: 20, schedule: exponentialDecay({ factor: 0.9 }) });
  */
-export function exponentialDecay({ factor }: { readonly factor: number }): Schedule {
+export function exponentialDecay({
+  factor,
+}: {
+  /** Factor of the rate per epoch, ≥ 0. PyTorch's `gamma`. */
+  readonly factor: number;
+}): Schedule {
   assertOption('exponentialDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
   return { spec: { type: 'exponentialDecay', factor }, rate: (base, { epoch }) => base * factor ** epoch };
 }

@@ -1,24 +1,30 @@
 import { MlpError } from '../../base/errors.js';
 
-/** The results of an epoch, as `fit` reports them. */
+/** The results of an epoch, as `fit` reports them in `EpochResult`. */
 export type Outcome = Readonly<Record<string, unknown>>;
 
-/** The number of an epoch that is looked at, and its better direction. */
+/** The result of an epoch that a schedule or early stopping monitors, and its better direction. */
 export interface Monitor {
-  /** `loss`, a metric's name, or one of these behind `validation.` */
+  /**
+   * Name of the result: `loss` or a metric's name, with the prefix `validation.` for the validation set.
+   * Default: `validation.loss`.
+   */
   readonly monitor?: string;
-  /** `min` if less is better, `max` if more is. */
+  /** `min` if a smaller result is better, `max` if a larger one is. Default: `min`. */
   readonly mode?: 'min' | 'max';
 }
 
-/** @throws {MlpError} with the code that is given */
+/** Checks the mode of a monitor. @throws {MlpError} with the given code, if the mode is not known */
 export function checkMode(where: string, mode: unknown, code: string): void {
   if (mode !== 'min' && mode !== 'max') {
     throw new MlpError(code, `${where} mode = "${String(mode)}"; mode must be "min" or "max".`);
   }
 }
 
-/** A number that an epoch gave, by its name. @throws {MlpError} with the code that is given, naming those that there are */
+/**
+ * Looks up the result of an epoch by its name.
+ * @throws {MlpError} with the given code, if there is no such number; the message names those that there are
+ */
 export function monitored(where: string, outcome: Outcome, monitor: string, code: string): number {
   const { validation = {} } = outcome;
   const inner = Object.entries(validation as object).map(([name, value]) => [`validation.${name}`, value] as const);

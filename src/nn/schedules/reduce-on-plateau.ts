@@ -2,22 +2,30 @@ import { assertOption } from '../../base/check.js';
 import { checkMode, type Monitor, monitored } from './monitor.js';
 import type { Schedule } from './schedule.js';
 
+/** Options of `reduceOnPlateau`. */
 export interface ReduceOnPlateauOptions extends Monitor {
+  /** Factor of the rate at each reduction, in [0, 1). Default: 0.1. */
   readonly factor?: number;
-  /** Epochs without an improvement that change nothing. */
+  /** Number of epochs in a row without an improvement that are tolerated. Default: 10. */
   readonly patience?: number;
-  /** The least improvement that counts, as a share of the best. */
+  /** Least improvement that counts, as a share of the best result. Default: 1e-4. */
   readonly threshold?: number;
-  /** Epochs after a reduction that are not counted. */
+  /** Number of epochs after a reduction that do not count as epochs without an improvement. Default: 0. */
   readonly cooldown?: number;
+  /** Lower limit of the rate, ≥ 0. PyTorch's `min_lr`. Default: 0. */
   readonly minimum?: number;
 }
 
 /**
- * base·factorⁿ, at least `minimum`, where n grows by one after more than `patience` epochs in a row that did not improve on
- * the best: an epoch does if its value is less than best·(1 − threshold), or with mode `max` more than
- * best·(1 + threshold). PyTorch's ReduceLROnPlateau with its defaults and eps = 0.
- * @throws {MlpError} `bad-schedule` for an option outside of its range
+ * Reduction on a plateau: rate = max(minimum, base·factorⁿ), where base is the trainer's learning rate and n is the
+ * number of reductions. A reduction follows more than `patience` epochs in a row without an improvement. An epoch is an
+ * improvement if its monitored result is less than best·(1 − threshold), or with mode `max` more than
+ * best·(1 + threshold), where best is the best result so far.
+ *
+ * PyTorch's `ReduceLROnPlateau`, with its defaults except eps = 0. `Trainer.fit` throws `bad-schedule` if an epoch has
+ * no result named `monitor`.
+ * @throws {MlpError} `bad-schedule` if an option is out of range
+ * @example await trainer.fit(dataset, { epochs: 50, validation, schedule: reduceOnPlateau({ patience: 5 }) });
  */
 export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule {
   const {
@@ -45,7 +53,7 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
     observe(outcome, _at, state) {
       const value = monitored('reduceOnPlateau:', outcome, monitor, 'bad-schedule');
       const { reductions = 0, bad = 0, wait = 0 } = state ?? {};
-      // Before the first epoch there is no best, which JSON has no infinity for. A NaN is never an improvement.
+      // Before the first epoch `best` is absent, since JSON cannot store infinity. A NaN is never an improvement.
       const isFirst = state?.best === undefined && !Number.isNaN(value);
       const improved = isFirst || (state?.best !== undefined && isBetter(value, state.best));
       const best = improved ? value : state?.best;

@@ -1,30 +1,45 @@
 import type { Outcome } from './monitor.js';
 
-/** Where training is, when a step begins. */
+/** Position of training at the beginning of a step. */
 export interface Position {
-  /** Epochs that the trainer has done before, in this `fit` and in others. */
+  /** Number of epochs that the trainer has completed, in this call of `fit` and in previous ones. */
   readonly epoch: number;
-  /** Steps of this epoch that are done. */
+  /** Number of completed steps of the current epoch. */
   readonly step: number;
-  /** Steps of this epoch. */
+  /** Number of steps of the current epoch. */
   readonly steps: number;
 }
 
-/** Memory of a schedule of the epochs before: plain data. */
+/** State of a schedule, derived from previous epochs: plain data that a checkpoint stores. */
 export type ScheduleState = Readonly<Record<string, number>>;
 
-/** The course of the learning rate. A value: its spec, plain data, and pure functions. */
+/** A learning-rate schedule: an immutable value of pure functions. */
 export interface Schedule {
+  /** Type and options of the schedule, with every default filled in: plain data that can be saved as JSON. */
   readonly spec: { readonly type: string } & Readonly<Record<string, unknown>>;
-  /** The rate of a step. @param base the trainer's learning rate @param state what `observe` returned last */
+  /**
+   * Computes the learning rate of a step.
+   * @param base the trainer's learning rate
+   * @param at position of the step
+   * @param state result of the last call of `observe`; undefined before the first
+   */
   rate(base: number, at: Position, state: ScheduleState | undefined): number;
-  /** @throws {MlpError} `bad-schedule` if what `observe` looks at is not in an outcome like that */
+  /**
+   * Checks, before training starts, that the results of an epoch include those that `observe` needs. Default: no check.
+   * @param outcome results with the names that every epoch will report
+   * @throws {MlpError} `bad-schedule` if a result is missing
+   */
   check?(outcome: Outcome): void;
-  /** After each epoch, what to remember. @param at the first step of the next one */
+  /**
+   * Computes the next state after each epoch. Default: no state.
+   * @param outcome results of the epoch
+   * @param at position of the first step of the next epoch
+   * @param state result of the previous call; undefined before the first
+   */
   observe?(outcome: Outcome, at: Position, state: ScheduleState | undefined): ScheduleState | undefined;
 }
 
-/** Memory of a schedule, with its spec: plain data. */
+/** State of a schedule, with its spec: plain data. */
 export interface Scheduled {
   readonly spec: Schedule['spec'];
   readonly state: ScheduleState | undefined;

@@ -1,15 +1,19 @@
 import { assertOption } from '../../base/check.js';
 import type { Schedule } from './schedule.js';
 
+/** Options of `stepDecay`. */
 export interface StepDecayOptions {
-  /** Epochs between two reductions. */
+  /** Number of epochs between two reductions, > 0. PyTorch's `step_size`. */
   readonly every: number;
+  /** Factor of the rate at each reduction, ≥ 0. PyTorch's `gamma`. Default: 0.1. */
   readonly factor?: number;
 }
 
 /**
- * base·factor^⌊epoch / every⌋, with epochs counted from 0. PyTorch's StepLR, a step an epoch.
- * @throws {MlpError} `bad-schedule` for a number outside of its range
+ * Step decay: rate = base·factor^⌊epoch / every⌋, where base is the trainer's learning rate and epoch is
+ * counted from 0. PyTorch's `StepLR`, stepped once per epoch.
+ * @throws {MlpError} `bad-schedule` if an option is out of range
+ * @example await trainer.fit(dataset, { epochs: 20, schedule: stepDecay({ every: 5 }) });
  */
 export function stepDecay({ every, factor = 0.1 }: StepDecayOptions): Schedule {
   assertOption('stepDecay:', { every }, 'a positive integer', 'bad-schedule');

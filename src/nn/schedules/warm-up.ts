@@ -2,16 +2,19 @@ import { assertOption } from '../../base/check.js';
 import { constant } from './constant.js';
 import type { Position, Schedule } from './schedule.js';
 
+/** Options of `warmUp`. */
 export interface WarmUpOptions {
+  /** Number of epochs of the warm-up, > 0. */
   readonly epochs: number;
-  /** Goes on where the warm-up ends, as if training began there. */
+  /** Schedule after the warm-up. Its epoch 0 is the first epoch after the warm-up. Default: `constant()`. */
   readonly after?: Schedule;
 }
 
 /**
- * A linear rise: of n steps the k-th, from 1 on, has k/n of the rate that `after` begins with; so the first has base/n, and
- * the last all of it, if `after` begins with base.
- * @throws {MlpError} `bad-schedule` for a number outside of its range
+ * Linear warm-up: rate = start·k/n in step k of the n steps of the warm-up, counted from 1, where start is the rate of
+ * `after` at its beginning. With `constant()`, the rate rises from base/n to base, the trainer's learning rate.
+ * @throws {MlpError} `bad-schedule` if `epochs` is not a positive integer
+ * @example await trainer.fit(dataset, { epochs: 20, schedule: warmUp({ epochs: 2, after: cosine({ epochs: 18 }) }) });
  */
 export function warmUp({ epochs, after = constant() }: WarmUpOptions): Schedule {
   assertOption('warmUp:', { epochs }, 'a positive integer', 'bad-schedule');
@@ -24,7 +27,7 @@ export function warmUp({ epochs, after = constant() }: WarmUpOptions): Schedule 
       return (start * (at.epoch + (at.step + 1) / at.steps)) / epochs;
     },
     check: (outcome) => after.check?.(outcome),
-    // The epochs of the warm-up are none of its.
+    // `after` does not observe the epochs of the warm-up.
     observe: (outcome, at, state) => (at.epoch > epochs ? after.observe?.(outcome, later(at), state) : state),
   };
 }

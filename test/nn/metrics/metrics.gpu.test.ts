@@ -243,6 +243,6 @@ test('a metric that says nothing about the loss is refused with the remedy', asy
   expect(await message(softmaxCrossEntropy(), r2())).toContain('trainer: r2 measures values');
   expect(await message(binaryCrossEntropy(), precision())).toContain('each of the 3 outputs decides on its own');
   expect(await message(binaryCrossEntropy(), topK(2))).toContain('Use softmaxCrossEntropy()');
-  expect(await message(softmaxCrossEntropy(), topK())).toContain('trainer: top5 measures at least 5 classes');
+  expect(await message(softmaxCrossEntropy(), topK())).toContain('trainer: top5 needs at least 5 classes');
   expect(() => topK(0)).toThrow('k = 0');
 });
