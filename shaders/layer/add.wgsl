@@ -8,8 +8,8 @@
 //   kept  f32 (count)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   Y     f32 (count)   written, every element; and, if KEEP, the sums from element count on
 //
-// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements 4·i … 4·i +
-// 3, i = y·(64·workgroups along x) + x.
+// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements
+// 4·i … 4·i + 3, with i = y·(64·workgroups along x) + x.
 // Error: one rounding for the sum, then that of the activation, or that of f′ and one for the product.
 
 override ADD: bool = true;

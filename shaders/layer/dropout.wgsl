@@ -13,8 +13,8 @@
 //   kept  f32 (count)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   Y     f32 (count)   written, every element
 //
-// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements 4·i … 4·i +
-// 3, i = y·(64·workgroups along x) + x.
+// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements
+// 4·i … 4·i + 3, with i = y·(64·workgroups along x) + x.
 // Error: the roundings of scale and of the product, 2·u of the result; with ACTIVATION_GRADIENT also that of f′ and one more.
 
 struct Dims { count: u32, kept_offset: u32, threshold: u32, scale: f32, key_low: u32, key_high: u32, stream: u32 }

@@ -14,9 +14,9 @@
 //   Y   f32 (rows, columns)   written, every element
 //   dp  f32 (columns), from element dims.dp_offset on                              written if BACKWARD, every element
 //
-// Forward, one invocation takes one element. Backward, one invocation takes a column from the first row to the last,
-// ⌈columns/64⌉ workgroups. Dispatch workgroups along x, then along y: invocation (x, y) takes number y·(64·workgroups along x)
-// + x.
+// Forward, one invocation takes one element. Backward, one invocation takes one column from the first row to the last, and
+// there are ⌈columns/64⌉ workgroups. Dispatch workgroups along x, then along y: invocation (x, y) takes the element or column
+// with number y·(64·workgroups along x) + x.
 // Error: test/reference/learned-activation.ts.
 
 override BACKWARD: bool = false;

@@ -4,13 +4,13 @@
 // A matmul from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl; bias,
 // activation and C: matmul-epilogue.wgsl.
 //
-// An invocation computes PER_THREAD × PER_THREAD elements of C, where PER_THREAD is 4 or 8. Eight are two vec4s that are half a
-// tile apart, so that neighbouring invocations read neighbouring vec4s. A workgroup computes a tile of PER_THREAD·THREADS_Y
-// rows and PER_THREAD·THREADS_X columns. SLICES groups of THREADS_X × THREADS_Y invocations share the steps along K, each of
-// which takes TILE_K values of k per group. The sums of the slices are added in a tree, always in the same order; SLICES is a
-// power of two. Both operand tiles are k-major, so the inner loop reads vec4s along m and n. In each step an invocation loads
-// one or two blocks of 4 × 4, and transposes them in registers if k is contiguous. After each four k there are 32/TILE_K vec4s
-// of padding, so that eight neighbouring invocations that write along k hit different banks.
+// An invocation computes PER_THREAD × PER_THREAD elements of C, where PER_THREAD is 4 or 8. Eight rows or columns are two
+// groups of four, half a tile apart, so that neighbouring invocations read neighbouring vec4s. A workgroup computes a tile of
+// PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X columns. SLICES groups of THREADS_X × THREADS_Y invocations share the
+// steps along K, each of which takes TILE_K values of k per group. The sums of the slices are added in a tree, always in the
+// same order; SLICES is a power of two. Both operand tiles are k-major, so the inner loop reads vec4s along m and n. In each
+// step an invocation loads one or two blocks of 4 × 4, and transposes them in registers if k is contiguous. After each four k
+// there are 32/TILE_K vec4s of padding, so that eight neighbouring invocations that write along k hit different banks.
 // Rows and columns beyond M and N repeat the last one and are not stored; elements beyond K are zero. EDGE_M, EDGE_N and EDGE_K
 // may be false if the size of the tile (for K: TILE_K·SLICES) divides M, N or K. With BANDS, workgroups take the tiles in
 // bands of eight rows of tiles, so that workgroups that run at the same time share operands.
