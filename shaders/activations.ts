@@ -1,23 +1,23 @@
 import { type ActivationRowName, activationNames } from '../src/kernels/activations.js';
 
-/** Formulas of an activation for the shaders (at build time), the CPU reference and the docs. They are in no bundle. */
+/** Formulas of one activation, for shaders (at build time), the float64 reference and documentation. No bundle has them. */
 export interface ActivationFormulas {
-  /** Readable formula of a = g(z), for the docs. */
+  /** g(z) in mathematical notation, for the documentation. */
   readonly formula: string;
-  /** WGSL of g(z), and of g′ as a function of y or z. The parameter is ALPHA. */
+  /** WGSL of g(z), and of g′ as a function of `v`, which is y = g(z) or z, as `from` in the table says. The parameter is ALPHA. */
   readonly wgsl: readonly [string, string];
-  /** The same functions in float64. */
+  /** The same two functions in float64. */
   readonly cpu: readonly [(z: number, alpha: number) => number, (v: number, alpha: number) => number];
-  /** Derivative by the parameter in float64, if it can be learned. Its WGSL is in shaders/layer/learned-activation.wgsl. */
+  /** ∂g/∂parameter in float64, if the parameter can be learned; shaders/layer/learned-activation.wgsl has the WGSL. */
   readonly byParameter?: (z: number, alpha: number) => number;
 }
 
 const SELU_SCALE = 1.0507009873554805;
 const SELU_ALPHA = 1.6732632423543772;
-/** The limit of selu for z → −∞: −λα. */
+/** λα: selu approaches −λα as z goes to −∞. */
 const SELU_FLOOR = SELU_SCALE * SELU_ALPHA;
 
-/** A literal with nine digits, which distinguish any two float32 values. */
+/** A number as a WGSL literal. Nine digits tell any two float32 values apart. */
 const f32 = (value: number): string => value.toPrecision(9);
 
 const sigmoid = (z: number): number => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
@@ -25,8 +25,8 @@ const normalPdf = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * 
 const geluInner = (z: number): number => Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
 
 /**
- * Φ(z) in float64, with a relative error of 1e-11: the series of the error function in the middle (where 1 − erf loses the
- * remaining digits), and a continued fraction, evaluated backwards, in the tails.
+ * Φ(z) in float64, with a relative error of at most 1e-11. For |z| < 3√2 it uses the series of the error function, where the
+ * difference 1 − erf loses digits; in the tails a continued fraction, evaluated backwards.
  */
 export function normalCdf(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
@@ -59,7 +59,7 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
     wgsl: ['select(ALPHA * z, z, z > 0.0)', 'select(ALPHA, 1.0, v > 0.0)'],
     cpu: [(z, alpha) => (z > 0 ? z : alpha * z), (y, alpha) => (y > 0 ? 1 : alpha)],
   },
-  // The derivative is a function of z, because a learned α may become negative.
+  // g′ is a function of z, not of y: a learned α may become negative, and then y does not have the sign of z.
   prelu: {
     formula: 'z if z > 0, else α·z',
     wgsl: ['select(ALPHA * z, z, z > 0.0)', 'select(ALPHA, 1.0, v > 0.0)'],
@@ -103,7 +103,7 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
   },
   geluTanh: {
     formula: '½z·(1 + tanh(√(2/π)·(z + 0.044715z³)))',
-    // ½(1 + tanh g) = σ(2g), and σ has no cancellation for negative g.
+    // ½(1 + tanh g) is computed as σ(2g), which does not cancel for z < 0.
     wgsl: ['z * sigmoid(2.0 * gelu_inner(z))', 'gelu_tanh_derivative(v)'],
     cpu: [
       (z) => z * sigmoid(2 * geluInner(z)),
@@ -127,7 +127,7 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
   },
 };
 
-/** Generates the WGSL that the plugin appends to shaders with activations, from the table. */
+/** Returns the WGSL of activate() and activate_derivative(), which the plugin appends to lib/activations.wgsl. */
 export function activationsWgsl(): string {
   const cases = (part: 0 | 1): string =>
     activationNames
@@ -145,7 +145,7 @@ ${fallback}
   }
 }
 
-// v is the activation's output, or its pre-activation, as the table says.
+// v is the activation's output, or its pre-activation, as "from" in src/kernels/activations.ts says.
 fn activate_derivative(v: f32) -> f32 {
   switch ACTIVATION {
 ${cases(1)}

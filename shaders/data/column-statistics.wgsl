@@ -1,6 +1,6 @@
-// Sums for the mean and the standard deviation of every column, over slices of some rows of a data set.
+// Sums from which the mean and the standard deviation of every column are computed, over slices of some rows of a data set.
 //
-//   partials[0, s, c] = p              near the mean of slice s: x₀ + Σ(x − x₀)/n, where x₀ is its first element
+//   partials[0, s, c] = p              a number near the mean of slice s: x₀ + Σ(x − x₀)/n, with x₀ its first of n elements
 //   partials[1, s, c] = Σ(x − p)       x = f32(data[order[r], c]) for each row r of the slice
 //   partials[2, s, c] = Σ(x − p)²
 //
@@ -8,11 +8,13 @@
 //   order     u32 (rows)                  row numbers                                read
 //   partials  f32 (3, slices, columns)                                               written, every element
 //
-// The slice's mean is p + partials[1]/n, and Σ(x − mean)² is partials[2] − partials[1]²/n, whatever p is: its rounding does
-// no harm, and where values are large and near each other the differences are exact.
-// One invocation reads one column of a slice twice, and adds up RUN rows at a time: fewer roundings in a row.
+// The mean of the slice is p + partials[1]/n, and Σ(x − mean)² is partials[2] − partials[1]²/n. Both hold for every p, so
+// rounding errors of p do no harm; and where values are large and near each other, the differences x − p are exact.
+// One invocation reads one column of a slice twice. It adds up RUN rows at a time and then these sums, for fewer roundings one
+// after the other.
 // Dispatch ⌈columns/64⌉ × slices workgroups.
-// Error: |error| ≤ γ·Σ|x − p| and γ·Σ(x − p)², γ of RUN + ⌈slice_rows/RUN⌉ + 3 roundings, u = 2⁻²³.
+// Error: |error| ≤ γ·Σ|x − p| for the first sum and γ·Σ(x − p)² for the second, with γ of RUN + ⌈slice_rows/RUN⌉ + 3 roundings,
+// u = 2⁻²³.
 
 override BYTES: bool = false;
 const RUN: u32 = 16;

@@ -1,7 +1,7 @@
 //! uses step
-// A mini-batch: rows of the resident data set, converted to f32 and normalised, with their labels.
+// Gathers a mini-batch: rows of the resident data set, converted to f32 and normalised, with their labels.
 //
-//   X[b, c] = f32(data[row(b), c]) · scale[c] + shift[c]         row(b) = order[first + b]
+//   X[b, c] = f32(data[row(b), c]) · scale[c] + shift[c]         row(b) = order[step.first + b]
 //   Y[b, w] = labels[row(b), w]                                  words are copied as they are: indices or f32 bits
 //
 //   data           u8 (samples, columns) packed four to a word if BYTES, else f32 bits    read
@@ -11,9 +11,9 @@
 //   X              f32 (batch, columns)                                                   written, every element
 //   Y              u32 (batch, words)                                                     written, every element
 //
-// One invocation converts four neighbouring columns of a row; ALIGNED says that columns divides by 4, so that four bytes
-// are one word. Dispatch ⌈⌈columns/4⌉/64⌉ × batch workgroups.
-// Rows past the end of the data (b ≥ step.rows) repeat the batch's last valid row; the loss gives them no gradient.
+// One invocation converts four neighbouring columns of a row. ALIGNED says that columns is a multiple of four, so that the four
+// bytes are one word. Dispatch ⌈⌈columns/4⌉/64⌉ × batch workgroups.
+// Rows beyond the end of the data (b ≥ step.rows) repeat the last valid row of the batch; the loss gives them no gradient.
 // Error: bytes convert exactly; one multiplication and one addition, |error| ≤ 2u·(|x·scale| + |shift|), u = 2⁻²³.
 
 override BYTES: bool = false;

@@ -2,30 +2,30 @@
 //! uses row-loss
 //! uses step
 //! uses finite
-// A small network: consecutive steps of training in one dispatch of one workgroup, or as many batches evaluated (without
-// UPDATE) or predicted (without LOSS).
+// A small network in one dispatch: consecutive steps of training by one workgroup; or the evaluation (without UPDATE) or
+// prediction (without LOSS) of as many batches.
 //
-//   A run is rows step.first … step.first + step.rows − 1 of `order`, BATCH at a time; the last batch may have fewer. Its
-//   batches are the steps step.index, step.index + 1 …, all at step.learning_rate. Each does what gather-rows, the matmuls
-//   with bias and activation, softmax-cross-entropy, the matmuls of their gradients and sgd do.
+//   A run is rows step.first … step.first + step.rows − 1 of `order`. It is cut into batches of BATCH rows; the last one may
+//   have fewer. The batches are the steps step.index, step.index + 1 …, all with step.learning_rate. Each step does as
+//   gather-rows, the matmuls with bias and activation, softmax-cross-entropy, the matmuls of their gradients, and sgd.
 //
 //   data, labels, order, normalization   as in gather-rows                                         read
-//   parameters  f32          layer by layer: W (inputs, units), then the bias (units); a layer begins at a multiple of 64
+//   parameters  f32          layer by layer: W (inputs, units), then the bias (units); each layer begins at a multiple of 64
 //                            elements                                                              read; written if UPDATE
-//   velocity    f32          as many; as in sgd                                                    read and written if MOMENTUM
-//   results     f32 (3, BATCH)         if LOSS: each row's losses and hits, which are added to, and its last loss
+//   velocity    f32          as many elements as parameters; as in sgd                             read and written if MOMENTUM
+//   results     f32 (3, BATCH)         if LOSS: for each row of a batch, losses and hits, which are added up, and its last loss
 //               f32 (rows, outputs)    else: the logits                                            written
-//   status      u32 (1 + LAYERS)       as in softmax-cross-entropy and sgd: the first step after which a loss, or a layer's
-//                                      parameter, is not finite
+//   status      u32 (1 + LAYERS)       as in softmax-cross-entropy and sgd: the first step after which a loss, or a parameter
+//                                      of a layer, is not finite
 //
-// SIZE_0 is the number of inputs, SIZE_1 … are the layers' units. Every layer but the last has the activation; FROM_Z says
-// that its derivative is one in the pre-activation.
-// Workgroup memory holds the inputs and each layer's outputs, VALUES = BATCH·(Σ SIZE + LAYERS) elements: the rows of a feature
-// are neighbours, and a feature of ones below the last is what the bias is multiplied with. GRADIENTS elements further is
-// ∂loss/∂z of each, which until then is the activation's derivative; the inputs have none, so GRADIENTS = VALUES −
-// BATCH·(SIZE_0 + 1).
-// An element has one invocation, which adds in the order of k, so that the bits do not depend on THREADS.
-// Dispatch one workgroup; without LOSS any number, which take turns. Error: that of the kernels named above.
+// SIZE_0 is the number of inputs; SIZE_1, SIZE_2 … are the units of each layer. Every layer but the last has the activation.
+// FROM_Z says that its derivative is computed from the pre-activation, else it is computed from the output.
+// Workgroup memory holds the inputs and the outputs of each layer, VALUES = BATCH·(Σ SIZE + LAYERS) elements. The rows of a
+// feature are neighbours. The inputs, and the outputs of each layer but the last, end with a feature of ones, which the bias
+// is multiplied by. GRADIENTS elements after an output is its ∂loss/∂z; until that is computed, the same element holds the
+// derivative of the activation. The inputs have no gradient, so GRADIENTS = VALUES − BATCH·(SIZE_0 + 1).
+// Each element is computed by one invocation, which adds in the order of k, so the bits do not depend on THREADS.
+// Dispatch one workgroup; without LOSS any number of workgroups, which take turns. Error: that of the kernels named above.
 
 override THREADS: u32 = 64;
 override LOSS: bool = true;
@@ -81,8 +81,8 @@ fn main(
     }
     workgroupBarrier();
 
-    var x = 0u; // where the inputs of a layer begin
-    var w = 0u; // and its parameters
+    var x = 0u; // index in `memory` of the inputs of the layer
+    var w = 0u; // index of its parameters
     for (var layer = 0u; layer < LAYERS; layer++) {
       let inputs = sizes[layer] + 1;
       let units = sizes[layer + 1];
@@ -97,7 +97,7 @@ fn main(
         memory[out + i] = result;
       }
       x = out;
-      w += length(layer);
+      w += padded_length(layer);
       workgroupBarrier();
     }
 
@@ -124,13 +124,13 @@ fn main(
         let units = sizes[layer];
         let out = GRADIENTS + x;
         x -= inputs * BATCH;
-        w -= length(layer - 1);
+        w -= padded_length(layer - 1);
         if (layer > 1) {
           for (var i = thread; i < (inputs - 1) * BATCH; i += THREADS) {
             memory[GRADIENTS + x + i] *= weighted(w + i / BATCH * units, 1, out + i % BATCH, units);
           }
         }
-        workgroupBarrier(); storageBarrier(); // everyone has read the weights that are overwritten now
+        workgroupBarrier(); storageBarrier(); // all invocations have read the weights before they are overwritten
         for (var i = thread; i < inputs * units; i += THREADS) {
           var gradient = 0.0;
           for (var r = 0u; r < BATCH; r++) {
@@ -140,20 +140,20 @@ fn main(
         }
       }
     }
-    workgroupBarrier(); storageBarrier(); // the weights and the room for activations are there for the next batch
+    workgroupBarrier(); storageBarrier(); // weights and activations are complete before the next batch uses them
     index++;
   }
 }
 
-// Σ of parameters from w on, at a distance, times the features from start on, of one row.
+// Σₖ parameters[w + k·distance] · feature k of one row, whose features begin at memory[start].
 fn weighted(w: u32, distance: u32, start: u32, features: u32) -> f32 {
   var sum = 0.0;
   for (var k = 0u; k < features; k++) { sum += parameters[w + k * distance] * memory[start + k * BATCH]; }
   return sum;
 }
 
-// From the beginning of a layer's parameters to the next.
-fn length(layer: u32) -> u32 { return ((sizes[layer] + 1) * sizes[layer + 1] + 63) & ~63u; }
+// Number of elements from the first parameter of a layer to that of the next, padding included.
+fn padded_length(layer: u32) -> u32 { return ((sizes[layer] + 1) * sizes[layer + 1] + 63) & ~63u; }
 
 fn class_weight(k: u32) -> f32 { return 1.0; }
 
@@ -161,10 +161,11 @@ fn logit(row: u32, k: u32) -> f32 { return memory[logit_at(row, k)]; }
 
 fn put_gradient(row: u32, k: u32, value: f32) { memory[GRADIENTS + logit_at(row, k)] = value; }
 
+// The index in `memory` of a logit.
 fn logit_at(row: u32, k: u32) -> u32 { return VALUES - (sizes[LAYERS] - k) * BATCH + row; }
 
-// As in sgd.
-fn update(i: u32, gradient: f32, owner: u32, index: u32) {
+// Updates parameter i as sgd.wgsl does. `layer` is counted from 1.
+fn update(i: u32, gradient: f32, layer: u32, index: u32) {
   let p = parameters[i];
   let g = gradient + hyper.weight_decay * p;
   var v = g;
@@ -174,5 +175,5 @@ fn update(i: u32, gradient: f32, owner: u32, index: u32) {
   }
   let updated = p - step.learning_rate * select(v, g + hyper.momentum * v, NESTEROV);
   parameters[i] = updated;
-  if (not_finite(updated)) { atomicMin(&status[owner], index); }
+  if (not_finite(updated)) { atomicMin(&status[layer], index); }
 }

@@ -1,14 +1,15 @@
 //! uses step
-// The smallest and the largest value of each column, over the rows of this call and of those before.
+// The smallest and the largest value of each column, over the rows of this dispatch and of those before.
 //
 //   extremes[0, c] ← min(extremes[0, c], X[r, c])      extremes[1, c] ← max(extremes[1, c], X[r, c])
 //
 //   X         f32 (count / columns, columns), the last row possibly incomplete      read
 //   extremes  f32 (2, columns)                                                      read and written
 //
-// With BATCH only the step.rows first rows count. A NaN is left out. One invocation takes a column from the first row to the
-// last; neighbours read neighbours. Dispatch workgroups in x, then y: a column is y·(64·workgroups in x) + x.
-// Exact.
+// With BATCH only the first step.rows rows count. A NaN is left out. One invocation takes one column from the first row to the
+// last; neighbouring invocations read neighbouring elements. Dispatch workgroups along x, then along y: invocation (x, y)
+// takes column y·(64·workgroups along x) + x.
+// Error: none.
 
 override BATCH: bool = false;
 

@@ -1,16 +1,16 @@
 //! uses step
 //! uses finite
-// Counts of the values in each of `bins` equal parts of a range, added to `counts`.
+// A histogram: counts the values in each of `bins` equal parts of a range, and adds them to `counts`.
 //
 //   counts[b] ← counts[b] + |{ i : ⌊(X[i] − low)·scale⌋ = b }|
 //
 //   X       f32 (count / columns, columns)   read
 //   counts  u32 (bins)                       read and written
 //
-// Values outside of the range count in the bin at its end, those that are not finite nowhere. With BATCH only the step.rows
-// first rows count. One invocation takes one value. Dispatch workgroups in x, then y: a value's number is
-// y·(64·workgroups in x) + x. Integers are added atomically, which gives the same sums in any order.
-// Error: a value within 3u·|X − low| of the border between two bins may be in either, u = 2⁻²³.
+// Values outside of the range count in the nearest bin; infinity and NaN do not count. With BATCH only the first step.rows rows
+// count. One invocation takes one value. Dispatch workgroups along x, then along y: invocation (x, y) takes value
+// y·(64·workgroups along x) + x. Integers are added atomically, which gives the same sums in any order.
+// Error: a value within 3u·|X − low| of the border between two bins may be counted in either, u = 2⁻²³.
 
 override BATCH: bool = false;
 

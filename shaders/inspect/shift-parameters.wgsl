@@ -1,5 +1,5 @@
 //! uses step
-// Parameters at a point of a plane through a base point, for a slice of the loss surface.
+// Parameters at one point of the plane through `base` with the directions U and V, for a slice of the loss surface.
 //
 //   parameters[i] = base[i] + x·U[i] + y·V[i]        (x, y) = points[step.index]
 //
@@ -7,7 +7,8 @@
 //   points      vec2f          read
 //   parameters  f32 (count)    written, every element
 //
-// One invocation takes one element. Dispatch workgroups in x, then y: an element's number is y·(64·workgroups in x) + x.
+// One invocation takes one element. Dispatch workgroups along x, then along y: invocation (x, y) takes element
+// y·(64·workgroups along x) + x.
 // Error: four roundings, |error| ≤ 4u·(|base| + |x·U| + |y·V|), u = 2⁻²³.
 
 struct Dims { count: u32 }

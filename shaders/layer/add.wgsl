@@ -1,13 +1,16 @@
 //! uses activations
 //! uses activation-gradient
-// Y = f(A + B), or Y = (A + B) ⊙ f′(kept): a residual block's output, and its gradients. Without ADD, A alone.
+// Y = f(A + B), or, if ACTIVATION_GRADIENT, Y = (A + B) ⊙ f′(kept): the output of a residual block, and its gradients. Without
+// ADD, the sum is A alone.
 //
-//   A, B  f32 (count)   read; B if ADD
+//   A     f32 (count)   read
+//   B     f32 (count)   read if ADD
 //   kept  f32 (count)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   Y     f32 (count)   written, every element; and, if KEEP, the sums from element count on
 //
-// One invocation takes four elements. Dispatch workgroups in x, then y: a four's number is y·(64·workgroups in x) + x.
-// Error: one rounding for the sum, then the activation's own, or the derivative's and one for the product.
+// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements
+// 4·i … 4·i + 3, with i = y·(64·workgroups along x) + x.
+// Error: one rounding for the sum, then that of the activation, or that of f′ and one for the product.
 
 override ADD: bool = true;
 override KEEP: bool = false;

@@ -1,15 +1,18 @@
 //! uses activations
-// Bias and activation in place, and their derivative in place.
+// Adds a bias and applies an activation, in place; or, if BACKWARD, multiplies a gradient by the activation's derivative, in
+// place.
 //
 //   forward            Y[r, c]  ← activate(Y[r, c] + bias[c])
 //   BACKWARD           Y[r, c]  ← Y[r, c] · activate_derivative(at[r, c])        Y holds dY and becomes dZ
 //
 //   bias  f32 (columns)         read if BIAS, from element dims.bias_offset on
-//   at    f32 (rows, columns)   read if BACKWARD: the activation's output, or its pre-activation, as its table row says
+//   at    f32 (rows, columns)   read if BACKWARD, from element dims.at_offset on: the activation's output, or its
+//                               pre-activation (`from` in src/kernels/activations.ts)
 //   Y     f32 (rows, columns)   read and written
 //
-// One invocation takes one element. Dispatch workgroups in x, then y: an element's number is y·(64·workgroups in x) + x.
-// Error: one rounding for the sum, then the activation's own, see test/reference/activations.ts.
+// One invocation takes one element. Dispatch workgroups along x, then along y: invocation (x, y) takes element
+// y·(64·workgroups along x) + x.
+// Error: one rounding for the sum, then that of the activation, see test/reference/activations.ts.
 
 override BACKWARD: bool = false;
 override BIAS: bool = false;

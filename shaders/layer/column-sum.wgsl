@@ -1,9 +1,9 @@
-// sums[c] = Σᵣ X[r, c]: a bias' gradient is the column sum of dY.
+// sums[c] = Σᵣ X[r, c]. With X = dY, sums is the gradient of a bias.
 //
 //   X     f32 (rows, columns)   read
-//   sums  f32 (columns)         written, every element from dims.sums_offset on
+//   sums  f32 (columns)         written, every element, from element dims.sums_offset on
 //
-// One invocation adds up one column from the first row to the last; neighbours read neighbours.
+// One invocation adds up one column from the first row to the last; neighbouring invocations read neighbouring elements.
 // Dispatch ⌈columns/64⌉ workgroups.
 // Error: |error| ≤ (rows − 1)·u·Σᵣ|X[r, c]| to first order, u = 2⁻²³.
 

@@ -1,20 +1,21 @@
 //! uses activation-gradient
 //! uses philox
 //! uses step
-// Inverted dropout: each element is kept with probability 1 − rate, and then divided by that.
+// Inverted dropout: keeps each element with probability 1 − rate, and divides what it keeps by 1 − rate.
 //
 //   Y[i] = X[i]·scale if word[i] ≥ threshold, else 0; times f′(kept[i]) if ACTIVATION_GRADIENT
 //   scale = 1/(1 − rate), threshold = ⌊rate·2³²⌋
 //
-// word[i] is word i mod 4 of philox(counter (⌊i/4⌋, step.index, stream, 0), key): nothing is stored, and the gradient's mask is
-// computed again. Words are compared as integers, so that every adapter keeps the same elements.
+// word[i] is word i mod 4 of philox(counter (⌊i/4⌋, step.index, stream, 0), key). No mask is stored: the backward pass
+// computes the same words again. Words are compared as integers, so that every adapter keeps the same elements.
 //
 //   X     f32 (count)   read
 //   kept  f32 (count)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   Y     f32 (count)   written, every element
 //
-// One invocation takes four elements. Dispatch workgroups in x, then y: a four's number is y·(64·workgroups in x) + x.
-// Error: scale's rounding and the product's, 2·u of the result; with ACTIVATION_GRADIENT the derivative's and one more.
+// One invocation takes four elements. Dispatch workgroups along x, then along y: invocation (x, y) takes elements
+// 4·i … 4·i + 3, with i = y·(64·workgroups along x) + x.
+// Error: the roundings of scale and of the product, 2·u of the result; with ACTIVATION_GRADIENT also that of f′ and one more.
 
 struct Dims { count: u32, kept_offset: u32, threshold: u32, scale: f32, key_low: u32, key_high: u32, stream: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;

@@ -1,5 +1,5 @@
 //! uses activations
-// An activation g(z, p) whose parameter p is learned: prelu, or swish with SWISH.
+// An activation g(z, p) whose parameter p is learned: prelu, or, if SWISH, swish.
 //
 //   forward     Y[r, c] ← g(Z[r, c], p)
 //   BACKWARD    Y[r, c] ← dY[r, c] · ∂g/∂z, which is ∂loss/∂Z;   dp[c] ← Σᵣ dY[r, c] · ∂g/∂p
@@ -11,11 +11,12 @@
 //   Z   f32 (rows, columns)   read
 //   p   f32 (columns), or one element if SHARED, from element dims.p_offset on     read
 //   dY  f32 (rows, columns)   read if BACKWARD
-//   Y   f32 (rows, columns)   written
-//   dp  f32 (columns), from element dims.dp_offset on                              written if BACKWARD
+//   Y   f32 (rows, columns)   written, every element
+//   dp  f32 (columns), from element dims.dp_offset on                              written if BACKWARD, every element
 //
-// Forward one invocation takes one element: workgroups in x, then y, an element's number is y·(64·workgroups in x) + x.
-// Backward one takes a column from the first row to the last: ⌈columns/64⌉ workgroups, numbered likewise.
+// Forward, one invocation takes one element. Backward, one invocation takes one column from the first row to the last, and
+// there are ⌈columns/64⌉ workgroups. Dispatch workgroups along x, then along y: invocation (x, y) takes the element or column
+// with number y·(64·workgroups along x) + x.
 // Error: test/reference/learned-activation.ts.
 
 override BACKWARD: bool = false;
@@ -34,39 +35,39 @@ struct Dims { rows: u32, columns: u32, p_offset: u32, dp_offset: u32 }
 fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
   let i = global.y * (workgroups.x * 64) + global.x;
   if (BACKWARD) {
-    if (i < dims.columns) { go_back(i); }
+    if (i < dims.columns) { backward(i); }
   } else if (i < dims.rows * dims.columns) {
-    Y[i] = value(Z[i], parameter(i % dims.columns));
+    Y[i] = value(Z[i], parameter_of(i % dims.columns));
   }
 }
 
-fn parameter(column: u32) -> f32 { return p[dims.p_offset + select(column, 0, SHARED)]; }
+fn parameter_of(column: u32) -> f32 { return p[dims.p_offset + select(column, 0, SHARED)]; }
 
-fn go_back(column: u32) {
-  let own = parameter(column);
+fn backward(column: u32) {
+  let parameter = parameter_of(column);
   var sum = 0.0;
   for (var row = 0u; row < dims.rows; row++) {
     let i = row * dims.columns + column;
     let z = Z[i];
     let d = dY[i];
-    Y[i] = d * slope(z, own);
-    sum += d * by_parameter(z, own);
+    Y[i] = d * derivative_by_z(z, parameter);
+    sum += d * derivative_by_p(z, parameter);
   }
   dp[dims.dp_offset + column] = sum;
 }
 
-fn value(z: f32, own: f32) -> f32 {
-  if (SWISH) { return z * sigmoid(own * z); }
-  return select(own * z, z, z > 0.0);
+fn value(z: f32, parameter: f32) -> f32 {
+  if (SWISH) { return z * sigmoid(parameter * z); }
+  return select(parameter * z, z, z > 0.0);
 }
 
-fn slope(z: f32, own: f32) -> f32 {
-  if (SWISH) { return swish_derivative(z, own); }
-  return select(own, 1.0, z > 0.0);
+fn derivative_by_z(z: f32, parameter: f32) -> f32 {
+  if (SWISH) { return swish_derivative(z, parameter); }
+  return select(parameter, 1.0, z > 0.0);
 }
 
-// In this order nothing overflows: z² would.
-fn by_parameter(z: f32, own: f32) -> f32 {
-  if (SWISH) { return (z * sigmoid(own * z)) * (z * sigmoid(-own * z)); }
+// Two factors of z, each with its own sigmoid, so that nothing overflows, as z² would.
+fn derivative_by_p(z: f32, parameter: f32) -> f32 {
+  if (SWISH) { return (z * sigmoid(parameter * z)) * (z * sigmoid(-parameter * z)); }
   return min(z, 0.0);
 }

@@ -1,15 +1,16 @@
-// The largest of each unit's pieces: piece k of unit u is column u·pieces + k of Z.
+// Maxout: the largest of the pieces of each unit. Piece k of unit u is column u·pieces + k of Z.
 //
 //   forward     Y[r, u] ← maxₖ Z[r, u·pieces + k]
 //   BACKWARD    dZ[r, u·pieces + k] ← dY[r, u] for the first k at which Z is largest, else 0
 //
 //   Z   f32 (rows, units·pieces)   read
 //   dY  f32 (rows, units)          read if BACKWARD
-//   Y   f32 (rows, units), or with BACKWARD (rows, units·pieces): dZ       written, every element
+//   Y   f32 (rows, units), or, if BACKWARD, dZ: f32 (rows, units·pieces)       written, every element
 //
-// One invocation takes the pieces of one unit in one row. Dispatch workgroups in x, then y: the number of row and unit,
-// r·units + u, is y·(64·workgroups in x) + x. The winner is looked for again rather than kept.
-// Error: none, but where rounding has changed the order of the pieces.
+// One invocation takes the pieces of one unit in one row. Dispatch workgroups along x, then along y: invocation (x, y) takes
+// row r and unit u with r·units + u = y·(64·workgroups along x) + x. The backward pass finds the largest piece again instead
+// of storing its index.
+// Error: none, unless rounding errors of Z have changed which piece is the largest.
 
 override BACKWARD: bool = false;
 

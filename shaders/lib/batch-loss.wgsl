@@ -1,13 +1,13 @@
 //! uses step
 //! uses finite
-// Storing and adding up the loss of a row. Appended to files whose header says so; such a file has bindings losses, totals,
-// status and order, and dims.rows.
+// Stores the loss of a row and adds it to the totals. Appended to files that have the line `//! uses batch-loss`; each of them
+// declares the bindings losses, totals, status and order, and the field dims.rows.
 
-// The sample of a data set that a batch takes as its row; rows past step.rows repeat the last one.
+// Index of the sample that is this row of the batch. Rows from step.rows on repeat the last valid row.
 fn sample_of(row: u32) -> u32 { return order[step.first + min(row, step.rows - 1)]; }
 
-// found: the loss, and the hits; weight: how much the loss counts, which the hits do not know.
-fn keep_loss(row: u32, found: vec2f, weight: f32) {
+// `found` is (loss, hits) of the row. `weight` multiplies the loss, and not the hits.
+fn store_loss(row: u32, found: vec2f, weight: f32) {
   losses[row] = weight * found.x;
   if (row >= step.rows) { return; }
   totals[row] += weight * found.x;

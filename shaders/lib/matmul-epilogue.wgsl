@@ -1,16 +1,16 @@
 //! uses matmul-operands
 //! uses activations
-// The end of a matmul: its sums become C. Appended to files whose header says so.
+// The epilogue of a matmul: computes C from the sums over k and stores it. Appended to files that have the line
+// `//! uses matmul-epilogue`.
 //
-//   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(kept)
+//   C = f(op(A) · op(B) + bias), or, if ACTIVATION_GRADIENT, C = (op(A) · op(B)) ⊙ f′(kept)
 //
-//   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   kept  f32 (M, N), from element kept_offset on                              read if ACTIVATION_GRADIENT
-//         f's output, or its pre-activation, as the table of activations says
-//   C     f32 (M, N)                                                           written, every element
-//         and, if KEEP, the pre-activations (M, N) from element keep_offset on
+//   bias  f32 (N), from element bias_offset on                                                    read if BIAS
+//   kept  f32 (M, N), from element kept_offset on: the output of f, or its pre-activation         read if ACTIVATION_GRADIENT
+//         (`from` in src/kernels/activations.ts)
+//   C     f32 (M, N), and, if KEEP, the pre-activations (M, N) from element keep_offset on        written, every element
 //
-// C4 is C again, as vec4f, and used if VEC4_C: if C's rows are whole.
+// C4 is the same buffer as C, as vec4f. It is used instead of C if VEC4_C, for which each row of C is a whole number of vec4s.
 
 override VEC4_C: bool = false;
 override BIAS: bool = false;
@@ -21,9 +21,10 @@ override KEEP: bool = false;
 @group(0) @binding(8) var<storage, read_write> C: array<f32>;
 @group(0) @binding(9) var<storage, read_write> C4: array<vec4f>;
 
+// Element `at` of kept, which matmul-operands.wgsl declares as u32.
 fn kept_at(at: u32) -> f32 { return bitcast<f32>(kept[dims.kept_offset + at]); }
 
-// Stores C[m, n … n + 3], as far as they lie inside; n does.
+// Computes and stores C[m, n … n + 3] from its sums. Columns from N on are left out; n itself is less than N.
 fn store_four(m: u32, n: u32, sums: vec4f) {
   let columns = four(n, dims.N, !VEC4_C);
   let at = m * dims.N + columns;

@@ -1,5 +1,5 @@
-// Philox-4×32-10: four random words from a counter and a key, the same on every adapter. Appended to files whose header says
-// so. Source: Salmon, Moraes, Dror and Shaw 2011, Parallel random numbers: as easy as 1, 2, 3.
+// Philox-4×32-10: four random words from a counter and a key, the same on every adapter. Appended to files that have the line
+// `//! uses philox`. Source: Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
 
 fn philox(counter: vec4u, key: vec2u) -> vec4u {
   var c = counter;
@@ -13,7 +13,7 @@ fn philox(counter: vec4u, key: vec2u) -> vec4u {
   return c;
 }
 
-// The low and the high word of a·b, from products of half words, none of which overflows.
+// (low word, high word) of a·b, from products of half words, none of which overflows.
 fn wide_product(a: u32, b: u32) -> vec2u {
   let low = (a & 0xffffu) * (b & 0xffffu);
   let middle = (a >> 16) * (b & 0xffffu) + (low >> 16);

@@ -1,40 +1,43 @@
 //! uses matmul-operands
-// A matmul from register tiles that four neighbours load together, for CPU adapters with subgroups. Appended to files whose
-// header says so; such a file enables subgroups, has a function store_four(m, n, sums), and calls quad_matmul() in
-// workgroups of four.
+// A matmul from register tiles whose operands four neighbouring invocations load together, for CPU adapters with subgroups.
+// Appended to files that have the line `//! uses quad-tiles`; each of them enables subgroups, declares a function
+// store_four(m, n, sums), and calls quad_matmul() in workgroups of four.
 //
-// Nothing coalesces a CPU adapter's loads, and each is much machine code. A quad of invocations computes 2 × 2 tiles of 8 × 8
-// elements (LARGE: 16 × 16, with TALL 32 × 16) and shares them:
+// A CPU adapter does not coalesce loads, and each load takes much machine code. So a quad of four invocations computes 2 × 2
+// tiles of 8 × 8 elements (LARGE: 16 × 16; LARGE and TALL: 32 × 16) and shares what it loads:
 //
 //   lane 0 | lane 1     Lanes side by side need the same rows of op(A), lanes above each other the same columns of op(B).
-//   -------+-------     Each loads half of them, in blocks of four, and takes the other half from its neighbour. Its own
-//   lane 2 | lane 3     blocks come first in its tile; where they belong, only the store has to know.
+//   -------+-------     Each lane loads half of these, in blocks of four, and gets the other half from a neighbour. The blocks
+//   lane 2 | lane 3     that a lane loads itself come first in its sums; store_row alone maps them to their places in C.
 //
-// K is walked in fours, if LARGE in eights; if K_TAIL, what is beyond its end counts as zero. A sum runs in the order of k
-// whatever the tile: all sizes give the same bits.
+// An iteration takes four k, or eight if LARGE; if K_TAIL, elements beyond the end of K count as zero. Each sum adds its
+// products in the order of k, whatever the tile, so all tile sizes give the same bits.
 //
-// A CPU adapter's compiler is quick rather than good, and its cores wait for instructions more than for anything else. Samples
-// of SwiftShader's machine code (Linux `perf` on Chrome's GPU process, two cores of an AMD EPYC): an iteration of the tallest
-// tile is 260 kB, eight times the instruction cache, and takes 20 ns a kilobyte, whatever the kilobyte does. For four lanes a
-// load of a float is 0.6 kB, a sum that is carried around the loop 70 bytes, a multiply-add 15 to 20, or 27 where registers run
-// out; so large tiles take eight k an iteration. It needs fewest bytes for a multiply-add
-//   - if a sum takes its k one after the other, before the next sum begins: then it stays in a register;
-//   - if an element of op(B) is used once between two loads: where one is used again, its first use stores a copy.
-// So `plus` spells the elements out, and the loads of the rows to come stand between the sums of one row and the next.
-// Sums and operands are module variables, for functions to change; their indices are constants, or they would be memory.
-// Dispatch a workgroup for 2 × 2 tiles; M without the row of ones.
+// The compiler of a CPU adapter is fast but optimizes little, and the cores wait for instructions more than for anything else.
+// Samples of SwiftShader's machine code (Linux `perf` on Chrome's GPU process, two cores of an AMD EPYC) show: an iteration of
+// the tallest tile is 260 kB, eight times the instruction cache, and takes 20 ns per kilobyte, whatever the code does. For
+// four lanes, a load of a float takes 0.6 kB, a sum that is carried around the loop 70 bytes, a multiply-add 15 to 20 bytes,
+// or 27 when there are no registers left. That is why large tiles take eight k per iteration.
+// A multiply-add takes the fewest bytes
+//   - if a sum adds all its k, one after the other, before the next sum begins: then it stays in a register;
+//   - if an element of op(B) is used only once between two loads: a second use makes the first one store a copy.
+// So `add_products` writes out every element, and the loads of the next rows stand between the sums of one row and those of the
+// next. Sums and operands are module variables, so that functions can change them. Their indices are constants, since variable
+// indices would put them in memory.
+// Dispatch one workgroup for each 2 × 2 tiles of C, without the row of ones.
 // Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of store_four.
 
 override K_TAIL: bool = true;
 override LARGE: bool = false;
 override TALL: bool = false; // only with LARGE
 
-// Sums: c[4 · i + j] is the i-th block of rows and the j-th of columns of the tile; a column of it is a row of C.
+// Sums: c[4·i + j] is the i-th block of rows and the j-th block of columns of the tile. Each of its columns is part of a row
+// of C.
 var<private> c = array<mat4x4f, 32>();
-// For each block of columns, op(B)'s rows k … k + 3, and k + 4 … k + 7, as columns.
+// For each block of columns of the tile: rows k … k + 3 of op(B) are the columns of b0, and rows k + 4 … k + 7 those of b4.
 var<private> b0 = array<mat4x4f, 4>();
 var<private> b4 = array<mat4x4f, 4>();
-// For a block of rows, op(A)'s rows as columns, with their elements k … k + 3, and k + 4 … k + 7.
+// For one block of rows of the tile: each column is a row of op(A), with elements k … k + 3 in a0, and k + 4 … k + 7 in a4.
 var<private> a0 = mat4x4f();
 var<private> a4 = mat4x4f();
 
@@ -42,7 +45,7 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
   let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);
   let tile = vec2u(select(8u, 16u, LARGE), select(select(8u, 16u, LARGE), 32u, TALL));
   let first = (2 * group + lane) * tile;
-  // The blocks that this invocation loads itself.
+  // First column and first row of the blocks that this invocation loads itself.
   let n = first.x + 4 * lane.y;
   let m = first.y + 4 * lane.x;
   let columns = start_B(n);
@@ -88,7 +91,7 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
     var sums = c;
     for (var row = 0u; row < 128; row++) { store_row(first, lane, row, sums[row >> 2][row & 3]); }
   }
-  // The last workgroups down the rows add the row of ones.
+  // The workgroups at the bottom also compute the row of ones times op(B), which is the last row of C.
   if (ONES_ROW && group.y == (stored_rows() - 1) / (2 * tile.y)) {
     for (var column = 4 * (lane.x + 2 * lane.y); column < 2 * tile.x; column += 16) {
       let at_n = 2 * group.x * tile.x + column;
@@ -97,7 +100,7 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
   }
 }
 
-// Adds to the sums of the i-th block of rows, which are in a0 and a4, and of the block below, which is the neighbour's.
+// Adds products to the sums of block i of rows, with this lane's a0 and a4, and of block i + 1, with those of the lane beside.
 fn add_rows(i: u32) {
   let beside0 = from_beside(a0);
   let beside4 = from_beside(a4);
@@ -111,7 +114,7 @@ fn add_rows(i: u32) {
   add_row(i + 1, 3, beside0[3], beside4[3]);
 }
 
-// The same; then the rows that begin at `next` are in a0 and a4.
+// The same as add_rows; in between it loads the rows that begin at `next`, and puts them in a0 and a4 at the end.
 fn add_rows_and_load(i: u32, next: vec4u, k: u32, places0: vec4u, places4: vec4u) {
   let beside0 = from_beside(a0);
   let beside4 = from_beside(a4);
@@ -135,18 +138,18 @@ fn add_rows_and_load(i: u32, next: vec4u, k: u32, places0: vec4u, places4: vec4u
   a4 = rows_of(mat4x4f(p4, p5, p6, p7));
 }
 
-// Adds to the sums of a row of the i-th block, of which op(A)'s elements k … k + 3 and k + 4 … k + 7 are given.
+// Adds products to the sums of a row of block i. k0 and k4 are elements k … k + 3 and k + 4 … k + 7 of this row of op(A).
 fn add_row(i: u32, row: u32, k0: vec4f, k4: vec4f) {
-  c[4 * i][row] = plus(c[4 * i][row], b0[0], b4[0], k0, k4);
-  c[4 * i + 1][row] = plus(c[4 * i + 1][row], b0[1], b4[1], k0, k4);
+  c[4 * i][row] = add_products(c[4 * i][row], b0[0], b4[0], k0, k4);
+  c[4 * i + 1][row] = add_products(c[4 * i + 1][row], b0[1], b4[1], k0, k4);
   if (LARGE) {
-    c[4 * i + 2][row] = plus(c[4 * i + 2][row], b0[2], b4[2], k0, k4);
-    c[4 * i + 3][row] = plus(c[4 * i + 3][row], b0[3], b4[3], k0, k4);
+    c[4 * i + 2][row] = add_products(c[4 * i + 2][row], b0[2], b4[2], k0, k4);
+    c[4 * i + 3][row] = add_products(c[4 * i + 3][row], b0[3], b4[3], k0, k4);
   }
 }
 
-// sums + b · a, and if LARGE, + d · e.
-fn plus(sums: vec4f, b: mat4x4f, d: mat4x4f, a: vec4f, e: vec4f) -> vec4f {
+// sums + b · a; if LARGE, sums + b · a + d · e.
+fn add_products(sums: vec4f, b: mat4x4f, d: mat4x4f, a: vec4f, e: vec4f) -> vec4f {
   if (!LARGE) {
     return vec4f(
       sums.x + b[0].x * a.x + b[1].x * a.y + b[2].x * a.z + b[3].x * a.w,
@@ -167,17 +170,18 @@ fn plus(sums: vec4f, b: mat4x4f, d: mat4x4f, a: vec4f, e: vec4f) -> vec4f {
   );
 }
 
-// A block of the invocation at the same rows.
+// The block `m` of the lane beside, which needs the same rows of op(A).
 fn from_beside(m: mat4x4f) -> mat4x4f {
   return mat4x4f(quadSwapX(m[0]), quadSwapX(m[1]), quadSwapX(m[2]), quadSwapX(m[3]));
 }
 
-// A block of the invocation at the same columns.
+// The block `m` of the lane above or below, which needs the same columns of op(B).
 fn from_above(m: mat4x4f) -> mat4x4f {
   return mat4x4f(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3]));
 }
 
-// Stores a row of a block of C. Blocks are counted along the rows of the tile; all but the lane's own changed places.
+// Stores row `row & 3` of block `row >> 2` of the sums. Blocks are counted along the rows of the tile. In each pair of blocks
+// the one that the lane has loaded itself is first; the exclusive or puts both in their places in C.
 fn store_row(first: vec2u, lane: vec2u, row: u32, sums: vec4f) {
   let number = row >> 2;
   let down = number >> select(1u, 2u, LARGE);
@@ -187,14 +191,16 @@ fn store_row(first: vec2u, lane: vec2u, row: u32, sums: vec4f) {
   if (m < stored_rows() && n < dims.N) { store_four(m, n, sums); }
 }
 
-// The places at which rows m … m + 3 of op(A) begin, none beyond the last: in vec4s if VEC4_A, else in scalars.
+// The places in A at which rows m … m + 3 of op(A) begin, counted in vec4s if VEC4_A, else in elements. Rows beyond the last
+// one are replaced by the last one.
 fn start_A(m: u32) -> vec4u {
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
-  if (TRANSPOSE_A) { return select(row, row >> vec4u(2), VEC4_A); } // with VEC4_A, all four are in the vec4 of the first
+  if (TRANSPOSE_A) { return select(row, row >> vec4u(2), VEC4_A); } // with VEC4_A, the vec4 at the first place has all four
   return rows_of_A(row) * select(dims.K, dims.K >> 2, VEC4_A);
 }
 
-// The places of k … k + 3 in A, none beyond the last; a batch's rows are looked up once for all that is loaded of them.
+// The places of k … k + 3 in A, none beyond the last k if K_TAIL. If TRANSPOSE_A these are rows of A, and for a gathered batch
+// rows of the data set, which are looked up once for all their elements.
 fn places_in_A(k: u32) -> vec4u {
   let four = vec4u(k, k + 1, k + 2, k + 3);
   let inside = select(four, min(four, vec4u(dims.K - 1)), K_TAIL);
@@ -202,7 +208,8 @@ fn places_in_A(k: u32) -> vec4u {
   return inside;
 }
 
-// op(A)'s rows m … m + 3 as columns, each with its elements k … k + 3; zeros beyond K.
+// Rows m … m + 3 of op(A), each as a column with its elements k … k + 3; zeros beyond K. `start` is start_A(m), `places` is
+// places_in_A(k).
 fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
   return rows_of(mat4x4f(
     part_of_A(start, start.x, k, places.x),
@@ -212,20 +219,20 @@ fn four_k_of_A(start: vec4u, k: u32, places: vec4u) -> mat4x4f {
   ));
 }
 
-// The same of four parts, which part_of_A has loaded.
+// The result of four_k_of_A, from the four parts that part_of_A has loaded.
 fn rows_of(parts: mat4x4f) -> mat4x4f {
   if (VEC4_A && !TRANSPOSE_A) { return parts; }
   return transpose(parts);
 }
 
-// A quarter of what four_k_of_A loads: element k, at `place`, of all the rows; or, where a row's elements lie side by side,
-// the four of k's block from the row that begins at `first`.
+// A quarter of the elements of four_k_of_A: element k, at `place`, of all four rows; or, if a row has its elements side by side
+// (VEC4_A without TRANSPOSE_A), the vec4 that contains element k of the row that begins at `first`.
 fn part_of_A(start: vec4u, first: u32, k: u32, place: u32) -> vec4f {
   if (VEC4_A && !TRANSPOSE_A) { return select(vec4_of_A(first + (place >> 2)), vec4f(), K_TAIL && k >= dims.K); }
   return one_k_of_A(start, k, place);
 }
 
-// Element k of op(A)'s rows m … m + 3; zeros beyond K.
+// Element k of rows m … m + 3 of op(A); zeros beyond K.
 fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   var four: vec4f;
   if (VEC4_A && TRANSPOSE_A) {
@@ -236,14 +243,14 @@ fn one_k_of_A(start: vec4u, k: u32, place: u32) -> vec4f {
   return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
-// The places at which columns n … n + 3 of op(B) begin, as start_A.
+// The places in B at which columns n … n + 3 of op(B) begin, counted as those of start_A.
 fn start_B(n: u32) -> vec4u {
   let column = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1));
   if (TRANSPOSE_B) { return column * select(dims.K, dims.K >> 2, VEC4_B); }
   return select(column, column >> vec4u(2), VEC4_B);
 }
 
-// op(B)'s rows k … k + 3 as columns, each with its elements n … n + 3; zeros beyond K.
+// Rows k … k + 3 of op(B), each as a column with its elements n … n + 3; zeros beyond K.
 fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
   if (VEC4_B && TRANSPOSE_B) {
     if (K_TAIL && k >= dims.K) { return mat4x4f(); }
@@ -253,7 +260,7 @@ fn four_k_of_B(start: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(one_k_of_B(start, k), one_k_of_B(start, k + 1), one_k_of_B(start, k + 2), one_k_of_B(start, k + 3));
 }
 
-// Elements n … n + 3 of op(B)'s row k; zeros beyond K.
+// Elements n … n + 3 of row k of op(B); zeros beyond K.
 fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
   let inside = select(k, min(k, dims.K - 1), K_TAIL);
   var four: vec4f;
@@ -266,7 +273,7 @@ fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
   return select(four, vec4f(), K_TAIL && k >= dims.K);
 }
 
-// The sums of op(B)'s columns n … n + 3.
+// The sums of columns n … n + 3 of op(B).
 fn column_sums(n: u32) -> vec4f {
   var sums = vec4f();
   if (TRANSPOSE_B) {

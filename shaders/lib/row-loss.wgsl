@@ -1,36 +1,38 @@
 //! uses finite
-// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. Appended to files whose header says so, which are
-// three kernels that share these loops: each has a binding `labels`, and functions logit(row, k), class_weight(k) and
-// put_gradient(row, k, value), as one keeps its logits in storage, the others in registers or workgroup memory. u = 2⁻²³.
+// Softmax-cross-entropy of a row from its logits, in log-sum-exp form. Appended to files that have the line
+// `//! uses row-loss`: three kernels, which keep their logits in storage, in registers or in workgroup memory. Each of them
+// declares a binding `labels`, and functions logit(row, k), class_weight(k) and put_gradient(row, k, value). u = 2⁻²³.
 //
 //   loss      −Σₖ t[k]·log softmax(logits)[k]            t[k] = class_weight(k)·((1 − SMOOTHING)·y[k] + SMOOTHING/classes)
-//   hit       1 if the largest logit is that of the label (first of equals), else 0
+//   hit       1 if the class with the largest logit is that of the label (of equal logits the first counts), else 0
 //   gradient  (softmax(logits)[k]·Σt − t[k]) / rows      the loss of a batch is the mean over its valid rows
 //
-// Rows from `rows` on give 0 for all of them. A row's label begins at a word of `labels`: y is a one at the index that it is,
-// or, if PROBABILITIES, the f32 of as many words as there are classes.
-// A first pass finds maximum and Σ exp(z − maximum) together, a second gives the gradient.
-// Error, with n classes and d the distance of a logit from the maximum: the sum is off by Σ p·(3 + 3d)·u + 5(n − 1)·u of
-// itself (each rise of the maximum rescales it), p by that and (5.5 + 3d)·u of itself; test/reference/softmax.ts has it all.
-// A NaN may vanish in comparisons and clamps, so logits are tested by their bits; the loss of such a row is that logit.
+// For rows from `rows` on, all three are 0. The label of a row begins at a word of `labels`. It is a class index, of which y
+// is the one-hot vector; or, if PROBABILITIES, it is y itself: an f32 for each class.
+// A first pass computes the maximum and Σ exp(z − maximum) together; a second pass computes the loss and the gradient.
+// Error, with n classes, p = softmax(logits) and d the distance of a logit from the maximum: the sum has a relative error of
+// Σ p·(3 + 3d)·u + 5(n − 1)·u, since each new maximum rescales it; p has that of the sum and (5.5 + 3d)·u more.
+// test/reference/softmax.ts derives the whole bound.
+// A NaN may get lost in comparisons and clamps, so logits are tested by their bits. If a logit is not finite, it becomes the
+// loss of its row.
 
 override PROBABILITIES: bool = false;
 override SMOOTHING: f32 = 0.0;
 
-// Loss and hit of a row, whose label begins at a word.
+// (loss, hit) of a row. Its label begins at word `label` of `labels`; the first `rows` rows of the batch are valid.
 fn row_loss(row: u32, label: u32, rows: u32, classes: u32) -> vec2f {
-  let index = labels[label]; // of the class, unless PROBABILITIES
-  // The running maximum and sum, the largest y's index, and Σ t.
+  let index = labels[label]; // the class index, unless PROBABILITIES
+  // Values so far: the largest logit, its index, Σ exp(z − largest), the largest y, its index, Σ t, a logit that is not finite.
   var largest = logit(row, 0);
   var largest_index = 0u;
   var sum = 1.0;
   var likeliest = label_at(label, index, 0);
   var likeliest_index = select(index, 0u, PROBABILITIES);
   var mass = target_of(likeliest, 0, classes);
-  var bad = select(0.0, largest, not_finite(largest));
+  var non_finite = select(0.0, largest, not_finite(largest));
   for (var k = 1u; k < classes; k++) {
     let z = logit(row, k);
-    if (not_finite(z)) { bad = z; }
+    if (not_finite(z)) { non_finite = z; }
     let ratio = exponential(-abs(z - largest));
     if (z > largest) {
       sum = sum * ratio + 1.0;
@@ -52,15 +54,17 @@ fn row_loss(row: u32, label: u32, rows: u32, classes: u32) -> vec2f {
     let gradient = (exponential(z - largest) / sum * mass - t) / f32(rows);
     put_gradient(row, k, select(0.0, gradient, row < rows));
   }
-  let found = vec2f(select(loss, bad, not_finite(bad)), select(0.0, 1.0, largest_index == likeliest_index));
+  let found = vec2f(select(loss, non_finite, not_finite(non_finite)), select(0.0, 1.0, largest_index == likeliest_index));
   return select(vec2f(), found, row < rows);
 }
 
+// y[k].
 fn label_at(label: u32, index: u32, k: u32) -> f32 {
   if (PROBABILITIES) { return bitcast<f32>(labels[label + k]); }
   return select(0.0, 1.0, k == index);
 }
 
+// t[k], from y = y[k].
 fn target_of(y: f32, k: u32, classes: u32) -> f32 {
   if (SMOOTHING == 0.0) { return class_weight(k) * y; }
   return class_weight(k) * ((1.0 - SMOOTHING) * y + SMOOTHING / f32(classes));

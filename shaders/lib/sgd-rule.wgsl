@@ -1,8 +1,9 @@
 //! uses step
-// Four velocities and parameters after a step of stochastic gradient descent; sgd.wgsl has the formulas. Appended to files
-// whose header says so; such a file has a uniform hyper, with momentum, dampening and weight_decay.
+// The update rule of stochastic gradient descent, for four elements at once; sgd.wgsl has the formulas. Appended to files that
+// have the line `//! uses sgd-rule`; each of them declares a uniform hyper with the fields momentum, dampening and
+// weight_decay.
 
-override MOMENTUM: bool = false; // else there is no velocity
+override MOMENTUM: bool = false; // without it there is no velocity
 override NESTEROV: bool = false;
 
 fn next_velocity(g: vec4f, velocity: vec4f) -> vec4f {

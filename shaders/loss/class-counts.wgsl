@@ -1,18 +1,20 @@
 //! uses step
-// Counts of a batch's rows by class: a confusion matrix, or the number that have their class among the largest outputs.
+// Counts of the rows of a batch by class: a confusion matrix, or the number of rows whose class is among the k largest outputs.
 //
-//   TOP_K 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, if the only one is ≥ 0
-//   TOP_K k   counts[0] += 1                   if fewer than k outputs come before that of the actual class: larger ones, and
-//                                              equal ones on its left
+//   TOP_K = 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, 1 if the only output is ≥ 0
+//   TOP_K = k   counts[0] += 1                   if fewer than k outputs come before that of the actual class: larger ones, and
+//                                                equal ones on its left
 //
-//   outputs   f32 (rows, columns)                    read
-//   labels    u32 (rows, words): the actual class; or, if PROBABILITIES, f32 of which the first largest is the actual class; if
-//             LOGISTIC, the only one says whether it is ≥ ½. Words behind those are not read    read
-//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
-//   counts    u32 (classes, classes), or (1) with TOP_K    added to; classes is columns, or 2 if LOGISTIC
+//   outputs   f32 (rows, columns)                      read
+//   labels    u32 (rows, words)                        read
+//             The actual class of each row; or, if PROBABILITIES, f32 bits, of which the first largest is that of the actual
+//             class. With LOGISTIC, the actual class is 1 if the only probability is ≥ ½, else 0. Further words are not read.
+//   order     u32                                      read if GATHERED
+//             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
+//   counts    u32 (classes, classes), or (1) with TOP_K        added to; classes is columns, or 2 if LOGISTIC
 //
-// Rows from step.rows on do not count. One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
-// Integers: the atomics' order changes nothing. Exact.
+// Rows from step.rows on do not count. One invocation takes one row. Dispatch ⌈rows/64⌉ workgroups.
+// Error: none. Counts are integers, so the order of the atomic additions does not matter.
 
 override TOP_K: u32 = 0;
 override LOGISTIC: bool = false;
@@ -53,6 +55,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   }
 }
 
+// The actual class of the row whose label begins at word `label`.
 fn class_of(label: u32) -> u32 {
   if (!PROBABILITIES) { return labels[label]; }
   if (LOGISTIC) { return select(0u, 1u, bitcast<f32>(labels[label]) >= 0.5); }

@@ -2,28 +2,31 @@
 //! uses activations
 //! uses step
 //! uses finite
-// Losses that compare a row's outputs with as many targets, each on its own: everything that a training step wants to know of
-// them. a is an output, y its target, u = 2⁻²³.
+// Losses that compare each output of a row with a target of its own: the loss, its gradient, the hits and the totals of a
+// training step. a is an output, y its target, u = 2⁻²³.
 //
 //   LOSS 0  binary cross-entropy   w·y·softplus(−a) + (1 − y)·softplus(a) = −w·y·ln σ(a) − (1 − y)·ln σ(−a); a is a logit
 //   LOSS 1  squared error          (a − y)²
 //   LOSS 2  absolute error         |a − y|
-//   LOSS 3  Huber                  (a − y)²/2 within DELTA, else DELTA·(|a − y| − DELTA/2)
+//   LOSS 3  Huber                  (a − y)²/2 if |a − y| ≤ DELTA, else DELTA·(|a − y| − DELTA/2)
 //
-//   loss      the mean of the row's elements
-//   hits      if LOSS is 0: outputs on their target's side, a ≥ 0 where y ≥ ½; else 0
+//   loss      the mean over the elements of the row
+//   hits      if LOSS is 0, the number of elements for which a ≥ 0 and y ≥ ½ are both true or both false; else 0
 //   gradient  ∂element/∂a / (outputs·rows)       the loss of a batch is the mean over its valid rows
 //
-//   outputs   f32 (rows, columns)   read
-//   labels    f32 bits (rows, words): a target for each column, or one u32 if INDICES; then, if SAMPLE_WEIGHTS, the f32 that
-//             the row's loss and gradient are multiplied by    read
-//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
-//   weights   f32 (columns): if POSITIVE_WEIGHTS, w of each column, else 1    read
+//   outputs   f32 (rows, columns)      read
+//   labels    f32 bits (rows, words)   read
+//             A target for each column, or one u32 if INDICES; then, if SAMPLE_WEIGHTS, an f32 by which the loss and the
+//             gradient of the row are multiplied.
+//   order     u32                      read if GATHERED
+//             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
+//   weights   f32 (columns)            read if POSITIVE_WEIGHTS: w of each column, which is 1 otherwise
 //   losses, gradient, totals, status    as in softmax-cross-entropy.wgsl
 //
-// One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
-// Error: a few u of each term, and columns + 1 roundings of their sum; test/reference/elementwise-loss.ts has it all.
-// A NaN may vanish in comparisons and clamps, so outputs are tested by their bits; the loss of such a row is that output.
+// One invocation takes one row. Dispatch ⌈rows/64⌉ workgroups.
+// Error: a few u of each term, and columns + 1 roundings of their sum; test/reference/elementwise-loss.ts derives the bound.
+// A NaN may get lost in comparisons and clamps, so outputs are tested by their bits. If an output is not finite, it becomes the
+// loss of its row.
 
 override LOSS: u32 = 0;
 override DELTA: f32 = 1.0;
@@ -50,7 +53,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   let start = row * dims.columns;
   if (row >= step.rows) {
     for (var k = 0u; k < dims.columns; k++) { gradient[start + k] = 0.0; }
-    keep_loss(row, vec2f(), 1.0);
+    store_loss(row, vec2f(), 1.0);
     return;
   }
   var label = row * dims.words;
@@ -61,20 +64,20 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   let share = weight / (count * f32(step.rows));
   var sum = 0.0;
   var hits = 0.0;
-  var bad = 0.0;
+  var non_finite = 0.0;
   for (var k = 0u; k < dims.columns; k++) {
     let a = outputs[start + k];
     let y = target_at(label + k);
-    if (not_finite(a)) { bad = a; }
+    if (not_finite(a)) { non_finite = a; }
     if (LOSS == 0 && (a >= 0.0) == (y >= 0.5)) { hits += 1.0; }
     let found = element_loss(a, y, k);
     sum += found.x;
     gradient[start + k] = found.y * share;
   }
-  keep_loss(row, vec2f(select(sum / count, bad, not_finite(bad)), hits), weight);
+  store_loss(row, vec2f(select(sum / count, non_finite, not_finite(non_finite)), hits), weight);
 }
 
-// The loss of an element, and its derivative.
+// (loss, derivative by a) of an element in column k.
 fn element_loss(a: f32, y: f32, k: u32) -> vec2f {
   if (LOSS == 0) {
     var positive = y;
@@ -88,6 +91,7 @@ fn element_loss(a: f32, y: f32, k: u32) -> vec2f {
   return vec2f(inside * (error - 0.5 * inside), inside);
 }
 
+// The target at a word of `labels`.
 fn target_at(place: u32) -> f32 {
   if (INDICES) { return f32(labels[place]); }
   return bitcast<f32>(labels[place]);

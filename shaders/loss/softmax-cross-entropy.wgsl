@@ -1,26 +1,29 @@
 //! uses row-loss
 //! uses batch-loss
 //! uses step
-// Softmax-cross-entropy from logits: everything that a training step wants to know of them. row-loss.wgsl has the formulas
-// and their errors.
+// Softmax-cross-entropy from logits: the loss, its gradient, the hits and the totals of a training step. row-loss.wgsl has the
+// formulas and their errors.
 //
-//   logits    f32 (rows, classes)                                        read
-//   labels    u32 (rows, words): a class index, or f32 of all classes if PROBABILITIES; then, if SAMPLE_WEIGHTS, the f32 that
-//             the row's loss is multiplied by                            read
-//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
-//   weights   f32 (classes): if CLASS_WEIGHTS, what each class counts    read
-//   losses    f32 (rows)            written; 0 for rows past step.rows
-//   gradient  f32 (rows, classes)   written; 0 for rows past step.rows
-//   totals    f32 (2, rows), or (3, rows) if CLASS_WEIGHTS    losses, hits and divisors are added: sums over steps, each slot
-//                                   always by the same row, so the order is fixed
+//   logits    f32 (rows, classes)   read
+//   labels    u32 (rows, words)     read
+//             A class index, or, if PROBABILITIES, an f32 for each class; then, if SAMPLE_WEIGHTS, an f32 by which the loss
+//             and the gradient of the row are multiplied.
+//   order     u32                   read if GATHERED
+//             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
+//   weights   f32 (classes)         read if CLASS_WEIGHTS: the weight of each class, which is 1 otherwise
+//   losses    f32 (rows)            written; 0 for rows from step.rows on
+//   gradient  f32 (rows, classes)   written; 0 for rows from step.rows on
+//   totals    f32 (2, rows), or (3, rows) if CLASS_WEIGHTS       added to
+//             Losses, hits and divisors of each row, added up over steps. An element is always that of the same row, so that
+//             the order of additions is fixed.
 //   status    u32 (1 or more)       status[0] becomes the smallest step.index whose loss is not finite
 //
-// With CLASS_WEIGHTS the loss of a batch of indices is divided by the sum of its rows' class weights instead of their number:
-// row r's divisor is weights[label], and 1 for probabilities. `losses` are scaled so that their mean is the batch's loss;
-// `totals` are not. A batch that weighs nothing has a loss of 0.
-// One invocation takes a row; with CLASS_WEIGHTS each adds up the whole batch's weights, in the same order.
+// With CLASS_WEIGHTS, the loss of a batch is divided by the sum of the divisors of its rows instead of their number. The
+// divisor of a row is the weight of its class, or 1 if PROBABILITIES. `losses` are scaled so that their mean is the loss of
+// the batch; `totals` are not scaled. If the sum of the divisors is 0, so is the loss of the batch.
+// One invocation takes one row; with CLASS_WEIGHTS each also adds up the divisors of the whole batch, in the same order.
 // Dispatch ⌈rows/64⌉ workgroups.
-// Error: a weight is one rounding more; a sum of n class weights n more.
+// Error: that of row-loss.wgsl, one rounding more for a weight, and n more for a sum of n class weights.
 
 override GATHERED: bool = false;
 override SAMPLE_WEIGHTS: bool = false;
@@ -36,7 +39,7 @@ struct Dims { rows: u32, classes: u32, words: u32 }
 @group(0) @binding(7) var<storage, read_write> status: array<atomic<u32>>;
 @group(0) @binding(8) var<storage, read> order: array<u32>;
 @group(0) @binding(9) var<storage, read> weights: array<f32>;
-var<private> scale: f32 = 1.0; // of the row's gradient
+var<private> scale: f32 = 1.0; // factor of the gradient of the row
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3u) {
@@ -54,19 +57,20 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     scale *= select(0.0, f32(step.rows) / sum, sum > 0.0);
   }
   let found = row_loss(row, label, step.rows, dims.classes);
-  keep_loss(row, found, weight);
+  store_loss(row, found, weight);
   if (CLASS_WEIGHTS) {
     losses[row] = scale * found.x;
     if (row < step.rows) { totals[2 * dims.rows + row] += divisor(label); }
   }
 }
 
-// The word at which a row's label begins.
+// The word of `labels` at which the label of a row begins.
 fn label_of(row: u32) -> u32 {
   if (GATHERED) { return sample_of(row) * dims.words; }
   return row * dims.words;
 }
 
+// The divisor of the row whose label begins at word `label`; only with CLASS_WEIGHTS.
 fn divisor(label: u32) -> f32 {
   if (PROBABILITIES) { return 1.0; }
   return weights[labels[label]];

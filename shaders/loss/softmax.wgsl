@@ -1,16 +1,17 @@
 //! uses finite
-// The answer of a classifier: the probabilities of each row, or the index of its largest logit.
+// The predictions of a classifier from its logits z: the probabilities of each row, or the index of its largest logit.
 //
 //   output[r, k] = exp(z[r, k] − max z[r]) / Σⱼ exp(z[r, j] − max z[r])
 //   output[r, k] = 1 / (1 + exp(−z[r, k])), if LOGISTIC
-//   output[r]    = the first k with the largest z[r, k], as f32, if CLASSES; of a single z, if LOGISTIC too, whether it is ≥ 0
+//   output[r]    = the first k with the largest z[r, k], as f32, if CLASSES;
+//                  1 if z[r, 0] ≥ 0, else 0, if CLASSES and LOGISTIC and there is only one logit
 //
-//   logits  f32 (rows, classes)                          read
-//   output  f32 (rows, classes), or (rows, 1) if CLASSES written, every element
+//   logits  f32 (rows, classes)                             read
+//   output  f32 (rows, classes), or (rows, 1) if CLASSES    written, every element
 //
-// One invocation takes a row. Dispatch ⌈rows/64⌉ workgroups.
-// Error: p within p·(6 + 4·range + classes + 3)·u, range = maximum − minimum, u = 2⁻²³; if LOGISTIC, within p·(6.5 + 3|z|)·u;
-// an index is exact.
+// One invocation takes one row. Dispatch ⌈rows/64⌉ workgroups.
+// Error: a probability p is within p·(6 + 4·range + classes + 3)·u, where range = maximum − minimum of the logits and u = 2⁻²³;
+// if LOGISTIC, within p·(6.5 + 3|z|)·u. An index is exact.
 
 override CLASSES: bool = false;
 override LOGISTIC: bool = false;

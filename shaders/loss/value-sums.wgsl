@@ -1,18 +1,21 @@
 //! uses step
-// Sums over a batch's rows from which R² and the mean absolute error follow; for each column and slot six numbers:
+// Sums over the rows of a batch, from which R² and the mean absolute error are computed: six numbers for each column and slot.
 //
-//   n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|       a an output, y its target; c the first y that the slot met
+//   n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|
 //
-// The y are taken relative to one of them, so that their variance is no difference of large numbers. Slot s has rows s,
-// s + slots, s + 2·slots …, always in the same order.
+// a is an output, y its target, c the first y of the slot, and n the number of rows of the slot. Targets are taken relative to
+// one of them, so that their variance is not a difference of large numbers. Slot s adds up rows s, s + slots, s + 2·slots …,
+// always in the same order.
 //
-//   outputs   f32 (rows, columns)                                    read
-//   labels    f32 bits (rows, words): a target for each column; words behind those are not read    read
-//   order     u32: if GATHERED, labels are a data set's, and row r has those of sample order[step.first + r]    read
-//   sums      f32 (columns, slots, 6)     added to; zeros at first
+//   outputs   f32 (rows, columns)          read
+//   labels    f32 bits (rows, words)       read: a target for each column; further words of a row are not read
+//   order     u32                          read if GATHERED
+//             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
+//   sums      f32 (columns, slots, 6)      added to; zeros at first
 //
-// Rows from step.rows on do not count. One invocation takes a slot of a column. Dispatch ⌈slots/64⌉ × columns workgroups.
-// Error: of m rows of a slot each sum has m + 3 roundings, of the sum of its terms' magnitudes; c is exact, and n below 2²⁴.
+// Rows from step.rows on do not count. One invocation takes one slot of one column. Dispatch ⌈slots/64⌉ × columns workgroups.
+// Error: for a slot of m rows, m + 3 roundings of each sum, relative to the sum of the magnitudes of its terms. c is exact,
+// and so is n below 2²⁴.
 
 override GATHERED: bool = false;
 

@@ -1,15 +1,15 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// A matmul of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
-// options: matmul-epilogue.wgsl.
+// A matmul of few rows: at most ROWS, which is 1, 4 or 8. It reads every element of B once. Operands: matmul-operands.wgsl;
+// bias, activation and C: matmul-epilogue.wgsl.
 //
-// An invocation has ROWS rows (1, 4 or 8) and four columns of C. A workgroup computes 4·COLUMNS columns; its SLICES slices
-// take turns with four k each, and their sums are added in a tree, always the same: SLICES is a power of two, at least ROWS.
-// Neighbours read neighbouring vec4s of B: along n, or along k if TRANSPOSE_B. With SLICES = 1 there is no barrier, and
-// no use of workgroup memory, as a CPU adapter wants it.
+// An invocation computes ROWS rows and four columns of C, over a slice of K. A workgroup computes 4·COLUMNS columns. Its SLICES
+// slices take turns along K, four k at a time, and their sums are added in a tree, always in the same order. SLICES is a power
+// of two, at least ROWS. Neighbouring invocations read neighbouring vec4s of B: along n, or along k if TRANSPOSE_B. With
+// SLICES = 1 there is no barrier and no use of workgroup memory, which suits a CPU adapter.
 // Dispatch ⌈N/(4·COLUMNS)⌉ workgroups. Workgroup memory: 16·ROWS·COLUMNS·SLICES bytes.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of the epilogue.
 
 override ROWS: u32 = 1;
 override COLUMNS: u32 = 4;
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let column = select(thread % COLUMNS, thread / SLICES, TRANSPOSE_B);
   let slice = select(thread / COLUMNS, thread % SLICES, TRANSPOSE_B);
   let n = (group.x * COLUMNS + column) * 4;
-  var c0 = mat4x4f(); var c1 = mat4x4f(); // column i is row i of C, and row 4 + i
+  var c0 = mat4x4f(); var c1 = mat4x4f(); // column i of c0 is row i of C, column i of c1 row 4 + i
   let start0 = start_A(0);
   let start1 = start_A(4);
   for (var k = slice * 4; k < dims.K; k += SLICES * 4) {
@@ -40,19 +40,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     return;
   }
   for (var m = 0u; m < ROWS; m++) { partial[m * threads + thread] = c[m]; }
-  workgroupBarrier(); // all sums are there before any are added
+  workgroupBarrier(); // all sums are written before any are added
   for (var half = SLICES / 2; half > 0; half /= 2) {
     if (slice < half) {
       let other = thread + half * select(COLUMNS, 1u, TRANSPOSE_B);
       for (var m = 0u; m < ROWS; m++) { partial[m * threads + thread] += partial[m * threads + other]; }
     }
-    workgroupBarrier(); // the lower half is complete before its own lower half reads it, or a row's slice the totals
+    workgroupBarrier(); // the lower half is complete before the next iteration, or the store, reads it
   }
   let total = slice * threads + column * select(1u, SLICES, TRANSPOSE_B);
   if (slice < dims.M && n < dims.N) { store_four(slice, n, partial[total]); }
 }
 
-// The places at which rows m … m + 3 of op(A) begin, the last one if there are fewer.
+// The indices in A at which rows m … m + 3 of op(A) begin. Rows beyond the last one are replaced by the last one.
 fn start_A(m: u32) -> vec4u {
   if (ROWS == 1 && m > 0) { return vec4u(); }
   let row = min(vec4u(m, m + 1, m + 2, m + 3), vec4u(stored_rows() - 1));
@@ -61,7 +61,7 @@ fn start_A(m: u32) -> vec4u {
   return rows_of_A(row) * dims.K;
 }
 
-// Elements k … k + 3 of op(A)'s row m; k is inside.
+// Elements k … k + 3 of row m of op(A), with zeros beyond K; k itself is less than K.
 fn row_A(start: u32, m: u32, k: u32) -> vec4f {
   let rows = stored_rows();
   var elements: vec4f;
@@ -76,6 +76,8 @@ fn row_A(start: u32, m: u32, k: u32) -> vec4f {
   if (!EDGE_K) { return elements; }
   return select(vec4f(), elements, k + vec4u(0, 1, 2, 3) < vec4u(dims.K));
 }
+
+// The same of rows m … m + 3, each as a column.
 fn rows_A(start: vec4u, m: u32, k: u32) -> mat4x4f {
   return mat4x4f(
     row_A(start.x, m, k),

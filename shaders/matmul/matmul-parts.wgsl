@@ -1,16 +1,18 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// The end of a matmul whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a matmul
-// itself, of a row of ones and the parts, hence the names; options: matmul-epilogue.wgsl.
+// The second dispatch of a matmul whose K is divided among several workgroups, for GPUs: it adds the parts and applies the
+// epilogue. It is itself a matmul, of a row of ones and the parts, hence the names. Bias, activation and C:
+// matmul-epilogue.wgsl.
 //
-//   B  f32 (K, M, N)   read                      the sums of matmul-tiled.wgsl with PARTS = K
-//   C  f32 (M, N)      written, every element    their sum, with bias, activation or its gradient, and pre-activation
+//   B  f32 (K, M, N)   read                     the sums that matmul-tiled.wgsl computes with PARTS = K
+//   C  f32 (M, N)      written, every element   their sum, with bias and activation, or times f′; if KEEP, also pre-activations
 //
-// The parts are added in their order, always the same. VEC4_B and VEC4_C hold where N is whole fours.
-// One invocation takes four columns of a row. Dispatch workgroups in x, then y: the number of a four is
-// y·(64·workgroups in x) + x.
-// Error: the parts are one more order of the sum over k, so it is that of matmul-tiled.wgsl; then the epilogue's own.
+// The parts are added from the first to the last, always in the same order. VEC4_B and VEC4_C are true if N is a multiple of
+// four.
+// One invocation takes four columns of a row. Dispatch workgroups along x, then along y: invocation (x, y) takes the four
+// columns with number y·(64·workgroups along x) + x.
+// Error: that of matmul-tiled.wgsl, since parts only change the order of the sum over k; then that of the epilogue.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) workgroups: vec3u) {

@@ -1,25 +1,25 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// A matmul from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
-// options: matmul-epilogue.wgsl.
+// A matmul from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl; bias,
+// activation and C: matmul-epilogue.wgsl.
 //
-// An invocation computes PER_THREAD × PER_THREAD elements of C, PER_THREAD being 4 or 8. Eight are two vec4 half a tile
-// apart, so that neighbours read neighbouring vec4s. A workgroup computes PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X
-// columns. SLICES groups of THREADS_X × THREADS_Y invocations share the steps of TILE_K along K, and their sums are added in
-// a tree, always the same; SLICES is a power of two.
-// Both operand tiles are k-major, so the inner loop reads vec4s along m and n. An invocation fetches one or two 4 × 4 blocks
-// a step, transposed in registers where k is contiguous. After each four k lie PAD vec4s, so that eight neighbours which
-// write along k hit different banks.
-// Everything beyond M and N repeats the last row or column and is not stored; everything beyond K is zero. EDGE_M, EDGE_N and
-// EDGE_K may be false where the tile (for K, TILE_K·SLICES) divides the size. With BANDS, tiles are walked in bands of eight
-// rows, so that workgroups that run at the same time share operands.
-// PARTS > 1 cuts the steps along K into ranges, and workgroups z take the z-th: C is then (PARTS, M, N), the parts' sums
-// without an epilogue, for matmul-parts.wgsl. There are no more parts than steps.
-// Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ × PARTS workgroups. Workgroup memory:
-// 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes; it must hold half of the slices' sums. TILE_K is 8, 16 or 32, and
+// An invocation computes PER_THREAD × PER_THREAD elements of C, where PER_THREAD is 4 or 8. Eight rows or columns are two
+// groups of four, half a tile apart, so that neighbouring invocations read neighbouring vec4s. A workgroup computes a tile of
+// PER_THREAD·THREADS_Y rows and PER_THREAD·THREADS_X columns. SLICES groups of THREADS_X × THREADS_Y invocations share the
+// steps along K, each of which takes TILE_K values of k per group. The sums of the slices are added in a tree, always in the
+// same order; SLICES is a power of two. Both operand tiles are k-major, so the inner loop reads vec4s along m and n. In each
+// step an invocation loads one or two blocks of 4 × 4, and transposes them in registers if k is contiguous. After each four k
+// there are 32/TILE_K vec4s of padding, so that eight neighbouring invocations that write along k hit different banks.
+// Rows and columns beyond M and N repeat the last one and are not stored; elements beyond K are zero. EDGE_M, EDGE_N and EDGE_K
+// may be false if the size of the tile (for K: TILE_K·SLICES) divides M, N or K. With BANDS, workgroups take the tiles in
+// bands of eight rows of tiles, so that workgroups that run at the same time share operands.
+// PARTS > 1 divides the steps along K into ranges. Workgroups with z = p take range p, and C is (PARTS, M, N): the sums of the
+// parts without an epilogue, for matmul-parts.wgsl. There are at most as many parts as steps.
+// Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ × PARTS workgroups, with the rows and columns of a tile. Workgroup memory:
+// 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes, which must hold half of the sums of all slices. TILE_K is 8, 16 or 32, and
 // TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then the epilogue's own.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of the epilogue.
 
 override EDGE_M: bool = true;
 override BANDS: bool = false;
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var first = 0u;
   var end = steps;
   if (PARTS > 1) {
-    // Steps that do not divide evenly give the first parts one more.
+    // If PARTS does not divide the number of steps, the first parts have one step more.
     first = group.z * (steps / PARTS) + min(group.z, steps % PARTS);
     end = first + steps / PARTS + u32(group.z < steps % PARTS);
   }
@@ -61,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
       put_block(start_A, thread + i * threads, fetch(thread + i * threads, m0, n0, k0));
     }
-    workgroupBarrier(); // both tiles are complete before anyone reads them
+    workgroupBarrier(); // both tiles are complete before any invocation reads them
     for (var k4 = 0u; k4 < TILE_K / 4; k4++) {
       for (var k = 0u; k < 4; k++) {
         let at_A = start_A + k4 * four_rows + k * rows4 + local.y;
@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         }
       }
     }
-    workgroupBarrier(); // everyone has read them before the next step overwrites them
+    workgroupBarrier(); // all invocations have read them before the next step overwrites them
   }
 
   for (var half = SLICES / 2; half > 0; half /= 2) {
@@ -111,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 }
 
-// The tile of a workgroup: its own number, or, in bands of eight rows of tiles, column by column.
+// The (column, row) of the tile that a workgroup computes: its own, or, with BANDS, column by column in bands of eight rows.
 fn tile_of(group: vec2u, rows: u32, columns: u32) -> vec2u {
   if (!BANDS) { return group; }
   let count = (dims.N + columns - 1) / columns;
@@ -121,10 +121,13 @@ fn tile_of(group: vec2u, rows: u32, columns: u32) -> vec2u {
   return vec2u(number / height, top + number % height);
 }
 
-// A step's blocks: those of A, then those of B. Neighbours take neighbouring vec4s along the contiguous direction.
+// (k, row or column), in units of four, of a block of an operand tile that is 4·width4 wide. Neighbouring invocations take
+// neighbouring vec4s along the contiguous direction.
 fn place(number: u32, width4: u32, along_k: bool) -> vec2u {
   return select(vec2u(number / width4, number % width4), vec2u(number % (TILE_K / 4), number / (TILE_K / 4)), along_k);
 }
+
+// Loads a block of a step by its number: the blocks of A come first, then those of B.
 fn fetch(number: u32, m0: u32, n0: u32, k0: u32) -> mat4x4f {
   let rows4 = THREADS_Y * PER_THREAD / 4;
   let columns4 = THREADS_X * PER_THREAD / 4;
@@ -134,8 +137,10 @@ fn fetch(number: u32, m0: u32, n0: u32, k0: u32) -> mat4x4f {
   }
   let at = place(number - TILE_K / 4 * rows4, columns4, TRANSPOSE_B) * 4;
   if (number < TILE_K / 4 * (rows4 + columns4)) { return block_B(n0 + at.y, k0 + at.x); }
-  return mat4x4f(); // fewer blocks than invocations
+  return mat4x4f(); // there are fewer blocks than invocations
 }
+
+// Writes the block with this number to its tile in workgroup memory.
 fn put_block(start: u32, number: u32, elements: mat4x4f) {
   let rows4 = THREADS_Y * PER_THREAD / 4;
   let columns4 = THREADS_X * PER_THREAD / 4;
@@ -166,7 +171,7 @@ fn sums(at: u32) -> mat4x4f {
   return mat4x4f(tiles[at], tiles[at + threads], tiles[at + 2 * threads], tiles[at + 3 * threads]);
 }
 
-// c + b · a[i] in column i.
+// The outer product of a and b added to c: column i is c[i] + a[i]·b.
 fn add_outer(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
   return mat4x4f(
     fma(vec4f(a.x), b, c[0]),
@@ -176,7 +181,7 @@ fn add_outer(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
   );
 }
 
-// op(A)'s rows m … m + 3 at k … k + 3: a column for each k.
+// Elements of op(A) in rows m … m + 3 and columns k … k + 3. Column i of the result is column k + i of op(A), or zero beyond K.
 fn block_A(m: u32, k: u32) -> mat4x4f {
   let rows = stored_rows();
   let outer = rows_of_A(select(four(m, rows, EDGE_M || ONES_ROW), four(k, dims.K, EDGE_K), TRANSPOSE_A));
@@ -196,6 +201,8 @@ fn block_A(m: u32, k: u32) -> mat4x4f {
   }
   return zero_beyond(elements, k);
 }
+
+// Four elements of A, at the indices `at`; with VEC4_A they are one vec4.
 fn four_A(at: vec4u) -> vec4f {
   if (VEC4_A) { return vec4_of_A(at.x >> 2); }
   return elements_of_A(at);

@@ -1,10 +1,10 @@
 //! uses activation-gradient
 //! uses total
 //! uses step
-// The gradients of batch normalisation, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
+// The gradients of batch normalisation, from its input X and the statistics (μ, ρ) that batch-norm.wgsl wrote: x̂ = (X − μ)·ρ.
 //
 //   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      over the valid rows
-//   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows); 0 past step.rows
+//   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows), or 0 for rows from step.rows on
 //              times f′(kept[r, c]) if ACTIVATION_GRADIENT
 //
 //   X           f32 (rows, columns)   read
@@ -15,8 +15,10 @@
 //   gradients   f32 (2, columns)      dweight, then dbias    written if AFFINE
 //   dX          f32 (rows, columns)   written, every element
 //
-// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
-// Error: test/reference/batch-norm.ts follows each rounding.
+// One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
+// elements.
+// Dispatch ⌈columns/SUMS⌉ workgroups.
+// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding.
 
 override AFFINE: bool = true;
 
@@ -33,7 +35,7 @@ struct Dims { rows: u32, columns: u32, kept_offset: u32 }
 @compute @workgroup_size(SUMS, SLICES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.x;
-  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  let column = min(wanted, dims.columns - 1); // every invocation takes part in the sums
   let mean = statistics[column];
   let scale = statistics[dims.columns + column];
   var sum = 0.0;

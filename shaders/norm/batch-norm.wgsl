@@ -1,22 +1,26 @@
 //! uses total
 //! uses step
-// Batch normalisation: each column to mean 0 and variance 1 over the valid rows, then scaled and shifted.
+// Batch normalisation: normalises each column to mean 0 and variance 1 over the valid rows, then scales and shifts it.
 //
 //   Y[r, c] = (X[r, c] − μ)·ρ·weight[c] + bias[c]      μ, v: mean and biased variance of X[r < step.rows, c], ρ = 1/√(v + ε)
-//   running mean ← (1 − momentum)·running mean + momentum·μ, running variance likewise of v·rows/(rows − 1)      if UPDATE
+//   if UPDATE: running mean ← (1 − momentum)·running mean + momentum·μ
+//              running variance ← (1 − momentum)·running variance + momentum·v·step.rows/(step.rows − 1)
 //
-// With RUNNING, μ and v are the running statistics. The variance is that of the deviations: E[x²] − E[x]² would cancel. A batch
-// of one row has no variance: ρ is 0, so that Y is the bias and no gradient flows, and the running statistics stay.
+// With RUNNING, μ and v are the running statistics. The variance is computed from the deviations, since E[x²] − E[x]² would
+// cancel. A batch of one row has no variance: ρ is 0, so that Y is the bias and no gradient flows, and the running statistics
+// do not change.
 //
 //   X           f32 (rows, columns)   read
-//   parameters  f32 (2, columns)      weight, then bias      read if AFFINE
+//   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1 and bias 0
 //   running     f32 (2, columns)      mean, then variance    read if RUNNING; read and written if UPDATE
 //   statistics  f32 (2, columns)      μ, then ρ              written unless RUNNING
 //   Y           f32 (rows, columns)   written, every element
 //
-// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
+// One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
+// elements.
+// Dispatch ⌈columns/SUMS⌉ workgroups.
 // Source: Ioffe and Szegedy 2015; PyTorch's documentation of torch.nn.BatchNorm1d.
-// Error: test/reference/batch-norm.ts follows each rounding.
+// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding.
 
 override RUNNING: bool = false;
 override UPDATE: bool = false;
@@ -33,7 +37,7 @@ struct Dims { rows: u32, columns: u32, epsilon: f32, momentum: f32 }
 @compute @workgroup_size(SUMS, SLICES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.x;
-  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  let column = min(wanted, dims.columns - 1); // every invocation takes part in the sums
   var mean: f32;
   var scale: f32;
   if (RUNNING) {
@@ -55,8 +59,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       statistics[column] = mean;
       statistics[dims.columns + column] = scale;
       if (UPDATE && step.rows > 1) {
-        blend(column, mean);
-        blend(dims.columns + column, squares / (rows - 1.0));
+        update_running(column, mean);
+        update_running(dims.columns + column, squares / (rows - 1.0));
       }
     }
   }
@@ -73,6 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 }
 
-fn blend(i: u32, value: f32) {
+// Moves a running statistic towards `value`.
+fn update_running(i: u32, value: f32) {
   running[i] = (1.0 - dims.momentum) * running[i] + dims.momentum * value;
 }

@@ -1,6 +1,7 @@
 //! uses activation-gradient
 //! uses total
-// The gradient of layer normalisation's input, from that and the statistics that it left: x̂ = (X − μ)·ρ.
+// The gradient of the input of layer normalisation, from its input X and the statistics (μ, ρ) that layer-norm.wgsl wrote:
+// x̂ = (X − μ)·ρ.
 //
 //   dX[r, c] = ρ·(g[r, c] − (Σ g[r, ·] + x̂[r, c]·Σ g[r, ·]·x̂[r, ·])/columns)      g = dY ⊙ weight
 //              times f′(kept[r, c]) if ACTIVATION_GRADIENT
@@ -12,8 +13,8 @@
 //   kept        f32 (rows, columns)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   dX          f32 (rows, columns)   written, every element
 //
-// An invocation takes its slice's columns of a row. Dispatch ⌈rows/SUMS⌉ workgroups.
-// Error: test/reference/layer-norm.ts follows each rounding.
+// One invocation takes one slice of the columns of a row: every SLICES-th column. Dispatch ⌈rows/SUMS⌉ workgroups.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
 
 override AFFINE: bool = true;
 
@@ -29,7 +30,7 @@ struct Dims { rows: u32, columns: u32, kept_offset: u32 }
 @compute @workgroup_size(SLICES, SUMS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.y;
-  let row = min(wanted, dims.rows - 1); // all take part in the sums
+  let row = min(wanted, dims.rows - 1); // every invocation takes part in the sums
   let start = row * dims.columns;
   let mean = statistics[row];
   let scale = statistics[dims.rows + row];
@@ -50,6 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 }
 
+// g[r, c], where row r begins at `start`.
 fn weighted(start: u32, c: u32) -> f32 {
   if (!AFFINE) { return dY[start + c]; }
   return dY[start + c] * parameters[c];

@@ -1,15 +1,18 @@
 //! uses total
-// The gradients of layer normalisation's parameters, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
+// The gradients of the parameters of layer normalisation, from its input X and the statistics (μ, ρ) that layer-norm.wgsl
+// wrote: x̂ = (X − μ)·ρ.
 //
-//   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      a row that does not count has dY = 0
+//   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      over all rows: dY is 0 in those that are not valid
 //
 //   X           f32 (rows, columns)   read
 //   statistics  f32 (2, rows)         μ, then ρ              read
 //   dY          f32 (rows, columns)   read
 //   gradients   f32 (2, columns)      dweight, then dbias    written, every element
 //
-// An invocation takes its slice's rows of a column; neighbours read neighbours. Dispatch ⌈columns/SUMS⌉ workgroups.
-// Error: test/reference/layer-norm.ts follows each rounding.
+// One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
+// elements.
+// Dispatch ⌈columns/SUMS⌉ workgroups.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
 
 struct Dims { rows: u32, columns: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -21,7 +24,7 @@ struct Dims { rows: u32, columns: u32 }
 @compute @workgroup_size(SUMS, SLICES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.x;
-  let column = min(wanted, dims.columns - 1); // all take part in the sums
+  let column = min(wanted, dims.columns - 1); // every invocation takes part in the sums
   var sum = 0.0;
   var products = 0.0;
   for (var r = local.y; r < dims.rows; r += SLICES) {

@@ -1,18 +1,18 @@
 //! uses total
-// Layer normalisation: each row to mean 0 and variance 1 over its columns, then scaled and shifted.
+// Layer normalisation: normalises each row to mean 0 and variance 1 over its columns, then scales and shifts it.
 //
 //   Y[r, c] = (X[r, c] − μ)·ρ·weight[c] + bias[c]      μ, v: mean and biased variance of X[r, all c], ρ = 1/√(v + ε)
 //
-// The variance is that of the deviations: E[x²] − E[x]² would cancel.
+// The variance is computed from the deviations, since E[x²] − E[x]² would cancel.
 //
 //   X           f32 (rows, columns)   read
-//   parameters  f32 (2, columns)      weight, then bias    read if AFFINE
-//   statistics  f32 (2, rows)         μ, then ρ            written
+//   parameters  f32 (2, columns)      weight, then bias    read if AFFINE, else weight is 1 and bias 0
+//   statistics  f32 (2, rows)         μ, then ρ            written, every element
 //   Y           f32 (rows, columns)   written, every element
 //
-// An invocation takes its slice's columns of a row. Dispatch ⌈rows/SUMS⌉ workgroups.
+// One invocation takes one slice of the columns of a row: every SLICES-th column. Dispatch ⌈rows/SUMS⌉ workgroups.
 // Source: Ba, Kiros and Hinton 2016; PyTorch's documentation of torch.nn.LayerNorm.
-// Error: test/reference/layer-norm.ts follows each rounding.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
 
 override AFFINE: bool = true;
 
@@ -26,7 +26,7 @@ struct Dims { rows: u32, columns: u32, epsilon: f32 }
 @compute @workgroup_size(SLICES, SUMS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.y;
-  let row = min(wanted, dims.rows - 1); // all take part in the sums
+  let row = min(wanted, dims.rows - 1); // every invocation takes part in the sums
   let start = row * dims.columns;
   var sum = 0.0;
   for (var c = local.x; c < dims.columns; c += SLICES) { sum += X[start + c]; }

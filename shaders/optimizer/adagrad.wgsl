@@ -1,7 +1,7 @@
 //! uses update
 //! uses step
-// Adagrad, in PyTorch's form and order of operations. update.wgsl has the operands that every update has, penalties and
-// clipping, and the grid.
+// Adagrad, in PyTorch's form and order of operations. update.wgsl has what all updates share: bindings, penalties, clipping and
+// the grid.
 //
 //   g ← gradient + weight_decay·p
 //   s ← s + g², where s is `initial` before the first step (step.index = 0)
@@ -10,7 +10,7 @@
 //   squares     f32 (⌈count/4⌉·4)  s, read and written
 //
 // Source: PyTorch's documentation of torch.optim.Adagrad (Duchi et al. 2011).
-// Error: of the change of p, what s has collected of u = 2⁻²³ a step, halved by the root, and some 15 roundings.
+// Error of the change of p: one u = 2⁻²³ for each step so far, in s, halved by the root; and some 15 roundings more.
 
 struct Hyper {
   count: u32, clip: f32, l1: f32, l2: f32,
@@ -28,5 +28,5 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let s = select(squares[i], vec4f(hyper.initial), step.index == 0) + g * g;
   squares[i] = s;
   let rate = step.learning_rate / (1.0 + f32(step.index) * hyper.rate_decay);
-  put(i, p, p - rate * g / (sqrt(s) + hyper.epsilon));
+  store_parameters(i, p, p - rate * g / (sqrt(s) + hyper.epsilon));
 }

@@ -1,19 +1,19 @@
 //! uses update
-// Adam, and AdamW if DECOUPLED, in PyTorch's form and order of operations. update.wgsl has the operands that every update has,
-// penalties and clipping, and the grid.
+// Adam, or, if DECOUPLED, AdamW, in PyTorch's form and order of operations. update.wgsl has what all updates share: bindings,
+// penalties, clipping and the grid.
 //
-//   g ← gradient + weight_decay·p; if DECOUPLED g ← gradient, and p ← p·(1 − step.learning_rate·weight_decay)
+//   g ← gradient + weight_decay·p; if DECOUPLED, g ← gradient and p ← p·(1 − step.learning_rate·weight_decay)
 //   m ← m + (1 − β₁)·(g − m)
 //   v ← β₂·v + (1 − β₂)·g²
 //   p ← p − step.learning_rate / step.correction1 · m / (√v / step.correction2 + epsilon)
 //
 //   state       f32 (2, ⌈count/4⌉·4)  m, then v; read and written, zeros at first
 //
-// The host computes in float64 what f32 would not have to full precision: hyper.rest1 = 1 − β₁, hyper.rest2 = 1 − β₂, and of
-// each step, the t-th, correction1 = 1 − β₁ᵗ and correction2 = √(1 − β₂ᵗ). A record has them behind the four words of
-// step.wgsl, hence a Step of its own.
+// The host computes in float64 the numbers for which f32 is not precise enough: hyper.rest1 = 1 − β₁, hyper.rest2 = 1 − β₂,
+// and, for the t-th step, correction1 = 1 − β₁ᵗ and correction2 = √(1 − β₂ᵗ). The record of a step has the corrections after
+// the four fields of step.wgsl, so this shader declares its own Step.
 // Sources: PyTorch's documentation of torch.optim.Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019).
-// Error: of m and v some 5 roundings of u = 2⁻²³ a step, the latter's halved by the root, and some 20 more.
+// Error: some 5 roundings of u = 2⁻²³ a step in m and in v, those of v halved by the root, and some 20 more.
 
 override DECOUPLED: bool = false;
 
@@ -43,5 +43,5 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let v = hyper.beta2 * state[second] + hyper.rest2 * g * g;
   state[i] = m;
   state[second] = v;
-  put(i, p, decayed - step.learning_rate / step.correction1 * m / (sqrt(v) / step.correction2 + hyper.epsilon));
+  store_parameters(i, p, decayed - step.learning_rate / step.correction1 * m / (sqrt(v) / step.correction2 + hyper.epsilon));
 }

@@ -1,18 +1,19 @@
 //! uses penalties
 //! uses finite
-// By what all gradients are multiplied so that their Euclidean norm is at most hyper.clip: min(1, clip / (norm + 1e-6)).
+// The factor min(1, hyper.clip / (norm + 1e-6)): multiplied by it, all gradients together have a Euclidean norm of at most
+// hyper.clip.
 //
 //   gradients   f32 (count)              read      as vec4f
-//   parameters  f32 (count)              read if PENALTIES, which the norm includes
+//   parameters  f32 (count)              read if PENALTIES: the norm then includes the gradients of the penalties
 //   parameterMask  as in penalties.wgsl  read if MASKED or PENALTIES; MASKED leaves out the padding between parameters
-//   sums        f32 (invocations, 2)     sums of squares, of large gradients and of others; written, then read if FINISH
-//   scale       f32 (2)                  written if FINISH: two factors, whose product it is
+//   sums        f32 (invocations, 2)     sums of squares, of large gradients and of all others; written, then read if FINISH
+//   scale       f32 (2)                  written if FINISH: two numbers, whose product is the factor
 //
-// Two dispatches: of as many workgroups as there are sums for, each invocation adds every so-many-th vec4; then with FINISH
-// of one workgroup, which adds the sums. The order is fixed.
-// No norm overflows on the way: gradients of 2⁴⁰ and more are scaled by 2⁻⁸⁴ before they are squared, and the first factor
-// scales them likewise. If a gradient is not finite, neither is the second factor: all parameters become so, and an update
-// notices that. A scale of 1 changes no bit.
+// There are two dispatches. In the first, ⌈hyper.invocations/64⌉ workgroups, invocation i adds up the vec4s i, i + invocations,
+// i + 2·invocations … The second, one workgroup with FINISH, adds the sums of the first. The order of both is fixed.
+// No intermediate result overflows: gradients of 2⁴⁰ and more are multiplied by 2⁻⁸⁴ before they are squared, and scale[0]
+// then is 2⁻⁸⁴ too. If a gradient is not finite, scale[1] is not finite either, and neither is any parameter after the update,
+// which notices it. A factor of 1 changes no bit.
 // Source: PyTorch's documentation of torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013); two sums: Blue 1978.
 // Error: (count / (4·invocations) + 70 + invocations/64)·u/2 + 12u relative to the norm, u = 2⁻²³; squares below 2⁻¹²⁶ are 0.
 
@@ -40,15 +41,15 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(local_invocation_
   var part = vec2f(0.0);
   for (var i = thread; i < hyper.invocations; i += 64) { part += sums[i]; }
   parts[thread] = part;
-  workgroupBarrier(); // all parts are there
+  workgroupBarrier(); // all parts are written before they are added
   if (thread > 0) { return; }
   for (var other = 1u; other < 64; other++) { part += parts[other]; }
-  let factors = clipping(part.x, part.y);
+  let factors = clip_factors(part.x, part.y);
   scale[0] = factors.x;
   scale[1] = factors.y;
 }
 
-// The sums of the squares of every so-many-th vec4: of large elements, scaled; and of others.
+// (sum of the squares of large elements, scaled; sum of the squares of all others) of vec4s start, start + invocations …
 fn squares(start: u32) -> vec2f {
   var large = vec4f(0.0);
   var others = vec4f(0.0);
@@ -67,11 +68,13 @@ fn squares(start: u32) -> vec2f {
   return vec2f((large.x + large.y) + (large.z + large.w), (others.x + others.y) + (others.z + others.w));
 }
 
-fn clipping(large: f32, others: f32) -> vec2f {
+// The two numbers of `scale`, from the two sums of squares of all gradients.
+fn clip_factors(large: f32, others: f32) -> vec2f {
   let both = large + others;
   if (not_finite(both)) { return vec2f(1.0, both); }
   if (large == 0.0) { return vec2f(1.0, min(1.0, hyper.clip / (sqrt(others) + 1e-6))); }
-  // Scaled after the root: compilers join two factors SMALLER, to 0. Beside such a norm 1e-6 is nothing.
+  // `others` is scaled after its root, since compilers may combine two factors SMALLER into one, which is 0. The 1e-6 is left
+  // out, since it is negligible beside such a norm.
   let rest = sqrt(others) * SMALLER;
   return vec2f(SMALLER, min(1.0 / SMALLER, hyper.clip / sqrt(large + rest * rest)));
 }

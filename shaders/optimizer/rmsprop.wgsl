@@ -1,19 +1,20 @@
 //! uses update
 //! uses step
-// RMSprop, in PyTorch's form and order of operations. update.wgsl has the operands that every update has, penalties and
-// clipping, and the grid.
+// RMSprop, in PyTorch's form and order of operations. update.wgsl has what all updates share: bindings, penalties, clipping and
+// the grid.
 //
 //   g ← gradient + weight_decay·p
 //   s ← decay·s + (1 − decay)·g²
-//   a ← a + (1 − decay)·(g − a), if CENTERED; and s below is s − a², at least 0, which rounding might make negative
+//   a ← a + (1 − decay)·(g − a), if CENTERED; then s in the next line is max(s − a², 0), as rounding might make it negative
 //   d ← g / (√s + epsilon)
-//   p ← p − step.learning_rate·d, or if MOMENTUM: v ← momentum·v + d; p ← p − step.learning_rate·v
+//   p ← p − step.learning_rate·d; or, if MOMENTUM, v ← momentum·v + d and p ← p − step.learning_rate·v
 //
 //   state       f32 (1 to 3, ⌈count/4⌉·4)  s, then a if CENTERED, then v if MOMENTUM; read and written, zeros at first
 //
-// hyper.rest is 1 − decay, which f32 would not have to full precision.
+// hyper.rest is 1 − decay, which the host computes in float64 because f32 is not precise enough.
 // Source: PyTorch's documentation of torch.optim.RMSprop (Hinton, lecture 6e; Graves 2013).
-// Error: of s some 5 roundings of u = 2⁻²³ a step, halved by the root, and some 15 more; where CENTERED cancels, more.
+// Error: some 5 roundings of u = 2⁻²³ a step in s, halved by the root, and some 15 more; with CENTERED more where s − a²
+// cancels.
 
 override CENTERED: bool = false;
 override MOMENTUM: bool = false;
@@ -47,5 +48,5 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
     d += hyper.momentum * state[at];
     state[at] = d;
   }
-  put(i, p, p - step.learning_rate * d);
+  store_parameters(i, p, p - step.learning_rate * d);
 }

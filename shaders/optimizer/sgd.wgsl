@@ -1,17 +1,17 @@
 //! uses update
 //! uses sgd-rule
 //! uses step
-// Stochastic gradient descent with momentum, in PyTorch's form and order of operations. update.wgsl has the operands that
-// every update has, penalties and clipping, and the grid.
+// Stochastic gradient descent with momentum, in PyTorch's form and order of operations. update.wgsl has what all updates share:
+// bindings, penalties, clipping and the grid.
 //
 //   g ← gradient + weight_decay·p
-//   v ← g on the first step (step.index = 0) and without MOMENTUM, else momentum·v + (1 − dampening)·g
-//   p ← p − step.learning_rate·(v, or g + momentum·v if NESTEROV)
+//   v ← g in the first step (step.index = 0) and without MOMENTUM, else momentum·v + (1 − dampening)·g
+//   p ← p − step.learning_rate·v; or, if NESTEROV, p ← p − step.learning_rate·(g + momentum·v)
 //
-//   velocity    f32 (count)        read and written if MOMENTUM, as vec4f; nothing changes beyond count
+//   velocity    f32 (count)        v; read and written if MOMENTUM, as vec4f; nothing beyond count changes
 //
 // Source: PyTorch's documentation of torch.optim.SGD (Sutskever et al. 2013).
-// Error: at most 8 roundings of u = 2⁻²³ on the magnitudes added.
+// Error: at most 8 roundings of u = 2⁻²³, relative to the sum of the magnitudes of the terms.
 
 struct Hyper { count: u32, clip: f32, l1: f32, l2: f32, momentum: f32, dampening: f32, weight_decay: f32 }
 @group(0) @binding(0) var<uniform> hyper: Hyper;
@@ -27,7 +27,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   if (MOMENTUM) {
     let before = velocity[i];
     v = next_velocity(g, before);
-    velocity[i] = changed(i, before, v);
+    velocity[i] = changed_below_count(i, before, v);
   }
-  put(i, p, next_parameters(p, g, v));
+  store_parameters(i, p, next_parameters(p, g, v));
 }

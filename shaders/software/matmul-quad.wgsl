@@ -1,7 +1,7 @@
 //! uses quad-tiles
 //! uses matmul-epilogue
-// A matmul for CPU adapters with subgroups. How, its grid and its error: quad-tiles.wgsl; operands: matmul-operands.wgsl;
-// options: matmul-epilogue.wgsl.
+// A matmul for CPU adapters with subgroups. Method, grid and error: quad-tiles.wgsl; operands: matmul-operands.wgsl; bias,
+// activation and C: matmul-epilogue.wgsl.
 enable subgroups;
 
 @compute @workgroup_size(4)

@@ -3,15 +3,18 @@
 //! uses sgd-rule
 //! uses step
 //! uses finite
-// Stochastic gradient descent where the gradient is computed: the matmul [dW; db] = op(A) · op(B) is not stored, but each
-// element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the matmul, and has its grid.
-// One dispatch for the matmuls of all layers was tried on SwiftShader: to choose among operands costs every iteration, so it
-// took half as long again as matmuls and sgd apart, and seconds to compile, where a dispatch costs 23 µs.
+// Stochastic gradient descent in the dispatch that computes the gradient. The matmul [dW; db] = op(A) · op(B) is not stored;
+// instead, each of its elements updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the matmul and
+// says the grid.
+// One dispatch for the matmuls of all layers was tried on SwiftShader: the choice among operands costs time in every
+// iteration, so that it took 1.5 times as long as separate matmuls and updates, and seconds to compile, while a dispatch costs
+// 23 µs.
 //
 //   parameters  f32 (M, N)         read and written
 //   velocity    f32 (M, N)         read and written if MOMENTUM
 //   layerOfBlock  u32              layerOfBlock[hyper.start] is the layer that the parameters belong to      read if CHECKED
-//   status      u32 (1 + layers)   status[1 + layer] becomes the smallest step.index that left a parameter not finite
+//   status      u32 (1 + layers)   if CHECKED, status[1 + layer] becomes the smallest step.index after which a parameter of
+//                                  that layer is not finite
 //
 // Operands: matmul-operands.wgsl. Error: that of the matmul, in quad-tiles.wgsl, and of sgd.wgsl.
 enable subgroups;
@@ -29,7 +32,7 @@ struct Hyper { start: u32, momentum: f32, dampening: f32, weight_decay: f32 }
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) { quad_matmul(group.xy, lane); }
 
-// Updates parameters[m, n … n + 3], as far as they lie inside; n does.
+// Updates parameters[m, n … n + 3]. Columns from N on are left out; n itself is less than N.
 fn store_four(m: u32, n: u32, gradient: vec4f) {
   let at = m * dims.N + four(n, dims.N, !VEC4_C);
   let p = vec4f(parameters[at.x], parameters[at.y], parameters[at.z], parameters[at.w]);

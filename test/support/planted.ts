@@ -355,7 +355,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'learned-activation',
       what: 'prelu: dZ',
-      text: 'select(own, 1.0, z > 0.0)',
+      text: 'select(parameter, 1.0, z > 0.0)',
       wrong: 'select(0.0, 1.0, z > 0.0)',
       network: 'prelu of units',
       found: dense0,
@@ -363,8 +363,8 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'learned-activation',
       what: 'swish: dZ',
-      text: 'return swish_derivative(z, own);',
-      wrong: 'return sigmoid(own * z);',
+      text: 'return swish_derivative(z, parameter);',
+      wrong: 'return sigmoid(parameter * z);',
       network: 'swish learned',
       found: dense0,
     },
@@ -463,7 +463,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'learned-activation',
       what: 'swish: dβ',
-      text: '(z * sigmoid(-own * z))',
+      text: '(z * sigmoid(-parameter * z))',
       wrong: 'z',
       network: 'swish learned',
       found: ['0.beta'],
