@@ -37,7 +37,7 @@ export default [
     name: 'the same, and what create(), trainer() and predict() load on a GPU',
     path: 'dist/index.js',
     import: quickStart,
-    limit: '44.59 kB',
+    limit: '44.74 kB',
     gzip: true,
     modifyEsbuildConfig: including(['model', 'trainer', 'predict', 'split-k']),
   },

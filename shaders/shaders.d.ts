@@ -22,11 +22,11 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
     readonly buffers: {
       readonly squares: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -52,11 +52,11 @@ declare module '*/shaders/optimizer/adam.wgsl' {
     readonly buffers: {
       readonly state: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -72,15 +72,15 @@ declare module '*/shaders/layer/add.wgsl' {
       readonly KEEP: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly count: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly kept_offset: 'u32'; }>;
     };
     readonly buffers: {
       readonly A: Binding<'read', 'array<f32>'>;
       readonly B: Binding<'read', 'array<f32>'>;
-      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly kept: Binding<'read', 'array<f32>'>;
       readonly Y: Binding<'read_write', 'array<f32>'>;
     };
   };
@@ -123,12 +123,12 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly kept_offset: 'u32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -136,7 +136,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
       readonly parameters: Binding<'read', 'array<f32>'>;
       readonly statistics: Binding<'read', 'array<f32>'>;
       readonly dY: Binding<'read', 'array<f32>'>;
-      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly kept: Binding<'read', 'array<f32>'>;
       readonly gradients: Binding<'read_write', 'array<f32>'>;
       readonly dX: Binding<'read_write', 'array<f32>'>;
     };
@@ -238,7 +238,7 @@ declare module '*/shaders/fused/dense-head.wgsl' {
       readonly BIAS: boolean;
       readonly BACKWARD: boolean;
       readonly BELOW: boolean;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly GROUPS: number;
       readonly CHUNKS: number;
       readonly SLICES: number;
@@ -249,13 +249,13 @@ declare module '*/shaders/fused/dense-head.wgsl' {
       readonly SMOOTHING: number;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly inputs: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; readonly inputs: 'u32'; readonly kept_offset: 'u32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
       readonly Y: Binding<'read', 'array<f32>'>;
       readonly parameters: Binding<'read', 'array<f32>'>;
-      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly kept: Binding<'read', 'array<f32>'>;
       readonly labels: Binding<'read', 'array<u32>'>;
       readonly order: Binding<'read', 'array<u32>'>;
       readonly losses: Binding<'read_write', 'array<f32>'>;
@@ -276,15 +276,15 @@ declare module '*/shaders/layer/dropout.wgsl' {
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly count: 'u32'; readonly gate_offset: 'u32'; readonly threshold: 'u32'; readonly scale: 'f32'; readonly key_low: 'u32'; readonly key_high: 'u32'; readonly stream: 'u32'; }>;
+      readonly dims: Uniform<{ readonly count: 'u32'; readonly kept_offset: 'u32'; readonly threshold: 'u32'; readonly scale: 'f32'; readonly key_low: 'u32'; readonly key_high: 'u32'; readonly stream: 'u32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
       readonly X: Binding<'read', 'array<f32>'>;
-      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly kept: Binding<'read', 'array<f32>'>;
       readonly Y: Binding<'read_write', 'array<f32>'>;
     };
   };
@@ -385,7 +385,7 @@ declare module '*/shaders/optimizer/gradient-norm.wgsl' {
     readonly buffers: {
       readonly gradients: Binding<'read', 'array<vec4f>'>;
       readonly parameters: Binding<'read', 'array<vec4f>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
       readonly sums: Binding<'read_write', 'array<vec2f>'>;
       readonly scale: Binding<'read_write', 'array<f32>'>;
     };
@@ -445,19 +445,19 @@ declare module '*/shaders/norm/layer-norm-backward.wgsl' {
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly gate_offset: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly kept_offset: 'u32'; }>;
     };
     readonly buffers: {
       readonly X: Binding<'read', 'array<f32>'>;
       readonly parameters: Binding<'read', 'array<f32>'>;
       readonly statistics: Binding<'read', 'array<f32>'>;
       readonly dY: Binding<'read', 'array<f32>'>;
-      readonly gate: Binding<'read', 'array<f32>'>;
+      readonly kept: Binding<'read', 'array<f32>'>;
       readonly dX: Binding<'read_write', 'array<f32>'>;
     };
   };
@@ -527,7 +527,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
@@ -538,7 +538,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -549,7 +549,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly kept: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;
@@ -567,7 +567,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
@@ -578,7 +578,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -589,7 +589,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly kept: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;
@@ -605,7 +605,7 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly ALPHA: number;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
@@ -619,7 +619,7 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly TALL: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -630,7 +630,7 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly kept: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;
@@ -656,7 +656,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly EDGE_K: boolean;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
-      readonly GATE: boolean;
+      readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
@@ -667,7 +667,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -678,7 +678,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly kept: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;
@@ -725,11 +725,11 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
     readonly buffers: {
       readonly state: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -756,11 +756,11 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
     readonly buffers: {
       readonly velocity: Binding<'read_write', 'array<vec4f>'>;
       readonly gradients: Binding<'read', 'array<vec4f>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly parameters: Binding<'read_write', 'array<vec4f>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
-      readonly kinds: Binding<'read', 'array<vec2u>'>;
+      readonly parameterMask: Binding<'read', 'array<vec2u>'>;
     };
   };
   export default shader;
@@ -931,19 +931,19 @@ declare module '*/shaders/software/weight-update.wgsl' {
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly start: 'u32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly gate_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
       readonly parameters: Binding<'read_write', 'array<f32>'>;
       readonly velocity: Binding<'read_write', 'array<f32>'>;
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
-      readonly owners: Binding<'read', 'array<u32>'>;
+      readonly layerOfBlock: Binding<'read', 'array<u32>'>;
       readonly A: Binding<'read', 'array<u32>'>;
       readonly A4: Binding<'read', 'array<vec4u>'>;
       readonly B: Binding<'read', 'array<f32>'>;
       readonly B4: Binding<'read', 'array<vec4f>'>;
-      readonly gate: Binding<'read', 'array<u32>'>;
+      readonly kept: Binding<'read', 'array<u32>'>;
     };
   };
   export default shader;

@@ -14,7 +14,7 @@ export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor 
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';
 export type { Profile, ProfiledDispatch } from './gpu/profile.js';
 export type { Activation, ActivationName, Sharing } from './kernels/activations.js';
-export type { Penalties } from './kernels/update.js';
+export type { Penalties, Regularization } from './kernels/update.js';
 export { type LoadOptions, Mlp, type SaveOptions } from './mlp.js';
 export type { LayerMakers } from './model/file.js';
 export type { ModelOptions, ModelSpec, Weight } from './model/model.js';
@@ -47,7 +47,7 @@ export { classificationError } from './nn/metrics/classification-error.js';
 export { confusionMatrix } from './nn/metrics/confusion-matrix.js';
 export { f1 } from './nn/metrics/f1.js';
 export { mae } from './nn/metrics/mae.js';
-export type { Metric, Sums, Tally, Task } from './nn/metrics/metric.js';
+export type { Accumulator, Metric, Sums, Tally, Task } from './nn/metrics/metric.js';
 export { precision } from './nn/metrics/precision.js';
 export { r2 } from './nn/metrics/r2.js';
 export { recall } from './nn/metrics/recall.js';
@@ -66,7 +66,7 @@ export type { Position, Schedule, ScheduleState } from './nn/schedules/schedule.
 export { type StepDecayOptions, stepDecay } from './nn/schedules/step-decay.js';
 export { type WarmUpOptions, warmUp } from './nn/schedules/warm-up.js';
 export type { Device, DeviceInfo } from './plan/device.js';
-export type { BufferUse, DeviceBuffer, DeviceMemory, MemoryReport } from './plan/memory.js';
+export type { DeviceBuffer, DeviceMemory, MemoryReport } from './plan/memory.js';
 export type { PlannedDispatch } from './plan/plan.js';
 export { Tensor } from './plan/tensor.js';
 export type { Clip } from './train/clip.js';

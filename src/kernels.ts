@@ -2,6 +2,7 @@
 
 export * from './base/errors.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
+export type { ActivationGradient, Gate } from './kernels/activation-gradient.js';
 export type { Activation } from './kernels/activations.js';
 export { type AdagradHyperparameters, adagradUpdate } from './kernels/adagrad.js';
 export { type AdamHyperparameters, adamCorrections, adamUpdate } from './kernels/adam.js';
@@ -36,7 +37,7 @@ export {
   learnedActivationBackward,
 } from './kernels/learned-activation.js';
 export { matmul, splitMatmul } from './kernels/matmul/any-adapter.js';
-export type { Gate, MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
+export type { MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropUpdate } from './kernels/rmsprop.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';

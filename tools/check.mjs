@@ -31,6 +31,7 @@ function declarationsStandAlone() {
 export const steps = [
   { name: 'tsc', what: 'types of the whole tree', run: () => npx('tsc', '-p', 'tsconfig.json') },
   { name: 'biome', what: 'format and lint', run: () => npx('biome', 'ci', '--colors=off', '--error-on-warnings', '.') },
+  { name: 'prose', what: 'comments name their thing first', run: () => execute('node', ['tools/prose.mjs']) },
   { name: 'knip', what: 'files, exports and dependencies that nobody uses', run: () => npx('knip') },
   { name: 'build', what: 'dist: JavaScript and types', run: () => execute('npm', ['run', '--silent', 'build']) },
   { name: 'declarations', what: 'the published types stand alone', run: declarationsStandAlone },

@@ -35,14 +35,14 @@ function head(batch: number, inputs: number, classes: number): Case {
       const gradient = zeros([batch, classes]);
       const [logits, dX] = [zeros([batch, classes]), zeros([batch, inputs])];
       const step = { first: 0, rows: batch, index: 1, learning_rate: 0 };
-      const gate = { activation: 'tanh', at: Y } as const;
+      const activationGradient = { activation: 'tanh', at: Y } as const;
       const W = parameters.view(0, [inputs, classes]);
       const bias = parameters.view(inputs * classes, [classes]);
-      const one = denseHead(Y, parameters, { labels, order }, { ...shared, gradient, dX }, step, gate);
+      const one = denseHead(Y, parameters, { labels, order }, { ...shared, gradient, dX }, step, activationGradient);
       const three: readonly Dispatch[] = [
         matmul(Y, W, logits, { bias }),
         softmaxCrossEntropyRows(logits, labels, { ...shared, gradient }, step),
-        matmul(gradient, W, dX, { transposeB: true, gate }),
+        matmul(gradient, W, dX, { transposeB: true, activationGradient }),
       ];
       return await againstPlain(gpu, one, { name: PLAIN, calls: three }, tensors);
     },

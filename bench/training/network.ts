@@ -41,7 +41,7 @@ export function stepFlops({ layers, batch }: Network): number {
 
 /**
  * Bytes that a step has to move at the least. Of each weight: read forward, read for dX in all layers but the first, read
- * and written with its velocity. Of each unit and row: Y written and read three times (next layer, its dW, gate), dZ
+ * and written with its velocity. Of each unit and row: Y written and read three times (next layer, its dW, activation gradient), dZ
  * written and read twice. X is read twice.
  */
 export function stepBytes({ layers, batch }: Network): number {

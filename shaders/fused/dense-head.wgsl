@@ -6,11 +6,12 @@
 //
 //   logits        = Y·W + b                                  not stored
 //   losses, gradient, totals, status                         of the logits, as in softmax-cross-entropy.wgsl
-//   dX            = (gradient · Wᵀ) ⊙ f′(gate)
+//   dX            = (gradient · Wᵀ) ⊙ f′(kept)
 //
 //   Y           f32 (rows, inputs)                                            read       all row-major
 //   parameters  f32 (inputs, classes), one row more, b, if BIAS               read
-//   gate        f32 (rows, inputs), from element gate_offset on: f's output, or its pre-activation    read if GATE
+//   kept        f32 (rows, inputs), from element kept_offset on: f's output, or its pre-activation
+//                                      read if ACTIVATION_GRADIENT
 //   labels      u32 (samples, 1) class indices, or f32 (samples, classes) if PROBABILITIES            read
 //   order       u32 (samples): row r of the batch has the labels of sample order[step.first + r]      read
 //   losses      f32 (rows)             written; 0 for rows past step.rows
@@ -25,24 +26,24 @@
 // On a CPU adapter SLICES is 1, and CHUNKS too: an invocation keeps its logits, and waits for nobody. On a GPU there is one
 // block: its slices' sums go through workgroup memory, are added in order, and the logits are the workgroup's.
 // On SwiftShader, which has subgroups, the three plain dispatches are a little faster (`npm run bench -- --only dense-head`);
-// this one spares a first step the compilation of two products and a loss.
+// this one spares a first step the compilation of two matmuls and a loss.
 // Dispatch ⌈rows/(4·BLOCKS)⌉ workgroups. Workgroup memory, if there are slices: 64·GROUPS·(CHUNKS + SLICES) bytes.
-// Error: that of the two products, K + 2 and K + 1 roundings of sums of K products, and of row-loss.wgsl.
+// Error: that of the two matmuls, K + 2 and K + 1 roundings of sums of K products, and of row-loss.wgsl.
 
 override BIAS: bool = false;
 override BACKWARD: bool = false;
 override BELOW: bool = false;
-override GATE: bool = false;
+override ACTIVATION_GRADIENT: bool = false;
 override GROUPS: u32 = 4; // at most 4
 override CHUNKS: u32 = 1;
 override SLICES: u32 = 1;
 override BLOCKS: u32 = 4; // 1 if there are slices
 
-struct Dims { rows: u32, classes: u32, inputs: u32, gate_offset: u32 }
+struct Dims { rows: u32, classes: u32, inputs: u32, kept_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(2) var<storage, read> Y: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
-@group(0) @binding(4) var<storage, read> gate: array<f32>;
+@group(0) @binding(4) var<storage, read> kept: array<f32>;
 @group(0) @binding(5) var<storage, read> labels: array<u32>;
 @group(0) @binding(6) var<storage, read> order: array<u32>;
 @group(0) @binding(7) var<storage, read_write> losses: array<f32>;
@@ -113,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
 fn store(at: u32, sum: f32, chunk: u32) {
   var x = sum;
   if (CHUNKS > 1 && chunk > 0) { x += dX[at]; }
-  if (GATE && chunk == CHUNKS - 1) { x *= activate_derivative(gate[dims.gate_offset + at]); }
+  if (ACTIVATION_GRADIENT && chunk == CHUNKS - 1) { x *= activate_derivative(kept[dims.kept_offset + at]); }
   dX[at] = x;
 }
 

@@ -6,8 +6,8 @@
 // UPDATE) or predicted (without LOSS).
 //
 //   A run is rows step.first … step.first + step.rows − 1 of `order`, BATCH at a time; the last batch may have fewer. Its
-//   batches are the steps step.index, step.index + 1 …, all at step.learning_rate. Each does what gather-rows, the products
-//   with bias and activation, softmax-cross-entropy, the products of their gradients and sgd do.
+//   batches are the steps step.index, step.index + 1 …, all at step.learning_rate. Each does what gather-rows, the matmuls
+//   with bias and activation, softmax-cross-entropy, the matmuls of their gradients and sgd do.
 //
 //   data, labels, order, normalization   as in gather-rows                                         read
 //   parameters  f32          layer by layer: W (inputs, units), then the bias (units); a layer begins at a multiple of 64

@@ -1,9 +1,9 @@
 //! uses activations
-//! uses gate
-// Y = f(A + B), or Y = (A + B) ⊙ f′(gate): a residual block's output, and its gradients. Without ADD, A alone.
+//! uses activation-gradient
+// Y = f(A + B), or Y = (A + B) ⊙ f′(kept): a residual block's output, and its gradients. Without ADD, A alone.
 //
 //   A, B  f32 (count)   read; B if ADD
-//   gate  f32 (count)   read if GATE, see gate.wgsl
+//   kept  f32 (count)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   Y     f32 (count)   written, every element; and, if KEEP, the sums from element count on
 //
 // One invocation takes four elements. Dispatch workgroups in x, then y: a four's number is y·(64·workgroups in x) + x.
@@ -12,11 +12,11 @@
 override ADD: bool = true;
 override KEEP: bool = false;
 
-struct Dims { count: u32, gate_offset: u32 }
+struct Dims { count: u32, kept_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> A: array<f32>;
 @group(0) @binding(2) var<storage, read> B: array<f32>;
-@group(0) @binding(3) var<storage, read> gate: array<f32>;
+@group(0) @binding(3) var<storage, read> kept: array<f32>;
 @group(0) @binding(4) var<storage, read_write> Y: array<f32>;
 
 @compute @workgroup_size(64)
@@ -26,8 +26,8 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
     var sum = A[i];
     if (ADD) { sum += B[i]; }
     if (KEEP) { Y[dims.count + i] = sum; }
-    if (GATE) {
-      Y[i] = gated(i, sum);
+    if (ACTIVATION_GRADIENT) {
+      Y[i] = times_activation_gradient(i, sum);
     } else {
       Y[i] = activate(sum);
     }

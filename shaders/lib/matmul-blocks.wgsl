@@ -1,5 +1,5 @@
 //! uses matmul-operands
-// op(B) in blocks of 4 × 4, as the products for GPUs read it. Appended to files whose header says so.
+// op(B) in blocks of 4 × 4, as the matmuls for GPUs read it. Appended to files whose header says so.
 
 override EDGE_N: bool = true;
 override EDGE_K: bool = true;

@@ -1,11 +1,12 @@
 //! uses matmul-operands
 //! uses activations
-// The end of a product: its sums become C. Appended to files whose header says so.
+// The end of a matmul: its sums become C. Appended to files whose header says so.
 //
-//   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(gate)
+//   C = f(op(A) · op(B) + bias), or C = (op(A) · op(B)) ⊙ f′(kept)
 //
 //   bias  f32 (N), from element bias_offset on                                 read if BIAS
-//   gate  f32 (M, N), from element gate_offset on: f's output, or its pre-activation, as the table says    read if GATE
+//   kept  f32 (M, N), from element kept_offset on                              read if ACTIVATION_GRADIENT
+//         f's output, or its pre-activation, as the table of activations says
 //   C     f32 (M, N)                                                           written, every element
 //         and, if KEEP, the pre-activations (M, N) from element keep_offset on
 //
@@ -13,14 +14,14 @@
 
 override VEC4_C: bool = false;
 override BIAS: bool = false;
-override GATE: bool = false;
+override ACTIVATION_GRADIENT: bool = false;
 override KEEP: bool = false;
 
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 @group(0) @binding(8) var<storage, read_write> C: array<f32>;
 @group(0) @binding(9) var<storage, read_write> C4: array<vec4f>;
 
-fn gate_at(at: u32) -> f32 { return bitcast<f32>(gate[dims.gate_offset + at]); }
+fn kept_at(at: u32) -> f32 { return bitcast<f32>(kept[dims.kept_offset + at]); }
 
 // Stores C[m, n … n + 3], as far as they lie inside; n does.
 fn store_four(m: u32, n: u32, sums: vec4f) {
@@ -32,12 +33,12 @@ fn store_four(m: u32, n: u32, sums: vec4f) {
     z += vec4f(bias[first.x], bias[first.y], bias[first.z], bias[first.w]);
   }
   var y: vec4f;
-  if (GATE) {
+  if (ACTIVATION_GRADIENT) {
     y = z * vec4f(
-      activate_derivative(gate_at(at.x)),
-      activate_derivative(gate_at(at.y)),
-      activate_derivative(gate_at(at.z)),
-      activate_derivative(gate_at(at.w)),
+      activate_derivative(kept_at(at.x)),
+      activate_derivative(kept_at(at.y)),
+      activate_derivative(kept_at(at.z)),
+      activate_derivative(kept_at(at.w)),
     );
   } else {
     y = vec4f(activate(z.x), activate(z.y), activate(z.z), activate(z.w));

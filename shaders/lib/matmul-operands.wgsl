@@ -1,18 +1,18 @@
 //! uses step
-// The operands of every product op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
-// has what becomes of the product (M, N).
+// The operands of every matmul op(A) · op(B), and loads of op(A). Appended to files whose header says so; matmul-epilogue.wgsl
+// has what becomes of the matmul (M, N).
 //
 //   A     f32 (M, K), or (K, M) if TRANSPOSE_A; one row fewer if ONES_ROW      read      all row-major
 //   B     f32 (K, N), or (N, K) if TRANSPOSE_B                                 read
 //
-// ONES_ROW gives op(A) a last row of ones, so that the last row of the product is the column sum of op(B): with A = X and
+// ONES_ROW gives op(A) a last row of ones, so that the last row of the matmul is the column sum of op(B): with A = X and
 // B = dZ it is [dW; db]. dims.M counts that row.
 // A4 and B4 are A and B again, four elements at a time: with VEC4_A (VEC4_B) a row of the stored matrix is a whole number of
 // fours, and the kernel reads those; else it reads single ones. The other of the two bindings is then unused.
 //
-// GATHERED: A is a data set, of which the product takes a batch as gather-rows.wgsl does, converted where it is loaded:
+// GATHERED: A is a data set, of which the matmul takes a batch as gather-rows.wgsl does, converted where it is loaded:
 // stored row r is data row order[step.first + min(r, step.rows − 1)], times dims.scale, plus dims.shift. With BYTES it has
-// four columns to a word, in A, and VEC4_A holds. `order` is at the binding of the epilogue's `gate`, which such a product does
+// four columns to a word, in A, and VEC4_A holds. `order` is at the binding of the epilogue's `kept`, which such a matmul does
 // not have.
 
 override TRANSPOSE_A: bool = false;
@@ -25,7 +25,7 @@ override BYTES: bool = false;
 
 struct Dims {
   M: u32, N: u32, K: u32,
-  bias_offset: u32, gate_offset: u32, keep_offset: u32,
+  bias_offset: u32, kept_offset: u32, keep_offset: u32,
   scale: f32, shift: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -33,7 +33,7 @@ struct Dims {
 @group(0) @binding(3) var<storage, read> A4: array<vec4u>;
 @group(0) @binding(4) var<storage, read> B: array<f32>;
 @group(0) @binding(5) var<storage, read> B4: array<vec4f>;
-@group(0) @binding(7) var<storage, read> gate: array<u32>;
+@group(0) @binding(7) var<storage, read> kept: array<u32>;
 
 // Rows of op(A) that are stored.
 fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
@@ -41,7 +41,7 @@ fn stored_rows() -> u32 { return select(dims.M, dims.M - 1, ONES_ROW); }
 // The row of A that is stored row `row`: with GATHERED a row of the data set.
 fn row_of_A(row: u32) -> u32 {
   if (!GATHERED) { return row; }
-  return gate[step.first + min(row, step.rows - 1)];
+  return kept[step.first + min(row, step.rows - 1)];
 }
 fn rows_of_A(rows: vec4u) -> vec4u {
   return vec4u(row_of_A(rows.x), row_of_A(rows.y), row_of_A(rows.z), row_of_A(rows.w));

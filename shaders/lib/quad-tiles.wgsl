@@ -1,6 +1,6 @@
 //! uses matmul-operands
-// A product from register tiles that four neighbours load together, for CPU adapters with subgroups. Appended to files whose
-// header says so; such a file enables subgroups, has a function store_four(m, n, sums), and calls quad_product() in
+// A matmul from register tiles that four neighbours load together, for CPU adapters with subgroups. Appended to files whose
+// header says so; such a file enables subgroups, has a function store_four(m, n, sums), and calls quad_matmul() in
 // workgroups of four.
 //
 // Nothing coalesces a CPU adapter's loads, and each is much machine code. A quad of invocations computes 2 × 2 tiles of 8 × 8
@@ -38,7 +38,7 @@ var<private> b4 = array<mat4x4f, 4>();
 var<private> a0 = mat4x4f();
 var<private> a4 = mat4x4f();
 
-fn quad_product(group: vec2u, subgroup_lane: u32) {
+fn quad_matmul(group: vec2u, subgroup_lane: u32) {
   let lane = vec2u(subgroup_lane & 1, (subgroup_lane >> 1) & 1);
   let tile = vec2u(select(8u, 16u, LARGE), select(select(8u, 16u, LARGE), 32u, TALL));
   let first = (2 * group + lane) * tile;

@@ -5,8 +5,8 @@
 //
 //   gradients   f32 (count)        read                  as vec4f; the last one may reach beyond count, where parameters do
 //   parameters  f32 (count)        read and written      not change
-//   owners      u32 (count/64)     the parameter tensor that each block of 64 elements belongs to      read if CHECKED
-//   status      u32 (1 + tensors)  status[1 + owner] becomes the smallest step.index that left a parameter not finite
+//   layerOfBlock  u32 (count/64)   the layer that each block of 64 elements belongs to                 read if CHECKED
+//   status      u32 (1 + layers)   status[1 + layer] becomes the smallest step.index that left a parameter not finite
 //   scale       f32 (2)            what gradient-norm.wgsl says to multiply gradients by               read if CLIP_NORM
 //
 // One invocation updates four elements: a CPU adapter takes longer for them one by one.
@@ -18,11 +18,11 @@ override CLIP_VALUE: bool = false;
 override CLIP_NORM: bool = false;
 
 @group(0) @binding(2) var<storage, read> gradients: array<vec4f>;
-@group(0) @binding(3) var<storage, read> owners: array<u32>;
+@group(0) @binding(3) var<storage, read> layerOfBlock: array<u32>;
 @group(0) @binding(4) var<storage, read_write> parameters: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> status: array<atomic<u32>>;
 @group(0) @binding(7) var<storage, read> scale: array<f32>;
-@group(0) @binding(8) var<storage, read> kinds: array<vec2u>;
+@group(0) @binding(8) var<storage, read> parameterMask: array<vec2u>;
 
 // Four gradients, as penalties and clipping leave them.
 fn gradient_of(i: u32, p: vec4f) -> vec4f {
@@ -47,6 +47,6 @@ fn put(i: u32, p: vec4f, next: vec4f) {
   parameters[i] = updated;
   // ReLU turns a NaN into a harmless 0 in the next step, so a ruined model is noticed here or not at all.
   if (CHECKED && any_not_finite(updated)) {
-    atomicMin(&status[1 + owners[i >> 4]], step.index);
+    atomicMin(&status[1 + layerOfBlock[i >> 4]], step.index);
   }
 }

@@ -1,7 +1,7 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// A product of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
+// A matmul of at most ROWS rows, eight at most: every element of B is read once. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //
 // An invocation has ROWS rows (1, 4 or 8) and four columns of C. A workgroup computes 4·COLUMNS columns; its SLICES slices

@@ -1,11 +1,11 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// The end of a product whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a product
+// The end of a matmul whose K several workgroups share, for GPUs: the sum of the parts, and the epilogue. It is a matmul
 // itself, of a row of ones and the parts, hence the names; options: matmul-epilogue.wgsl.
 //
 //   B  f32 (K, M, N)   read                      the sums of matmul-tiled.wgsl with PARTS = K
-//   C  f32 (M, N)      written, every element    their sum, with bias, activation, gate and pre-activation
+//   C  f32 (M, N)      written, every element    their sum, with bias, activation or its gradient, and pre-activation
 //
 // The parts are added in their order, always the same. VEC4_B and VEC4_C hold where N is whole fours.
 // One invocation takes four columns of a row. Dispatch workgroups in x, then y: the number of a four is

@@ -1,7 +1,7 @@
 //! uses matmul-operands
 //! uses matmul-blocks
 //! uses matmul-epilogue
-// A product from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
+// A matmul from register tiles that are filled through workgroup memory, for GPUs. Operands: matmul-operands.wgsl;
 // options: matmul-epilogue.wgsl.
 //
 // An invocation computes PER_THREAD × PER_THREAD elements of C, PER_THREAD being 4 or 8. Eight are two vec4 half a tile

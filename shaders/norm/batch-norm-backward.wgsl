@@ -1,16 +1,17 @@
-//! uses gate
+//! uses activation-gradient
 //! uses total
 //! uses step
 // The gradients of batch normalisation, from its input and the statistics that it left: x̂ = (X − μ)·ρ.
 //
 //   dweight[c] = Σᵣ dY[r, c]·x̂[r, c]      dbias[c] = Σᵣ dY[r, c]      over the valid rows
-//   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows), times gate′ if GATE; 0 past step.rows
+//   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows); 0 past step.rows
+//              times f′(kept[r, c]) if ACTIVATION_GRADIENT
 //
 //   X           f32 (rows, columns)   read
 //   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1
 //   statistics  f32 (2, columns)      μ, then ρ              read
 //   dY          f32 (rows, columns)   read
-//   gate        f32 (rows, columns)   read if GATE, see gate.wgsl
+//   kept        f32 (rows, columns)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   gradients   f32 (2, columns)      dweight, then dbias    written if AFFINE
 //   dX          f32 (rows, columns)   written, every element
 //
@@ -19,13 +20,13 @@
 
 override AFFINE: bool = true;
 
-struct Dims { rows: u32, columns: u32, gate_offset: u32 }
+struct Dims { rows: u32, columns: u32, kept_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
 @group(0) @binding(4) var<storage, read> statistics: array<f32>;
 @group(0) @binding(5) var<storage, read> dY: array<f32>;
-@group(0) @binding(6) var<storage, read> gate: array<f32>;
+@group(0) @binding(6) var<storage, read> kept: array<f32>;
 @group(0) @binding(7) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(8) var<storage, read_write> dX: array<f32>;
 
@@ -56,6 +57,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var r = local.y; r < dims.rows; r += SLICES) {
     let i = r * dims.columns + column;
     let removed = (sum + (X[i] - mean) * scale * products) / f32(step.rows);
-    dX[i] = select(0.0, gated(i, weight * scale * (dY[i] - removed)), r < step.rows);
+    dX[i] = select(0.0, times_activation_gradient(i, weight * scale * (dY[i] - removed)), r < step.rows);
   }
 }

@@ -1,14 +1,15 @@
-//! uses gate
+//! uses activation-gradient
 //! uses total
 // The gradient of layer normalisation's input, from that and the statistics that it left: x̂ = (X − μ)·ρ.
 //
-//   dX[r, c] = ρ·(g[r, c] − (Σ g[r, ·] + x̂[r, c]·Σ g[r, ·]·x̂[r, ·])/columns), times gate′ if GATE      g = dY ⊙ weight
+//   dX[r, c] = ρ·(g[r, c] − (Σ g[r, ·] + x̂[r, c]·Σ g[r, ·]·x̂[r, ·])/columns)      g = dY ⊙ weight
+//              times f′(kept[r, c]) if ACTIVATION_GRADIENT
 //
 //   X           f32 (rows, columns)   read
 //   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1
 //   statistics  f32 (2, rows)         μ, then ρ              read
 //   dY          f32 (rows, columns)   read
-//   gate        f32 (rows, columns)   read if GATE, see gate.wgsl
+//   kept        f32 (rows, columns)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
 //   dX          f32 (rows, columns)   written, every element
 //
 // An invocation takes its slice's columns of a row. Dispatch ⌈rows/SUMS⌉ workgroups.
@@ -16,13 +17,13 @@
 
 override AFFINE: bool = true;
 
-struct Dims { rows: u32, columns: u32, gate_offset: u32 }
+struct Dims { rows: u32, columns: u32, kept_offset: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> X: array<f32>;
 @group(0) @binding(2) var<storage, read> parameters: array<f32>;
 @group(0) @binding(3) var<storage, read> statistics: array<f32>;
 @group(0) @binding(4) var<storage, read> dY: array<f32>;
-@group(0) @binding(5) var<storage, read> gate: array<f32>;
+@group(0) @binding(5) var<storage, read> kept: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dX: array<f32>;
 
 @compute @workgroup_size(SLICES, SUMS)
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var c = local.x; c < dims.columns; c += SLICES) {
     let i = start + c;
     let removed = (sum + (X[i] - mean) * scale * products) / f32(dims.columns);
-    dX[i] = gated(i, scale * (weighted(start, c) - removed));
+    dX[i] = times_activation_gradient(i, scale * (weighted(start, c) - removed));
   }
 }
 

@@ -4,7 +4,7 @@
 //
 //   gradients   f32 (count)              read      as vec4f
 //   parameters  f32 (count)              read if PENALTIES, which the norm includes
-//   kinds       as in penalties.wgsl     read if MASKED or PENALTIES; MASKED leaves out the padding between parameters
+//   parameterMask  as in penalties.wgsl  read if MASKED or PENALTIES; MASKED leaves out the padding between parameters
 //   sums        f32 (invocations, 2)     sums of squares, of large gradients and of others; written, then read if FINISH
 //   scale       f32 (2)                  written if FINISH: two factors, whose product it is
 //
@@ -26,7 +26,7 @@ struct Hyper { count: u32, clip: f32, l1: f32, l2: f32, invocations: u32 }
 @group(0) @binding(0) var<uniform> hyper: Hyper;
 @group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
 @group(0) @binding(2) var<storage, read> parameters: array<vec4f>;
-@group(0) @binding(3) var<storage, read> kinds: array<vec2u>;
+@group(0) @binding(3) var<storage, read> parameterMask: array<vec2u>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> scale: array<f32>;
 var<workgroup> parts: array<vec2f, 64>;
@@ -56,7 +56,7 @@ fn squares(start: u32) -> vec2f {
     var p = vec4f(0.0);
     if (PENALTIES) { p = parameters[i]; }
     var counts = vec4u(4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3) < vec4u(hyper.count);
-    if (MASKED) { counts = counts & four_bits(kinds[i >> 3].x, i); }
+    if (MASKED) { counts = counts & four_bits(parameterMask[i >> 3].x, i); }
     let g = select(vec4f(0.0), penalised(i, gradients[i], p), counts);
     let is_large = abs(g) >= vec4f(LARGE);
     let scaled = select(vec4f(0.0), g * SMALLER, is_large);

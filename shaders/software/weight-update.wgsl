@@ -3,17 +3,17 @@
 //! uses sgd-rule
 //! uses step
 //! uses finite
-// Stochastic gradient descent where the gradient is computed: the product [dW; db] = op(A) · op(B) is not stored, but each
-// element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the product, and has its grid.
-// One dispatch for the products of all layers was tried on SwiftShader: to choose among operands costs every iteration, so it
-// took half as long again as products and sgd apart, and seconds to compile, where a dispatch costs 23 µs.
+// Stochastic gradient descent where the gradient is computed: the matmul [dW; db] = op(A) · op(B) is not stored, but each
+// element updates its parameter. For CPU adapters with subgroups: quad-tiles.wgsl computes the matmul, and has its grid.
+// One dispatch for the matmuls of all layers was tried on SwiftShader: to choose among operands costs every iteration, so it
+// took half as long again as matmuls and sgd apart, and seconds to compile, where a dispatch costs 23 µs.
 //
 //   parameters  f32 (M, N)         read and written
 //   velocity    f32 (M, N)         read and written if MOMENTUM
-//   owners      u32                owners[hyper.start] is the layer that the parameters belong to      read if CHECKED
-//   status      u32 (1 + layers)   status[1 + owner] becomes the smallest step.index that left a parameter not finite
+//   layerOfBlock  u32              layerOfBlock[hyper.start] is the layer that the parameters belong to      read if CHECKED
+//   status      u32 (1 + layers)   status[1 + layer] becomes the smallest step.index that left a parameter not finite
 //
-// Operands: matmul-operands.wgsl. Error: that of the product, in quad-tiles.wgsl, and of sgd.wgsl.
+// Operands: matmul-operands.wgsl. Error: that of the matmul, in quad-tiles.wgsl, and of sgd.wgsl.
 enable subgroups;
 
 override VEC4_C: bool = false; // N is a multiple of four
@@ -24,10 +24,10 @@ struct Hyper { start: u32, momentum: f32, dampening: f32, weight_decay: f32 }
 @group(0) @binding(8) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(9) var<storage, read_write> velocity: array<f32>;
 @group(0) @binding(10) var<storage, read_write> status: array<atomic<u32>>;
-@group(0) @binding(11) var<storage, read> owners: array<u32>;
+@group(0) @binding(11) var<storage, read> layerOfBlock: array<u32>;
 
 @compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) { quad_product(group.xy, lane); }
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) { quad_matmul(group.xy, lane); }
 
 // Updates parameters[m, n … n + 3], as far as they lie inside; n does.
 fn store_four(m: u32, n: u32, gradient: vec4f) {
@@ -47,5 +47,5 @@ fn store_four(m: u32, n: u32, gradient: vec4f) {
       parameters[at.x + lane] = next[lane];
     }
   }
-  if (CHECKED && any_not_finite(next)) { atomicMin(&status[1 + owners[hyper.start]], step.index); }
+  if (CHECKED && any_not_finite(next)) { atomicMin(&status[1 + layerOfBlock[hyper.start]], step.index); }
 }

@@ -46,7 +46,7 @@ export interface SplitOptions {
 }
 
 /** Samples on the GPU. */
-interface Resident {
+export interface Resident {
   /** (samples, features), with those that a split leaves out */
   readonly inputs: RawTensor;
   /** (samples, 1) class indices, or (samples, classCount) float32; with one column more, the last has float32 weights */
@@ -70,6 +70,7 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
 
 /** Samples with their labels, in the type they came in: resident on the GPU, or streamed to it. */
 export class Dataset {
+  /** @internal */
   readonly device: Device;
   /** Samples. */
   readonly length: number;

@@ -2,7 +2,7 @@ import { asOperand } from '../kernels/gather-rows.js';
 import type { Recorded } from '../plan/plan.js';
 import { binds, type Fused, isGather, isLabelled, isMatmul } from './match.js';
 
-/** A batch that only products and those read who compare it with labels is taken from the data set by each of them. */
+/** A batch that only matmuls and those read who compare it with labels is taken from the data set by each of them. */
 export function fuse(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
@@ -15,7 +15,7 @@ export function fuse(recorded: readonly Recorded[]): Fused {
     if (isLabelled(dispatch) && dispatch.computes.labels === Y) {
       return { phase, dispatch: dispatch.computes.with(rows.source) };
     }
-    const takes = isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.gate === undefined;
+    const takes = isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.activationGradient === undefined;
     return takes ? { phase, dispatch: dispatch.computes.with(rows) } : other;
   });
   const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));

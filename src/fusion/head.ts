@@ -14,8 +14,8 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   if (call === undefined || gather === undefined) return undefined;
   const { logits, labels, outputs, step } = call.computes;
   const { gradient, ...sums } = outputs;
-  const products = dispatches.filter(isMatmul);
-  const last = products.find(({ computes: { C } }) => C === logits);
+  const matmuls = dispatches.filter(isMatmul);
+  const last = matmuls.find(({ computes: { C } }) => C === logits);
   if (last === undefined || labels !== gather.computes.Y) return 'the logits are not those of a linear layer';
   const { A: Y, B: W, bias, activation = 'linear', transposeA, transposeB } = last.computes;
   if ('source' in Y || activation !== 'linear' || transposeA || transposeB) return 'the last layer is not linear';
@@ -23,7 +23,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   if (bias !== undefined && (bias.storage !== W.storage || bias.start !== W.start + W.length)) {
     return 'the biases do not follow the weights';
   }
-  const below = products.find(({ computes: { A, B, transposeB: isDX } }) => A === gradient && isDX && same(B, W));
+  const below = matmuls.find(({ computes: { A, B, transposeB: isDX } }) => A === gradient && isDX && same(B, W));
   const gone: readonly Dispatch[] = [last, call, ...(below === undefined ? [] : [below])];
   const others = dispatches.filter((dispatch) => !gone.includes(dispatch));
   const reader = others.find((dispatch) => binds(dispatch, logits.storage));
@@ -36,7 +36,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     gather.computes.source,
     needed ? { ...sums, gradient, dX: below?.computes.C } : sums,
     step,
-    below?.computes.gate,
+    below?.computes.activationGradient,
   );
   const why = refusal(head, adapter);
   if (why !== undefined) return why;

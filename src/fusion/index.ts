@@ -1,5 +1,5 @@
 import { onHardware, onSoftware } from '../kernels/software/adapter.js';
-import { MOST_PRODUCTS, mayBeTiny, PREDICTED_AT_ONCE } from '../kernels/tiny-net.js';
+import { MOST_MULTIPLY_ADDS, mayBeTiny, PREDICTED_AT_ONCE } from '../kernels/tiny-net.js';
 import type { Rewrite } from '../plan/builder.js';
 import type { AdapterTraits } from '../plan/dispatch.js';
 import type { Recorded } from '../plan/plan.js';
@@ -24,7 +24,7 @@ export async function loadFusions(
   const [tiny, update, splitK] = await Promise.all([
     mayBeTiny(parameterCount, rows)
       ? import('./tiny.js')
-      : left(isStep, `${parameterCount} parameters by ${rows} rows are more multiply-adds than ${MOST_PRODUCTS}`),
+      : left(isStep, `${parameterCount} parameters by ${rows} rows are more multiply-adds than ${MOST_MULTIPLY_ADDS}`),
     trains && onSoftware(adapter)
       ? import('./update.js')
       : left(isUpdate, 'the adapter is not known to be faster with it'),

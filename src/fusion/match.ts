@@ -30,7 +30,7 @@ export const isSgd = (dispatch: Dispatch): dispatch is SgdDispatch => dispatch.c
 export const isCrossEntropy = (dispatch: Dispatch): dispatch is CrossEntropyDispatch =>
   dispatch.computes?.kind === 'softmax-cross-entropy';
 
-const LABELLED: readonly unknown[] = ['softmax-cross-entropy', 'elementwise-loss', 'tally'];
+const LABELLED: readonly unknown[] = ['softmax-cross-entropy', 'elementwise-loss', 'accumulator'];
 export const isLabelled = (dispatch: Dispatch): dispatch is LabelledDispatch =>
   LABELLED.includes(dispatch.computes?.kind);
 

@@ -5,20 +5,20 @@ import type { Recorded } from '../plan/plan.js';
 import { Tensor, TensorStorage } from '../plan/tensor.js';
 import { type Fused, isMatmul } from './match.js';
 
-/** Products that would leave most of a GPU idle become two dispatches, with the sums of their parts between them. */
+/** Matmuls that would leave most of a GPU idle become two dispatches, with the sums of their parts between them. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const transient: TensorStorage[] = [];
   const split = recorded.flatMap((each) => {
     const { phase, dispatch } = each;
     if (!isMatmul(dispatch) || dispatch.computes.variant !== undefined) return each;
-    const { form } = dispatch.computes;
-    const parts = partsFor(form, adapter);
+    const { problem } = dispatch.computes;
+    const parts = partsFor(problem, adapter);
     if (parts === 1) return each;
-    const { M, N } = form;
+    const { M, N } = problem;
     const sums = new TensorStorage('partials', 4 * parts * M * N);
     transient.push(sums);
     return inParts(dispatch, new Tensor(sums, 0, [parts, M, N], 'f32')).map((half) => ({ phase, dispatch: half }));
   });
   if (transient.length === 0) return undefined;
-  return { recorded: split, transient, note: `split: K of ${transient.length} products` };
+  return { recorded: split, transient, note: `split: K of ${transient.length} matmuls` };
 }

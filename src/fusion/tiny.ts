@@ -16,10 +16,10 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   const other = notPlain(dispatches);
   if (other !== undefined) return other;
   const { source, X, Y, step: gathered } = gather.computes;
-  const products = dispatches.filter(isMatmul);
+  const matmuls = dispatches.filter(isMatmul);
   const forward: MatmulDispatch[] = [];
   for (let input = X; ; ) {
-    const next = products.find(
+    const next = matmuls.find(
       ({ computes: { A, transposeA, transposeB } }) => !('source' in A) && same(A, input) && !transposeA && !transposeB,
     );
     if (next === undefined || forward.includes(next)) break;
@@ -27,15 +27,15 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     input = next.computes.C;
   }
   const last = forward.at(-1);
-  if (last === undefined) return products.length === 0 ? undefined : 'no product takes the batch as it is';
+  if (last === undefined) return matmuls.length === 0 ? undefined : 'no matmul takes the batch as it is';
   // What else the step does, the one kernel would leave out.
-  const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : products)]);
+  const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : matmuls)]);
   const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
   const gone = [X.storage, Y.storage, ...forward.slice(0, -1).map(({ computes: { C } }) => C.storage)];
   const odd = rest.find(({ dispatch }) => loss !== undefined || gone.some((storage) => binds(dispatch, storage)));
   if (odd !== undefined) return `${odd.dispatch.label} is not part of it`;
   if (loss !== undefined && loss.computes.logits !== last.computes.C) return 'the loss is not that of the last layer';
-  if (update !== undefined && !isBackpropagation(products, forward)) return 'its gradients are not those of its layers';
+  if (update !== undefined && !isBackpropagation(matmuls, forward)) return 'its gradients are not those of its layers';
   const parameters = inOrder(forward);
   if (parameters === undefined) return 'its parameters are not those of layers in their order';
   const [batch = 1, inputs = 1] = X.shape;
@@ -53,18 +53,18 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     return { recorded: [{ phase: 'main', dispatch: tiny }, ...rest] };
   }
   const { outputs, step } = loss.computes;
-  if (outputs.together === undefined) return undefined;
+  if (outputs.packed === undefined) return undefined;
   // A step notes the layer whose parameters are not finite, by a number of its own.
   if (update !== undefined && outputs.status.length !== forward.length + 1) return 'it has layers that do nothing';
   const optimizer = update && { ...update.computes.hyper, velocity: update.computes.velocity };
-  const sums = { results: outputs.together, status: outputs.status };
+  const sums = { results: outputs.packed, status: outputs.status };
   const tiny = trainTiny(net, source, parameters, sums, optimizer, step);
   return refusal(tiny, adapter) ?? { recorded: [{ phase: 'step', dispatch: tiny }] };
 }
 
-/** True if the products beside those of the layers are Xᵀ·dZ of each, and dZ·Wᵀ of each but the first. */
-function isBackpropagation(products: readonly MatmulDispatch[], layers: readonly MatmulDispatch[]): boolean {
-  const others = products.filter((product) => !layers.includes(product));
+/** True if the matmuls beside those of the layers are Xᵀ·dZ of each, and dZ·Wᵀ of each but the first. */
+function isBackpropagation(matmuls: readonly MatmulDispatch[], layers: readonly MatmulDispatch[]): boolean {
+  const others = matmuls.filter((matmul) => !layers.includes(matmul));
   const known = others.filter(({ computes: { A, B, transposeA, transposeB } }) =>
     layers.some(({ computes: { A: X, B: W } }) =>
       transposeA ? !('source' in A || 'source' in X) && same(A, X) : transposeB === true && same(B, W),

@@ -44,7 +44,7 @@ function touches({ buffers }: Dispatch, { storage, start, length }: Tensor): boo
   );
 }
 
-/** True if a dispatch writes an operand of a product. */
+/** True if a dispatch writes an operand of a matmul. */
 function overwrites({ buffers, programs }: Dispatch, { buffers: { A, B } }: MatmulDispatch): boolean {
   return Object.entries(buffers).some(
     ([name, tensor]) =>

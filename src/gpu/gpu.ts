@@ -23,7 +23,7 @@ interface Taken {
 }
 
 /** A WebGPU device, with the memory and the compiled kernels on it. */
-export class Gpu implements Device, Binder {
+export class Gpu implements Device {
   readonly device: GPUDevice;
   readonly info: GpuInfo;
   /** Resolves when the device is lost or destroyed, with the cause. */
@@ -65,7 +65,7 @@ export class Gpu implements Device, Binder {
    * The app's own device, shared. It is never destroyed here, and its event handlers stay the app's.
    * @throws {MlpError} `bad-option` for what is no device, such as a promise of one
    */
-  static from(device: GPUDevice, options: Gpu['tuning'] = {}): Gpu {
+  static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
     if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
       throw new MlpError('bad-option', `Gpu.from: device is ${String(device)}; it must be a GPUDevice.`);
     }

@@ -2,8 +2,8 @@ import shader from '../../shaders/norm/batch-norm.wgsl';
 import backward from '../../shaders/norm/batch-norm-backward.wgsl';
 import { type Dispatch, dispatch, type PER_STEP, type StepValues } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
-import type { Gate } from './matmul/matmul.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
@@ -49,13 +49,13 @@ export function batchNormRows(
 }
 
 /** The tensors that the gradients of batch normalisation are made of. */
-export interface NormGradients {
+export interface NormGradients extends WithActivationGradient {
   /** (2, columns): weight, then bias. */
   readonly parameters?: Tensor | undefined;
   /** (2, columns): their gradients, overwritten; there if they are. */
   readonly gradients?: Tensor | undefined;
   /** Multiplies dX by f′. */
-  readonly gate?: Gate | undefined;
+  readonly activationGradient?: ActivationGradient | undefined;
 }
 
 /**
@@ -72,26 +72,35 @@ export function batchNormRowsBackward(
   dY: Tensor,
   dX: Tensor,
   statistics: Tensor,
-  { parameters, gradients, gate }: NormGradients,
+  { parameters, gradients, ...options }: NormGradients,
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
+  const activationGradient = activationGradientOf(options);
   const [rows = 1, columns = 1] = X.shape;
-  checkNorm('batchNormRowsBackward', X, { dY, dX, gate: gate?.at }, { parameters, statistics, gradients }, [
-    2,
-    columns,
-  ]);
-  const { index, alpha, name } = resolveActivation(gate?.activation ?? 'linear');
-  const start = gate && unaligned(gate.at);
+  checkNorm(
+    'batchNormRowsBackward',
+    X,
+    { dY, dX, activationGradient: activationGradient?.at },
+    { parameters, statistics, gradients },
+    [2, columns],
+  );
+  const { index, alpha, name } = resolveActivation(activationGradient?.activation ?? 'linear');
+  const start = activationGradient && unaligned(activationGradient.at);
   return dispatch(backward, {
     kernel: 'batch-norm',
-    label: `batch-norm ${rows}×${columns} backward${gate === undefined ? '' : ` ⊙ ${name}′`}`,
+    label: `batch-norm ${rows}×${columns} backward${activationGradient === undefined ? '' : ` ⊙ ${name}′`}`,
     programs: totalPrograms(
       backward,
-      { AFFINE: parameters !== undefined, GATE: gate !== undefined, ACTIVATION: index, ALPHA: alpha },
+      {
+        AFFINE: parameters !== undefined,
+        ACTIVATION_GRADIENT: activationGradient !== undefined,
+        ACTIVATION: index,
+        ALPHA: alpha,
+      },
       columns,
     ),
-    uniforms: { dims: { rows, columns, gate_offset: start?.offset ?? 0 }, step },
-    buffers: { X, parameters, statistics, dY, gate: start?.base, gradients, dX },
+    uniforms: { dims: { rows, columns, kept_offset: start?.offset ?? 0 }, step },
+    buffers: { X, parameters, statistics, dY, kept: start?.base, gradients, dX },
     flops: 12 * X.length,
   });
 }

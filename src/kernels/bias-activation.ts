@@ -17,7 +17,7 @@ export function biasActivation(Y: Tensor, bias: Tensor | undefined, activation: 
     throw new ShapeError(`biasActivation: bias has ${bias.length} elements, but Y has ${columns} columns.`);
   }
   const { index, alpha, name } = resolveActivation(activation);
-  const start = bias === undefined ? undefined : unaligned(bias);
+  const start = bias && unaligned(bias);
   return dispatch(shader, {
     label: `bias-activation ${rows}×${columns} ${name}`,
     programs: [program(shader, { BIAS: bias !== undefined, ACTIVATION: index, ALPHA: alpha }, linearGrid(Y.length))],

@@ -48,5 +48,5 @@ export function classCounts(
     flops: rows * columns,
   });
   const others = (source: Labels): LabelledDispatch => classCounts(outputs, source, counts, step, { topK, logistic });
-  return { ...described, computes: { kind: 'tally', labels, with: others } };
+  return { ...described, computes: { kind: 'accumulator', labels, with: others } };
 }

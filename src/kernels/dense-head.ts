@@ -3,14 +3,14 @@ import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, type PER_STEP, type Program, program, type StepValues } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import type { ActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
 import type { RowSource } from './gather-rows.js';
-import type { Gate } from './matmul/matmul.js';
 import type { LossOutputs } from './softmax-cross-entropy.js';
 import { onHardware, onSoftware } from './software/adapter.js';
 import { type HeadSize, serialHeads } from './software/sizes.js';
 
-/** With more, a product of their own is better anyway. */
+/** With more, a matmul of their own is better anyway. */
 export const MOST_CLASSES = 64;
 
 /** The results of the head: the loss's outputs, and the gradients that go back below. */
@@ -20,15 +20,15 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
     | {
         /** (batch, classes): ∂(mean loss)/∂logits; left out where only the loss is wanted. */
         readonly gradient: Tensor;
-        /** (batch, inputs): ∂(mean loss)/∂Y, times f′ with a gate. */
+        /** (batch, inputs): ∂(mean loss)/∂Y, times f′ with an activation gradient. */
         readonly dX?: Tensor | undefined;
       }
   );
 
 /**
  * Describes the end of a classifier in one dispatch: logits = Y·W + b, the loss of each row and its sums, and on request the
- * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′(gate); `shaders/fused/dense-head.wgsl` tells how. It is `matmul`,
- * `softmaxCrossEntropyRows` and `matmul` with a gate, and needs no `gatherRows` for the labels.
+ * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′; `shaders/fused/dense-head.wgsl` tells how. It is `matmul`,
+ * `softmaxCrossEntropyRows` and `matmul` with an activation gradient, and needs no `gatherRows` for the labels.
  *
  * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a
  * software adapter where there are more than 16 classes, is faster with the other kernels.
@@ -37,7 +37,7 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
  * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices as u32, or
  * (samples, classes) probabilities as f32
  * @param step where the batch begins, how many rows are valid, and the number of the step; a plan fills it in at each replay
- * @param gate (batch, inputs): the activation below and what it kept; without one dX is not multiplied
+ * @param activationGradient (batch, inputs): the activation below and what it kept; without one dX is not multiplied
  * @throws {ShapeError} if the shapes do not fit together, or there are more than 64 classes
  */
 export function denseHead(
@@ -46,7 +46,7 @@ export function denseHead(
   source: Pick<RowSource, 'labels' | 'order'>,
   outputs: HeadOutputs,
   step: StepValues | typeof PER_STEP,
-  gate?: Gate,
+  activationGradient?: ActivationGradient,
 ): Dispatch {
   const { labels, order } = source;
   const { gradient, dX } = outputs;
@@ -66,7 +66,7 @@ export function denseHead(
     totals: [outputs.totals, 2, rows],
     gradient: [gradient, rows, classes],
     dX: [dX, rows, inputs],
-    gate: [gate?.at, rows, inputs],
+    activationGradient: [activationGradient?.at, rows, inputs],
   };
   for (const [name, [tensor, ...expected]] of Object.entries(shapes)) {
     if (tensor !== undefined && tensor.shape.join() !== expected.join()) {
@@ -75,8 +75,8 @@ export function denseHead(
       );
     }
   }
-  const { index, alpha } = resolveActivation(gate?.activation ?? 'linear');
-  const start = gate && unaligned(gate.at);
+  const { index, alpha } = resolveActivation(activationGradient?.activation ?? 'linear');
+  const start = activationGradient && unaligned(activationGradient.at);
   const quads = Math.ceil(classes / 4);
   // A GPU has registers for three groups.
   const sliced: HeadSize = { GROUPS: quads <= 3 ? quads : 2, SLICES: 64, BLOCKS: 1 };
@@ -86,7 +86,7 @@ export function denseHead(
       BIAS: bias,
       BACKWARD: gradient !== undefined,
       BELOW: dX !== undefined,
-      GATE: gate !== undefined,
+      ACTIVATION_GRADIENT: activationGradient !== undefined,
       ACTIVATION: index,
       ALPHA: alpha,
       ...size,
@@ -104,8 +104,8 @@ export function denseHead(
       ...serialHeads(quads).map((size) => form('dense-head-serial', size, onSoftware)),
       form('dense-head', sliced, onHardware),
     ],
-    uniforms: { dims: { rows, classes, inputs, gate_offset: start?.offset ?? 0 }, step },
-    buffers: { ...outputs, Y, parameters, gate: start?.base, labels, order, gradient, dX },
+    uniforms: { dims: { rows, classes, inputs, kept_offset: start?.offset ?? 0 }, step },
+    buffers: { ...outputs, Y, parameters, kept: start?.base, labels, order, gradient, dX },
     flops: 2 * rows * classes * (dX === undefined ? inputs + 4 : 2 * inputs + 4),
   });
 }

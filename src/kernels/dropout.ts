@@ -3,10 +3,10 @@ import { assertOption, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
-import type { Gate } from './matmul/matmul.js';
 
-export interface DropoutStream {
+export interface DropoutStream extends WithActivationGradient {
   /** Probability that an element is dropped, 0 ≤ rate < 1. */
   readonly rate: number;
   /** An integer ≥ 0. */
@@ -14,7 +14,7 @@ export interface DropoutStream {
   /** For independent masks of one seed. */
   readonly stream?: number;
   /** Multiplies Y by f′. */
-  readonly gate?: Gate | undefined;
+  readonly activationGradient?: ActivationGradient | undefined;
 }
 
 /**
@@ -29,28 +29,33 @@ export interface DropoutStream {
 export function dropElements(
   X: Tensor,
   Y: Tensor,
-  { rate, seed, stream = 0, gate }: DropoutStream,
+  { rate, seed, stream = 0, ...options }: DropoutStream,
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
   assertOption('dropElements:', { rate }, 'a number in [0, 1)');
   assertOption('dropElements:', { seed, stream }, 'an integer ≥ 0');
+  const activationGradient = activationGradientOf(options);
   const count = X.length;
-  if (Y.length !== count || (gate !== undefined && gate.at.length !== count)) {
+  if (Y.length !== count || (activationGradient !== undefined && activationGradient.at.length !== count)) {
     throw new ShapeError(
-      `dropElements: X is ${formatShape(X.shape)}, Y is ${formatShape(Y.shape)}${gate === undefined ? '' : `, the gate is ${formatShape(gate.at.shape)}`}; they must have as many elements.`,
+      `dropElements: X is ${formatShape(X.shape)}, Y is ${formatShape(Y.shape)}${activationGradient === undefined ? '' : `, the activation gradient is ${formatShape(activationGradient.at.shape)}`}; they must have as many elements.`,
     );
   }
-  const { index, alpha } = resolveActivation(gate?.activation ?? 'linear');
-  const start = gate && unaligned(gate.at);
+  const { index, alpha } = resolveActivation(activationGradient?.activation ?? 'linear');
+  const start = activationGradient && unaligned(activationGradient.at);
   return dispatch(shader, {
     label: `dropout ${X.shape.join('×')}`,
     programs: [
-      program(shader, { GATE: gate !== undefined, ACTIVATION: index, ALPHA: alpha }, linearGrid(Math.ceil(count / 4))),
+      program(
+        shader,
+        { ACTIVATION_GRADIENT: activationGradient !== undefined, ACTIVATION: index, ALPHA: alpha },
+        linearGrid(Math.ceil(count / 4)),
+      ),
     ],
     uniforms: {
       dims: {
         count,
-        gate_offset: start?.offset ?? 0,
+        kept_offset: start?.offset ?? 0,
         threshold: Math.floor(rate * 2 ** 32),
         scale: 1 / (1 - rate),
         key_low: seed % 2 ** 32,
@@ -59,7 +64,7 @@ export function dropElements(
       },
       step,
     },
-    buffers: { X, gate: start?.base, Y },
+    buffers: { X, kept: start?.base, Y },
     flops: count,
   });
 }

@@ -24,7 +24,7 @@ export interface RowSource {
   readonly order: Tensor<'u32'>;
   /** (columns, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
-  /** Scale and shift, if all features have the same: then a product can convert the rows where it loads them. */
+  /** Scale and shift, if all features have the same: then a matmul can convert the rows where it loads them. */
   readonly common?: readonly [number, number] | undefined;
 }
 
@@ -33,7 +33,7 @@ export type Labels = LabelTensor | Pick<RowSource, 'labels' | 'order'>;
 
 /** The mathematics of a dispatch that compares a batch with its labels. */
 export interface LabelledComputation {
-  readonly kind: 'softmax-cross-entropy' | 'elementwise-loss' | 'tally';
+  readonly kind: 'softmax-cross-entropy' | 'elementwise-loss' | 'accumulator';
   readonly labels: Labels;
   /** Describes the same with other labels, such as those of a data set. */
   with(labels: Labels): LabelledDispatch;
@@ -41,6 +41,7 @@ export interface LabelledComputation {
 
 /** A dispatch that compares a batch with its labels, and can take them from a data set instead. */
 export interface LabelledDispatch extends Dispatch {
+  /** @internal */
   readonly computes: LabelledComputation;
 }
 
@@ -90,6 +91,7 @@ export interface GatherComputation {
 
 /** A `gatherRows` dispatch, and the rows that it gathers. */
 export interface GatherDispatch extends Dispatch {
+  /** @internal */
   readonly computes: GatherComputation;
 }
 

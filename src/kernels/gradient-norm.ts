@@ -2,7 +2,7 @@ import shader from '../../shaders/optimizer/gradient-norm.wgsl';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
-import { type Adjustment, checkVec4s, penaltiesOf } from './update.js';
+import { checkVec4s, type MaskedPenalties, penaltiesOf } from './update.js';
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
@@ -23,7 +23,7 @@ export function normSums(count: number): number {
  * @param parameters as many elements; penalties need them
  * @param sums (64·min(256, ⌈count/1024⌉), 2), overwritten
  * @param scale (2), overwritten: two factors, for an update's `clip`
- * @param kinds leaves out what is no parameter's
+ * @param options its `parameterMask` leaves out what is no parameter's
  * @throws {ShapeError} if the numbers of elements do not fit
  */
 export function gradientNorm(
@@ -32,7 +32,7 @@ export function gradientNorm(
   sums: Tensor,
   scale: Tensor,
   maximum: number,
-  { penalties, kinds }: Pick<Adjustment, 'penalties' | 'kinds'> = {},
+  options: MaskedPenalties = {},
 ): readonly [Dispatch, Dispatch] {
   const count = gradients.length;
   const invocations = normSums(count);
@@ -42,16 +42,16 @@ export function gradientNorm(
     );
   }
   checkVec4s('gradientNorm', [gradients, parameters]);
-  const { PENALTIES, l1, l2 } = penaltiesOf('gradientNorm', { penalties, kinds });
+  const { PENALTIES, l1, l2, parameterMask } = penaltiesOf('gradientNorm', options);
   const uniforms = { hyper: { count, clip: maximum, l1, l2, invocations } };
-  const none = { gradients: undefined, parameters: undefined, kinds: undefined, scale: undefined };
-  const overrides = { PENALTIES, MASKED: kinds !== undefined };
+  const none = { gradients: undefined, parameters: undefined, parameterMask: undefined, scale: undefined };
+  const overrides = { PENALTIES, MASKED: parameterMask !== undefined };
   return [
     dispatch(shader, {
       label: `gradient-norm ${count}`,
       programs: [program(shader, overrides, [invocations / WORKGROUP])],
       uniforms,
-      buffers: { ...none, gradients, parameters: PENALTIES ? parameters : undefined, kinds, sums },
+      buffers: { ...none, gradients, parameters: PENALTIES ? parameters : undefined, parameterMask, sums },
       flops: 4 * count,
     }),
     dispatch(shader, {

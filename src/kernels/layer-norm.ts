@@ -3,8 +3,8 @@ import backward from '../../shaders/norm/layer-norm-backward.wgsl';
 import ofParameters from '../../shaders/norm/layer-norm-parameters.wgsl';
 import { type Dispatch, dispatch } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import { activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
-import type { Gate } from './matmul/matmul.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
@@ -41,7 +41,7 @@ export function layerNormRows(
  * @param dY (rows, columns)
  * @param dX (rows, columns), overwritten; not in X's or dY's buffer
  * @param statistics (2, rows), as the forward half left them
- * @param options parameters (2, columns), as the forward half had them; a gate, to multiply dX by f′
+ * @param options parameters (2, columns), as the forward half had them; an activation gradient, to multiply dX by f′
  * @throws {ShapeError} if the shapes do not fit together
  */
 export function layerNormRowsBackward(
@@ -49,23 +49,32 @@ export function layerNormRowsBackward(
   dY: Tensor,
   dX: Tensor,
   statistics: Tensor,
-  { parameters, gate }: { readonly parameters?: Tensor | undefined; readonly gate?: Gate | undefined } = {},
+  { parameters, ...options }: WithActivationGradient & { readonly parameters?: Tensor | undefined } = {},
 ): Dispatch {
+  const activationGradient = activationGradientOf(options);
   const [rows = 1, columns = 1] = X.shape;
-  checkNorm('layerNormRowsBackward', X, { dY, dX, gate: gate?.at }, { parameters }, [2, columns]);
+  checkNorm('layerNormRowsBackward', X, { dY, dX, activationGradient: activationGradient?.at }, { parameters }, [
+    2,
+    columns,
+  ]);
   checkNorm('layerNormRowsBackward', X, {}, { statistics }, [2, rows]);
-  const { index, alpha, name } = resolveActivation(gate?.activation ?? 'linear');
-  const start = gate && unaligned(gate.at);
+  const { index, alpha, name } = resolveActivation(activationGradient?.activation ?? 'linear');
+  const start = activationGradient && unaligned(activationGradient.at);
   return dispatch(backward, {
     kernel: 'layer-norm',
-    label: `layer-norm ${rows}×${columns} backward${gate === undefined ? '' : ` ⊙ ${name}′`}`,
+    label: `layer-norm ${rows}×${columns} backward${activationGradient === undefined ? '' : ` ⊙ ${name}′`}`,
     programs: totalPrograms(
       backward,
-      { AFFINE: parameters !== undefined, GATE: gate !== undefined, ACTIVATION: index, ALPHA: alpha },
+      {
+        AFFINE: parameters !== undefined,
+        ACTIVATION_GRADIENT: activationGradient !== undefined,
+        ACTIVATION: index,
+        ALPHA: alpha,
+      },
       rows,
     ),
-    uniforms: { dims: { rows, columns, gate_offset: start?.offset ?? 0 } },
-    buffers: { X, parameters, statistics, dY, gate: start?.base, dX },
+    uniforms: { dims: { rows, columns, kept_offset: start?.offset ?? 0 } },
+    buffers: { X, parameters, statistics, dY, kept: start?.base, dX },
     flops: 12 * X.length,
   });
 }

@@ -23,6 +23,7 @@ export interface SgdComputation {
 
 /** An `sgdUpdate` dispatch, and the update that it computes. */
 export interface SgdDispatch extends Dispatch {
+  /** @internal */
   readonly computes: SgdComputation;
 }
 

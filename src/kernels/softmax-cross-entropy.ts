@@ -12,12 +12,12 @@ export interface LossOutputs {
   /** (rows, outputs): ∂(the batch's loss)/∂outputs. */
   readonly gradient: Tensor;
   /**
-   * (2, rows): added to: the losses, and 1 for each row whose largest logit is that of its label. With class weights (3,
+   * (2, rows): accumulators over steps. Added to are the losses, and 1 for each row whose largest logit is that of its label. With class weights (3,
    * rows): the last are what the sum of the losses is to be divided by.
    */
   readonly totals: Tensor;
-  /** (3, rows): totals and losses in one tensor, where a plan that is one kernel has them instead. */
-  readonly together?: Tensor;
+  /** (3, rows): totals and losses in one tensor, for a plan that is a single kernel. A loss of an app's own leaves it alone. */
+  readonly packed?: Tensor;
   /** At least 1 word: status[0] becomes the smallest step whose loss is not finite. Start it at 0xffffffff. */
   readonly status: Tensor<'u32'>;
 }
@@ -42,6 +42,7 @@ export interface CrossEntropyComputation extends LabelledComputation {
 
 /** A `softmaxCrossEntropyRows` dispatch, and the loss that it computes. */
 export interface CrossEntropyDispatch extends LabelledDispatch {
+  /** @internal */
   readonly computes: CrossEntropyComputation;
 }
 

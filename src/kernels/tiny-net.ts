@@ -7,7 +7,7 @@ const MOST_BYTES = 16384;
 /** As many as the shader has sizes for. */
 const MOST_LAYERS = 8;
 /** Multiply-adds of a step: with more, one workgroup has too much to do. */
-export const MOST_PRODUCTS = 32768;
+export const MOST_MULTIPLY_ADDS = 32768;
 /** Rows of a prediction that a workgroup takes at a time. */
 export const PREDICTED_AT_ONCE = 16;
 
@@ -42,15 +42,17 @@ export function tinyNet(
       return `layer ${number}'s activation is not ${number < last ? "layer 0's" : 'linear'}`;
   }
   const net = { sizes: [inputs, ...layers.map(({ units }) => units)], activation, batch };
-  const { bytes, products } = measure(net);
+  const { bytes, multiplyAdds } = measure(net);
   const most = software ? TINY_BYTES : MOST_BYTES;
   if (bytes > most) return `${bytes} bytes of workgroup memory are more than ${most}`;
-  return products > MOST_PRODUCTS ? `${products} multiply-adds a step are more than ${MOST_PRODUCTS}` : net;
+  return multiplyAdds > MOST_MULTIPLY_ADDS
+    ? `${multiplyAdds} multiply-adds a step are more than ${MOST_MULTIPLY_ADDS}`
+    : net;
 }
 
 /** True if a network of so many parameters may be one: each counts at least once a row among the multiply-adds of a step. */
 export function mayBeTiny(parameterCount: number, batch: number): boolean {
-  return parameterCount * batch <= MOST_PRODUCTS;
+  return parameterCount * batch <= MOST_MULTIPLY_ADDS;
 }
 
 /** Elements that the shader has to know of, and multiply-adds: of a forward pass, and of a step. */
@@ -59,7 +61,7 @@ interface Measures {
   readonly values: number;
   readonly gradients: number;
   readonly forward: number;
-  readonly products: number;
+  readonly multiplyAdds: number;
   /** Of workgroup memory. */
   readonly bytes: number;
 }
@@ -77,6 +79,6 @@ export function measure({ sizes, batch }: TinyNet): Measures {
   }
   const gradients = values - (inputs + 1) * batch;
   // dW and dX are as much each; the first layer has no dX.
-  const products = 3 * forward - inputs * firstUnits * batch;
-  return { parameters, values, gradients, forward, products, bytes: 4 * (values + gradients) };
+  const multiplyAdds = 3 * forward - inputs * firstUnits * batch;
+  return { parameters, values, gradients, forward, multiplyAdds, bytes: 4 * (values + gradients) };
 }

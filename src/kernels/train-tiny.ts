@@ -68,7 +68,7 @@ function describe(
   const { sizes, batch, activation } = net;
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = optimizer ?? {};
   const training = optimizer !== undefined;
-  const { parameters: count, values, gradients, forward, products } = measure(net);
+  const { parameters: count, values, gradients, forward, multiplyAdds } = measure(net);
   const [inputs = 1] = sizes;
   const classes = sizes.at(-1) ?? 1;
   const layers = sizes.length - 1;
@@ -120,7 +120,7 @@ function describe(
     },
     buffers: { data, labels, order, normalization, parameters, velocity, results, status },
     // Of one batch; how many there are is known to the step alone.
-    flops: 2 * (training ? products : forward),
+    flops: 2 * (training ? multiplyAdds : forward),
   });
   return { ...described, run: true };
 }

@@ -3,24 +3,44 @@ import { linearGrid } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
 /** l1·Σ|w| + l2·Σw², over the entries of weight matrices, is added to the loss. */
-export interface Penalties {
+export interface Regularization {
   readonly l1?: number;
   readonly l2?: number;
 }
 
-/** Changes of the gradients before an update takes them: penalties first, then clipping. */
-export interface Adjustment {
-  readonly penalties?: Penalties | undefined;
+/** @deprecated The earlier name of `Regularization`. */
+export type Penalties = Regularization;
+
+/** Penalties, and the elements that they are for. */
+export interface MaskedPenalties {
+  readonly penalties?: Regularization | undefined;
   /** (count/32, 2): of each 32 elements, a bit for each of a parameter, and a bit for each of a weight matrix. */
+  readonly parameterMask?: Tensor<'u32'> | undefined;
+  /** @deprecated The earlier name of `parameterMask`. */
   readonly kinds?: Tensor<'u32'> | undefined;
+}
+
+/** Changes of the gradients before an update takes them: penalties first, then clipping. */
+export interface Adjustment extends MaskedPenalties {
   /** Each gradient is clamped to ±value, or all are multiplied by the factors that `gradientNorm` writes. */
   readonly clip?: { readonly value: number } | { readonly scale: Tensor } | undefined;
 }
 
+/** The layer of each `PARAMETER_BLOCK` of elements, and `status`, where an update notes the step after which a layer is not finite. */
+export type Watch = { readonly status: Tensor<'u32'> } & (
+  | { readonly layerOfBlock: Tensor<'u32'>; readonly owners?: Tensor<'u32'> | undefined }
+  /** @deprecated The earlier name of `layerOfBlock`. */
+  | { readonly layerOfBlock?: undefined; readonly owners: Tensor<'u32'> }
+);
+
+/** The layers of blocks, by either name. */
+export const layerOfBlockOf = (watch: Watch | undefined): Tensor<'u32'> | undefined =>
+  watch?.layerOfBlock ?? watch?.owners;
+
 /** Options of every update, beside its own numbers. */
 export interface UpdateOptions {
-  /** Watches for parameters that are not finite: the layer of each `PARAMETER_BLOCK` of elements, and where to note the step. */
-  readonly watch?: { readonly owners: Tensor<'u32'>; readonly status: Tensor<'u32'> } | undefined;
+  /** Watches for parameters that are not finite. */
+  readonly watch?: Watch | undefined;
   readonly adjustment?: Adjustment | undefined;
 }
 
@@ -40,10 +60,10 @@ interface UpdateParts {
   readonly buffers: {
     readonly gradients: Tensor;
     readonly parameters: Tensor;
-    readonly owners: Tensor<'u32'> | undefined;
+    readonly layerOfBlock: Tensor<'u32'> | undefined;
     readonly status: Tensor<'u32'> | undefined;
     readonly scale: Tensor | undefined;
-    readonly kinds: Tensor<'u32'> | undefined;
+    readonly parameterMask: Tensor<'u32'> | undefined;
   };
 }
 
@@ -73,7 +93,7 @@ export function updateParts(
     );
   }
   checkVec4s(kernel, [parameters, gradients, ...(state === undefined ? [] : [state])]);
-  const { clip, kinds } = adjustment;
+  const { clip } = adjustment;
   const penalties = penaltiesOf(kernel, adjustment);
   const scale = clip !== undefined && 'scale' in clip ? clip.scale : undefined;
   const CLIP_VALUE = clip !== undefined && 'value' in clip;
@@ -89,7 +109,14 @@ export function updateParts(
       PENALTIES: penalties.PENALTIES,
     },
     numbers: { count, clip: CLIP_VALUE ? clip.value : 0, l1: penalties.l1, l2: penalties.l2 },
-    buffers: { gradients, parameters, owners: watch?.owners, status: watch?.status, scale, kinds },
+    buffers: {
+      gradients,
+      parameters,
+      layerOfBlock: layerOfBlockOf(watch),
+      status: watch?.status,
+      scale,
+      parameterMask: penalties.parameterMask,
+    },
   };
 }
 
@@ -104,13 +131,17 @@ export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
   }
 }
 
-/** Penalties as `shaders/lib/penalties.wgsl` takes them. @throws {ShapeError} if nothing says which are of weight matrices */
+/** Penalties as `shaders/lib/penalties.wgsl` takes them, and the mask, by either name. @throws {ShapeError} if there is none */
 export function penaltiesOf(
   kernel: string,
-  { penalties = {}, kinds }: Adjustment,
-): { readonly PENALTIES: boolean; readonly l1: number; readonly l2: number } {
-  const { l1 = 0, l2 = 0 } = penalties;
+  { penalties: { l1 = 0, l2 = 0 } = {}, kinds, parameterMask = kinds }: MaskedPenalties,
+): {
+  readonly PENALTIES: boolean;
+  readonly l1: number;
+  readonly l2: number;
+  readonly parameterMask: Tensor<'u32'> | undefined;
+} {
   const PENALTIES = l1 !== 0 || l2 !== 0;
-  if (PENALTIES && kinds === undefined) throw new ShapeError(`${kernel}: penalties need kinds.`);
-  return { PENALTIES, l1, l2: 2 * l2 };
+  if (PENALTIES && parameterMask === undefined) throw new ShapeError(`${kernel}: penalties need parameterMask.`);
+  return { PENALTIES, l1, l2: 2 * l2, parameterMask };
 }

@@ -39,6 +39,6 @@ export function valueSums(
   });
   return {
     ...described,
-    computes: { kind: 'tally', labels, with: (others) => valueSums(outputs, others, sums, step) },
+    computes: { kind: 'accumulator', labels, with: (others) => valueSums(outputs, others, sums, step) },
   };
 }

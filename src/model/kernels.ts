@@ -1,7 +1,7 @@
 import type { Activation } from '../kernels/activations.js';
 import { describeMatmul } from '../kernels/matmul/matmul.js';
 import { onSoftware } from '../kernels/software/adapter.js';
-import { endAtProduct, endsApart, type Maxout } from '../nn/layers/dense.js';
+import { endAtMatmul, endsApart, type Maxout } from '../nn/layers/dense.js';
 import type { LayerKernels } from '../nn/layers/layer.js';
 import type { Device } from '../plan/device.js';
 import { everyLayer, type ModelLayer } from './placement.js';
@@ -21,7 +21,7 @@ export async function loadKernels(
   const programs = software?.softwarePrograms ?? (() => []);
   return {
     matmul: (A, B, C, options) => describeMatmul(programs, A, B, C, options),
-    endDense: endings?.endDense ?? endAtProduct,
+    endDense: endings?.endDense ?? endAtMatmul,
   };
 }
 

@@ -67,9 +67,9 @@ export class Model {
   readonly kernels: LayerKernels;
   #spec: ModelSpec;
   /** All trained parameters; layer by layer, each layer's one after the other. */
-  readonly values: Tensor;
+  readonly flatParameters: Tensor;
   /** All others likewise; apart, so that no optimizer can touch them. */
-  readonly states: Tensor;
+  readonly flatBuffers: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
   readonly normalization: Tensor;
   /** Scale and shift, if all features have the same. */
@@ -82,7 +82,7 @@ export class Model {
     spec: ModelSpec,
     layers: readonly ModelLayer[],
     kernels: LayerKernels,
-    { values, states }: { readonly values: Tensor; readonly states: Tensor },
+    { parameters, buffers }: { readonly parameters: Tensor; readonly buffers: Tensor },
     normalization: Tensor,
     common: readonly [number, number] | undefined,
   ) {
@@ -90,14 +90,14 @@ export class Model {
     this.#spec = spec;
     this.layers = layers;
     this.kernels = kernels;
-    this.values = values;
-    this.states = states;
+    this.flatParameters = parameters;
+    this.flatBuffers = buffers;
     this.normalization = normalization;
     this.common = common;
     // To draw them takes as long as to compile a kernel: both can be done at a time.
     this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
     this.parts.own({ dispose: this.#skipInitial });
-    for (const tensor of [values, states, normalization]) this.parts.own(tensor);
+    for (const tensor of [parameters, buffers, normalization]) this.parts.own(tensor);
   }
 
   static async create(device: Device, options: ModelOptions): Promise<Model> {
@@ -118,8 +118,8 @@ export class Model {
     try {
       return await device.guarded('Mlp.create', () => {
         const tensors = {
-          values: owner.own(Tensor.empty(device, [flatLength(layers, 'values')], 'parameters')),
-          states: owner.own(Tensor.empty(device, [flatLength(layers, 'states')], 'states')),
+          parameters: owner.own(Tensor.empty(device, [flatLength(layers, 'parameters')], 'parameters')),
+          buffers: owner.own(Tensor.empty(device, [flatLength(layers, 'buffers')], 'buffers')),
         };
         const normalization = owner.own(Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization'));
         const [scale = 1, shift = 0] = scaleAndShift;
@@ -180,13 +180,13 @@ export class Model {
     const learns = purpose === 'evaluate' ? undefined : gradients;
     const last = this.layers.at(-1);
     const place = (placed: ModelLayer): PlacedLayer => {
-      const { layer, values, states, number, layers } = placed;
+      const { layer, ranges, number, layers } = placed;
       return {
         layer: folded && placed === last ? (layer.linear ?? layer) : layer,
         block: {
-          values: part(this.values, values),
-          gradients: learns && part(learns, values),
-          states: part(this.states, states),
+          values: part(this.flatParameters, ranges.parameters),
+          gradients: learns && part(learns, ranges.parameters),
+          states: part(this.flatBuffers, ranges.buffers),
         },
         context: { purpose, seed: this.spec.seed, number, layers: layers.map(place), kernels: this.kernels },
       };
@@ -196,25 +196,25 @@ export class Model {
 
   /** Cuts a host copy of the trained parameters, or of their gradients, into parameters. */
   cut(flat: Float32Array): Weight[] {
-    return this.#cut({ values: flat });
+    return this.#cut({ parameters: flat });
   }
 
   async weights(): Promise<Weight[]> {
-    const [values, states] = await Promise.all([this.values.read(), this.states.read()]);
-    return this.#cut({ values, states });
+    const [parameters, buffers] = await Promise.all([this.flatParameters.read(), this.flatBuffers.read()]);
+    return this.#cut({ parameters, buffers });
   }
 
-  #cut({ values, states }: { readonly values: Float32Array; readonly states?: Float32Array }): Weight[] {
+  #cut({ parameters, buffers }: { readonly parameters: Float32Array; readonly buffers?: Float32Array }): Weight[] {
     return this.parameters.flatMap(({ fullName, shape, start, length, trained }) => {
-      const data = (trained ? values : states)?.slice(start, start + length);
+      const data = (trained ? parameters : buffers)?.slice(start, start + length);
       return data === undefined ? [] : [{ name: fullName, shape, data }];
     });
   }
 
   setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
     const placed = this.parameters;
-    const values = new Float32Array(this.values.length);
-    const states = new Float32Array(this.states.length);
+    const parameters = new Float32Array(this.flatParameters.length);
+    const buffers = new Float32Array(this.flatBuffers.length);
     const names = placed.map(({ fullName }) => fullName);
     if (names.join() !== list.map(({ name }) => name).join()) {
       throw new ShapeError(
@@ -229,23 +229,23 @@ export class Model {
         );
       }
       checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
-      (trained ? values : states).set(data, start);
+      (trained ? parameters : buffers).set(data, start);
     }
     this.#skipInitial();
-    this.#write({ values, states });
+    this.#write({ parameters, buffers });
   }
 
-  #write({ values, states }: FlatValues): void {
-    this.values.write(values);
-    this.states.write(states);
+  #write({ parameters, buffers }: FlatValues): void {
+    this.flatParameters.write(parameters);
+    this.flatBuffers.write(buffers);
   }
 
   /** A table of the layers, those in other layers after these. */
   summary(): string {
-    const rows = everyLayer(this.layers).map(({ layer: { spec }, name, inputs, outputs, values }) => {
+    const rows = everyLayer(this.layers).map(({ layer: { spec }, name, inputs, outputs, ranges }) => {
       const { type, activation } = spec;
       const form = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
-      return [name, type, `${inputs} → ${outputs}`, form, `${values.length}`];
+      return [name, type, `${inputs} → ${outputs}`, form, `${ranges.parameters.length}`];
     });
     return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
   }
@@ -276,9 +276,9 @@ export function rowSource(
 }
 
 /** For each `PARAMETER_BLOCK` of trained elements, the number of its layer, those in it included. */
-export function layerOfBlock({ layers, values: { length } }: Model): Uint32Array<ArrayBuffer> {
+export function layerOfBlock({ layers, flatParameters: { length } }: Model): Uint32Array<ArrayBuffer> {
   const numbers = new Uint32Array(length / PARAMETER_BLOCK);
-  for (const [number, { values }] of layers.entries()) numbers.fill(number, values.start / PARAMETER_BLOCK);
+  for (const [number, { ranges }] of layers.entries()) numbers.fill(number, ranges.parameters.start / PARAMETER_BLOCK);
   return numbers;
 }
 

@@ -28,24 +28,24 @@ export interface ModelLayer {
   readonly number: number;
   readonly inputs: number;
   readonly outputs: number;
-  readonly values: Range;
-  readonly states: Range;
+  /** Its places in either flat tensor. */
+  readonly ranges: Readonly<Record<'parameters' | 'buffers', Range>>;
   readonly parameters: readonly PlacedParameter[];
   readonly layers: readonly ModelLayer[];
 }
 
 /** The contents of the two flat tensors. */
 export interface FlatValues {
-  readonly values: Float32Array<ArrayBuffer>;
-  readonly states: Float32Array<ArrayBuffer>;
+  readonly parameters: Float32Array<ArrayBuffer>;
+  readonly buffers: Float32Array<ArrayBuffer>;
 }
 
 const aligned = (elements: number): number => Math.ceil(elements / PARAMETER_BLOCK) * PARAMETER_BLOCK;
 
 /** The places at which the next layer begins. */
 interface Cursor {
-  values: number;
-  states: number;
+  parameters: number;
+  buffers: number;
   number: number;
 }
 
@@ -54,7 +54,7 @@ export function placeLayers(
   inputs: number,
   layers: readonly Layer[],
   prefix = '',
-  next: Cursor = { values: 0, states: 0, number: 0 },
+  next: Cursor = { parameters: 0, buffers: 0, number: 0 },
 ): ModelLayer[] {
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
@@ -68,10 +68,10 @@ export function placeLayers(
     }
     const place = { layer, name, number: next.number, inputs: width };
     next.number += 1;
-    const starts = { values: next.values, states: next.states };
+    const starts = { ...next };
     const parameters = layer.parameters(width, `Mlp.create: layer ${name}`).map((wanted): PlacedParameter => {
       const { trained = true, shape, initializer } = wanted;
-      const kind = trained ? 'values' : 'states';
+      const kind = trained ? 'parameters' : 'buffers';
       const length = sizeOf(shape);
       if (typeof initializer !== 'number') {
         checkInitializer(`Mlp.create: ${name}.${wanted.name} has initializer`, initializer, shape.length > 1);
@@ -79,15 +79,18 @@ export function placeLayers(
       next[kind] += length;
       return { ...wanted, trained, fullName: `${name}.${wanted.name}`, start: next[kind] - length, length };
     });
-    const values = { start: starts.values, length: next.values - starts.values };
-    const states = { start: starts.states, length: next.states - starts.states };
-    next.values = aligned(next.values);
-    next.states = aligned(next.states);
+    const range = (kind: 'parameters' | 'buffers'): Range => ({
+      start: starts[kind],
+      length: next[kind] - starts[kind],
+    });
+    const ranges = { parameters: range('parameters'), buffers: range('buffers') };
+    next.parameters = aligned(next.parameters);
+    next.buffers = aligned(next.buffers);
     const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next);
     const outputs = layer.outputs(width);
     assertOption(`Mlp.create: layer ${name} (${layer.spec.type}) has`, { outputs }, 'a positive integer', 'shape');
     width = outputs;
-    return { ...place, outputs, values, states, parameters, layers: inner };
+    return { ...place, outputs, ranges, parameters, layers: inner };
   });
 }
 
@@ -97,20 +100,26 @@ export function everyLayer(layers: readonly ModelLayer[]): readonly ModelLayer[]
 }
 
 /** Elements of a flat tensor: whole blocks, and never none, be there no parameters at all. */
-export function flatLength(layers: readonly ModelLayer[], kind: 'values' | 'states'): number {
+export function flatLength(layers: readonly ModelLayer[], kind: 'parameters' | 'buffers'): number {
   return Math.max(
     PARAMETER_BLOCK,
-    ...everyLayer(layers).map(({ [kind]: { start, length } }) => aligned(start + length)),
+    ...everyLayer(layers).map(
+      ({
+        ranges: {
+          [kind]: { start, length },
+        },
+      }) => aligned(start + length),
+    ),
   );
 }
 
 export function initialParameters(layers: readonly ModelLayer[], seed: number): FlatValues {
-  const values = new Float32Array(flatLength(layers, 'values'));
-  const states = new Float32Array(flatLength(layers, 'states'));
+  const parameters = new Float32Array(flatLength(layers, 'parameters'));
+  const buffers = new Float32Array(flatLength(layers, 'buffers'));
   const random = new Random(seed);
-  const all = everyLayer(layers).flatMap(({ parameters }) => parameters);
+  const all = everyLayer(layers).flatMap((layer) => layer.parameters);
   for (const { initializer, shape, start, length, trained, pieces = 1 } of all) {
-    const flatTensor = trained ? values : states;
+    const flatTensor = trained ? parameters : buffers;
     if (typeof initializer === 'number') {
       flatTensor.fill(initializer, start, start + length);
       continue;
@@ -122,5 +131,5 @@ export function initialParameters(layers: readonly ModelLayer[], seed: number): 
       else for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
     }
   }
-  return { values, states };
+  return { parameters, buffers };
 }

@@ -1,7 +1,7 @@
 import { MlpError } from '../base/errors.js';
 
 /**
- * The meaning of a model's last numbers, its logits: `softmax` the probability of each class, `logistic` the
+ * The link function, as statistics call it: the meaning of a model's last numbers, its logits: `softmax` the probability of each class, `logistic` the
  * probability of each output on its own, `identity` values as they are.
  */
 export type Link = 'softmax' | 'logistic' | 'identity';

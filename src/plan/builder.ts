@@ -33,6 +33,7 @@ export class PlanBuilder {
   #final: Rewritten | undefined;
 
   /**
+   * @internal
    * @param rewrite fuses and splits dispatches, once all are recorded
    * @param workspace shared with plans that never run in between; without it, the plan has memory of its own
    */
@@ -71,7 +72,7 @@ export class PlanBuilder {
     this.#kept.add(tensor.storage);
   }
 
-  /** Begins a part of the step, for the plan's table. */
+  /** @internal Begins a part of the step, for the plan's table. */
   phase(name: string): void {
     this.#phase = name;
   }
@@ -81,6 +82,7 @@ export class PlanBuilder {
   }
 
   /**
+   * @internal
    * Chooses variants, allocates, binds and compiles.
    * @throws {MlpError} `out-of-memory`, `shader` or `validation`; nothing is left behind
    */
@@ -101,12 +103,12 @@ export class PlanBuilder {
     }
   }
 
-  /** Gives back what the plan was the first of its workspace to need, because the device had no memory for the plan. */
+  /** @internal Gives back what the plan was the first of its workspace to need, because the device had no memory for the plan. */
   discard(): void {
     this.#workspace.dispose(this.#allocated);
   }
 
-  /** Allocates and binds at once; programs are compiled when they are first used, or by `ready()`. */
+  /** @internal Allocates and binds at once; programs are compiled when they are first used, or by `ready()`. */
   build(
     device: Device,
     what: string,

@@ -1,5 +1,5 @@
 import type { AdapterTraits, DeviceLimits, Dispatch, Program } from './dispatch.js';
-import type { BufferCopy, DeviceMemory, MemoryReport } from './memory.js';
+import type { BufferCopy, DeviceMemory } from './memory.js';
 import type { StepRecords } from './step-records.js';
 
 /** The properties of a device that everything above it may depend on. */
@@ -44,38 +44,39 @@ export interface Device extends DeviceMemory {
   readonly info: DeviceInfo;
   /** Resolves with the cause when the device is lost or destroyed. */
   readonly lost: Promise<DeviceLoss>;
-  readonly memory: MemoryReport;
-  /** True if plans choose their programs by measuring them, so that all must be there. */
+  /** @internal True if plans choose their programs by measuring them, so that all must be there. */
   readonly tunes: boolean;
-  /** @throws {DisposedError|DeviceLostError|MlpError} if the device is gone, or has a fault that nobody was told of yet */
+  /** @internal @throws {DisposedError|DeviceLostError|MlpError} if the device is gone, or has a fault that nobody was told of yet */
   check(): void;
   /**
+   * @internal
    * Runs `build`, and waits for the device's verdict. If it fails, everything that `build` allocated is freed, and what it put off
    * is cancelled.
    * @throws {MlpError} `out-of-memory` or `validation`; and what `build` throws
    */
   guarded<T>(what: string, build: () => T): Promise<T>;
   /**
+   * @internal
    * Runs `build` for a caller that cannot wait; the verdict follows, and after a bad one the caller frees what `build` allocated.
    * @throws what `build` throws; then everything is freed already
    */
   guard<T>(what: string, build: () => T): Guarded<T>;
-  /** Puts off writes until the next compilation, submit, copy or read; returns a function that cancels them. */
+  /** @internal Puts off writes until the next compilation, submit, copy or read; returns a function that cancels them. */
   defer(work: () => void): () => void;
-  /** Binds dispatches whose tensors have memory. @param chosen programs to take instead of the device's own choice */
+  /** @internal Binds dispatches whose tensors have memory. @param chosen programs to take instead of the device's own choice */
   bind(
     what: string,
     dispatches: readonly Dispatch[],
     steps: StepRecords | undefined,
     chosen: ReadonlyMap<Dispatch, Program>,
   ): Replay;
-  /** Measures which program each dispatch is fastest with; none where the rules decide. */
+  /** @internal Measures which program each dispatch is fastest with; none where the rules decide. */
   tune(dispatches: readonly Dispatch[]): Promise<ReadonlyMap<Dispatch, Program>>;
   /** Binds, compiles and queues dispatches once. @throws {MlpError} `per-step` for a dispatch that only a plan can replay */
   run(dispatches: readonly Dispatch[]): void;
-  /** Resolves when everything queued so far has run, or never will. */
+  /** @internal Resolves when everything queued so far has run, or never will. */
   idle(): Promise<void>;
-  /** True for a buffer of this kind of device, which an app may have made itself. */
+  /** @internal True for a buffer of this kind of device, which an app may have made itself. */
   isBuffer(value: unknown): boolean;
 }
 

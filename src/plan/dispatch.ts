@@ -72,11 +72,11 @@ export interface Dispatch {
   readonly uniforms: Readonly<Record<string, Readonly<Record<string, number>> | typeof PER_STEP>>;
   /** By the shader's names; `undefined` where the overrides leave a binding unused. */
   readonly buffers: Readonly<Record<string, Tensor<DType> | undefined>>;
-  /** Floating-point operations, 2 for each multiply-add of a product. */
+  /** Floating-point operations, 2 for each multiply-add of a matmul. */
   readonly flops: number;
-  /** It takes `step.rows` for the rows of several batches, one step after the other. */
+  /** @internal It takes `step.rows` for the rows of several batches, one step after the other. */
   readonly run?: boolean;
-  /** The mathematics of the call, set by this library's kernels alone: fusions go by it. */
+  /** @internal The mathematics of the call, set by this library's kernels alone: fusions go by it. */
   readonly computes?: { readonly kind: string };
 }
 

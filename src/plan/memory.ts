@@ -19,15 +19,20 @@ export interface BufferCopy {
 
 /** The memory of a device. Writes, copies and kernels run in the order of their calls; only reads are waited for. */
 export interface DeviceMemory {
-  /** Allocates a buffer; storage is zeroed. @throws {LimitError} if the device allows none as large */
+  /** Bytes and buffers that have been handed out. */
+  readonly memory: MemoryReport;
+  /** @internal Allocates a buffer; storage is zeroed. @throws {LimitError} if the device allows none as large */
   allocate(byteLength: number, label: string, use?: BufferUse): DeviceBuffer;
-  /** Takes a buffer back. Work that is queued on it still runs. */
+  /** @internal Takes a buffer back. Work that is queued on it still runs. */
   free(buffer: DeviceBuffer): void;
+  /** @internal */
   write(buffer: DeviceBuffer, byteOffset: number, data: ArrayBufferView): void;
+  /** @internal */
   copy(copies: readonly BufferCopy[]): void;
-  /** Bytes of a buffer after everything queued so far. @throws {DeviceLostError|DisposedError} */
+  /** @internal Bytes of a buffer after everything queued so far. @throws {DeviceLostError|DisposedError} */
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer>;
   /**
+   * @internal
    * The first bytes of a staging buffer after everything queued so far.
    * @param awaited true if a caller waits for these bytes and for nothing else, so that the device makes haste
    * @throws {DeviceLostError|DisposedError}

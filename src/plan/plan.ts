@@ -38,6 +38,7 @@ interface PlanParts {
 
 /** Recorded once, replayed every step: dispatches with their programs, memory and grid sizes settled. */
 export class Plan {
+  /** @internal */
   readonly label: string;
   readonly #parts: PlanParts;
   #disposed = false;
@@ -48,12 +49,13 @@ export class Plan {
     this.#parts = parts;
   }
 
-  /** Resolves when every program is compiled; all are compiled at once. */
+  /** @internal Resolves when every program is compiled; all are compiled at once. */
   ready(): Promise<void> {
     return this.#parts.replay.ready();
   }
 
   /**
+   * @internal
    * Queues a replay for each record, and copies behind them, in one submit.
    * @param what the caller, for messages
    */
@@ -63,7 +65,7 @@ export class Plan {
     replay.submit(what, steps?.write(records) ?? records.map(() => 0), copies);
   }
 
-  /** True if one replay can be of several steps: its record then has the rows of them all. */
+  /** @internal True if one replay can be of several steps: its record then has the rows of them all. */
   get takesRuns(): boolean {
     return this.#parts.recorded.every(({ dispatch: { run = false } }) => run);
   }
@@ -97,6 +99,7 @@ export class Plan {
     return [dispatches, ...this.#parts.notes, memory].join('\n');
   }
 
+  /** @internal */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

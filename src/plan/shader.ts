@@ -9,6 +9,7 @@ export interface Shader {
   readonly name: string;
   readonly code: string;
   /**
+   * @internal
    * The text is one of this library's, which the library may compile in an equivalent form: on software adapters, without the
    * branches that overrides switch off. The bundler plugin sets it. Without it, as in all that `defineShader` makes, a text is
    * compiled exactly as it was written.

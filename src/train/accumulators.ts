@@ -1,20 +1,23 @@
 import type { Owner } from '../base/owner.js';
 import type { LossOutputs } from '../kernels/softmax-cross-entropy.js';
 import type { Purpose } from '../nn/layers/layer.js';
-import type { Sums, Tally, Task } from '../nn/metrics/metric.js';
+import type { Accumulator, Sums, Task } from '../nn/metrics/metric.js';
 import type { DeviceMemory } from '../plan/memory.js';
 import { Tensor } from '../plan/tensor.js';
 
-/** The tensors that steps of one purpose add to: losses and hits row by row, tallies of metrics, the first failure. */
+/** The tensors that steps of one purpose add to: losses and hits row by row, accumulators of metrics, the first failure. */
 export type Accumulators = Required<Omit<LossOutputs, 'gradient'>> & {
-  readonly tallies: ReadonlyMap<Tally, Tensor | Tensor<'u32'>>;
+  readonly metrics: ReadonlyMap<Accumulator, Tensor | Tensor<'u32'>>;
 };
+
+/** Sums as they are read back. */
+export type ReadSums = Omit<Sums, 'tallies'>;
 
 /** A set of accumulators for each purpose: evaluating disturbs neither training nor gradients, and is disturbed by neither. */
 export type AccumulatorsByPurpose = Readonly<Record<Purpose, Accumulators>>;
 
 /** The accumulators whose sums are read: those of the whole batch's losses are its latest alone. */
-type Counting = Pick<Accumulators, 'losses' | 'totals' | 'tallies'>;
+type Counting = Pick<Accumulators, 'losses' | 'totals' | 'metrics'>;
 
 /** Allocates accumulators. @param rows of the totals */
 export function allocateAccumulators(
@@ -23,28 +26,28 @@ export function allocateAccumulators(
   batch: number,
   layers: number,
   rows: number,
-  tallies: Iterable<Tally>,
+  metrics: Iterable<Accumulator>,
   task: Task,
 ): Accumulators {
-  const tallyOf = (tally: Tally): Tensor | Tensor<'u32'> => {
-    const shape = tally.shape(batch, task);
-    return tally.dtype === 'u32' ? Tensor.empty(memory, shape, 'tally', 'u32') : Tensor.empty(memory, shape, 'tally');
+  const allocate = (accumulator: Accumulator): Tensor | Tensor<'u32'> => {
+    const args = [memory, accumulator.shape(batch, task), 'accumulator'] as const;
+    return accumulator.dtype === 'u32' ? Tensor.empty(...args, 'u32') : Tensor.empty(...args);
   };
   return {
     losses: owner.own(Tensor.empty(memory, [batch, 1], 'losses')),
     totals: owner.own(Tensor.empty(memory, [rows, batch], 'totals')),
-    together: owner.own(Tensor.empty(memory, [3, batch], 'totals and losses')),
+    packed: owner.own(Tensor.empty(memory, [3, batch], 'totals and losses')),
     status: owner.own(Tensor.empty(memory, [1 + layers], 'status', 'u32')),
-    tallies: new Map([...tallies].map((tally) => [tally, owner.own(tallyOf(tally))])),
+    metrics: new Map([...metrics].map((accumulator) => [accumulator, owner.own(allocate(accumulator))])),
   };
 }
 
 /** The sums before the first step. */
-export const NOTHING: Sums = { loss: 0, weight: 0, correct: 0, rows: 0, tallies: new Map() };
+export const NOTHING: ReadSums = { loss: 0, weight: 0, correct: 0, rows: 0, accumulators: new Map() };
 
 /** The tensors that hold sums, in the order in which `sumsOf` takes them. */
-export function counters({ totals, tallies }: Counting): readonly (Tensor | Tensor<'u32'>)[] {
-  return [totals, ...tallies.values()];
+export function counters({ totals, metrics }: Counting): readonly (Tensor | Tensor<'u32'>)[] {
+  return [totals, ...metrics.values()];
 }
 
 /** Sets all sums to 0. */
@@ -55,8 +58,8 @@ export function clear(accumulators: Counting): void {
   }
 }
 
-/** Sums over the rows of a batch, in float64, of sums over steps. @param bytes of each counter */
-export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], rows: number): Sums {
+/** ReadSums over the rows of a batch, in float64, of sums over steps. @param bytes of each counter */
+export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], rows: number): ReadSums {
   const read = counters(accumulators).map(({ dtype, length }, i) => {
     const copied = bytes[i] ?? new ArrayBuffer(4 * length);
     return Float64Array.from(
@@ -72,23 +75,25 @@ export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], ro
     correct: part(1),
     weight: totals.length > 2 * batch ? part(2) : rows,
     rows,
-    tallies: new Map([...accumulators.tallies.keys()].map((tally, i) => [tally, counts[i] ?? new Float64Array(0)])),
+    accumulators: new Map(
+      [...accumulators.metrics.keys()].map((accumulator, i) => [accumulator, counts[i] ?? new Float64Array(0)]),
+    ),
   };
 }
 
 /** The sums that were added since an earlier report. */
-export function difference(now: Sums, before: Sums): Sums {
-  const tallies = [...now.tallies].map(([tally, counts]): [Tally, Float64Array] => {
-    const old = before.tallies.get(tally);
-    const { since = (sum, less) => sum.map((count, i) => count - (less[i] ?? 0)) } = tally;
-    return [tally, old === undefined ? counts : since(counts, old)];
+export function difference(now: ReadSums, before: ReadSums): ReadSums {
+  const differences = [...now.accumulators].map(([accumulator, counts]): [Accumulator, Float64Array] => {
+    const old = before.accumulators.get(accumulator);
+    const { since = (sum, less) => sum.map((count, i) => count - (less[i] ?? 0)) } = accumulator;
+    return [accumulator, old === undefined ? counts : since(counts, old)];
   });
   return {
     loss: now.loss - before.loss,
     weight: now.weight - before.weight,
     correct: now.correct - before.correct,
     rows: now.rows - before.rows,
-    tallies: new Map(tallies),
+    accumulators: new Map(differences),
   };
 }
 

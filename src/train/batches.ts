@@ -2,7 +2,7 @@ import { DataError, MlpError, ShapeError } from '../base/errors.js';
 import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
-import type { Dataset, RawTensor } from '../data/dataset.js';
+import type { Dataset, RawTensor, Resident } from '../data/dataset.js';
 import type { Flaws } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import { type Model, rowSource } from '../model/model.js';
@@ -23,7 +23,7 @@ export interface BatchSource extends Disposable {
   /** The gradients of all parameters, where the plan keeps them. */
   readonly gradients: Tensor;
   /** The accumulators that the plan adds to. */
-  readonly accumulators: Omit<Accumulators, 'together'>;
+  readonly accumulators: Omit<Accumulators, 'packed'>;
   /** The data set that batches come from, if they do not come from the host. */
   readonly dataset?: Dataset;
 }
@@ -48,7 +48,11 @@ export interface EpochIterator extends Disposable {
 }
 
 /** The epochs of a data set that is on the device: all of an epoch is one shard. */
-export function residentEpochs(source: BatchSource, { rows, length }: Dataset, batch: number): EpochIterator {
+export function residentEpochs(
+  source: BatchSource,
+  { rows, length }: { readonly rows: Uint32Array<ArrayBuffer>; readonly length: number },
+  batch: number,
+): EpochIterator {
   const shard = { source, samples: length, first: 0, steps: Math.ceil(length / batch) };
   return {
     source,
@@ -139,11 +143,7 @@ export class BatchSources implements Disposable {
   }
 
   /** The source of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
-  of(
-    dataset: Dataset,
-    { inputs, labels }: NonNullable<Dataset['resident']>,
-    purpose: 'step' | 'evaluate',
-  ): Promise<BatchSource> {
+  of(dataset: Dataset, { inputs, labels }: Resident, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
     const sources = this.#ofDatasets[purpose];
     const known = sources.get(dataset);
     if (known !== undefined) return known;
@@ -304,9 +304,9 @@ export class BatchSources implements Disposable {
     dataset?: Dataset,
   ): BatchSource {
     const { batch } = this.#parts;
-    const { together, ...apart } = this.#parts.accumulators[purpose];
+    const { packed, ...apart } = this.#parts.accumulators[purpose];
     const accumulators = plan.takesRuns
-      ? { ...apart, totals: together.view(0, [2, batch]), losses: together.view(2 * batch, [batch, 1]) }
+      ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
       : apart;
     this.#made.own(owner);
     const dispose = (): void => this.#made.free(owner);

@@ -1,7 +1,7 @@
 import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { gradientNorm, normSums } from '../kernels/gradient-norm.js';
-import type { Adjustment, Penalties } from '../kernels/update.js';
+import type { Adjustment, MaskedPenalties, Regularization } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Tensor, upload } from '../plan/tensor.js';
@@ -20,7 +20,7 @@ export interface GradientRules {
  * Penalties and clipping as a step records them.
  * @throws {MlpError} `bad-option` for a number outside of its range, before anything is allocated
  */
-export function gradientRules(model: Model, clip: Clip | undefined, penalties: Penalties = {}): GradientRules {
+export function gradientRules(model: Model, clip: Clip | undefined, penalties: Regularization = {}): GradientRules {
   const names = Object.keys(Object(penalties));
   if (typeof penalties !== 'object' || penalties === null || names.some((name) => name !== 'l1' && name !== 'l2')) {
     throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');
@@ -28,14 +28,14 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: P
   const { l1 = 0, l2 = 0 } = penalties;
   assertOption('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
   if (clip !== undefined) checkClip(clip);
-  const kinds = kindsTensor(model);
-  const common = { penalties: { l1, l2 }, kinds };
+  const parameterMask = uploadParameterMask(model);
+  const common = { penalties: { l1, l2 }, parameterMask };
   return {
     record(plan, gradients) {
       if (clip === undefined || 'value' in clip) return { ...common, clip };
       return { ...common, clip: { scale: recordScale(plan, model, gradients, clip.norm, common) } };
     },
-    dispose: () => kinds.dispose(),
+    dispose: () => parameterMask.dispose(),
   };
 }
 
@@ -45,20 +45,20 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: P
  */
 export function recordScale(
   plan: PlanBuilder,
-  { values }: Model,
+  { flatParameters }: Model,
   gradients: Tensor,
   maximum: number,
-  adjustment: Pick<Adjustment, 'penalties' | 'kinds'>,
+  adjustment: MaskedPenalties,
 ): Tensor {
   const sums = plan.tensor('sums of squares', [normSums(gradients.length), 2]);
   const scale = plan.tensor('scale', [2]);
-  for (const dispatch of gradientNorm(gradients, values, sums, scale, maximum, adjustment)) plan.add(dispatch);
+  for (const dispatch of gradientNorm(gradients, flatParameters, sums, scale, maximum, adjustment)) plan.add(dispatch);
   return scale;
 }
 
-/** What each element of the flat tensor is, as `recordScale` and updates take it. */
-export function kindsTensor(model: Model): Tensor<'u32'> {
-  return upload<'u32'>(model.device, kindsOf(model), [model.values.length / 32, 2], 'kinds');
+/** Uploads the mask of the parameters in the flat tensor, as `recordScale` and updates take it. */
+export function uploadParameterMask(model: Model): Tensor<'u32'> {
+  return upload<'u32'>(model.device, parameterMaskOf(model), [model.flatParameters.length / 32, 2], 'parameter mask');
 }
 
 function checkClip(clip: Clip): void {
@@ -71,15 +71,15 @@ function checkClip(clip: Clip): void {
 }
 
 /** Of each 32 elements of the flat tensor, a bit for each of a parameter, and one for each of a weight matrix. */
-function kindsOf({ parameters, values }: Model): Uint32Array<ArrayBuffer> {
-  const kinds = new Uint32Array(values.length / 16);
+function parameterMaskOf({ parameters, flatParameters }: Model): Uint32Array<ArrayBuffer> {
+  const mask = new Uint32Array(flatParameters.length / 16);
   for (const { shape, start, length } of parameters.filter(({ trained }) => trained)) {
     for (let i = start; i < start + length; i++) {
       const word = 2 * Math.floor(i / 32);
       const bit = 1 << (i % 32);
-      kinds[word] = (kinds[word] ?? 0) | bit;
-      if (shape.length > 1) kinds[word + 1] = (kinds[word + 1] ?? 0) | bit;
+      mask[word] = (mask[word] ?? 0) | bit;
+      if (shape.length > 1) mask[word + 1] = (mask[word + 1] ?? 0) | bit;
     }
   }
-  return kinds;
+  return mask;
 }

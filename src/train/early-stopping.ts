@@ -50,7 +50,7 @@ export class EarlyStopping {
   constructor(model: Model, copies: Owner, options: Required<EarlyStoppingOptions>) {
     this.#copies = copies;
     this.#options = options;
-    const kept = options.restoreBest ? [model.values, model.states] : [];
+    const kept = options.restoreBest ? [model.flatParameters, model.flatBuffers] : [];
     this.#kept = kept.map((live) => ({
       live,
       copy: copies.own(Tensor.empty(model.device, live.shape, 'best parameters')),

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
-import { clear, counters, sumsOf } from './accumulators.js';
+import { clear, counters, type ReadSums, sumsOf } from './accumulators.js';
 import { checkDataset } from './batches.js';
 import { type Evaluation, taskOf } from './options.js';
 import type { Session } from './session.js';
@@ -19,10 +19,12 @@ export class Evaluator<M extends AnyMetric> {
   }
 
   /** Mean loss and metrics of rows that were added up. */
-  of(sums: Sums): Evaluation<M> {
+  of(sums: ReadSums): Evaluation<M> {
     const { model, loss } = this.#session;
+    // Metrics of an app's own may read the sums by the earlier name.
+    const seen: Sums = { ...sums, tallies: sums.accumulators };
     const values: Record<string, unknown> = { loss: sums.loss / sums.weight };
-    for (const metric of this.#metrics) values[metric.name] = metric.value(sums, taskOf(model, loss));
+    for (const metric of this.#metrics) values[metric.name] = metric.value(seen, taskOf(model, loss));
     return values as Evaluation<M>;
   }
 

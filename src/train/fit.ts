@@ -2,12 +2,12 @@ import { NotFiniteError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
-import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
+import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { onDeviceLost } from '../plan/on-device-lost.js';
-import { clear, counters, difference, NOTHING, sumsOf } from './accumulators.js';
+import { clear, counters, difference, NOTHING, type ReadSums, sumsOf } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
@@ -194,7 +194,7 @@ function refuseNotFinite(
   status: Uint32Array,
   firstStep: number,
   epoch: number,
-  before: Sums,
+  before: ReadSums,
 ): void {
   const step = Math.min(...status);
   if (step === NONE) return;

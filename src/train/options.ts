@@ -1,7 +1,7 @@
 import { assertMethod, assertOption, checkBatchSize } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
-import type { Penalties } from '../kernels/update.js';
+import type { Regularization } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
 import { everyLayer } from '../model/placement.js';
 import type { Loss } from '../nn/losses/loss.js';
@@ -24,7 +24,7 @@ export interface TrainerOptions<M extends AnyMetric = never> {
   /** Limits the gradients' norm, of all parameters together, or each gradient by itself; after the penalties. */
   readonly clip?: Clip;
   /** Adds l1·Σ|w| + l2·Σw² to what is learned, over weight matrices; reported losses and `gradients` are without it. */
-  readonly penalties?: Penalties;
+  readonly penalties?: Regularization;
   /** Steps that go to the device at once; `auto` measures how long a step takes. */
   readonly stepsPerSubmit?: number | 'auto';
 }

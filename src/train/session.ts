@@ -3,7 +3,7 @@ import { Owner } from '../base/owner.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkSamples } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
-import type { Penalties } from '../kernels/update.js';
+import type { Regularization } from '../kernels/update.js';
 import { layerOfBlock, type Model } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
@@ -59,7 +59,7 @@ export class Session implements StepParts {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly clip: Clip | undefined;
-  readonly penalties: Penalties | undefined;
+  readonly penalties: Regularization | undefined;
   readonly batch: number;
   readonly fuse: Rewrite;
   readonly gradientRules: GradientRules | undefined;
@@ -95,14 +95,14 @@ export class Session implements StepParts {
     this.gradientRules = rules && owner.own(rules);
     this.workspace = owner.own(new Workspace());
     const layers = layerOfBlock(model);
-    this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'owners'));
-    const tallies = new Set(metrics.flatMap(({ tally }) => tally ?? []));
+    this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'layerOfBlock'));
+    const ofMetrics = new Set(metrics.flatMap(({ accumulator, tally }) => accumulator ?? tally ?? []));
     const rows = loss.weighsClasses === true ? 3 : 2;
-    const accumulators = (counted: typeof tallies): AccumulatorsByPurpose[Purpose] =>
+    const accumulators = (counted: typeof ofMetrics): AccumulatorsByPurpose[Purpose] =>
       allocateAccumulators(device, owner, batch, model.layers.length, rows, counted, taskOf(model, loss));
     this.accumulators = {
-      step: accumulators(tallies),
-      evaluate: accumulators(tallies),
+      step: accumulators(ofMetrics),
+      evaluate: accumulators(ofMetrics),
       gradients: accumulators(new Set()),
     };
     this.pace = new SubmitPace(stepsPerSubmit);
@@ -165,8 +165,8 @@ export class Session implements StepParts {
 
   /** The tensors' memory that the device keeps from step to step, by name: what a checkpoint has. */
   get state(): ReadonlyMap<string, TensorStorage> {
-    const { values, states } = this.model;
-    return new Map([['parameters', values.storage], ['states', states.storage], ...this.workspace.states]);
+    const { flatParameters, flatBuffers } = this.model;
+    return new Map([['parameters', flatParameters.storage], ['states', flatBuffers.storage], ...this.workspace.states]);
   }
 
   /** The epochs of a data set. Few are streamed: what brings their chunks is loaded where one is. */

@@ -47,7 +47,7 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const labels = labelsLike(builder, source.labels, batch);
-  const gradients = builder.tensor('gradients', model.values.shape);
+  const gradients = builder.tensor('gradients', model.flatParameters.shape);
 
   builder.phase('forward');
   builder.add(gatherRows(source, X, labels, PER_STEP));
@@ -61,15 +61,15 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   const dOutput = builder.tensor('dlogits', [batch, model.outputs]);
   loss.record(builder, output, labels, { ...accumulators, gradient: dOutput });
   if (purpose !== 'gradients') {
-    for (const [tally, counts] of accumulators.tallies) {
-      tally.record(builder, output, labels, counts, taskOf(model, loss));
+    for (const [accumulator, sums] of accumulators.metrics) {
+      accumulator.record(builder, output, labels, sums, taskOf(model, loss));
     }
   }
   if (purpose === 'evaluate') return recorded;
 
   builder.phase('backward');
-  if (network?.gate !== undefined) {
-    builder.add(biasActivationBackward(dOutput, network.gate.at, network.gate.activation));
+  if (network?.activationGradient !== undefined) {
+    builder.add(biasActivationBackward(dOutput, network.activationGradient.at, network.activationGradient.activation));
   }
   network?.backward(dOutput, undefined);
 
@@ -77,8 +77,14 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   if (purpose === 'gradients') builder.keep(gradients);
   else if (model.parameterCount > 0) {
     const adjustment = gradientRules?.record(builder, gradients);
-    const { values } = model;
-    optimizer.record(builder, { values, gradients, owners: layerOfBlock, status: accumulators.status, adjustment });
+    optimizer.record(builder, {
+      values: model.flatParameters,
+      gradients,
+      layerOfBlock,
+      owners: layerOfBlock,
+      status: accumulators.status,
+      adjustment,
+    });
   }
   return recorded;
 }

@@ -1,5 +1,3 @@
-import type { Plan } from '../plan/plan.js';
-
 /** Records that one submit can have: of steps, or of runs of steps. */
 export const STEP_CAPACITY = 64;
 /** Steps that a plan takes at once which runs them all in one dispatch; how long they take is measured. */
@@ -25,7 +23,7 @@ export class SubmitPace {
   }
 
   /** Begins an epoch. */
-  begin({ takesRuns }: Pick<Plan, 'takesRuns'>): void {
+  begin({ takesRuns }: { readonly takesRuns: boolean }): void {
     this.steps = this.#stepsPerSubmit === 'auto' ? 1 : this.#stepsPerSubmit;
     this.#most = takesRuns ? RUN_CAPACITY : STEP_CAPACITY;
     this.#inFlight = undefined;

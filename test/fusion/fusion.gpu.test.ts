@@ -194,7 +194,7 @@ test('a plan holds its state, and of what lives within a step no more than lives
   expect(state).toBe(4 * parameters);
   // Y1; Y2, and when its layer is updated dZ1; dZ2; dlogits. No gradients.
   expect(transient).toBe(4 * batch * (sizes[1] + sizes[1] + sizes[2] + sizes[3]));
-  // Beside them: records, results, owners, uniforms, and a batch of its own.
+  // Beside them: records, results, layers of blocks, uniforms, and a batch of its own.
   const beside = gpu.memory.usedBytes - before - state - transient;
   expect(beside).toBeLessThan(4 * batch * (sizes[0] + 1) + 64 * 256 + 16 * 1024);
   // Evaluation shares them, and adds none.

@@ -32,7 +32,7 @@ test.for<Case>([
     batch: 20,
     split: ['matmul NN 20×40×532 gathered f32 bias gelu: 8 parts', 'matmul NT 20×40×520 ⊙ gelu′: 8 parts'],
     grows: false,
-    because: 'a pre-activation is kept, and a dX gated by it',
+    because: 'a pre-activation is kept, and a dX multiplied by the derivative at it',
   },
   {
     inputs: 100,

@@ -8,7 +8,7 @@ const rows = Object.keys(activationTable) as ActivationRowName[];
 const activationOf = (name: ActivationRowName): Activation =>
   name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
 
-test.for(rows)('f(A + B), its pre-activation and its gate: %s', async (name) => {
+test.for(rows)('f(A + B), its pre-activation and its activation gradient: %s', async (name) => {
   const gpu = await sharedGpu();
   const activation = activationOf(name);
   const shape = [5, 13] as const;
@@ -18,9 +18,11 @@ test.for(rows)('f(A + B), its pre-activation and its gate: %s', async (name) => 
   const both = await Y.read();
   expect(both.subarray(0, 65)).toBeWithin(reference.add(A, B, activation), 'Y');
   expect(both.subarray(65)).toBeWithin(reference.add(A, B), 'Z');
-  const gated = new Guarded(gpu, shape);
-  gpu.run([add(upload(gpu, A), upload(gpu, B), gated.tensor, { gate: { activation, at: upload(gpu, at) } })]);
-  expect(await gated.read()).toBeWithin(reference.addGated(A, B, at, activation), 'gated');
+  const dZ = new Guarded(gpu, shape);
+  gpu.run([
+    add(upload(gpu, A), upload(gpu, B), dZ.tensor, { activationGradient: { activation, at: upload(gpu, at) } }),
+  ]);
+  expect(await dZ.read()).toBeWithin(reference.addBackward(A, B, at, activation), 'dZ');
 });
 
 test.for([[1, 1] as const, [64, 4] as const, [257, 31] as const])('(%i, %i), with B and without', async (shape) => {
@@ -38,10 +40,10 @@ test('shapes that do not fit are refused', async () => {
   const [A, B] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [2, 4])];
   expect(() => add(A, B, Tensor.empty(gpu, [2, 3]))).toThrow('A is (2, 3), B is (2, 4), Y is (2, 3)');
   expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { keepPreActivation: true })).toThrow('Y twice as many');
-  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { gate: { activation: 'tanh', at: B } })).toThrow(
-    'the gate is (2, 4)',
+  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { activationGradient: { activation: 'tanh', at: B } })).toThrow(
+    'the activation gradient is (2, 4)',
   );
   expect(() =>
-    add(A, A, Tensor.empty(gpu, [2, 3]), { activation: 'tanh', gate: { activation: 'tanh', at: A } }),
-  ).toThrow('add: a gate goes without an activation.');
+    add(A, A, Tensor.empty(gpu, [2, 3]), { activation: 'tanh', activationGradient: { activation: 'tanh', at: A } }),
+  ).toThrow('add: an activation gradient goes without an activation.');
 });

@@ -103,14 +103,14 @@ test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, af
     const X = columnsApart(rows, columns, valid);
     const dY = randomMatrix(rows, columns, 4);
     const parameters = affine ? randomMatrix(2, columns, 2) : undefined;
-    const gated = randomMatrix(rows, columns, 5);
+    const kept = randomMatrix(rows, columns, 5);
     const { statistics: found } = reference.batchNorm(X, { epsilon, rows: valid });
     const statistics = exact([2, columns], found.values);
-    for (const gate of affine ? [{ at: gated, activation: 'tanh' as const }] : [undefined]) {
+    for (const activationGradient of affine ? [{ at: kept, activation: 'tanh' as const }] : [undefined]) {
       const expected = reference.batchNormBackward(X, dY, statistics, {
         rows: valid,
         parameters,
-        ...(gate === undefined ? {} : { gate }),
+        ...(activationGradient === undefined ? {} : { activationGradient }),
       });
       for (const number of [0, 1]) {
         const dX = new Guarded(gpu, X.shape);
@@ -118,7 +118,10 @@ test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, af
         const options = {
           parameters: parameters && upload(gpu, parameters),
           gradients: affine ? gradients.tensor : undefined,
-          gate: gate && { activation: gate.activation, at: upload(gpu, gate.at) },
+          activationGradient: activationGradient && {
+            activation: activationGradient.activation,
+            at: upload(gpu, activationGradient.at),
+          },
         };
         const [x, dy, s] = [upload(gpu, X), upload(gpu, dY), upload(gpu, statistics)];
         const call = variants(batchNormRowsBackward(x, dy, dX.tensor, s, options, at(valid)))[number];

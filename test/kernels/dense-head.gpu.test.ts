@@ -61,7 +61,7 @@ interface Problem extends Required<Omit<Shape, 'below' | 'scale'>> {
   /** Of all samples. */
   readonly words: Uint32Array<ArrayBuffer>;
   readonly order: Uint32Array<ArrayBuffer>;
-  readonly gate?: { readonly activation: Activation; readonly at: Bounded };
+  readonly activationGradient?: { readonly activation: Activation; readonly at: Bounded };
 }
 
 function problem(shape: Shape): Problem {
@@ -84,7 +84,7 @@ function problem(shape: Shape): Problem {
     [batch, inputs],
     Z.values.map((z) => f(z, alpha)),
   );
-  return { ...common, Y, gate: { activation, at: activationTable[below].from === 'y' ? Y : Z } };
+  return { ...common, Y, activationGradient: { activation, at: activationTable[below].from === 'y' ? Y : Z } };
 }
 
 function probabilities(rows: number, classes: number): Float32Array<ArrayBuffer> {
@@ -97,10 +97,16 @@ function probabilities(rows: number, classes: number): Float32Array<ArrayBuffer>
   return values;
 }
 
-function expectedOf({ Y, parameters, words, order, gate, batch, rows, first, classes, kind }: Problem) {
+function expectedOf({ Y, parameters, words, order, activationGradient, batch, rows, first, classes, kind }: Problem) {
   const width = kind === 'indices' ? 1 : classes;
   const labels = gatherLabels(words, width, order, { first, rows, batch });
-  return reference.denseHead(Y, parameters, kind === 'indices' ? labels : new Float32Array(labels.buffer), rows, gate);
+  return reference.denseHead(
+    Y,
+    parameters,
+    kind === 'indices' ? labels : new Float32Array(labels.buffer),
+    rows,
+    activationGradient,
+  );
 }
 
 interface Result {
@@ -112,20 +118,23 @@ interface Result {
 }
 
 /** What is on the GPU before a kernel runs, as a caller has it; outputs amid sentinels. */
-async function operands({ batch, inputs, classes, kind, words, order, Y, parameters, gate }: Problem) {
+async function operands({ batch, inputs, classes, kind, words, order, Y, parameters, activationGradient }: Problem) {
   const gpu = await sharedGpu();
   const upload = (values: Uint32Array<ArrayBuffer>, shape: readonly number[]): Tensor<'u32'> => {
     const tensor = Tensor.empty(gpu, shape, 'words', 'u32');
     tensor.write(values);
     return tensor;
   };
-  // Y, and behind it the pre-activation where the gate wants that: as matmul keeps the two.
+  // Y, and behind it the pre-activation where the activation gradient wants that: as matmul keeps the two.
   const below = Tensor.from(
     gpu,
-    [...Y.values, ...(gate?.at.values ?? [])],
-    [gate === undefined ? 1 : 2, Y.values.length],
+    [...Y.values, ...(activationGradient?.at.values ?? [])],
+    [activationGradient === undefined ? 1 : 2, Y.values.length],
   );
-  const at = gate?.at === Y ? below.view(0, Y.shape) : below.view(gate === undefined ? 0 : Y.values.length, Y.shape);
+  const at =
+    activationGradient?.at === Y
+      ? below.view(0, Y.shape)
+      : below.view(activationGradient === undefined ? 0 : Y.values.length, Y.shape);
   const status = upload(Uint32Array.of(NONE), [1]);
   const guards = {
     losses: new Guarded(gpu, [batch, 1]),
@@ -144,7 +153,7 @@ async function operands({ batch, inputs, classes, kind, words, order, Y, paramet
           : Tensor.from(gpu, new Float32Array(words.buffer), [order.length, classes]),
       order: upload(order, [order.length]),
     },
-    gate: gate && { activation: gate.activation, at },
+    activationGradient: activationGradient && { activation: activationGradient.activation, at },
     outputs: { losses: guards.losses.tensor, totals: guards.totals.tensor, status },
     gradient: guards.gradient.tensor,
     dX: guards.dX.tensor,
@@ -164,19 +173,19 @@ const stepOf = ({ first, rows }: Problem) => ({ first, rows, index: STEP, learni
 
 /** The head, with everything or with the losses alone. */
 async function onGpu(form: Form, given: Problem, wanted: 'all' | 'gradient' | 'losses' = 'all'): Promise<Result> {
-  const { gpu, Y, parameters, source, gate, outputs, gradient, dX, read } = await operands(given);
+  const { gpu, Y, parameters, source, activationGradient, outputs, gradient, dX, read } = await operands(given);
   const written = {
     ...outputs,
     ...(wanted === 'losses' ? {} : { gradient, dX: wanted === 'all' ? dX : undefined }),
   };
-  gpu.run([as(form, denseHead(Y, parameters, source, written, stepOf(given), gate))]);
+  gpu.run([as(form, denseHead(Y, parameters, source, written, stepOf(given), activationGradient))]);
   return await read();
 }
 
 /** The same with the kernels that it stands for. */
 async function plain(given: Problem): Promise<Result> {
   const { batch, inputs, classes, bias } = given;
-  const { gpu, Y, parameters, source, gate, outputs, gradient, dX, read } = await operands(given);
+  const { gpu, Y, parameters, source, activationGradient, outputs, gradient, dX, read } = await operands(given);
   const [W, b] = [
     parameters.view(0, [inputs, classes]),
     bias ? parameters.view(inputs * classes, [classes]) : undefined,
@@ -191,7 +200,7 @@ async function plain(given: Problem): Promise<Result> {
     gatherRows({ ...source, ...data }, Tensor.empty(gpu, [batch, 1]), labels, stepOf(given)),
     matmul(Y, W, logits, b === undefined ? {} : { bias: b }),
     softmaxCrossEntropyRows(logits, labels, { ...outputs, gradient }, stepOf(given)),
-    matmul(gradient, W, dX, { transposeB: true, ...(gate === undefined ? {} : { gate }) }),
+    matmul(gradient, W, dX, { transposeB: true, ...(activationGradient === undefined ? {} : { activationGradient }) }),
   ]);
   return await read();
 }
@@ -246,7 +255,7 @@ test.for(
 test.for(Object.keys(activationTable) as ActivationRowName[])('dX ⊙ %s′', async (below) => {
   await expectWithin(serial, { batch: 18, inputs: 9, classes: 6, below });
 });
-test('a gate is applied once, whatever the number of chunks', async () => {
+test('an activation gradient is applied once, whatever the number of chunks', async () => {
   await expectWithin(sliced, { batch: 5, inputs: 6, classes: 35, below: 'gelu' });
 });
 test('64 slices, as a GPU has them', async () => {
@@ -333,8 +342,15 @@ test('what does not fit is refused, with the shapes', async () => {
   const outputs = { losses: tensor(4, 1), totals: tensor(2, 4), status: words(1) };
   const source = { labels: words(9, 1), order: words(9) };
   const Y = tensor(4, 3);
-  const head = (parameters: Tensor, changes: object = {}, labels = source, gate?: Tensor): Dispatch =>
-    denseHead(Y, parameters, labels, { ...outputs, ...changes }, step, gate && { activation: 'tanh', at: gate });
+  const head = (parameters: Tensor, changes: object = {}, labels = source, activationGradient?: Tensor): Dispatch =>
+    denseHead(
+      Y,
+      parameters,
+      labels,
+      { ...outputs, ...changes },
+      step,
+      activationGradient && { activation: 'tanh', at: activationGradient },
+    );
   const fits = { gradient: tensor(4, 6), dX: tensor(4, 3) };
   expect(head(tensor(3, 6), fits, source, tensor(4, 3)).label).toBe('dense-head 4×6×3');
   expect(() => head(tensor(5, 6))).toThrow(
@@ -348,6 +364,8 @@ test('what does not fit is refused, with the shapes', async () => {
   expect(() => head(tensor(3, 6), { totals: tensor(2, 3) })).toThrow('totals is (2, 3), but must be (2, 4)');
   expect(() => head(tensor(3, 6), { gradient: tensor(4, 3) })).toThrow('gradient is (4, 3), but must be (4, 6)');
   expect(() => head(tensor(3, 6), { ...fits, dX: tensor(4, 6) })).toThrow('dX is (4, 6), but must be (4, 3)');
-  expect(() => head(tensor(3, 6), {}, source, tensor(3, 4))).toThrow('gate is (3, 4), but must be (4, 3)');
+  expect(() => head(tensor(3, 6), {}, source, tensor(3, 4))).toThrow(
+    'activationGradient is (3, 4), but must be (4, 3)',
+  );
   expect(() => head(tensor(3, 65))).toThrow(ShapeError);
 });

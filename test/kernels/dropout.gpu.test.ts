@@ -65,16 +65,16 @@ test.for([
   const gpu = await sharedGpu();
   const [rows, columns] = shape;
   const X = randomMatrix(rows, columns, 1);
-  const gated = randomMatrix(rows, columns, 2);
+  const kept = randomMatrix(rows, columns, 2);
   const stream = { rate, seed: 2 ** 40 + 7, stream: 3, index: 11 };
   const Y = new Guarded(gpu, shape);
   gpu.run([dropElements(upload(gpu, X), Y.tensor, stream, step(11))]);
   const expected = reference.dropout(X, stream);
   expect(await Y.read()).toBeWithin(expected);
   const dX = new Guarded(gpu, shape);
-  const gate = { activation: 'tanh' as const, at: upload(gpu, gated) };
-  gpu.run([dropElements(upload(gpu, X), dX.tensor, { ...stream, gate }, step(11))]);
-  expect(await dX.read()).toBeWithin(biasActivationBackward(expected, gated, 'tanh'));
+  const activationGradient = { activation: 'tanh' as const, at: upload(gpu, kept) };
+  gpu.run([dropElements(upload(gpu, X), dX.tensor, { ...stream, activationGradient }, step(11))]);
+  expect(await dX.read()).toBeWithin(biasActivationBackward(expected, kept, 'tanh'));
 });
 
 test('what is dropped is 0, though it be infinite or NaN', async () => {

@@ -9,13 +9,13 @@ import { Guarded, randomMatrix, sharedGpu, upload } from '../support/gpu.js';
 /** Additions that a square passes, as the shader's header says. */
 const depth = (count: number): number => Math.ceil(count / (4 * normSums(count))) + 70 + normSums(count) / 64;
 
-async function factors(gradients: Bounded, maximum: number, kinds?: Tensor<'u32'>): Promise<readonly number[]> {
+async function factors(gradients: Bounded, maximum: number, parameterMask?: Tensor<'u32'>): Promise<readonly number[]> {
   const gpu = await sharedGpu();
   const count = gradients.values.length;
   const sums = new Guarded(gpu, [normSums(count), 2]);
   const scale = new Guarded(gpu, [2]);
   const g = upload(gpu, gradients);
-  gpu.run([...gradientNorm(g, g, sums.tensor, scale.tensor, maximum, { kinds })]);
+  gpu.run([...gradientNorm(g, g, sums.tensor, scale.tensor, maximum, { parameterMask })]);
   await sums.read();
   return [...(await scale.read())];
 }
@@ -68,30 +68,30 @@ test.for([NaN, Infinity, -Infinity])('a gradient of %d ruins every parameter, wh
   const [sums, scale] = [Tensor.empty(gpu, [normSums(100), 2]), Tensor.empty(gpu, [2])];
   const status = Tensor.empty(gpu, [3], 'status', 'u32');
   status.write(new Uint32Array(3).fill(0xffffffff));
-  const owners = Tensor.empty(gpu, [2], 'owners', 'u32');
-  owners.write(Uint32Array.of(0, 1));
-  const hyper = { watch: { owners, status }, adjustment: { clip: { scale } } };
+  const layerOfBlock = Tensor.empty(gpu, [2], 'layer of block', 'u32');
+  layerOfBlock.write(Uint32Array.of(0, 1));
+  const hyper = { watch: { layerOfBlock, status }, adjustment: { clip: { scale } } };
   const step = { first: 0, rows: 0, index: 9, learning_rate: 1e-3 };
   gpu.run([...gradientNorm(g, p, sums, scale, 1), sgdUpdate(p, g, v, hyper, step)]);
   expect([...(await status.read())]).toEqual([0xffffffff, 9, 9]);
 });
 
 /** Bits of elements that are parameters, and of those of weight matrices, as the kernels take them. */
-async function kindsFor(count: number, isParameter: (i: number) => boolean, isWeight: (i: number) => boolean) {
-  const kinds = new Uint32Array(2 * Math.ceil(count / 32));
+async function maskFor(count: number, isParameter: (i: number) => boolean, isWeight: (i: number) => boolean) {
+  const mask = new Uint32Array(2 * Math.ceil(count / 32));
   for (let i = 0; i < count; i++) {
     const word = 2 * Math.floor(i / 32);
-    if (isParameter(i)) kinds[word] = (kinds[word] ?? 0) | (1 << (i % 32));
-    if (isWeight(i)) kinds[word + 1] = (kinds[word + 1] ?? 0) | (1 << (i % 32));
+    if (isParameter(i)) mask[word] = (mask[word] ?? 0) | (1 << (i % 32));
+    if (isWeight(i)) mask[word + 1] = (mask[word + 1] ?? 0) | (1 << (i % 32));
   }
-  const tensor = Tensor.empty(await sharedGpu(), [kinds.length / 2, 2], 'kinds', 'u32');
-  tensor.write(kinds);
+  const tensor = Tensor.empty(await sharedGpu(), [mask.length / 2, 2], 'parameter mask', 'u32');
+  tensor.write(mask);
   return tensor;
 }
 
 test('padding is no part of the norm', async () => {
   const values = Float32Array.from({ length: 200 }, (_, i) => (i % 7 === 3 ? Number.NaN : i / 100));
-  const kinds = await kindsFor(
+  const parameterMask = await maskFor(
     200,
     (i) => i % 7 !== 3,
     () => false,
@@ -101,7 +101,11 @@ test('padding is no part of the norm', async () => {
     values.map((value) => (Number.isNaN(value) ? 0 : value)),
   );
   const expected = clipCoefficient([counted], 1, depth(200));
-  const [first = NaN, second = NaN] = await factors({ ...counted, values: Float64Array.from(values) }, 1, kinds);
+  const [first = NaN, second = NaN] = await factors(
+    { ...counted, values: Float64Array.from(values) },
+    1,
+    parameterMask,
+  );
   expect(Math.abs(first * second - expected.value)).toBeLessThanOrEqual(expected.bound);
 });
 
@@ -109,7 +113,7 @@ test('penalties on weights alone, then the clip; then weight decay', async () =>
   const gpu = await sharedGpu();
   const count = 131;
   const isWeight = (i: number): boolean => i % 3 !== 0;
-  const kinds = await kindsFor(count, () => true, isWeight);
+  const parameterMask = await maskFor(count, () => true, isWeight);
   const [start, gradient] = [randomMatrix(1, count, 1), randomMatrix(1, count, 2)];
   start.values[4] = 0; // whose sign is 0
   const whole = penalised(gradient, start, 0.2, 0.3);
@@ -122,10 +126,10 @@ test('penalties on weights alone, then the clip; then weight decay', async () =>
   const expected = clipCoefficient([withPenalties], 0.7, depth(count));
   const [sums, scale] = [Tensor.empty(gpu, [normSums(count), 2]), Tensor.empty(gpu, [2])];
   const [p, g] = [upload(gpu, start), upload(gpu, gradient)];
-  gpu.run([...gradientNorm(g, p, sums, scale, 0.7, { penalties, kinds })]);
+  gpu.run([...gradientNorm(g, p, sums, scale, 0.7, { penalties, parameterMask })]);
   const [first = NaN, second = NaN] = await scale.read();
   expect(Math.abs(first * second - expected.value)).toBeLessThanOrEqual(expected.bound);
-  const hyper = { weightDecay: 0.1, adjustment: { penalties, kinds, clip: { value: 0.4 } } };
+  const hyper = { weightDecay: 0.1, adjustment: { penalties, parameterMask, clip: { value: 0.4 } } };
   gpu.run([sgdUpdate(p, g, Tensor.empty(gpu, [count]), hyper, step)]);
   const next = sgd(start, clamped(withPenalties, 0.4), undefined, { learningRate: 0.5, weightDecay: 0.1 });
   expect(await p.read()).toBeWithin(next.parameters, 'p');
@@ -140,12 +144,12 @@ test('a clip by value leaves a NaN what it is, and clamps an infinity', async ()
   expect([...(await p.read())]).toEqual([NaN, -2, 2, -0.25]);
 });
 
-test('sizes that do not fit, and penalties without kinds, are refused', async () => {
+test('sizes that do not fit, and penalties without a mask, are refused', async () => {
   const gpu = await sharedGpu();
   const [g, two] = [Tensor.empty(gpu, [8]), Tensor.empty(gpu, [2])];
   expect(() => gradientNorm(g, g, two, two, 1)).toThrow(
     'for 8 gradients there must be as many parameters, 128 elements of sums and 2 of scale; there are 8, 2 and 2.',
   );
   const sums = Tensor.empty(gpu, [64, 2]);
-  expect(() => gradientNorm(g, g, sums, two, 1, { penalties: { l1: 1 } })).toThrow('penalties need kinds');
+  expect(() => gradientNorm(g, g, sums, two, 1, { penalties: { l1: 1 } })).toThrow('penalties need parameterMask');
 });

@@ -35,21 +35,21 @@ test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, af
     );
     const dY = randomMatrix(rows, columns, 4);
     const parameters = affine ? randomMatrix(2, columns, 2) : undefined;
-    const gated = randomMatrix(rows, columns, 5);
+    const kept = randomMatrix(rows, columns, 5);
     const forward = reference.layerNorm(X, { epsilon, parameters });
     const statistics = exact([2, rows], forward.statistics.values);
-    const gate = affine ? { gate: { at: gated, activation: 'tanh' as const } } : {};
-    const backward = reference.layerNormBackward(X, dY, statistics, { parameters, ...gate });
+    const activationGradient = affine ? { activationGradient: { at: kept, activation: 'tanh' as const } } : {};
+    const backward = reference.layerNormBackward(X, dY, statistics, { parameters, ...activationGradient });
     const [x, dy, s] = [upload(gpu, X), upload(gpu, dY), upload(gpu, statistics)];
     const p = parameters && upload(gpu, parameters);
-    const g = affine ? { activation: 'tanh' as const, at: upload(gpu, gated) } : undefined;
+    const g = affine ? { activation: 'tanh' as const, at: upload(gpu, kept) } : undefined;
     for (const number of [0, 1]) {
       const [Y, found] = [new Guarded(gpu, X.shape), new Guarded(gpu, [2, rows])];
       runVariant(gpu, layerNormRows(x, Y.tensor, found.tensor, { epsilon, parameters: p }), number);
       expect(await Y.read()).toBeWithin(forward.Y, 'Y');
       expect(await found.read()).toBeWithin(forward.statistics, 'statistics');
       const [dX, gradients] = [new Guarded(gpu, X.shape), new Guarded(gpu, [2, columns])];
-      runVariant(gpu, layerNormRowsBackward(x, dy, dX.tensor, s, { parameters: p, gate: g }), number);
+      runVariant(gpu, layerNormRowsBackward(x, dy, dX.tensor, s, { parameters: p, activationGradient: g }), number);
       runVariant(gpu, layerNormParameters(x, dy, gradients.tensor, s), number);
       expect(await dX.read()).toBeWithin(backward.dX, 'dX');
       expect(await gradients.read()).toBeWithin(backward.gradients, 'gradients');

@@ -54,15 +54,17 @@ test('a parameter that is not finite is noted once, with its first step and its 
   const gpu = await sharedGpu();
   const status = Tensor.empty(gpu, [4], 'status', 'u32');
   status.write(new Uint32Array(4).fill(0xffffffff));
-  const owners = Tensor.empty(gpu, [3], 'owners', 'u32');
-  owners.write(Uint32Array.of(0, 1, 2));
+  const layerOfBlock = Tensor.empty(gpu, [3], 'layer of block', 'u32');
+  layerOfBlock.write(Uint32Array.of(0, 1, 2));
   const values = new Float32Array(192);
   const p = Tensor.from(gpu, values, [192]);
   const v = Tensor.empty(gpu, [192]);
   values[70] = 3e38; // 3e38·100 is not finite; owner 1
   const g = Tensor.from(gpu, values, [192]);
   for (const index of [4, 5]) {
-    gpu.run([sgdUpdate(p, g, v, { watch: { owners, status } }, { first: 0, rows: 0, index, learning_rate: 100 })]);
+    gpu.run([
+      sgdUpdate(p, g, v, { watch: { layerOfBlock, status } }, { first: 0, rows: 0, index, learning_rate: 100 }),
+    ]);
   }
   expect([...(await status.read())]).toEqual([0xffffffff, 0xffffffff, 4, 0xffffffff]);
 });

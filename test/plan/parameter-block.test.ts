@@ -16,14 +16,14 @@ test('a binding may begin at a block', () => {
   expect(4 * PARAMETER_BLOCK).toBe(BINDING_ALIGNMENT);
 });
 
-test('an update finds the owner of a vec4 by its block', () => {
-  const shifts = numbers(shader('lib/update.wgsl'), /\bowners\[i >> (\d+)u?\]/g);
+test('an update finds the layer of a vec4 by its block', () => {
+  const shifts = numbers(shader('lib/update.wgsl'), /\blayerOfBlock\[i >> (\d+)u?\]/g);
   expect(shifts.map((shift) => VEC4 << shift)).toEqual([PARAMETER_BLOCK]);
 });
 
-test('a block has whole words of kinds, which have a bit for each of 32 elements', () => {
+test('a block has whole words of the parameter mask, which has a bit for each of 32 elements', () => {
   for (const path of ['lib/penalties.wgsl', 'optimizer/gradient-norm.wgsl']) {
-    const shifts = numbers(shader(path), /\bkinds\[i >> (\d+)u?\]/g);
+    const shifts = numbers(shader(path), /\bparameterMask\[i >> (\d+)u?\]/g);
     expect(
       shifts.map((shift) => VEC4 << shift),
       path,
@@ -37,6 +37,6 @@ test('train-tiny takes the layers from block to block', () => {
   expect([Number(added), Number(mask)]).toEqual([PARAMETER_BLOCK - 1, PARAMETER_BLOCK - 1]);
 });
 
-test('weight-update is told a block, and takes its owner as it is', () => {
-  expect(shader('software/weight-update.wgsl')).toMatch(/\bowners\[hyper\.start\]/);
+test('weight-update is told a block, and takes its layer as it is', () => {
+  expect(shader('software/weight-update.wgsl')).toMatch(/\blayerOfBlock\[hyper\.start\]/);
 });

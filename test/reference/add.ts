@@ -10,7 +10,7 @@ export function add(A: Bounded, B: Bounded | undefined, activation: Activation =
 }
 
 /** (A + B) ⊙ f′(at), at the activation's output or pre-activation, as its row in the table says. */
-export function addGated(A: Bounded, B: Bounded | undefined, at: Bounded, activation: Activation): Bounded {
+export function addBackward(A: Bounded, B: Bounded | undefined, at: Bounded, activation: Activation): Bounded {
   return biasActivationBackward(sumOf(A, B), at, activation);
 }
 

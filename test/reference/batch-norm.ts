@@ -75,8 +75,10 @@ export function batchNormBackward(
   {
     rows = X.shape[0],
     parameters,
-    gate,
-  }: Omit<BatchNormOptions, 'epsilon'> & { readonly gate?: { readonly at: Bounded; readonly activation: Activation } },
+    activationGradient,
+  }: Omit<BatchNormOptions, 'epsilon'> & {
+    readonly activationGradient?: { readonly at: Bounded; readonly activation: Activation };
+  },
 ): { readonly dX: Bounded; readonly gradients: Bounded } {
   const columns = X.shape[1];
   const [dX, gradients] = [zeros(X.shape), zeros([2, columns])];
@@ -90,5 +92,11 @@ export function batchNormBackward(
       put(dX, r * columns + c, product(weightOf(parameters, c), d));
     }
   }
-  return { dX: gate === undefined ? dX : biasActivationBackward(dX, gate.at, gate.activation), gradients };
+  return {
+    dX:
+      activationGradient === undefined
+        ? dX
+        : biasActivationBackward(dX, activationGradient.at, activationGradient.activation),
+    gradients,
+  };
 }

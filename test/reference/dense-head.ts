@@ -4,7 +4,7 @@ import { matmul } from './matmul.js';
 import { type SoftmaxCrossEntropy, softmaxCrossEntropy } from './softmax-cross-entropy.js';
 
 export interface DenseHead extends SoftmaxCrossEntropy {
-  /** (gradient·Wᵀ) ⊙ f′(gate), (batch, inputs). */
+  /** (gradient·Wᵀ) ⊙ f′(kept), (batch, inputs). */
   readonly dX: Bounded;
 }
 
@@ -20,7 +20,7 @@ export function denseHead(
   parameters: Bounded,
   labels: Uint32Array | Float32Array,
   rows: number,
-  gate?: { readonly activation: Activation; readonly at: Bounded },
+  activationGradient?: { readonly activation: Activation; readonly at: Bounded },
 ): DenseHead {
   const inputs = Y.shape[1];
   const [stored, classes] = parameters.shape;
@@ -32,6 +32,10 @@ export function denseHead(
   const W = rowsOf(0, inputs);
   const logits = matmul(Y, W, { bias: stored > inputs ? rowsOf(inputs, 1) : undefined });
   const loss = softmaxCrossEntropy(logits, labels, rows);
-  const dX = matmul(loss.gradient, W, { transposeB: true, activation: gate?.activation, gate: gate?.at });
+  const dX = matmul(loss.gradient, W, {
+    transposeB: true,
+    activation: activationGradient?.activation,
+    kept: activationGradient?.at,
+  });
   return { ...loss, dX };
 }

@@ -70,8 +70,8 @@ describe('matmul', () => {
     const bias = exact([1, 2], [-60, 1]);
     expect([...matmul(A, B, { bias }).values]).toEqual([-2, 65, 79, 155]);
     expect([...matmul(A, B, { bias, activation: 'relu' }).values]).toEqual([0, 65, 79, 155]);
-    const gate = exact([2, 2], [0, 2, -1, 1]);
-    expect([...matmul(A, B, { activation: 'relu', gate }).values]).toEqual([0, 64, 0, 154]);
+    const kept = exact([2, 2], [0, 2, -1, 1]);
+    expect([...matmul(A, B, { activation: 'relu', kept }).values]).toEqual([0, 64, 0, 154]);
   });
 
   test('four layouts, one product', () => {
@@ -90,7 +90,7 @@ describe('matmul', () => {
   test('refuses what does not fit', () => {
     expect(() => matmul(A, A)).toThrow('op(A) has 3 columns but op(B) has 2 rows');
     expect(() => matmul(A, B, { bias: exact([1, 3], [1, 2, 3]) })).toThrow('3 biases for 2 columns');
-    expect(() => matmul(A, B, { gate: A })).toThrow('(2, 2) and (2, 3) must be the same shape');
+    expect(() => matmul(A, B, { kept: A })).toThrow('(2, 2) and (2, 3) must be the same shape');
   });
 
   test('the bound is γ·Σ|ab|, and float32 sums in any order keep it', () => {
@@ -183,16 +183,16 @@ describe('activations', () => {
     expect([...bound]).toEqual([0, 1, 0]);
   });
 
-  test('an uncertain gradient and an uncertain gate stay within the bound', () => {
+  test('an uncertain gradient and an uncertain output of the activation stay within the bound', () => {
     const random = new Random(7);
     const dY = within(randomMatrix(random, 4, 5), 1e-3);
-    for (const [uncertain, gate] of [
+    for (const [uncertain, kept] of [
       [dY, randomMatrix(random, 4, 5)],
       [within(dY, 0), within(randomMatrix(random, 4, 5), 1e-3)],
     ] as const) {
-      const expected = biasActivationBackward(uncertain, gate, 'tanh');
+      const expected = biasActivationBackward(uncertain, kept, 'tanh');
       for (let i = 0; i < 50; i++) {
-        const { values } = biasActivationBackward(perturbed(uncertain, random), perturbed(gate, random), 'tanh');
+        const { values } = biasActivationBackward(perturbed(uncertain, random), perturbed(kept, random), 'tanh');
         expect(values).toBeWithin(expected);
       }
     }

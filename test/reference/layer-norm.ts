@@ -31,10 +31,10 @@ export function layerNormBackward(
   statistics: Bounded,
   {
     parameters,
-    gate,
+    activationGradient,
   }: {
     readonly parameters?: Bounded | undefined;
-    readonly gate?: { readonly at: Bounded; readonly activation: Activation };
+    readonly activationGradient?: { readonly at: Bounded; readonly activation: Activation };
   } = {},
 ): { readonly dX: Bounded; readonly gradients: Bounded } {
   const [rows, columns] = X.shape;
@@ -55,5 +55,11 @@ export function layerNormBackward(
     put(gradients, c, sum(products));
     put(gradients, columns + c, sum(g));
   }
-  return { dX: gate === undefined ? dX : biasActivationBackward(dX, gate.at, gate.activation), gradients };
+  return {
+    dX:
+      activationGradient === undefined
+        ? dX
+        : biasActivationBackward(dX, activationGradient.at, activationGradient.activation),
+    gradients,
+  };
 }

@@ -12,21 +12,21 @@ export interface MatmulOptions {
   readonly onesRow?: boolean | undefined;
   /** (1, N), added to every row. */
   readonly bias?: Bounded | undefined;
-  /** f: applied to the sum, or, with `gate`, the one whose derivative multiplies it. */
+  /** f: applied to the sum, or, with `kept`, the one whose derivative multiplies it. */
   readonly activation?: Activation | undefined;
   /** (M, N), where f′ is taken: f's output or its pre-activation, as its row in the table says. */
-  readonly gate?: Bounded | undefined;
+  readonly kept?: Bounded | undefined;
 }
 
 /**
- * C = f(op(A)·op(B) + bias), or (op(A)·op(B) + bias) ⊙ f′(gate), in float64 with the float32 bound. The pre-activation that
+ * C = f(op(A)·op(B) + bias), or (op(A)·op(B) + bias) ⊙ f′(kept), in float64 with the float32 bound. The pre-activation that
  * the shader's KEEP stores is this function's result without `activation`.
  *
  * |error| ≤ γ·(Σ|aᵢbᵢ| + |bias|) + (2K + 1)·2⁻¹²⁶, γ for K + 1 roundings (K + 2 with bias), whatever the order of the sum and
  * however fma is made; plus what the operands' own bounds bring: Σ|a|δb + |b|δa + δaδb.
  */
 export function matmul(A: Bounded, B: Bounded, options: MatmulOptions = {}): Bounded {
-  const { transposeA = false, transposeB = false, onesRow = false, bias, activation = 'linear', gate } = options;
+  const { transposeA = false, transposeB = false, onesRow = false, bias, activation = 'linear', kept } = options;
   const [storedRows, K] = transposeA ? [A.shape[1], A.shape[0]] : A.shape;
   const [rowsOfB, N] = transposeB ? [B.shape[1], B.shape[0]] : B.shape;
   const M = storedRows + (onesRow ? 1 : 0);
@@ -57,5 +57,5 @@ export function matmul(A: Bounded, B: Bounded, options: MatmulOptions = {}): Bou
       C.bound[m * N + n] = inherited + relative * magnitude + (2 * K + 1) * 2 ** -126;
     }
   }
-  return gate === undefined ? activate(C, activation) : biasActivationBackward(C, gate, activation);
+  return kept === undefined ? activate(C, activation) : biasActivationBackward(C, kept, activation);
 }

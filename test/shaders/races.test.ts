@@ -51,7 +51,7 @@ const sliced = { SUMS: 2, SLICES: 4 };
 const runs: Record<string, readonly Run[]> = {
   add: [
     { overrides: { KEEP: true, ACTIVATION: 1 }, uniforms: { dims: [15, 0] }, workgroups: [1, 1] },
-    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0] }, workgroups: [2, 2] },
+    { overrides: { ACTIVATION_GRADIENT: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0] }, workgroups: [2, 2] },
   ],
   'batch-norm': [
     { overrides: { UPDATE: true }, uniforms: { dims: [4, 65, 0, 0], step }, workgroups: [2, 1] },
@@ -63,7 +63,11 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { ...sliced, RUNNING: true }, uniforms: { dims: [7, 3, 0, 0], step }, workgroups: [2, 1] },
   ],
   'batch-norm-backward': [
-    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [4, 65, 0], step }, workgroups: [2, 1] },
+    {
+      overrides: { ACTIVATION_GRADIENT: true, ACTIVATION: 1 },
+      uniforms: { dims: [4, 65, 0], step },
+      workgroups: [2, 1],
+    },
     { overrides: sliced, uniforms: { dims: [7, 3, 0], step: [0, 6, 0, 0] }, workgroups: [2, 1] },
   ],
   'layer-norm': [
@@ -71,7 +75,7 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: sliced, uniforms: { dims: [3, 7, 0] }, workgroups: [2, 1] },
   ],
   'layer-norm-backward': [
-    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [65, 4, 0] }, workgroups: [2, 1] },
+    { overrides: { ACTIVATION_GRADIENT: true, ACTIVATION: 1 }, uniforms: { dims: [65, 4, 0] }, workgroups: [2, 1] },
     { overrides: sliced, uniforms: { dims: [3, 7, 0] }, workgroups: [2, 1] },
   ],
   'layer-norm-parameters': [
@@ -80,13 +84,17 @@ const runs: Record<string, readonly Run[]> = {
   ],
   dropout: [
     { overrides: {}, uniforms: { dims: [15, 0, 9], step }, workgroups: [1, 1] },
-    { overrides: { GATE: true, ACTIVATION: 1 }, uniforms: { dims: [530, 0, 9], step }, workgroups: [2, 2] },
+    {
+      overrides: { ACTIVATION_GRADIENT: true, ACTIVATION: 1 },
+      uniforms: { dims: [530, 0, 9], step },
+      workgroups: [2, 2],
+    },
   ],
   'matmul-quad': [
     { overrides: {}, uniforms: product(3, 2, 5), workgroups: [1, 1] },
     { overrides: { TRANSPOSE_A: true, ONES_ROW: true }, uniforms: product(17, 18, 2), workgroups: [2, 1] },
     { overrides: { BIAS: true, KEEP: true }, uniforms: product(17, 18, 1, 17 * 18), workgroups: [2, 2] },
-    { overrides: { LARGE: true, GATE: true }, uniforms: product(33, 3, 1), workgroups: [1, 2] },
+    { overrides: { LARGE: true, ACTIVATION_GRADIENT: true }, uniforms: product(33, 3, 1), workgroups: [1, 2] },
     { overrides: { LARGE: true, TALL: true }, uniforms: product(50, 3, 8), workgroups: [1, 1] },
   ],
   'weight-update': [
@@ -132,7 +140,7 @@ const runs: Record<string, readonly Run[]> = {
   'matmul-parts': [
     { overrides: { VEC4_B: true, VEC4_C: true }, uniforms: product(3, 8, 3), workgroups: [1, 1] },
     { overrides: { BIAS: true, KEEP: true }, uniforms: product(27, 17, 2, 459), workgroups: [2, 2] },
-    { overrides: { GATE: true }, uniforms: product(13, 21, 1), workgroups: [2, 1] },
+    { overrides: { ACTIVATION_GRADIENT: true }, uniforms: product(13, 21, 1), workgroups: [2, 1] },
   ],
   'bias-activation': [
     { overrides: { BIAS: true, ACTIVATION: 1 }, uniforms: { dims: [3, 5, 0, 0] }, workgroups: [1, 1] },

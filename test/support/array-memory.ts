@@ -1,4 +1,4 @@
-import type { BufferCopy, BufferUse, DeviceBuffer, DeviceMemory } from '../../src/plan/memory.js';
+import type { BufferCopy, BufferUse, DeviceBuffer, DeviceMemory, MemoryReport } from '../../src/plan/memory.js';
 
 /** A buffer whose bytes are on the host. */
 class ArrayBufferOfDevice implements DeviceBuffer {
@@ -25,6 +25,11 @@ export class ArrayMemory implements DeviceMemory {
   /** A buffer that an app has made itself. */
   static buffer(size: number, label = '', usage?: number): DeviceBuffer {
     return new ArrayBufferOfDevice(size, label, usage);
+  }
+
+  get memory(): MemoryReport {
+    const bytes = [...this.used].reduce((sum, { size }) => sum + size, 0);
+    return { allocatedBytes: bytes, usedBytes: bytes, pooledBytes: 0, buffers: this.used.size };
   }
 
   allocate(byteLength: number, label: string, _use?: BufferUse): DeviceBuffer {

@@ -1,5 +1,5 @@
 import { type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
-import { matmulPrograms, type Product } from '../../src/kernels/matmul/variants.js';
+import { type MatmulProblem, matmulPrograms } from '../../src/kernels/matmul/variants.js';
 import { softwarePrograms } from '../../src/kernels/software/quad.js';
 import type { Shader } from '../../src/plan/shader.js';
 
@@ -16,13 +16,13 @@ function combinations(names: readonly string[]): Overrides[] {
   );
 }
 
-/** The epilogues of a product: plain, or bias and activation with or without its pre-activation, or a gate. */
+/** The epilogues of a matmul: plain, or bias and activation with or without its pre-activation, or an activation gradient. */
 const epilogues: Overrides[] = [
   {},
   ...rows.flatMap((_, ACTIVATION) => [
     { BIAS: true, ACTIVATION },
     { BIAS: true, ACTIVATION, KEEP: true },
-    { GATE: true, ACTIVATION },
+    { ACTIVATION_GRADIENT: true, ACTIVATION },
   ]),
 ];
 
@@ -36,8 +36,8 @@ const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => (
   VEC4_A: true,
 }));
 
-/** A product of whole vec4s, neither operand transposed, with nothing in its epilogue; without its sizes. */
-export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
+/** A matmul of whole vec4s, neither operand transposed, with nothing in its epilogue; without its sizes. */
+export const plainProblem: Omit<MatmulProblem, 'M' | 'N' | 'K'> = {
   transposeA: false,
   transposeB: false,
   onesRow: false,
@@ -46,13 +46,13 @@ export const plainProduct: Omit<Product, 'M' | 'N' | 'K'> = {
   vec4C: true,
   gathered: false,
   bytes: false,
-  epilogue: { BIAS: false, GATE: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
+  epilogue: { BIAS: false, ACTIVATION_GRADIENT: false, KEEP: false, ACTIVATION: 0, ALPHA: 0 },
 };
 
 /** What the table of variants asks of a shader, for few rows and for many. */
 function programs(name: string): Overrides[] {
   return [1, 4, 8, 4096]
-    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProduct }, softwarePrograms))
+    .flatMap((M) => matmulPrograms({ M, N: 4096, K: 4096, ...plainProblem }, softwarePrograms))
     .filter(({ shader }) => shader.name === name)
     .map((program) => program.overrides);
 }
@@ -66,7 +66,7 @@ function heads(): Overrides[] {
   const quads = Array.from({ length: 16 }, (_, i) => i + 1);
   return [
     ...combinations(['PROBABILITIES', 'BIAS']).flatMap((set) => [set, { ...set, BACKWARD: true }, { ...set, ...all }]),
-    ...rows.map((_, ACTIVATION) => ({ ...all, GATE: true, ACTIVATION })),
+    ...rows.map((_, ACTIVATION) => ({ ...all, ACTIVATION_GRADIENT: true, ACTIVATION })),
     ...quads.flatMap((quad) => [
       ...(quad <= 4 ? [{ ...all, GROUPS: quad }] : []),
       { ...all, GROUPS: quad <= 3 ? quad : 2, CHUNKS: quad <= 3 ? 1 : Math.ceil(quad / 2), SLICES: 64, BLOCKS: 1 },
@@ -77,7 +77,10 @@ function heads(): Overrides[] {
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
   const flags = Object.entries(overrides)
-    .filter(([key, value]) => typeof value === 'boolean' && !['BIAS', 'GATE', 'KEEP', 'BACKWARD'].includes(key))
+    .filter(
+      ([key, value]) =>
+        typeof value === 'boolean' && !['BIAS', 'ACTIVATION_GRADIENT', 'KEEP', 'BACKWARD'].includes(key),
+    )
     .map(([key]) => key);
   const layouts = combinations(flags.filter((flag) => !APART.test(flag)));
   const apart = flags.filter((flag) => APART.test(flag)).map((flag) => ({ [flag]: overrides[flag] !== true }));
@@ -118,17 +121,17 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
   }
   if (name === 'value-sums') return combinations(['GATHERED']);
-  if (overrides.GATE !== undefined || overrides.SLICES !== undefined) {
-    // Every layout, every gate or activation, and the slices that a GPU takes.
-    const gates = rows.map((_, ACTIVATION) => ({
+  if (overrides.ACTIVATION_GRADIENT !== undefined || overrides.SLICES !== undefined) {
+    // Every layout, every activation and every activation gradient, and the slices that a GPU takes.
+    const derivatives = rows.map((_, ACTIVATION) => ({
       ACTIVATION,
-      ...(overrides.GATE === undefined ? {} : { GATE: true }),
+      ...(overrides.ACTIVATION_GRADIENT === undefined ? {} : { ACTIVATION_GRADIENT: true }),
     }));
     const sliced = layouts.map((set) => ({ ...set, SUMS: 16, SLICES: 16 }));
     return [
       ...layouts,
       ...(name === 'add' ? rows.map((_, ACTIVATION) => ({ ACTIVATION, KEEP: true })) : []),
-      ...(overrides.ACTIVATION === undefined ? [] : gates),
+      ...(overrides.ACTIVATION === undefined ? [] : derivatives),
       ...(overrides.SLICES === undefined ? [] : sliced),
     ];
   }

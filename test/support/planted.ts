@@ -71,12 +71,11 @@ function denseBy(units: number, variant: MatmulVariant | 'parts'): Layer {
       };
       return {
         output: Y,
-        gate: undefined,
-        backward(dY, gate) {
+        backward(dY, below) {
           const dX = plan.tensor('dX', X.shape);
           const dW = gradients?.view(0, [inputs + 1, units], 'dW');
           if (dW !== undefined) add(X, dY, dW, { transposeA: true, onesRow: true });
-          add(dY, W, dX, { transposeB: true, ...(gate && { gate }) });
+          add(dY, W, dX, { transposeB: true, activationGradient: below });
           return dX;
         },
       };
@@ -94,8 +93,11 @@ export const variants: readonly MatmulVariant[] = [
   'matmul-4x4-32x32-split',
 ];
 
-/** Those that are never a gate: linear has no derivative to multiply by, step is not trained, prelu has a kernel of its own. */
-const gates = activationNames.filter((name) => !['linear', 'step', 'prelu'].includes(name));
+/**
+ * The activations whose gradient other kernels multiply by. Linear has no derivative to multiply by, step is not trained, prelu
+ * has a kernel of its own.
+ */
+const derivatives = activationNames.filter((name) => !['linear', 'step', 'prelu'].includes(name));
 const activationOf = (name: (typeof activationNames)[number]): Activation =>
   name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
 
@@ -136,9 +138,15 @@ export const networks: Readonly<Record<string, CheckedNetwork>> = {
   batchNorm: between(batchNorm),
   layerNorm: between(layerNorm),
   residual: between(() => residual([dense(4, 'tanh'), dense(6, 'softplus')])),
-  'matmul-parts, gated': { layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'parts')], loss: meanSquaredError },
-  'matmul-gemv, gated': { layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'matmul-gemv')], loss: meanSquaredError },
-  ...Object.fromEntries(gates.map((name) => [name, ending(activationOf(name))])),
+  'matmul-parts, multiplied by f′': {
+    layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'parts')],
+    loss: meanSquaredError,
+  },
+  'matmul-gemv, multiplied by f′': {
+    layers: () => [dense(5, 'tanh'), denseBy(OUTPUTS, 'matmul-gemv')],
+    loss: meanSquaredError,
+  },
+  ...Object.fromEntries(derivatives.map((name) => [name, ending(activationOf(name))])),
   ...Object.fromEntries(
     variants.map((variant) => [
       variant,
@@ -185,7 +193,7 @@ function product(variant: MatmulVariant): PlantedError {
  * at once, where no network meets more than one of them: a device takes longer than a check.
  */
 export const plantedErrors: readonly (readonly PlantedError[])[] = [
-  gates.map((name) => ({ ...derivative(name), network: name, found: dense0 })),
+  derivatives.map((name) => ({ ...derivative(name), network: name, found: dense0 })),
   variants.map(product),
   [
     {
@@ -327,7 +335,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       what: 'parts that weigh too little',
       text: 'sums += four_B(',
       wrong: 'sums += 0.8 * four_B(',
-      network: 'matmul-parts, gated',
+      network: 'matmul-parts, multiplied by f′',
       found: ['0.weight', '0.bias', '1.weight', '1.bias'],
     },
   ],
@@ -337,7 +345,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       what: 'a transposed B is read as if it were not',
       text: 'elements = transpose(loaded);',
       wrong: '',
-      network: 'matmul-gemv, gated',
+      network: 'matmul-gemv, multiplied by f′',
       found: dense0,
     },
     {
@@ -368,7 +376,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       shader: 'dropout',
       what: 'another mask than forwards',
       text: 'vec4u(four, step.index, dims.stream, 0)',
-      wrong: 'vec4u(four, step.index, dims.stream + select(0u, 1u, GATE), 0)',
+      wrong: 'vec4u(four, step.index, dims.stream + select(0u, 1u, ACTIVATION_GRADIENT), 0)',
       network: 'dropout',
       found: dense0,
     },
@@ -392,7 +400,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       shader: 'add',
       what: 'dX without what comes through the layers',
       text: 'sum += B[i];',
-      wrong: 'if (!GATE) { sum += B[i]; }',
+      wrong: 'if (!ACTIVATION_GRADIENT) { sum += B[i]; }',
       network: 'residual',
       found: dense0,
     },
@@ -410,7 +418,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
       shader: 'dropout',
       what: 'what is kept is not divided',
       text: 'X[i] * dims.scale',
-      wrong: 'X[i] * select(dims.scale, 1.0, GATE)',
+      wrong: 'X[i] * select(dims.scale, 1.0, ACTIVATION_GRADIENT)',
       network: 'dropout',
       found: dense0,
     },
@@ -433,7 +441,7 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'add',
       what: 'neither derivative around the block',
-      text: 'Y[i] = gated(i, sum);',
+      text: 'Y[i] = times_activation_gradient(i, sum);',
       wrong: 'Y[i] = sum;',
       network: 'residual',
       found: [...dense0, '1.0.weight', '1.0.bias', '1.1.weight', '1.1.bias'],
@@ -475,9 +483,9 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
   ],
   [
     {
-      shader: 'gate',
+      shader: 'activation-gradient',
       what: 'the derivative of the activation below is left out',
-      text: 'return gradient * activate_derivative(gate[dims.gate_offset + i]);',
+      text: 'return gradient * activate_derivative(kept[dims.kept_offset + i]);',
       wrong: 'return gradient;',
       network: 'dropout',
       found: dense0,
@@ -519,7 +527,7 @@ export const fusedErrors: readonly (Plant & FusedNetwork & { readonly shader: st
   },
   {
     shader: 'dense-head',
-    text: 'x *= activate_derivative(gate[dims.gate_offset + at]);',
+    text: 'x *= activate_derivative(kept[dims.kept_offset + at]);',
     wrong: 'x *= 1.0;',
     // A limit far away, and the network is not one dispatch.
     clip: { value: 1e6 },

@@ -66,7 +66,7 @@ const rowOf = ({ shape: [, columns], values, bound }: Bounded, row: number): Bou
 });
 
 /** f′ at what a layer keeps, times dY. */
-const gated = (dY: Bounded, Z: Bounded, activation: Activation): Bounded =>
+const throughActivation = (dY: Bounded, Z: Bounded, activation: Activation): Bounded =>
   biasActivationBackward(dY, resolveActivation(activation).from === 'y' ? activate(Z, activation) : Z, activation);
 
 /** A model's layers on X, by its spec and its weights. */
@@ -154,7 +154,7 @@ function layer(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: Referen
       Y: activate(Z, activation),
       running: inner.running,
       backward(dY) {
-        const dZ = gated(dY, Z, activation);
+        const dZ = throughActivation(dY, Z, activation);
         const { dX, gradients } = inner.backward(dZ);
         return { dX: add(dZ, dX), gradients };
       },
@@ -166,7 +166,7 @@ function layer(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: Referen
     Y: activate(Z, activation),
     running: [],
     backward(dY) {
-      const dZ = gated(dY, Z, activation);
+      const dZ = throughActivation(dY, Z, activation);
       return {
         dX: matmul(dZ, W, { transposeB: true }),
         gradients: [matmul(X, dZ, { transposeA: true }), columnSum(dZ)],

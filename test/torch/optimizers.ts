@@ -181,7 +181,7 @@ export function clipped(arithmetic: Arithmetic, gradients: readonly Parameter[],
 }
 
 /** Added to the loss: l1·Σ|w| + l2·Σw² over the weight matrices. */
-export interface Penalties {
+export interface Regularization {
   readonly l1?: number;
   readonly l2?: number;
 }
@@ -191,7 +191,7 @@ export function penalized(
   arithmetic: Arithmetic,
   parameters: readonly Parameter[],
   gradients: readonly Parameter[],
-  { l1 = 0, l2 = 0 }: Penalties,
+  { l1 = 0, l2 = 0 }: Regularization,
 ): { readonly penalty: number; readonly gradients: Parameter[] } {
   let penalty = 0;
   const added = gradients.map((gradient) => {

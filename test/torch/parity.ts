@@ -7,7 +7,7 @@ import {
   type Loss,
   Mlp,
   type Optimizer,
-  type Penalties,
+  type Regularization,
   type Trainer,
   type Weight,
 } from '../../src/index.js';
@@ -29,7 +29,7 @@ export interface ParityCase {
   /** Whether each sample has a weight. */
   readonly weighted?: boolean;
   readonly clip?: Clip;
-  readonly penalties?: Penalties;
+  readonly penalties?: Regularization;
   readonly batch: number;
   /** Rows of the steps, in turn; all are full if there are none. */
   readonly rows?: readonly number[];

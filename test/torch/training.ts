@@ -1,7 +1,14 @@
 import { type Arithmetic, exactArithmetic, type Matrix, matrix } from './arithmetic.js';
 import { type Context, type Kink, runLayers } from './layers.js';
 import { lossOf, type Targets } from './losses.js';
-import { type Clip, clipped, type OptimizerState, optimizerStep, type Penalties, penalized } from './optimizers.js';
+import {
+  type Clip,
+  clipped,
+  type OptimizerState,
+  optimizerStep,
+  penalized,
+  type Regularization,
+} from './optimizers.js';
 import { isWeightMatrix, type Parameter, type Spec, specOf } from './specs.js';
 
 /** Samples, what is expected of them, and which elements dropout keeps. */
@@ -30,7 +37,7 @@ export interface Problem {
   /** One for each step. */
   readonly batches: readonly Batch[];
   readonly clip?: Clip;
-  readonly penalties?: Penalties;
+  readonly penalties?: Regularization;
 }
 
 export interface LossAndGradients {
@@ -81,7 +88,7 @@ export function lossAndGradients(
   parameters: readonly Parameter[],
   batch: Batch,
   loss: Spec,
-  penalties: Penalties = {},
+  penalties: Regularization = {},
   arithmetic: Arithmetic = exactArithmetic,
 ): LossAndGradients {
   const { inputs, rows, masks = {} } = batch;

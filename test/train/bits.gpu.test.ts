@@ -196,7 +196,7 @@ async function hash(parts: readonly (ArrayBufferView<ArrayBuffer> | unknown)[]):
   return [...new Uint8Array(digest).subarray(0, 12)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Trains, and hashes what came of it. @param withMetrics a metric with a tally keeps a step from being one dispatch */
+/** Trains, and hashes what came of it. @param withMetrics a metric with an accumulator keeps a step from being one dispatch */
 async function train(
   gpu: Gpu,
   { model: options, trainer: how, data, fit }: Training,

@@ -9,7 +9,7 @@ import {
   Gpu,
   type Layer,
   Mlp,
-  type Penalties,
+  type Regularization,
   reduceOnPlateau,
   rmsprop,
   type Schedule,
@@ -32,7 +32,7 @@ interface Recipe {
   readonly batchSize?: number;
   readonly seed?: number;
   readonly clip?: Clip;
-  readonly penalties?: Penalties;
+  readonly penalties?: Regularization;
 }
 
 const tiny: Recipe = { layers: () => [dense(7, 'relu'), dense(3)] };

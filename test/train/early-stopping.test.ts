@@ -72,12 +72,13 @@ test.for(cases)('$because', async ({ options, losses, stops, has }) => {
   const stopping = await earlyStopping(model, { monitor: 'loss', ...options }, OUTCOME);
   let stopped: number | undefined;
   for (const [index, loss] of losses.entries()) {
-    for (const tensor of [model.values, model.states]) device.floats(tensor).fill(index + 1);
+    for (const tensor of [model.flatParameters, model.flatBuffers]) device.floats(tensor).fill(index + 1);
     if (stopping.observe({ ...OUTCOME, loss })) stopped = index + 1;
   }
   expect(stopped).toBe(stops);
   stopping.restore();
-  for (const tensor of [model.values, model.states]) expect(new Set(await tensor.read())).toEqual(new Set([has]));
+  for (const tensor of [model.flatParameters, model.flatBuffers])
+    expect(new Set(await tensor.read())).toEqual(new Set([has]));
   stopping.dispose();
   expect(device.memory).toEqual(before);
 });

@@ -16,7 +16,7 @@ import {
   meanAbsoluteError,
   meanSquaredError,
   type Optimizer,
-  type Penalties,
+  type Regularization,
   residual,
   rmsprop,
   sgd,
@@ -119,7 +119,7 @@ const stacks: readonly {
 ];
 
 /** What is done to gradients between the loss and the optimizer. */
-const adjustments: readonly { readonly clip?: Clip; readonly penalties?: Penalties }[] = [
+const adjustments: readonly { readonly clip?: Clip; readonly penalties?: Regularization }[] = [
   { clip: { norm: 0.1 } },
   { clip: { norm: 100 } },
   { clip: { value: 0.02 } },

@@ -154,6 +154,6 @@ test('a trainer that is refused leaves the memory as it was', async () => {
     metrics: [confusionMatrix()],
   });
   await expect(refused).rejects.toThrow(LimitError);
-  await expect(refused).rejects.toThrow('"tally" needs a buffer of 144000000 bytes');
+  await expect(refused).rejects.toThrow('"accumulator" needs a buffer of 144000000 bytes');
   expect(device.memory).toEqual(before);
 });

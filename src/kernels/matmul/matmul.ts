@@ -2,18 +2,12 @@ import tiled from '../../../shaders/matmul/matmul-tiled.wgsl';
 import { ShapeError } from '../../base/errors.js';
 import { type Dispatch, dispatch, NO_STEP } from '../../plan/dispatch.js';
 import { type DType, type Tensor, unaligned } from '../../plan/tensor.js';
+import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from '../activation-gradient.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../activations.js';
 import type { GatheredRows } from '../gather-rows.js';
-import { type MatmulVariant, matmulPrograms, type Product, type SoftwarePrograms } from './variants.js';
+import { type MatmulProblem, type MatmulVariant, matmulPrograms, type SoftwarePrograms } from './variants.js';
 
-/** The derivative of the activation below, at what that kept: a gradient is multiplied by it where it is written. */
-export interface Gate {
-  readonly activation: Activation;
-  /** The activation's output, or its pre-activation, as the table in `activations.ts` says. */
-  readonly at: Tensor;
-}
-
-export interface MatmulOptions {
+export interface MatmulOptions extends WithActivationGradient {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   /** op(A) gets one more row, of ones: the last row of C is then the column sum of op(B). */
@@ -24,30 +18,31 @@ export interface MatmulOptions {
   readonly activation?: Activation;
   /** Also stores the pre-activation: C is then (2, M, N), the activation first. */
   readonly keepPreActivation?: boolean;
-  /** Multiplies C by f′; excludes bias and activation. */
-  readonly gate?: Gate;
+  /** Multiplies C by f′, for a gradient; excludes bias and activation. */
+  readonly activationGradient?: ActivationGradient | undefined;
   /** Insists on a variant, instead of the adapter's own. */
   readonly variant?: MatmulVariant;
 }
 
-/** The mathematics of a `matmul`: C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′(gate). */
+/** The mathematics of a `matmul`: C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′. */
 export interface MatmulComputation extends MatmulOptions {
   readonly kind: 'matmul';
   readonly A: Tensor | GatheredRows;
   readonly B: Tensor;
   readonly C: Tensor;
-  readonly form: Product;
+  readonly problem: MatmulProblem;
   /** Describes the same with another A, which its programs gather. */
   with(A: GatheredRows): MatmulDispatch;
 }
 
-/** A `matmul` dispatch, and the product that it computes. */
+/** A `matmul` dispatch, and the matmul that it computes. */
 export interface MatmulDispatch extends Dispatch {
+  /** @internal */
   readonly computes: MatmulComputation;
 }
 
 /**
- * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′(gate).
+ * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′.
  * `variants.ts` lists the programs, and their shaders tell how.
  * @param software the programs for software adapters; none on a page that needs none
  * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, as `gatherRows` would have written it
@@ -60,9 +55,17 @@ export function describeMatmul(
   A: Tensor | GatheredRows,
   B: Tensor,
   C: Tensor,
-  options: MatmulOptions = {},
+  given: MatmulOptions = {},
 ): MatmulDispatch {
-  const { transposeA = false, transposeB = false, onesRow = false, keepPreActivation = false, bias, gate } = options;
+  const options = { ...given, activationGradient: activationGradientOf(given) };
+  const {
+    transposeA = false,
+    transposeB = false,
+    onesRow = false,
+    keepPreActivation = false,
+    bias,
+    activationGradient,
+  } = options;
   const gathered = 'source' in A ? A : undefined;
   const stored: Pick<Tensor<DType>, 'shape' | 'label'> = 'source' in A
     ? { shape: [A.batch, A.source.data.shape[1] ?? 1], label: 'the batch' }
@@ -84,23 +87,26 @@ export function describeMatmul(
   if (bias !== undefined && bias.length !== N) {
     throw new ShapeError(`matmul: bias has ${bias.length} elements, but C has ${N} columns.`);
   }
-  if (gate !== undefined && (gate.at.length !== M * N || bias !== undefined || options.activation !== undefined)) {
+  if (
+    activationGradient !== undefined &&
+    (activationGradient.at.length !== M * N || bias !== undefined || options.activation !== undefined)
+  ) {
     throw new ShapeError(
-      `matmul: a gate has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${gate.at.length} elements.`,
+      `matmul: activationGradient.at has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${activationGradient.at.length} elements.`,
     );
   }
-  const activation = resolveActivation(gate?.activation ?? options.activation ?? 'linear');
-  const start = bias === undefined ? undefined : unaligned(bias);
-  const gateStart = gate === undefined ? undefined : unaligned(gate.at);
+  const activation = resolveActivation(activationGradient?.activation ?? options.activation ?? 'linear');
+  const start = bias && unaligned(bias);
+  const keptStart = activationGradient && unaligned(activationGradient.at);
   // A row of the stored matrix is a whole number of vec4s, and begins at one.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
   const vec4C = N % 4 === 0;
   const bytes = gathered?.source.data.dtype === 'u8';
-  if (gathered !== undefined && (gate !== undefined || (bytes && !vec4A))) {
-    throw new ShapeError('matmul: a gathered batch goes without a gate, and its rows are whole words.');
+  if (gathered !== undefined && (activationGradient !== undefined || (bytes && !vec4A))) {
+    throw new ShapeError('matmul: a gathered batch goes without activationGradient, and its rows are whole words.');
   }
-  const form: Product = {
+  const problem: MatmulProblem = {
     M,
     N,
     K,
@@ -114,13 +120,13 @@ export function describeMatmul(
     bytes,
     epilogue: {
       BIAS: bias !== undefined,
-      GATE: gate !== undefined,
+      ACTIVATION_GRADIENT: activationGradient !== undefined,
       KEEP: keepPreActivation,
       ACTIVATION: activation.index,
       ALPHA: activation.alpha,
     },
   };
-  const possible = matmulPrograms(form, software);
+  const possible = matmulPrograms(problem, software);
   const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
   const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
   if (wanted.length === 0) {
@@ -141,7 +147,7 @@ export function describeMatmul(
         N,
         K,
         bias_offset: start?.offset ?? 0,
-        gate_offset: gateStart?.offset ?? 0,
+        kept_offset: keptStart?.offset ?? 0,
         keep_offset: M * N,
         scale,
         shift,
@@ -154,7 +160,7 @@ export function describeMatmul(
       B,
       B4: vec4B ? B : undefined,
       bias: start?.base,
-      gate: gathered?.source.order ?? gateStart?.base,
+      kept: gathered?.source.order ?? keptStart?.base,
       C,
       C4: vec4C ? C : undefined,
     },
@@ -168,7 +174,7 @@ export function describeMatmul(
       B,
       C,
       ...options,
-      form,
+      problem,
       with: (rows) => describeMatmul(software, rows, B, C, options),
     },
   };
@@ -197,7 +203,7 @@ function label(
   transposeA: boolean,
   transposeB: boolean,
   { name }: ResolvedActivation,
-  { bias, gate, onesRow = false, activation }: MatmulOptions,
+  { bias, activationGradient, onesRow = false, activation }: MatmulOptions,
   gathered: DType | undefined,
 ): string {
   const form = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
@@ -206,6 +212,6 @@ function label(
   if (onesRow) parts.push('ones');
   if (bias !== undefined) parts.push('bias');
   if (activation !== undefined && name !== 'linear') parts.push(name);
-  if (gate !== undefined) parts.push(`⊙ ${name}′`);
+  if (activationGradient !== undefined) parts.push(`⊙ ${name}′`);
   return parts.join(' ');
 }

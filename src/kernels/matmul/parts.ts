@@ -4,22 +4,31 @@ import { ShapeError } from '../../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, NO_STEP, program } from '../../plan/dispatch.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { MatmulDispatch } from './matmul.js';
-import { type MatmulCall, mostParts, VARIANTS_IN_PARTS } from './variants.js';
+import { type MatmulCall, type MatmulProblem, mostParts, VARIANTS_IN_PARTS } from './variants.js';
+
+/** Of a matmul without options. */
+const NO_EPILOGUE: MatmulProblem['epilogue'] = {
+  BIAS: false,
+  ACTIVATION_GRADIENT: false,
+  KEEP: false,
+  ACTIVATION: 0,
+  ALPHA: 0,
+};
 
 /**
- * The same product in two dispatches: of each part of K by workgroups of its own, and of the sum of the parts, in their
+ * The same matmul in two dispatches: of each part of K by workgroups of its own, and of the sum of the parts, in their
  * order, with the epilogue. `shaders/matmul/matmul-parts.wgsl` tells how.
- * @param whole a product that insists on no variant
+ * @param whole a matmul that insists on no variant
  * @param partials (parts, M, N), overwritten; in no other tensor's buffer
  * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps
  */
 export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Dispatch, Dispatch] {
   const { kernel, label, flops, computes } = whole;
-  const { A, form } = computes;
+  const { A, problem } = computes;
   // As `describeMatmul` has them.
   const { dims, step } = whole.uniforms as MatmulCall['uniforms'];
   const buffers = whole.buffers as MatmulCall['buffers'];
-  const { M, N, K } = form;
+  const { M, N, K } = problem;
   const [count = 0] = partials.shape;
   if (count < 1 || partials.shape.join() !== [count, M, N].join()) {
     throw new ShapeError(
@@ -29,16 +38,14 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
   if (count > mostParts(K)) {
     throw new ShapeError(`${label}: partials has ${count} parts, but K = ${K} has ${mostParts(K)} at most. Use fewer.`);
   }
-  // Without options, a product has no epilogue.
-  const { BIAS, GATE, KEEP, ACTIVATION, ALPHA } = tiled.overrides;
   const tiles = whole.programs.filter(({ variant }) => VARIANTS_IN_PARTS.includes(variant));
   const programs = tiles.map(({ overrides, workgroups: [x, y], ...rest }) => ({
     ...rest,
-    overrides: { ...overrides, BIAS, GATE, KEEP, ACTIVATION, ALPHA, PARTS: count },
+    overrides: { ...overrides, ...NO_EPILOGUE, PARTS: count },
     workgroups: [x, y, count] as const,
   }));
   const VEC4 = buffers.C4 !== undefined;
-  // A batch that is gathered has its order where a gate would be.
+  // A batch that is gathered has its order where an activation gradient would be.
   const gathered = 'source' in A;
   const computed = dispatch(tiled, {
     kernel,
@@ -48,7 +55,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
     buffers: {
       ...buffers,
       bias: undefined,
-      gate: gathered ? buffers.gate : undefined,
+      kept: gathered ? buffers.kept : undefined,
       C: partials,
       C4: VEC4 ? partials : undefined,
     },
@@ -57,7 +64,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
   const added = dispatch(parts, {
     label: `${label}: sum of ${count} parts`,
     programs: [
-      program(parts, { ...form.epilogue, VEC4_B: VEC4, VEC4_C: VEC4 }, linearGrid(M * Math.ceil(N / 4)), {
+      program(parts, { ...problem.epilogue, VEC4_B: VEC4, VEC4_C: VEC4 }, linearGrid(M * Math.ceil(N / 4)), {
         unused: [VEC4 ? 'C' : 'C4'],
       }),
     ],
@@ -68,7 +75,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
       B: partials,
       B4: VEC4 ? partials : undefined,
       bias: buffers.bias,
-      gate: gathered ? undefined : buffers.gate,
+      kept: gathered ? undefined : buffers.kept,
       C: buffers.C,
       C4: buffers.C4,
     },

@@ -4,8 +4,8 @@ import { type AdapterTraits, type PER_STEP, type Program, program, type StepValu
 import type { DType, Tensor } from '../../plan/tensor.js';
 import { onHardware, onSoftware } from '../software/adapter.js';
 
-/** A product as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
-export interface Product {
+/** A matmul as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
+export interface MatmulProblem {
   /** Rows of C; with `onesRow` one more than op(A) has stored. */
   readonly M: number;
   readonly N: number;
@@ -22,7 +22,7 @@ export interface Product {
   readonly bytes: boolean;
   readonly epilogue: {
     readonly BIAS: boolean;
-    readonly GATE: boolean;
+    readonly ACTIVATION_GRADIENT: boolean;
     readonly KEEP: boolean;
     readonly ACTIVATION: number;
     readonly ALPHA: number;
@@ -85,73 +85,73 @@ const SMALLEST_TILE: Tile = {
   SLICES: 1,
 };
 const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
-/** The variants that compute a product in parts: the first, or the second on adapters that cannot run it. */
+/** The variants that compute a matmul in parts: the first, or the second on adapters that cannot run it. */
 export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLEST_TILE.variant];
 /** A step of the first along K; the second has two for it. */
 const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 
-/** The uniforms and buffers of a product's dispatch; `shaders/lib/matmul-operands.wgsl` tells more. */
+/** The uniforms and buffers of a matmul's dispatch; `shaders/lib/matmul-operands.wgsl` tells more. */
 export interface MatmulCall {
   readonly uniforms: {
     readonly dims: Readonly<
-      Record<'M' | 'N' | 'K' | 'bias_offset' | 'gate_offset' | 'keep_offset' | 'scale' | 'shift', number>
+      Record<'M' | 'N' | 'K' | 'bias_offset' | 'kept_offset' | 'keep_offset' | 'scale' | 'shift', number>
     >;
     readonly step: StepValues | typeof PER_STEP;
   };
-  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'gate' | 'C' | 'C4', Tensor<DType> | undefined>>;
+  readonly buffers: Readonly<Record<'A' | 'A4' | 'B' | 'B4' | 'bias' | 'kept' | 'C' | 'C4', Tensor<DType> | undefined>>;
 }
 
 /**
- * Every program that can compute the product on some adapter: the one table of the library's matmul variants. Of those
+ * Every program that can compute the matmul on some adapter: the one table of the library's matmul variants. Of those
  * that it can run an adapter takes the first that it prefers; a tuner may time them all.
  *
  * A GPU reads B once if there are few rows; else it takes the largest tile of which there are enough to fill it twice, or the
  * smallest, and splits K where even those are too few.
  * @param software the programs for software adapters; none on a page that needs none
  */
-export function matmulPrograms(product: Product, software: SoftwarePrograms): readonly Program<MatmulVariant>[] {
-  const { M, N, K, epilogue } = product;
-  const layout = { ...operandsOf(product), VEC4_C: product.vec4C, ...epilogue };
-  const smallest = tileGrid(product, SMALLEST_TILE);
+export function matmulPrograms(problem: MatmulProblem, software: SoftwarePrograms): readonly Program<MatmulVariant>[] {
+  const { M, N, K, epilogue } = problem;
+  const layout = { ...operandsOf(problem), VEC4_C: problem.vec4C, ...epilogue };
+  const smallest = tileGrid(problem, SMALLEST_TILE);
   return [
-    ...(M <= GEMV_ROWS ? [gemvProgram(product, layout)] : []),
-    ...software(product, layout),
+    ...(M <= GEMV_ROWS ? [gemvProgram(problem, layout)] : []),
+    ...software(problem, layout),
     ...LARGE_TILES.map((tile) =>
-      tileProgram(product, layout, tile, (adapter) => {
-        const { workgroups, rows, columns } = tileGrid(product, tile);
+      tileProgram(problem, layout, tile, (adapter) => {
+        const { workgroups, rows, columns } = tileGrid(problem, tile);
         const enough = fills(workgroups, adapter) && M * N >= LEAST_USE * workgroups * rows * columns;
         return onHardware(adapter) && enough && (tile.PER_THREAD === 4 || WITH_MANY_REGISTERS.includes(adapter.vendor));
       }),
     ),
     tileProgram(
-      product,
+      problem,
       layout,
       SPLIT_TILE,
       (adapter) => onHardware(adapter) && K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter),
     ),
     // Any adapter can run it, those too that prefer none.
-    tileProgram(product, layout, SMALLEST_TILE),
+    tileProgram(problem, layout, SMALLEST_TILE),
   ];
 }
 
 /** The overrides of `matmul-operands.wgsl`. */
-export const operandsOf = (product: Product): Omit<Layout, 'VEC4_C' | keyof Product['epilogue']> => ({
-  TRANSPOSE_A: product.transposeA,
-  TRANSPOSE_B: product.transposeB,
-  ONES_ROW: product.onesRow,
-  VEC4_A: product.vec4A,
-  VEC4_B: product.vec4B,
-  GATHERED: product.gathered,
-  BYTES: product.bytes,
+export const operandsOf = (problem: MatmulProblem): Omit<Layout, 'VEC4_C' | keyof MatmulProblem['epilogue']> => ({
+  TRANSPOSE_A: problem.transposeA,
+  TRANSPOSE_B: problem.transposeB,
+  ONES_ROW: problem.onesRow,
+  VEC4_A: problem.vec4A,
+  VEC4_B: problem.vec4B,
+  GATHERED: problem.gathered,
+  BYTES: problem.bytes,
 });
 
 /**
- * The number of parts into which K is cut, each for workgroups of its own; 1 if the product stays whole, in one dispatch.
+ * The number of parts into which K is cut, each for workgroups of its own; 1 if the matmul stays whole, in one dispatch.
  *
  * Parts cost a second dispatch that adds them, and a way through memory. They are for GPUs of whose cores more than half have
  * nothing to do, even with the smallest tiles, and are as many as fill it twice, as far as K goes.
  */
-export function partsFor({ M, N, K }: Pick<Product, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
+export function partsFor({ M, N, K }: Pick<MatmulProblem, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
   const { workgroups } = tileGrid({ M, N }, SMALLEST_TILE);
   const mostlyIdle = 2 * workgroups <= adapter.parallelWidth;
   if (onSoftware(adapter) || M <= GEMV_ROWS || K < LEAST_K_IN_PARTS || !mostlyIdle) return 1;
@@ -161,17 +161,17 @@ export function partsFor({ M, N, K }: Pick<Product, 'M' | 'N' | 'K'>, adapter: A
 /** So many steps there are along K, and no part goes without. */
 export const mostParts = (K: number): number => Math.ceil(K / STEP_IN_PARTS);
 
-/** Lists the programs of a product that only software adapters prefer; `software/quad.ts` has them. */
-export type SoftwarePrograms = (product: Product, layout: Layout) => readonly Program<MatmulVariant>[];
+/** Lists the programs of a matmul that only software adapters prefer; `software/quad.ts` has them. */
+export type SoftwarePrograms = (problem: MatmulProblem, layout: Layout) => readonly Program<MatmulVariant>[];
 
 /** The overrides that all programs have. */
 export type Layout = Readonly<
   Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES', boolean>
 > &
-  Product['epilogue'];
+  MatmulProblem['epilogue'];
 
-function gemvProgram(product: Product, layout: Layout): Program<MatmulVariant> {
-  const { overrides, workgroups } = gemvSizes(product, layout);
+function gemvProgram(problem: MatmulProblem, layout: Layout): Program<MatmulVariant> {
+  const { overrides, workgroups } = gemvSizes(problem, layout);
   const { ROWS } = overrides;
   const { COLUMNS } = gemv.overrides;
   const SLICES = ROWS === 1 ? 64 : ROWS <= 4 ? 32 : 16;
@@ -184,29 +184,29 @@ function gemvProgram(product: Product, layout: Layout): Program<MatmulVariant> {
 
 /** The grid of `matmul-gemv`, and its overrides but for SLICES: it has programs for GPUs and for software adapters. */
 export function gemvSizes(
-  product: Product,
+  problem: MatmulProblem,
   layout: Layout,
 ): {
   readonly overrides: Layout & { readonly EDGE_K: boolean; readonly ROWS: number };
   readonly workgroups: readonly [number, number];
 } {
-  const { M, K } = product;
+  const { M, K } = problem;
   const ROWS = M === 1 ? 1 : M <= 4 ? 4 : GEMV_ROWS;
   return {
     overrides: { ...layout, EDGE_K: K % 4 !== 0, ROWS },
-    workgroups: grid(product, GEMV_ROWS, GEMV_COLUMNS * gemv.overrides.COLUMNS),
+    workgroups: grid(problem, GEMV_ROWS, GEMV_COLUMNS * gemv.overrides.COLUMNS),
   };
 }
 
 function tileProgram(
-  product: Product,
+  problem: MatmulProblem,
   layout: Layout,
   tile: Tile,
   prefers: Program['prefers'] = () => true,
 ): Program<MatmulVariant> {
-  const { M, N, K } = product;
+  const { M, N, K } = problem;
   const { variant, ...overrides } = tile;
-  const { rows, columns, size } = tileGrid(product, tile);
+  const { rows, columns, size } = tileGrid(problem, tile);
   const { THREADS_X, THREADS_Y, TILE_K, SLICES } = tile;
   return program(
     tiled,
@@ -240,15 +240,19 @@ const allows =
 const fills = (workgroups: number, { parallelWidth }: AdapterTraits): boolean => workgroups >= 2 * parallelWidth;
 
 function tileGrid(
-  product: Pick<Product, 'M' | 'N'>,
+  problem: Pick<MatmulProblem, 'M' | 'N'>,
   { PER_THREAD, THREADS_X, THREADS_Y }: Tile,
 ): { rows: number; columns: number; size: readonly [number, number]; workgroups: number } {
   const [rows, columns] = [PER_THREAD * THREADS_Y, PER_THREAD * THREADS_X];
-  const size = grid(product, rows, columns);
+  const size = grid(problem, rows, columns);
   return { rows, columns, size, workgroups: size[0] * size[1] };
 }
 
 /** Workgroups that compute `rows` × `columns` elements of C each. */
-export function grid({ M, N }: Pick<Product, 'M' | 'N'>, rows: number, columns: number): readonly [number, number] {
+export function grid(
+  { M, N }: Pick<MatmulProblem, 'M' | 'N'>,
+  rows: number,
+  columns: number,
+): readonly [number, number] {
   return [Math.ceil(N / columns), Math.ceil(M / rows)];
 }

@@ -6,8 +6,8 @@ import {
   gemvSizes,
   grid,
   type Layout,
+  type MatmulProblem,
   type MatmulVariant,
-  type Product,
   unusedC,
 } from '../matmul/variants.js';
 import { onSoftware } from './adapter.js';
@@ -24,10 +24,10 @@ const QUADS = [
 const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
 
 /** The programs that CPU adapters with subgroups want: register tiles straight from storage. */
-export function softwarePrograms(product: Product, layout: Layout): readonly Program<MatmulVariant>[] {
+export function softwarePrograms(problem: MatmulProblem, layout: Layout): readonly Program<MatmulVariant>[] {
   return [
-    ...(product.M <= GEMV_ROWS ? [serialGemv(product, layout)] : []),
-    ...quadPrograms<MatmulVariant>(product, (tiles, { variant, ...options }, workgroups) => {
+    ...(problem.M <= GEMV_ROWS ? [serialGemv(problem, layout)] : []),
+    ...quadPrograms<MatmulVariant>(problem, (tiles, { variant, ...options }, workgroups) => {
       const overrides = { ...layout, ...tiles };
       return program(quad, overrides, workgroups, {
         ...options,
@@ -42,11 +42,11 @@ export function softwarePrograms(product: Product, layout: Layout): readonly Pro
  * A gemv without barriers. It is faster than tiles for one row, as bench/results/swiftshader.json has it; with more rows a
  * batch keeps the bits that its rows have in a larger one.
  */
-function serialGemv(product: Product, layout: Layout): Program<MatmulVariant> {
-  const { overrides, workgroups } = gemvSizes(product, layout);
+function serialGemv(problem: MatmulProblem, layout: Layout): Program<MatmulVariant> {
+  const { overrides, workgroups } = gemvSizes(problem, layout);
   return program(gemv, { ...overrides, SLICES: 1 }, workgroups, {
     variant: 'matmul-gemv-serial',
-    prefers: (adapter) => onSoftware(adapter) && product.M === 1,
+    prefers: (adapter) => onSoftware(adapter) && problem.M === 1,
     unused: unusedC(layout),
   });
 }
@@ -65,12 +65,12 @@ type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & 
  * @param make a program of a shader that has `quad-tiles.wgsl`
  */
 export function quadPrograms<Variant extends string>(
-  product: Product,
+  problem: MatmulProblem,
   make: (tiles: QuadTiles, options: QuadOptions<Variant>, workgroups: readonly [number, number]) => Program<Variant>,
 ): readonly Program<Variant>[] {
-  const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = product;
+  const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = problem;
   const workgroups = ({ rows, columns }: Quad): readonly [number, number] =>
-    grid(stored(product), 2 * rows, 2 * columns);
+    grid(stored(problem), 2 * rows, 2 * columns);
   const one = (quad: Quad, later?: Program<Variant>, fours = true): Program<Variant> => {
     const LARGE = quad.columns > 8;
     return make(
@@ -97,5 +97,5 @@ export function quadPrograms<Variant extends string>(
   return [first, ...larger.map(({ program }) => program)];
 }
 
-/** The rows of a product without the row of ones, which some shaders compute beside their tiles. */
-const stored = ({ M, N, onesRow }: Product): Pick<Product, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });
+/** The rows of a matmul without the row of ones, which some shaders compute beside their tiles. */
+const stored = ({ M, N, onesRow }: MatmulProblem): Pick<MatmulProblem, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });

@@ -19,7 +19,7 @@ const CLAUSE = /^\s*(?:case\b([^:]*)|default)\s*:?\s*$/;
 /**
  * A WGSL text without the branches that its overrides switch off, for the library's own shaders on CPU adapters. Compilers
  * drop them too, but late: SwiftShader's first copies every function into the places that call it, and takes half as long again
- * for a product. Only conditions of overrides and numbers are decided; the rest of the text stays as it is, line by line, without
+ * for a matmul. Only conditions of overrides and numbers are decided; the rest of the text stays as it is, line by line, without
  * its comments.
  */
 export function specialized(code: string, overrides: Values): string {
@@ -40,8 +40,8 @@ export function specialized(code: string, overrides: Values): string {
   return out + text.slice(at);
 }
 
-/** A part of a body, and where control goes from there. */
-interface Part {
+/** A fragment of a function body, and where control goes from there. */
+interface Fragment {
   readonly text: string;
   /** Control never reaches what follows. */
   readonly ends: boolean;
@@ -52,7 +52,7 @@ interface Part {
 interface Branch {
   /** The text up to its opening brace. */
   readonly head: string;
-  readonly block: Part;
+  readonly block: Fragment;
 }
 
 /** A function's body, read once from its beginning. */
@@ -67,7 +67,7 @@ class Body {
   }
 
   /** The statements from here to the brace that closes their block, and that brace, if it is there. */
-  block(): Part {
+  block(): Fragment {
     let text = '';
     let ends = false;
     let breaks = 0;
@@ -88,7 +88,7 @@ class Body {
     return { text: text + this.#match(/\}/y), ends, breaks };
   }
 
-  #statement(): Part {
+  #statement(): Fragment {
     const attributes = this.#attributes();
     const [word = ''] = /^\w*/.exec(this.#text.slice(this.#at, this.#at + 16)) ?? []; // as long as a keyword
     const part = word === 'if' ? this.#chain() : word === 'switch' ? this.#choice() : this.#other(word);
@@ -96,7 +96,7 @@ class Body {
   }
 
   /** A block, a loop, or a statement that ends at a semicolon. */
-  #other(word: string): Part {
+  #other(word: string): Fragment {
     if (this.#text[this.#at] === '{') {
       const head = this.#head();
       const block = this.block();
@@ -112,14 +112,14 @@ class Body {
   }
 
   /** An `if` and all its `else`. */
-  #chain(): Part {
+  #chain(): Fragment {
     const branches: Branch[] = [{ head: this.#head(), block: this.block() }];
     for (let lead = this.#match(ELSE); lead !== ''; lead = this.#match(ELSE)) {
       branches.push({ head: lead + this.#head(), block: this.block() });
     }
     let text = '';
     let decided = false;
-    const kept: Part[] = [];
+    const kept: Fragment[] = [];
     for (const { head, block } of branches) {
       const [, condition] = /\bif\b([^{]*)\{$/.exec(head) ?? [];
       const truth = condition === undefined ? true : truthOf(condition, this.#known);
@@ -141,7 +141,7 @@ class Body {
   }
 
   /** A `switch`: the clause that its override takes, in a block of its own; or all of it. */
-  #choice(): Part {
+  #choice(): Fragment {
     const head = this.#head();
     const clauses: Branch[] = [];
     for (let lead = this.#match(/[^{}]*\{/y); lead !== ''; lead = this.#match(/[^{}]*\{/y)) {

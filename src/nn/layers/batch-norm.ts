@@ -57,13 +57,21 @@ export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
       plan.add(batchNormRows(X, Y, statistics, { epsilon, parameters, ...kept }, PER_STEP));
       return {
         output: Y,
-        gate: undefined,
-        backward(dY, gate) {
+        backward(dY, below) {
           if (statistics === undefined)
             throw new MlpError('no-gradients', 'batchNorm: this plan was not recorded for training.');
           const dX = plan.tensor('dX', X.shape);
           const written = affine ? gradients : undefined;
-          plan.add(batchNormRowsBackward(X, dY, dX, statistics, { parameters, gradients: written, gate }, PER_STEP));
+          plan.add(
+            batchNormRowsBackward(
+              X,
+              dY,
+              dX,
+              statistics,
+              { parameters, gradients: written, activationGradient: below },
+              PER_STEP,
+            ),
+          );
           return dX;
         },
       };

@@ -1,3 +1,4 @@
+import { activationGradientOf } from '../../kernels/activation-gradient.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { PlacedLayer, RecordedLayer } from './layer.js';
@@ -23,11 +24,11 @@ export function recordChain(plan: PlanBuilder, X: Tensor, layers: readonly Place
   return {
     output,
     outputs,
-    gate: recorded.at(-1)?.gate,
+    activationGradient: activationGradientOf(recorded.at(-1)),
     backward(gradient, below) {
       let d = gradient;
       for (const [number, layer] of [...recorded.entries()].reverse()) {
-        d = layer.backward(d, number === 0 ? below : recorded[number - 1]?.gate);
+        d = layer.backward(d, number === 0 ? below : activationGradientOf(recorded[number - 1]));
       }
       return d;
     },

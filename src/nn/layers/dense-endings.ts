@@ -4,12 +4,12 @@ import { learnedActivation, learnedActivationBackward } from '../../kernels/lear
 import { maxout, maxoutBackward } from '../../kernels/maxout.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
-import { endAtProduct } from './dense.js';
+import { endAtMatmul } from './dense.js';
 import type { DenseEnd, RecordDenseEnd } from './layer.js';
 
 /** Records maxout, or a learned activation. Loaded by models that may have a layer with one. */
 export const endDense: RecordDenseEnd = (plan, Z, end, values, gradients) => {
-  if (end === undefined) return endAtProduct(plan, Z, end, values, gradients);
+  if (end === undefined) return endAtMatmul(plan, Z, end, values, gradients);
   return 'pieces' in end
     ? recordMaxout(plan, Z, end.pieces)
     : recordLearned(plan, Z, end.activation, values, gradients, end.start);

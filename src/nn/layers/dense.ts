@@ -39,7 +39,7 @@ export function dense(
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
-  // The product's epilogue applies it; maxout and learned activations have dispatches of their own.
+  // The matmul's epilogue applies it; maxout and learned activations have dispatches of their own.
   const applied = isMaxout(activation) || learned !== undefined ? 'linear' : activation;
 
   const own = { weight: 'weight', ...(bias && { bias: 'bias' }) };
@@ -86,9 +86,11 @@ export function dense(
       const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
       const at = keep ? written.view(batch * columns, [batch, columns], 'Z') : Y;
       const ending = kernels.endDense(plan, Y, end, values, gradients);
+      const activationGradient = name === 'linear' ? undefined : { activation: applied, at };
       return {
         output: ending.output,
-        gate: name === 'linear' ? undefined : { activation: applied, at },
+        activationGradient,
+        gate: activationGradient,
         backward(gradient, below) {
           if (gradients === undefined)
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
@@ -97,7 +99,7 @@ export function dense(
           const dW = gradients.view(0, [rows, columns], 'dW');
           plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
-          plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, ...(below === undefined ? {} : { gate: below }) }));
+          plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, activationGradient: below }));
           return dX;
         },
       };
@@ -105,10 +107,10 @@ export function dense(
   };
 }
 
-/** The end of a dense layer whose product has the activation: nothing follows. */
-export const endAtProduct: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
+/** The end of a dense layer whose matmul has the activation: nothing follows. */
+export const endAtMatmul: RecordDenseEnd = (_plan, Z) => ({ output: Z, backward: (dY) => dY });
 
-/** True if a dense layer with this activation does more than its product: `dense-endings.ts` records the rest. */
+/** True if a dense layer with this activation does more than its matmul: `dense-endings.ts` records the rest. */
 export function endsApart(activation: Activation | Maxout | undefined): boolean {
   return isMaxout(activation) || (activation !== undefined && tryResolve(activation)?.learned !== undefined);
 }

@@ -1,6 +1,6 @@
 import { assertOption } from '../../base/check.js';
+import type { ActivationGradient } from '../../kernels/activation-gradient.js';
 import { dropElements } from '../../kernels/dropout.js';
-import type { Gate } from '../../kernels/matmul/matmul.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Layer } from './layer.js';
 
@@ -20,14 +20,13 @@ export function dropout(rate: number): Layer {
     },
     record(plan, X, _block, { purpose, seed, number: stream }) {
       if (purpose === 'evaluate' || rate === 0) return undefined;
-      const masked = (tensor: typeof X, label: string, gate?: Gate): typeof X => {
+      const masked = (tensor: typeof X, label: string, below?: ActivationGradient): typeof X => {
         const Y = plan.tensor(label, X.shape);
-        plan.add(dropElements(tensor, Y, { rate, seed, stream, gate }, PER_STEP));
+        plan.add(dropElements(tensor, Y, { rate, seed, stream, activationGradient: below }, PER_STEP));
         return Y;
       };
       return {
         output: masked(X, 'Y'),
-        gate: undefined,
         backward: (dY, below) => masked(dY, 'dX', below),
       };
     },

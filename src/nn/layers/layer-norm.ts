@@ -30,11 +30,10 @@ export function layerNorm(options: LayerNormOptions = {}): Layer {
       plan.add(layerNormRows(X, Y, statistics, { epsilon, parameters }));
       return {
         output: Y,
-        gate: undefined,
-        backward(dY, gate) {
+        backward(dY, below) {
           if (affine && gradients !== undefined) plan.add(layerNormParameters(X, dY, gradients, statistics));
           const dX = plan.tensor('dX', X.shape);
-          plan.add(layerNormRowsBackward(X, dY, dX, statistics, { parameters, gate }));
+          plan.add(layerNormRowsBackward(X, dY, dX, statistics, { parameters, activationGradient: below }));
           return dX;
         },
       };

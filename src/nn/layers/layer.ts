@@ -1,6 +1,7 @@
+import type { ActivationGradient, WithActivationGradient } from '../../kernels/activation-gradient.js';
 import type { ResolvedActivation } from '../../kernels/activations.js';
 import type { GatheredRows } from '../../kernels/gather-rows.js';
-import type { Gate, MatmulDispatch, MatmulOptions } from '../../kernels/matmul/matmul.js';
+import type { MatmulDispatch, MatmulOptions } from '../../kernels/matmul/matmul.js';
 import type { PlanBuilder } from '../../plan/builder.js';
 import type { Tensor } from '../../plan/tensor.js';
 import type { Initializer } from '../initializers.js';
@@ -50,11 +51,11 @@ export interface LayerContext {
 export interface LayerKernels {
   /** `matmul` of 'webgpu-mlp/kernels', with the programs that the model's device may choose from. */
   matmul(A: Tensor | GatheredRows, B: Tensor, C: Tensor, options?: MatmulOptions): MatmulDispatch;
-  /** @internal Records what follows the product of a dense layer. */
+  /** @internal Records what follows the matmul of a dense layer. */
   readonly endDense: RecordDenseEnd;
 }
 
-/** The end of a dense layer, behind its product. */
+/** The end of a dense layer, behind its matmul. */
 export interface DenseEnd {
   readonly output: Tensor;
   /** @returns ∂loss/∂Z */
@@ -63,7 +64,7 @@ export interface DenseEnd {
 
 /**
  * Records the end of a dense layer.
- * @param Z of the product
+ * @param Z of the matmul
  * @param end maxout, or an activation and the place of its learned parameter in the layer's block; nothing for the other layers
  * @param values the layer's parameters
  */
@@ -83,17 +84,17 @@ export interface PlacedLayer {
 }
 
 /** The forward half of a layer, recorded, and a function that records its backward half. */
-export interface RecordedLayer {
+export interface RecordedLayer extends WithActivationGradient {
   readonly output: Tensor;
-  /** The layer's activation, if it ends in one: whoever writes ∂loss/∂output multiplies by its derivative there. */
-  readonly gate: Gate | undefined;
+  /** The layer's activation, if it ends in one: the kernel that writes ∂loss/∂output multiplies by its derivative there. */
+  readonly activationGradient?: ActivationGradient | undefined;
   /**
    * Records the gradients of the parameters, and that of the input.
-   * @param gradient ∂loss/∂(pre-activation) where `gate` is given, else ∂loss/∂output; others may read it later
-   * @param below the gate of the layer below, to multiply ∂loss/∂input by
+   * @param gradient ∂loss/∂(pre-activation) where `activationGradient` is given, else ∂loss/∂output; others may read it later
+   * @param below the activation gradient of the layer below, to multiply ∂loss/∂input by
    * @returns ∂loss/∂input, times the derivative of `below`; the plan drops it if nobody reads it
    */
-  backward(gradient: Tensor, below: Gate | undefined): Tensor;
+  backward(gradient: Tensor, below: ActivationGradient | undefined): Tensor;
 }
 
 /** A layer is a value: its spec, plain data with every default filled in, and how it records its dispatches. */

@@ -53,19 +53,21 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       plan.add(add(X, inner?.output ?? X, written, { activation, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, width], 'Y') : written;
       const at = keep ? written.view(batch * width, [batch, width], 'Z') : Y;
+      const activationGradient = name === 'linear' ? undefined : { activation, at };
       return {
         output: Y,
-        gate: name === 'linear' ? undefined : { activation, at },
+        activationGradient,
+        gate: activationGradient,
         backward(dZ, below) {
           let dF = dZ;
-          if (inner?.gate !== undefined) {
+          if (inner?.activationGradient !== undefined) {
             // dZ goes past the layers too, so the last one's derivative makes a tensor of its own.
             dF = plan.tensor('dF', [batch, width]);
-            plan.add(add(dZ, undefined, dF, { gate: inner.gate }));
+            plan.add(add(dZ, undefined, dF, { activationGradient: inner.activationGradient }));
           }
           dF = inner?.backward(dF, undefined) ?? dF;
           const dX = plan.tensor('dX', [batch, width]);
-          plan.add(add(dZ, dF, dX, { gate: below }));
+          plan.add(add(dZ, dF, dX, { activationGradient: below }));
           return dX;
         },
       };

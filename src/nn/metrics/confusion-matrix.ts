@@ -8,7 +8,7 @@ import { type Metric, wantsClasses } from './metric.js';
 export function confusionMatrix(): Metric<'confusionMatrix', number[][]> {
   return {
     name: 'confusionMatrix',
-    tally: confusion,
+    accumulator: confusion,
     unfit: wantsClasses,
     value: matrixOf,
   };

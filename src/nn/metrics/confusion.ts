@@ -1,11 +1,11 @@
 import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
-import { type Metric, type Sums, type Tally, type Task, wantsClasses } from './metric.js';
+import { type Accumulator, type Metric, type Sums, type Task, wantsClasses } from './metric.js';
 
 const classesOf = ({ link, outputs }: Task): number => (link === 'logistic' ? 2 : outputs);
 
 /** One dispatch a step, for every metric that is made of the confusion matrix. */
-export const confusion: Tally = {
+export const confusion: Accumulator = {
   dtype: 'u32',
   shape: (_, task) => [classesOf(task), classesOf(task)],
   record(plan, outputs, labels, sums, { link }) {
@@ -14,8 +14,8 @@ export const confusion: Tally = {
 };
 
 /** A row for each actual class, a column for each that was predicted. */
-export function matrixOf({ tallies }: Sums, task: Task): number[][] {
-  const counts = tallies.get(confusion) ?? new Float64Array(0);
+export function matrixOf({ accumulators }: Sums, task: Task): number[][] {
+  const counts = accumulators.get(confusion) ?? new Float64Array(0);
   const classes = classesOf(task);
   return Array.from({ length: classes }, (_, actual) => [...counts.slice(actual * classes, (actual + 1) * classes)]);
 }
@@ -28,7 +28,7 @@ export function perClass<Name extends string>(
   const add = (sum: number, count: number): number => sum + count;
   return {
     name,
-    tally: confusion,
+    accumulator: confusion,
     unfit: wantsClasses,
     value(sums, task) {
       const matrix = matrixOf(sums, task);

@@ -5,7 +5,7 @@ import { columnsOf, total, values, wantsValues } from './values.js';
 export function mae(): Metric<'mae'> {
   return {
     name: 'mae',
-    tally: values,
+    accumulator: values,
     unfit: wantsValues,
     value: (sums, task) =>
       total(columnsOf(sums, task).flat(), ({ absolutes }) => absolutes) / (sums.rows * task.outputs),

@@ -18,15 +18,17 @@ export interface Sums {
   /** Rows whose largest output is that of their label; of a logistic link, outputs on their label's side. */
   readonly correct: number;
   readonly rows: number;
-  /** The sums of each tally, in the order of its tensor. */
-  readonly tallies: ReadonlyMap<Tally, Float64Array>;
+  /** The sums of each accumulator, in the order of its tensor. */
+  readonly accumulators: ReadonlyMap<Accumulator, Float64Array>;
+  /** @deprecated The earlier name of `accumulators`. */
+  readonly tallies: ReadonlyMap<Accumulator, Float64Array>;
 }
 
 /**
  * The count of metrics beside the loss: one more dispatch in each step, for all metrics that give the same object. It adds to a
  * tensor of its own, which starts as zeros for each epoch and each evaluation.
  */
-export interface Tally {
+export interface Accumulator {
   readonly dtype: 'u32' | 'f32';
   shape(batch: number, task: Task): readonly number[];
   /** @param outputs what the loss takes: logits, or values. @param sums of `dtype` and `shape` */
@@ -35,10 +37,16 @@ export interface Tally {
   since?(now: Float64Array, before: Float64Array): Float64Array;
 }
 
+/** @deprecated The earlier name of `Accumulator`. */
+export type Tally = Accumulator;
+
 /** A number that is reported beside the loss, under its name. A value: what it counts, and what follows from that. */
 export interface Metric<Name extends string = string, Value = number> {
   readonly name: Name;
-  readonly tally?: Tally;
+  /** Its sums, if those of the loss are not enough. */
+  readonly accumulator?: Accumulator;
+  /** @deprecated The earlier name of `accumulator`. */
+  readonly tally?: Accumulator;
   /** The reason why it cannot measure a task, if it cannot, and what to do. */
   unfit(task: Task): string | undefined;
   value(sums: Sums, task: Task): Value;

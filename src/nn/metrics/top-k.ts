@@ -1,7 +1,7 @@
 import { assertOption } from '../../base/check.js';
 import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
-import type { Metric, Tally } from './metric.js';
+import type { Accumulator, Metric } from './metric.js';
 
 /** The share of rows, 0 to 1, whose class is among the 5 largest outputs (the first of equals), under the name `top5`. */
 export function topK(): Metric<'top5'>;
@@ -13,7 +13,7 @@ export function topK(): Metric<'top5'>;
 export function topK<K extends number>(k: K): Metric<`top${K}`>;
 export function topK(k = 5): Metric {
   assertOption('topK:', { k }, 'a positive integer');
-  const tally: Tally = {
+  const accumulator: Accumulator = {
     dtype: 'u32',
     shape: () => [1, 1],
     record(plan, outputs, labels, sums) {
@@ -22,11 +22,11 @@ export function topK(k = 5): Metric {
   };
   return {
     name: `top${k}`,
-    tally,
+    accumulator,
     unfit({ link, outputs }) {
       if (link !== 'softmax') return 'measures one of several classes. Use softmaxCrossEntropy()';
       return k > outputs ? `measures at least ${k} classes, but there are ${outputs}. Use a smaller k` : undefined;
     },
-    value: ({ rows, tallies }) => (tallies.get(tally)?.[0] ?? 0) / rows,
+    value: ({ rows, accumulators }) => (accumulators.get(accumulator)?.[0] ?? 0) / rows,
   };
 }

@@ -4,9 +4,12 @@ import type { Tensor } from '../../plan/tensor.js';
 
 /** All parameters of a model in one flat tensor, and what belongs to each element. */
 export interface ParameterSet {
+  /** The parameters. */
   readonly values: Tensor;
   readonly gradients: Tensor;
   /** For each block of 64 elements, the number of the layer that they belong to. */
+  readonly layerOfBlock: Tensor<'u32'>;
+  /** @deprecated The earlier name of `layerOfBlock`. */
   readonly owners: Tensor<'u32'>;
   /** Word 0 is the loss', word 1 + n layer n's: the smallest step that left something not finite. */
   readonly status: Tensor<'u32'>;

@@ -68,7 +68,7 @@ export async function checkGradients(
   assertOption('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
   const { model } = session;
   const { gradients: analytic, accumulators } = shard.source;
-  const [values, gradients] = await Promise.all([model.values.read(), analytic.read()]);
+  const [values, gradients] = await Promise.all([model.flatParameters.read(), analytic.read()]);
   const loss = async (): Promise<number> => {
     session.replay('gradients', shard, 0, 1);
     return mean(await accumulators.losses.read(), shard.samples);
@@ -112,7 +112,7 @@ async function compare(checked: Checked, elements: number, seed: number): Promis
       checks.push({ name, shape, checked: chosen.length, scale, worst, error, passed: error <= WRONG });
     }
   } finally {
-    if (!model.parts.disposed) model.values.write(values);
+    if (!model.parts.disposed) model.flatParameters.write(values);
   }
   return Object.assign(checks, { toString: () => printed(checks) });
 }
@@ -158,7 +158,7 @@ async function numericSlope(
       moved += ((there[element] ?? 0) - before) * speed;
       speeds += speed * speed;
     }
-    model.values.write(there);
+    model.flatParameters.write(there);
     return { loss: await loss(), moved: moved / speeds };
   }
 }

@@ -12,7 +12,7 @@ import { type Dispatch, PER_STEP } from '../../plan/dispatch.js';
 import type { BufferCopy } from '../../plan/memory.js';
 import { StepRecords } from '../../plan/step-records.js';
 import { Tensor, upload } from '../../plan/tensor.js';
-import { kindsTensor, recordScale } from '../clip.js';
+import { recordScale, uploadParameterMask } from '../clip.js';
 import type { Session } from '../session.js';
 import { recordStep } from '../step.js';
 
@@ -166,26 +166,32 @@ async function sweep(
     owner.own(source.order);
     const losses = owner.own(Tensor.empty(device, [dataset.length], 'losses'));
     const scales = owner.own(Tensor.empty(device, [steps, 2], 'scales'));
-    const kinds = owner.own(kindsTensor(model));
+    const parameterMask = owner.own(uploadParameterMask(model));
     const records = owner.own(new StepRecords(device, ONE_STEP));
     const { builder, gradients, outputs } = recordStep(session, source, 'gradients');
     builder.phase('diagnose');
     for (const [layer, placed] of model.layers.entries()) {
       const output = outputs[layer];
-      const learned = everyLayer([placed]).filter(({ values }) => values.length > 0);
+      const learned = everyLayer([placed]).filter(({ ranges }) => ranges.parameters.length > 0);
       const subjects: Subject[] = [
         { layer, kind: 'activations', values: output === undefined ? [] : [output], step: PER_STEP },
         {
           layer,
           kind: 'gradients',
-          values: learned.map(({ values: { start, length } }) => gradients.view(start, [1, length])),
+          values: learned.map(
+            ({
+              ranges: {
+                parameters: { start, length },
+              },
+            }) => gradients.view(start, [1, length]),
+          ),
         },
       ];
       for (const subject of subjects) {
         if (subject.values.length > 0) for (const dispatch of look(subject)) builder.add(dispatch);
       }
     }
-    const scale = recordScale(builder, model, gradients, LITTLE, { kinds });
+    const scale = recordScale(builder, model, gradients, LITTLE, { parameterMask });
     builder.keep(scale);
     return { losses, scales, records, builder, scale };
   };

@@ -46,16 +46,16 @@ export async function lossSurface(
   assertOption('lossSurface:', { points }, 'a positive integer');
   assertOption('lossSurface:', { radius }, 'a finite number ≥ 0');
   assertOption('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
-  const { device, values } = model;
+  const { device, flatParameters } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
   );
-  const start = await values.read();
+  const start = await flatParameters.read();
   model.check();
   const random = new Random(seed);
   const owner = new Owner();
   const like = (data: Float32Array<ArrayBuffer>, label: string): Tensor =>
-    owner.own(upload<'f32'>(device, data, values.shape, label));
+    owner.own(upload<'f32'>(device, data, flatParameters.shape, label));
   const allocate = (): Parameters<typeof shiftParameters>[1] & { readonly records: StepRecords } => ({
     base: like(start, 'base'),
     U: like(direction(model, start, random), 'U'),
@@ -73,7 +73,7 @@ export async function lossSurface(
   try {
     return await verified(device.guard('lossSurface', allocate), async ({ records, ...plane }) => {
       const builder = new PlanBuilder();
-      builder.add(shiftParameters(values, plane, PER_STEP));
+      builder.add(shiftParameters(flatParameters, plane, PER_STEP));
       const plan = owner.own(await builder.compile(device, 'lossSurface', records));
       const loss: number[][] = [];
       for (let index = 0; index < points * points; index++) {
@@ -86,7 +86,7 @@ export async function lossSurface(
       return { x: axis, y: axis, loss };
     });
   } finally {
-    if (!model.parts.disposed) values.write(start);
+    if (!model.parts.disposed) flatParameters.write(start);
     owner.dispose();
   }
 }

@@ -227,7 +227,7 @@ test.for(
   await expectWithin(form, problem, { ...layout, onesRow: true });
 });
 
-/** Bias, activation and pre-activation forward, and its derivative as a gate backward. */
+/** Bias, activation and pre-activation forward, and its derivative backward. */
 async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: readonly [number, number]): Promise<void> {
   const gpu = await sharedGpu();
   const { variant } = form;
@@ -245,13 +245,13 @@ async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: reado
   expect(both.slice(0, M * N)).toBeWithin(expected, name);
   expect(both.slice(M * N)).toBeWithin(pre, 'pre-activation');
 
-  // Backward: what was kept gates the gradient.
+  // Backward: the gradient is multiplied by the derivative at what was kept.
   const { from } = activationTable[name];
   const kept = exact([M, N], both.slice(from === 'y' ? 0 : M * N, from === 'y' ? M * N : undefined));
-  const gateValues = Tensor.from(gpu, both, [2 * M * N]).view(from === 'y' ? 0 : M * N, [M, N]);
+  const keptValues = Tensor.from(gpu, both, [2 * M * N]).view(from === 'y' ? 0 : M * N, [M, N]);
   const out = new Guarded(gpu, [M, N]);
-  gpu.run([as(form, matmul(a, b, out.tensor, { gate: { activation, at: gateValues }, variant }))]);
-  expect(await out.read()).toBeWithin(reference.matmul(A, B, { activation, gate: kept }), `⊙ ${name}′`);
+  gpu.run([as(form, matmul(a, b, out.tensor, { activationGradient: { activation, at: keptValues }, variant }))]);
+  expect(await out.read()).toBeWithin(reference.matmul(A, B, { activation, kept }), `⊙ ${name}′`);
 }
 
 // matmul-gemv and matmul-tiled have the same epilogue, shaders/lib/matmul-epilogue.wgsl.

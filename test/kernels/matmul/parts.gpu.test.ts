@@ -92,7 +92,7 @@ test.for([
   await expectWithin(3, problem, { transposeA: true, onesRow: true });
 });
 
-// Bias, activation and pre-activation forward, and its derivative as a gate backward: once, and behind the sum.
+// Bias, activation and pre-activation forward, and its derivative backward: once, and behind the sum.
 test.for(
   (Object.keys(activationTable) as ActivationRowName[]).flatMap((name) => [
     { name, N: 20, because: 'stored as vec4s' },
@@ -114,10 +114,10 @@ test.for(
 
   const { from } = activationTable[name];
   const start = from === 'y' ? 0 : M * N;
-  const gate = exact([M, N], both.slice(start, start + M * N));
+  const kept = exact([M, N], both.slice(start, start + M * N));
   const at = Tensor.from(gpu, both, [2 * M * N]).view(start, [M, N]);
-  const gated = await inParts(3, a, b, [M, N], { gate: { activation, at } });
-  expect(gated).toBeWithin(reference.matmul(A, B, { activation, gate }), `⊙ ${name}′`);
+  const dZ = await inParts(3, a, b, [M, N], { activationGradient: { activation, at } });
+  expect(dZ).toBeWithin(reference.matmul(A, B, { activation, kept }), `⊙ ${name}′`);
 });
 
 test.for([
@@ -191,7 +191,7 @@ test('each half binds what it uses', async () => {
   const parts = ['A', 'A4', 'B', 'C'];
   expect(bound({})).toEqual([parts, ['B', 'C']]);
   expect(bound({ bias: tensor(6) })).toEqual([parts, ['B', 'bias', 'C']]);
-  expect(bound({ gate: { activation: 'relu', at: tensor(8, 6) } })).toEqual([parts, ['B', 'gate', 'C']]);
+  expect(bound({ activationGradient: { activation: 'relu', at: tensor(8, 6) } })).toEqual([parts, ['B', 'kept', 'C']]);
 });
 
 test('what does not fit is refused, with the shapes and the remedy', async () => {

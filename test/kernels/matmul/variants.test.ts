@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type MatmulVariant, matmulPrograms, partsFor } from '../../../src/kernels/matmul/variants.js';
 import { softwarePrograms } from '../../../src/kernels/software/quad.js';
 import { type AdapterTraits, candidates, choose, type Dispatch } from '../../../src/plan/dispatch.js';
-import { plainProduct } from '../../support/override-sets.js';
+import { plainProblem } from '../../support/override-sets.js';
 
 const limits = {
   maxComputeInvocationsPerWorkgroup: 256,
@@ -19,7 +19,7 @@ const quads: AdapterTraits = { ...software, features: new Set(['subgroups']) };
 const modest: AdapterTraits = { ...unknown, limits: { ...limits, maxComputeInvocationsPerWorkgroup: 128 } };
 
 function product(M: number, N: number, K: number): Dispatch {
-  const programs = matmulPrograms({ M, N, K, ...plainProduct }, softwarePrograms);
+  const programs = matmulPrograms({ M, N, K, ...plainProblem }, softwarePrograms);
   return { kernel: 'matmul', label: 'matmul', programs, uniforms: {}, buffers: {}, flops: 0 };
 }
 
@@ -81,7 +81,7 @@ test.for<[[number, number, number], MatmulVariant | undefined, string]>([
 test('the dW of layers of any width share their first program', () => {
   const dW = (M: number, N: number): Dispatch['programs'][number] => {
     const fours = { vec4B: N % 4 === 0, vec4C: N % 4 === 0 };
-    const form = { ...plainProduct, ...fours, transposeA: true, onesRow: true };
+    const form = { ...plainProblem, ...fours, transposeA: true, onesRow: true };
     return choose(
       { ...product(1, 1, 1), programs: matmulPrograms({ M, N, K: 128, ...form }, softwarePrograms) },
       quads,

@@ -143,8 +143,8 @@ test('a parameter that is not finite is noted once, with its first step and its 
   const [A, B] = [randomMatrix(4, 7, 1), randomMatrix(4, 5, 2)];
   const status = Tensor.empty(gpu, [4], 'status', 'u32');
   status.write(new Uint32Array(4).fill(NONE));
-  const owners = Tensor.empty(gpu, [3], 'owners', 'u32');
-  owners.write(Uint32Array.of(0, 2, 1));
+  const layerOfBlock = Tensor.empty(gpu, [3], 'layer of block', 'u32');
+  layerOfBlock.write(Uint32Array.of(0, 2, 1));
   const values = new Float32Array(40);
   const p = Tensor.from(gpu, values, [8, 5]);
   const gradient = matmul(upload(gpu, A), upload(gpu, B), Tensor.empty(gpu, [8, 5]), {
@@ -153,7 +153,7 @@ test('a parameter that is not finite is noted once, with its first step and its 
   });
   const run = (index: number): void => {
     const step = { first: 0, rows: 4, index, learning_rate: learningRate };
-    gpu.run([weightUpdate(gradient, p, Tensor.empty(gpu, [8, 5]), { watch: { owners, status } }, step, 1)]);
+    gpu.run([weightUpdate(gradient, p, Tensor.empty(gpu, [8, 5]), { watch: { layerOfBlock, status } }, step, 1)]);
   };
   run(2);
   expect([...(await status.read())]).toEqual([NONE, NONE, NONE, NONE]);
@@ -197,8 +197,8 @@ test('what does not fit is refused, with the numbers', async () => {
     'weight-update TN 7×5×4: the gradient has 35 elements, but "tensor" has 42.',
   );
   expect(() => update({}, p, tensor(3), { momentum: 0.5 })).toThrow('has 35 elements, but "tensor" has 3.');
-  expect(() => update({ activation: 'relu' }, p, v)).toThrow('without bias, activation and gate');
-  expect(() => update({ bias: tensor(5) }, p, v)).toThrow('without bias, activation and gate');
+  expect(() => update({ activation: 'relu' }, p, v)).toThrow('without bias, activation and activation gradient');
+  expect(() => update({ bias: tensor(5) }, p, v)).toThrow('without bias, activation and activation gradient');
   expect(() => update({}, p, v, { adjustment: { clip: { value: 1 } } })).toThrow('neither clipped nor penalised');
   expect(() => update({}, tensor(3), v)).toThrow(ShapeError);
 });

@@ -85,16 +85,56 @@ const twice = (units: number): Layer => ({
     plan.add(add(A, B, Y));
     return {
       output: Y,
-      gate: undefined,
-      backward(dY, gate) {
+      backward(dY, below) {
         const [dY2, dX] = [plan.tensor('2·dY', [batch, units]), plan.tensor('dX', X.shape)];
         plan.add(add(dY, dY, dY2));
         if (gradients !== undefined) plan.add(matmul(X, dY2, gradients.view(0, [inputs, units]), { transposeA: true }));
-        plan.add(matmul(dY2, W, dX, { transposeB: true, ...(gate === undefined ? {} : { gate }) }));
+        plan.add(matmul(dY2, W, dX, { transposeB: true, activationGradient: below }));
         return dX;
       },
     };
   },
+});
+
+/** A layer that wraps another, in the words of an earlier version. */
+const wrapped = (layer: Layer): Layer => ({
+  spec: { type: 'wrapped' },
+  outputs: (inputs) => layer.outputs(inputs),
+  parameters: (inputs, where) => layer.parameters(inputs, where),
+  record(plan, X, block, context) {
+    const recorded = layer.record(plan, X, block, context);
+    if (recorded === undefined) return undefined;
+    const { output, gate } = recorded;
+    return {
+      output,
+      gate,
+      backward(dZ, below) {
+        const dX = recorded.backward(dZ, undefined);
+        if (below === undefined) return dX;
+        const multiplied = plan.tensor('dX · f′', X.shape);
+        plan.add(add(dX, undefined, multiplied, { gate: below }));
+        return multiplied;
+      },
+    };
+  },
+});
+
+test('`gate`, the earlier name of `activationGradient`, is still taken from layers and options', async () => {
+  const gpu = await sharedGpu();
+  const { inputs, labels } = clusters(5, 3, 2);
+  const layers = [library.dense(4, 'tanh'), library.dense(4, 'sigmoid'), library.dense(2)];
+  const trained: Float32Array[][] = [];
+  for (const wrap of [(layer: Layer): Layer => layer, wrapped]) {
+    using model = await Mlp.create(gpu, { inputs: 3, layers: layers.map(wrap), seed: 1 });
+    using trainer = await model.trainer({
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd({ learningRate: 0.25 }),
+      batchSize: 5,
+    });
+    trainer.step(inputs, labels);
+    trained.push((await model.weights()).map(({ data }) => data));
+  }
+  expect(trained[1]).toEqual(trained[0]);
 });
 
 test('products that are no chain of layers are not taken for one', async () => {
@@ -277,7 +317,7 @@ test("an app's shader is compiled exactly as it was written, by run and by a pla
     record(plan, inputs) {
       const output = plan.tensor('own', inputs.shape);
       plan.add(ownCall(inputs, output));
-      return { output, gate: undefined, backward: (gradient) => gradient };
+      return { output, backward: (gradient) => gradient };
     },
   };
   const fresh = await library.Gpu.request();

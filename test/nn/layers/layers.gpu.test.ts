@@ -29,7 +29,7 @@ const learningRate = 0.1;
 
 const block = (width: number, ...more: Layer[]): Layer => residual([dense(width, 'tanh'), ...more, dense(width)]);
 
-/** Each layer first, between and last, next to layers with a gate of each kind, and in each other. */
+/** Each layer first, between and last, next to layers with an activation gradient of each kind, and in each other. */
 const networks: Readonly<Record<string, () => Layer[]>> = {
   'dropout between': () => [dense(9, 'tanh'), dropout(0.3), dense(CLASSES)],
   'dropout on the inputs': () => [dropout(0.4), dense(9, 'softplus'), dense(CLASSES)],
@@ -46,7 +46,7 @@ const networks: Readonly<Record<string, () => Layer[]>> = {
   'a residual block alone': () => [residual([dense(INPUTS)])],
   'layerNorm last': () => [dense(9, 'swish'), dense(CLASSES), layerNorm()],
   'a residual block first': () => [block(INPUTS), dense(CLASSES)],
-  'a residual block between, with gates around it': () => [
+  'a residual block between, with activation gradients around it': () => [
     dense(9, 'tanh'),
     residual([dense(4, 'gelu'), dense(9, 'softplus')], { activation: 'tanh' }),
     dense(CLASSES),

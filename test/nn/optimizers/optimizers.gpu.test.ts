@@ -10,7 +10,7 @@ import {
   Mlp,
   NotFiniteError,
   type Optimizer,
-  type Penalties,
+  type Regularization,
   rmsprop,
   sgd,
   softmaxCrossEntropy,
@@ -143,7 +143,7 @@ const both =
   (layers, gradients) =>
     second(layers, first(layers, gradients));
 
-test.for<{ clip?: Clip; penalties?: Penalties; adjust: Adjust }>([
+test.for<{ clip?: Clip; penalties?: Regularization; adjust: Adjust }>([
   { clip: { norm: 0.1 }, adjust: byNorm(0.1) },
   { clip: { value: 0.03 }, adjust: byValue(0.03) },
   { penalties: { l1: 0.01, l2: 0.1 }, adjust: byPenalties(0.01, 0.1) },
