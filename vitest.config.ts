@@ -4,6 +4,7 @@ import { exampleData } from './examples/page/data-plugin.ts';
 import { wgsl } from './shaders/plugin.ts';
 import { crashGpu } from './test/support/commands.ts';
 import { puppeteerProvider } from './test/support/provider.ts';
+import { patience } from './tools/patience.mjs';
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -15,6 +16,9 @@ const peers = [
   ...['webgpu', 'webgl', 'wasm', 'cpu'].map((backend) => `@tensorflow/tfjs-backend-${backend}`),
 ];
 
+/** A time limit that grows on a busy or slow machine; inside tests, `patient` of test/support/patience.ts is that. */
+const seconds = (count: number): number => 1000 * count * patience;
+
 /** Three kinds of tests, told apart by the end of their name; `npm test -- --only unit` runs one kind. */
 export default defineConfig({
   plugins: [wgsl()],
@@ -25,6 +29,8 @@ export default defineConfig({
     ],
   },
   test: {
+    provide: { patience },
+    expect: { poll: { timeout: seconds(20) } },
     projects: [
       {
         extends: true,
@@ -33,8 +39,8 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.gpu.test.ts', 'test/**/*.page.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: seconds(60),
+          hookTimeout: seconds(60),
         },
       },
       {
@@ -46,9 +52,10 @@ export default defineConfig({
           name: 'gpu',
           include: ['test/**/*.gpu.test.ts'],
           setupFiles: ['test/support/gpu-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
+          testTimeout: seconds(60),
+          hookTimeout: seconds(60),
+          // Two browsers: while one waits for its GPU process, the other computes its references.
+          maxWorkers: 2,
           browser: {
             enabled: true,
             headless: true,
@@ -66,8 +73,8 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.page.test.ts'],
           globalSetup: ['test/support/page-server.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
+          testTimeout: seconds(180),
+          hookTimeout: seconds(120),
           fileParallelism: false,
         },
       },

@@ -407,7 +407,7 @@ test('one infinite parameter is found in its layer, at its step, though the loss
   trainer.dispose();
 });
 
-test('device.destroy() stops fit, predict and loss with DeviceLostError within a second', async () => {
+test('device.destroy() stops fit, predict and loss with DeviceLostError', async () => {
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter?.requestDevice();
   if (device === undefined) throw new Error('no device');
@@ -416,17 +416,15 @@ test('device.destroy() stops fit, predict and loss with DeviceLostError within a
   const fitting = trainer.fit(data, { epochs: 1e6 }).catch((cause: unknown) => cause);
   await new Promise((resolve) => setTimeout(resolve, 100));
   device.destroy();
-  const lost = performance.now();
   expect(await fitting).toBeInstanceOf(DeviceLostError);
   await expect(model.predict([1, 2, 3, 4])).rejects.toThrow(DeviceLostError);
   await expect(trainer.loss()).rejects.toThrow('The GPU device was lost (destroyed)');
-  expect(performance.now() - lost).toBeLessThan(1000);
   await expect(gpu.lost).resolves.toMatchObject({ reason: 'destroyed' });
   model.dispose();
 });
 
 // Last: the GPU process dies, and with it every device of this page.
-test('a crash of the GPU process stops fit, predict and loss with DeviceLostError within a second', async () => {
+test('a crash of the GPU process stops fit, predict and loss with DeviceLostError', async () => {
   const gpu = await Gpu.request();
   const { model, trainer, data } = await small(gpu);
   const fitting = trainer.fit(data, { epochs: 1e6 }).catch((cause: unknown) => cause);
@@ -435,11 +433,9 @@ test('a crash of the GPU process stops fit, predict and loss with DeviceLostErro
   })().catch((cause: unknown) => cause);
   await new Promise((resolve) => setTimeout(resolve, 200));
   await commands.crashGpu();
-  const lost = performance.now();
   expect(await fitting).toBeInstanceOf(DeviceLostError);
   expect(await predicting).toBeInstanceOf(DeviceLostError);
   await expect(trainer.loss()).rejects.toThrow(DeviceLostError);
-  expect(performance.now() - lost).toBeLessThan(1000);
   model.dispose();
   expect(() => Dataset.create(gpu, { inputs: [1], features: 1, classes: [0] })).toThrow(DeviceLostError);
 });

@@ -20,18 +20,37 @@ The last line says how many tests passed and failed.`;
 /** @typedef {{ passed: number, failed: number }} Count */
 
 /**
- * @param {string} file output of vitest's JSON reporter
+ * A report of vitest's JSON reporter, as far as it is read here.
+ * @typedef {{ name: string, status: string, startTime: number, endTime: number, assertionResults: { status: string }[] }} FileReport
+ * @typedef {{ testResults: FileReport[] }} Report
+ */
+
+/** The number of files that the run names as its slowest. */
+const SLOWEST = 10;
+
+/**
+ * Prints the files whose tests took longest.
+ * @param {Report} report
+ */
+function printSlowest({ testResults }) {
+  const files = testResults.map(({ name, startTime, endTime }) => ({ name, seconds: (endTime - startTime) / 1000 }));
+  const slowest = files.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
+  console.log(`\nThe slowest of ${files.length} files:`);
+  for (const { name, seconds } of slowest) console.log(`${seconds.toFixed(1).padStart(7)} s  ${relative(root, name)}`);
+}
+
+/**
+ * @param {Report} report
  * @param {boolean} filtered true if tests were skipped on purpose
  * @returns {Count}
  */
-function count(file, filtered) {
-  const report = JSON.parse(readFileSync(file, 'utf8'));
+function count(report, filtered) {
   let passed = 0;
   let failed = 0;
   for (const { name, status, assertionResults } of report.testResults) {
-    const statuses = assertionResults.map((/** @type {{ status: string }} */ test) => test.status);
-    const wrong = statuses.filter((/** @type {string} */ test) => test === 'failed').length;
-    const left = statuses.filter((/** @type {string} */ test) => test !== 'failed' && test !== 'passed').length;
+    const statuses = assertionResults.map((test) => test.status);
+    const wrong = statuses.filter((test) => test === 'failed').length;
+    const left = statuses.filter((test) => test !== 'failed' && test !== 'passed').length;
     passed += statuses.length - wrong - left;
     failed += wrong;
     if (left > 0 && !filtered) {
@@ -61,7 +80,13 @@ function runTests(projects, files, pattern, browser) {
     args.push('--reporter=default', '--reporter=json', `--outputFile.json=${output}`);
     if (pattern !== undefined) args.push('-t', pattern);
     const status = execute('npx', args, browser === undefined ? {} : { env: { PUPPETEER_EXECUTABLE_PATH: browser } });
-    const result = existsSync(output) ? count(output, pattern !== undefined) : { passed: 0, failed: 0 };
+    const result = { passed: 0, failed: 0 };
+    if (existsSync(output)) {
+      /** @type {Report} */
+      const report = JSON.parse(readFileSync(output, 'utf8'));
+      printSlowest(report);
+      Object.assign(result, count(report, pattern !== undefined));
+    }
     if (status !== 0 && result.failed === 0) {
       console.error(`Vitest ended with status ${status} although no test failed; its messages are above.`);
       result.failed = 1;

@@ -8,6 +8,7 @@ import type { Report } from '../../bench/case.js';
 import { bundleForNode, servePage } from '../../bench/cli.mjs';
 import { HELP } from '../../bench/options.mjs';
 import { launchBrowser } from '../support/browser.ts';
+import { patient } from '../support/patience.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../bench/cli.mjs', import.meta.url));
 
@@ -110,6 +111,7 @@ test('the page measures by itself, first steps in frames, and shows plots', asyn
   const browser = await launchBrowser();
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(patient(30_000));
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => {
@@ -124,7 +126,7 @@ test('the page measures by itself, first steps in frames, and shows plots', asyn
       (input as HTMLInputElement).value = 'first step 784-128';
     });
     await page.click('[type=submit]');
-    await page.waitForSelector('#report pre', { timeout: 120_000 });
+    await page.waitForSelector('#report pre', { timeout: patient(120_000) });
     const text = await page.$eval('#report', (report) => report.textContent ?? '');
     expect(text).toContain('first step 784-128-10 batch 32');
     expect(text).toMatch(/webgpu-mlp +\d/);

@@ -13,7 +13,7 @@ import {
   sgd,
   softmaxCrossEntropy,
 } from '../../src/index.js';
-import { sharedGpu } from '../support/gpu.js';
+import { settledBytes, sharedGpu } from '../support/gpu.js';
 import { clusters, hashOf } from '../support/problems.js';
 
 const sorted = (rows: Iterable<number>): number[] => [...rows].sort((a, b) => a - b);
@@ -193,13 +193,13 @@ test('statistics of the whole set and of each feature, of a split’s own rows, 
 test('statistics leave no memory behind, and refuse what has none', async () => {
   const gpu = await sharedGpu();
   using data = Dataset.create(gpu, { inputs: [1e30, -1e30], features: 1, classes: [0, 1] });
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   await expect(data.statistics()).rejects.toThrow('statistics: the squares of feature 0 exceed float32.');
   await expect(data.statistics()).rejects.toThrow(DataError);
   await expect(data.statistics({ per: 'row' as 'set' })).rejects.toThrow(
     'per = "row"; per must be "set" or "feature".',
   );
-  expect(gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
   data.dispose();
   await expect(data.statistics()).rejects.toThrow(DisposedError);
 });

@@ -2,6 +2,7 @@ import type { Browser } from 'puppeteer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { openDemo } from '../support/demo-page.ts';
+import { patient } from '../support/patience.ts';
 
 let browser: Browser;
 
@@ -34,7 +35,7 @@ test.each(looks)('axe finds nothing, before, during and after training: $name', 
   await demo.click('#start');
   await demo.state('running');
   expect(await demo.violations()).toEqual([]);
-  await demo.page.waitForSelector('#gallery button', { timeout: 60_000 });
+  await demo.page.waitForSelector('#gallery button', { timeout: patient(60_000) });
   await demo.click('#start');
   await demo.state('paused');
   await demo.click('#loss-chart summary');
@@ -57,9 +58,9 @@ test('at 360 px nothing sticks out, and every target measures at least 44 px', a
     height: 740,
   });
   await demo.state('done');
-  await demo.page.waitForSelector('#gallery button', { timeout: 20_000 });
+  await demo.page.waitForSelector('#gallery button', { timeout: patient(20_000) });
   await demo.click('#plan-measure');
-  await demo.page.waitForSelector('#plan tbody tr', { timeout: 20_000 });
+  await demo.page.waitForSelector('#plan tbody tr', { timeout: patient(20_000) });
   const { overflow, small } = await demo.page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - innerWidth,
     small: [...document.querySelectorAll<HTMLElement>('button, input, select, summary, #pad')]

@@ -5,6 +5,8 @@ import type { Browser } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { barsBecome, type Demo, openDemo } from '../support/demo-page.ts';
+import { patient } from '../support/patience.ts';
+import { steady } from '../support/steady.ts';
 
 const SMALL = '?limit=2000&layers=32';
 let browser: Browser;
@@ -24,7 +26,7 @@ interface Said {
 async function waitForStep({ page }: Demo, beyond: number): Promise<void> {
   await page.waitForFunction(
     (least) => Number.parseInt(document.querySelector('#figure-step')?.textContent ?? '', 10) > least,
-    { timeout: 60_000 },
+    { timeout: patient(60_000) },
     beyond,
   );
 }
@@ -67,7 +69,7 @@ test('one click trains: curves, figures, table, announcement and misread digits'
   await demo.state('ready');
   await demo.click('#start');
   await demo.state('done');
-  await demo.page.waitForSelector('#gallery button', { timeout: 20_000 });
+  await demo.page.waitForSelector('#gallery button', { timeout: patient(20_000) });
 
   expect(Number.parseFloat(await demo.text('#figure-test'))).toBeGreaterThan(60);
   expect(await demo.text('#figure-step')).toBe('16 of 16');
@@ -131,10 +133,9 @@ test('pause holds, a single step adds one, resume goes on, reset begins anew', a
   await demo.click('#start');
   await demo.state('paused');
   const held = async (): Promise<string> => `${await demo.text('#figure-epoch')}, ${await demo.text('#figure-step')}`;
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const before = await held();
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  expect(await held()).toBe(before);
+  // Steps that were queued before the pause still come back; without the pause the figure changes until the end.
+  const before = await steady(held, 700);
+  expect(await demo.page.evaluate(() => document.body.dataset.state)).toBe('paused');
   expect(await demo.page.$eval('#settings-fields', (fields) => (fields as HTMLFieldSetElement).disabled)).toBe(true);
 
   await demo.click('#step');
@@ -145,7 +146,7 @@ test('pause holds, a single step adds one, resume goes on, reset begins anew', a
     (then) =>
       `${document.querySelector('#figure-epoch')?.textContent}, ${document.querySelector('#figure-step')?.textContent}` !==
       then,
-    { timeout: 20_000 },
+    { timeout: patient(20_000) },
     `${before.replace('+ 1', '+ 2')}`,
   );
 
@@ -280,7 +281,7 @@ describe('the plan of a step', () => {
     await using demo = await openDemo(browser, { query: SMALL, before });
     await demo.state('ready');
     await demo.click('#plan-measure');
-    await demo.page.waitForSelector('#plan tbody tr', { timeout: 20_000 });
+    await demo.page.waitForSelector('#plan tbody tr', { timeout: patient(20_000) });
     const rows = await cells(demo);
     expect(await demo.text('#plan-summary')).toBe(
       `A step is ${rows.length} dispatches. This GPU tells no times: it has no timestamp-query.`,
@@ -426,8 +427,8 @@ test('the page stays responsive while it trains', async () => {
   console.log(
     `Main-thread tasks over 50 ms while training: ${tasks.length}; the longest took ${longest || 'under 50'} ms.`,
   );
-  // The aim is none; a machine that runs other things too stretches the odd one.
-  expect(longest).toBeLessThan(200);
+  // The aim is none over 50; a machine that runs other things too stretches the odd one.
+  expect(longest).toBeLessThan(patient(200));
 });
 
 test('the scripts that the page loads at first weigh at most 45 kB, compressed', () => {

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { HELP, readOptions } from '../../demo/options.mjs';
 import { checkSettings, DEFAULT_FIELDS } from '../../demo/settings.ts';
 import { type Result, trainHeadless } from '../../demo/train-headless.mjs';
+import { patient } from '../support/patience.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../demo/cli.mjs', import.meta.url));
 const SMALL = ['--layers', '16', '--epochs', '1', '--limit', '2000', '--seed', '7'];
@@ -176,7 +177,9 @@ test('with a display, the demo is served and opened until Ctrl-C', async () => {
     const PATH = `${folder}${delimiter}${process.env.PATH}`;
     const { child, says, end } = start(['--layers', '128,64'], { CI: '', DISPLAY: ':0', PATH });
     await says(/until you press Ctrl-C/);
-    await expect.poll(() => readFileSync(join(folder, 'opened'), 'utf8'), { timeout: 10_000 }).toMatch(/^http/);
+    await expect
+      .poll(() => readFileSync(join(folder, 'opened'), 'utf8'), { timeout: patient(10_000) })
+      .toMatch(/^http/);
     const address = readFileSync(join(folder, 'opened'), 'utf8');
     expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?layers=128,64$/);
     expect(await (await fetch(address)).text()).toContain('<title>');

@@ -2,6 +2,7 @@ import puppeteer, { type Browser, type Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { findBrowser, launchOptions } from '../../tools/browser.mjs';
 import { type Demo, openDemo } from '../support/demo-page.ts';
+import { patient } from '../support/patience.ts';
 
 /** A public address that leads to this machine: a page from there is no secure context. */
 const INSECURE_HOST = '203.0.113.7';
@@ -75,7 +76,7 @@ describe.each(causes)('without WebGPU: $reason', ({ title, advice, open, reason 
     { width: 360, dark: true },
   ])('says what is missing and what to do, at $width px', async (look) => {
     await using demo = await open(look);
-    await demo.page.waitForSelector('.unavailable', { timeout: 20_000 });
+    await demo.page.waitForSelector('.unavailable', { timeout: patient(20_000) });
     expect(await demo.text('.unavailable h2')).toBe(title);
     expect(await demo.text('.unavailable ol')).toMatch(advice);
     expect(await demo.text('#adapter-name')).toBe('None');
@@ -90,7 +91,7 @@ describe.each(causes)('without WebGPU: $reason', ({ title, advice, open, reason 
     await using demo = await open({ width: 800, dark: false, query: '?headless=1' });
     await demo.page.exposeFunction('reportTraining', (event: Record<string, unknown>) => void events.push(event));
     await demo.page.reload();
-    await demo.page.waitForSelector('.unavailable', { timeout: 20_000 });
+    await demo.page.waitForSelector('.unavailable', { timeout: patient(20_000) });
     expect(events.at(-1)).toMatchObject({ type: 'error', code: reason });
   });
 });

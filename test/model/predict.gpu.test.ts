@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dense, Mlp } from '../../src/index.js';
-import { sharedGpu } from '../support/gpu.js';
+import { settledBytes, sharedGpu } from '../support/gpu.js';
 import { clusters } from '../support/problems.js';
 
 const create = async (): Promise<Mlp> =>
@@ -22,7 +22,7 @@ test('a plan that is left while a call uses it finishes its work', async () => {
   const { inputs } = clusters(200, 6, 3, 7);
   const expected = await model.predict(inputs, { batchSize: 200 });
   const gpu = await sharedGpu();
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   await model.predict(inputs, { batchSize: 1 });
   // The one that is there already is used, and left at once for those that come behind it.
   const sizes = [1, ...Array.from({ length: 20 }, (_, i) => i + 2)];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'puppeteer';
 import { inject } from 'vitest';
+import { patient } from './patience.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -36,6 +37,7 @@ export async function openDemo(browser: Browser, options: OpenOptions = {}): Pro
   const { query = '', width = 1280, height = 900, dark = false, before } = options;
   const url = options.url ?? inject('demoUrl');
   const page = await browser.newPage();
+  page.setDefaultTimeout(patient(30_000));
   const problems: string[] = [];
   page.on('console', (message) => {
     if (['error', 'warn'].includes(message.type())) problems.push(`console: ${message.text()}`);
@@ -55,7 +57,7 @@ export async function openDemo(browser: Browser, options: OpenOptions = {}): Pro
     problems,
     state: async (name) => {
       const reached = (wanted: string): boolean => document.body.dataset.state === wanted;
-      await page.waitForFunction(reached, { timeout: 120_000 }, name).catch(async (cause: unknown) => {
+      await page.waitForFunction(reached, { timeout: patient(120_000) }, name).catch(async (cause: unknown) => {
         const state = await page.evaluate(
           () => `${document.body.dataset.state}: ${document.querySelector('main')?.textContent}`,
         );
@@ -90,7 +92,7 @@ export async function barsBecome(demo: Demo, count: 0 | 10): Promise<number[]> {
       const rows = [...document.querySelectorAll<HTMLElement>('#bars li')];
       return rows.filter((row) => (row.dataset.probability ?? '') !== '').length === wanted;
     },
-    { timeout: 20_000 },
+    { timeout: patient(20_000) },
     count,
   );
   return bars(demo);

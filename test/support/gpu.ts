@@ -15,6 +15,14 @@ export function sharedGpu(): Promise<Gpu> {
   return shared;
 }
 
+/** The bytes in use on a device, after all that was queued has come back: a read-back holds its buffer until then. */
+export async function settledBytes(gpu: Gpu): Promise<number> {
+  await gpu.device.queue.onSubmittedWorkDone();
+  // A macrotask, for what runs when the reads before it resolve.
+  await new Promise((resolve) => setTimeout(resolve));
+  return gpu.memory.usedBytes;
+}
+
 /** A (rows, columns) matrix of float32 numbers from −1 to 1, the same for the same seed. */
 export function randomMatrix(rows: number, columns: number, seed: number, scale = 1): Bounded {
   const random = new Random(seed);

@@ -1,21 +1,24 @@
 import { defineBrowserProvider } from '@vitest/browser';
 import type { Browser, Page, CDPSession as PuppeteerSession } from 'puppeteer';
 import type { BrowserProvider, BrowserProviderOption, CDPSession } from 'vitest/node';
+import { patience } from '../../tools/patience.mjs';
 import { launchBrowser } from './browser.ts';
 
-/** Vitest's browser mode on puppeteer: one browser for all, one page at a time. */
+/** Vitest's browser mode on puppeteer: a browser for each session, so that a crash of one GPU process is not another's. */
 class PuppeteerProvider implements BrowserProvider {
   readonly name = 'puppeteer';
-  readonly supportsParallelism = false;
+  readonly supportsParallelism = true;
   readonly #pages = new Map<string, Page>();
-  #browser: Promise<Browser> | undefined;
+  readonly #browsers = new Set<Promise<Browser>>();
   #closed = false;
 
   async openPage(sessionId: string, url: string): Promise<void> {
-    const browser = await this.#launched();
-    const page = await browser.newPage();
+    if (this.#closed) throw new Error('The test browsers have been closed already.');
+    const launching = launchBrowser();
+    this.#browsers.add(launching);
+    const page = await (await launching).newPage();
     this.#pages.set(sessionId, page);
-    await page.goto(url, { timeout: 60_000 });
+    await page.goto(url, { timeout: 60_000 * patience });
   }
 
   getCommandsContext(sessionId: string): { readonly page: Page } {
@@ -34,16 +37,9 @@ class PuppeteerProvider implements BrowserProvider {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const browser = await this.#browser?.catch(() => undefined);
-    this.#browser = undefined;
     this.#pages.clear();
-    await browser?.close();
-  }
-
-  #launched(): Promise<Browser> {
-    if (this.#closed) throw new Error('The test browser has been closed already.');
-    this.#browser ??= launchBrowser();
-    return this.#browser;
+    const browsers = await Promise.allSettled(this.#browsers);
+    await Promise.all(browsers.map((launched) => launched.status === 'fulfilled' && launched.value.close()));
   }
 
   #page(sessionId: string): Page {

@@ -10,7 +10,7 @@ import {
   softmaxCrossEntropy,
   type Trainer,
 } from '../../src/index.js';
-import { sharedGpu } from '../support/gpu.js';
+import { settledBytes, sharedGpu } from '../support/gpu.js';
 import { clusters, hashOf } from '../support/problems.js';
 
 interface Setting {
@@ -46,7 +46,7 @@ async function after(epochs: number): Promise<string> {
 }
 
 test('fit ends after `patience` epochs that are not better, and the model has its best epoch', async () => {
-  const { usedBytes } = (await sharedGpu()).memory;
+  const usedBytes = await settledBytes(await sharedGpu());
   const setting = await start();
   // The loss falls, so that with `max` every epoch but the first is worse.
   const earlyStopping = { monitor: 'loss', mode: 'max', patience: 3 } as const;
@@ -56,7 +56,7 @@ test('fit ends after `patience` epochs that are not better, and the model has it
   expect([...losses].sort((a, b) => b - a)).toEqual(losses);
   expect(await hashOf(setting.model)).toBe(await after(1));
   end(setting);
-  expect((await sharedGpu()).memory.usedBytes, 'nothing is left behind').toBe(usedBytes);
+  expect(await settledBytes(await sharedGpu()), 'nothing is left behind').toBe(usedBytes);
 });
 
 test('as long as it improves, fit goes on, and nothing is put back', async () => {

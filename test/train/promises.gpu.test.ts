@@ -10,6 +10,7 @@ import {
   softmaxCrossEntropy,
   type Trainer,
 } from '../../src/index.js';
+import { patient } from '../support/patience.js';
 import { clusters } from '../support/problems.js';
 
 /** Calls of WebGPU that cost something, counted on the prototypes. */
@@ -107,7 +108,7 @@ test('a step of 784-400-200-10 at batch 128 is 7 dispatches and one small write,
   // The larger tiles that take over are compiled once, behind the first steps.
   const large = (): boolean =>
     trainer.plan.dispatches.every(({ flops, variant }) => flops < 2 ** 23 || !variant.endsWith('8x8'));
-  await expect.poll(large, { timeout: 30_000 }).toBe(true);
+  await expect.poll(large, { timeout: patient(30_000) }).toBe(true);
   const one = await countCalls(epoch);
   const three = await countCalls(() => trainer.fit(data, { epochs: 3 }));
   // What an epoch costs beside its steps (its order, its sums) is the same for each; a step must not add to it.

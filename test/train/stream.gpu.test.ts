@@ -16,8 +16,9 @@ import {
   softmaxCrossEntropy,
   type Trainer,
 } from '../../src/index.js';
-import { sharedGpu } from '../support/gpu.js';
+import { settledBytes, sharedGpu } from '../support/gpu.js';
 import { clusters, hashOf } from '../support/problems.js';
+import { steady } from '../support/steady.js';
 
 const FEATURES = 5;
 const CLASSES = 3;
@@ -145,7 +146,7 @@ test('an epoch asks for each sample once, in an order of its own', async () => {
 test('two chunks are on the GPU, whatever the length, and nothing remains', async () => {
   const gpu = await Gpu.request();
   using made = await setting(gpu, 8);
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   const peaks: number[] = [];
   for (const count of [256, 4096]) {
     using stream = Dataset.stream(gpu, streamOf(count, 64).options);
@@ -155,9 +156,9 @@ test('two chunks are on the GPU, whatever the length, and nothing remains', asyn
     };
     await made.trainer.fit(stream, { epochs: 1, onStep });
     peaks.push(peak - before);
-    expect(gpu.memory.usedBytes).toBe(before);
+    expect(await settledBytes(gpu)).toBe(before);
     await made.trainer.evaluate(stream);
-    expect(gpu.memory.usedBytes).toBe(before);
+    expect(await settledBytes(gpu)).toBe(before);
   }
   // Inputs, a label and a place in the order for each of 2·64 rows; then reports, uniforms and the step's own values.
   expect(peaks[1]).toBe(peaks[0]);
@@ -196,7 +197,7 @@ test('splits and statistics of what stays on the host', async () => {
   const [samePart] = onHost.split(0.5, { stratify: true });
   expect(await trained(gpu, samePart, 8, true)).toEqual(await trained(gpu, part, 8, true));
   const expected = await resident.statistics({ per: 'feature' });
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   for (const data of [onHost, stream]) {
     const { mean, std } = await data.statistics({ per: 'feature' });
     for (const [c, value] of expected.mean.entries()) {
@@ -204,7 +205,7 @@ test('splits and statistics of what stays on the host', async () => {
       expect(std[c]).toBeCloseTo(expected.std[c] ?? Number.NaN, 6);
     }
   }
-  expect(gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
   expect(() => stream.split(0.5)).toThrow('a stream cannot be split');
 });
 
@@ -276,7 +277,7 @@ test.for(broken)('a read that %s rejects fit, and the trainer stays usable', asy
       isBroken && first === 32 ? (read(count) as ReturnType<StreamOptions['read']>) : options.read(first, count),
   });
   using made = await setting(gpu, 8);
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   for (const work of [
     () => made.trainer.fit(stream, { epochs: 1, shuffle: false }),
     () => made.trainer.evaluate(stream),
@@ -285,7 +286,7 @@ test.for(broken)('a read that %s rejects fit, and the trainer stays usable', asy
     expect(failure).toBeInstanceOf(error);
     expect(failure).toMatchObject({ message: expect.stringContaining(message) });
     // What is being read back is freed when it has come.
-    await expect.poll(() => gpu.memory.usedBytes).toBe(before);
+    expect(await settledBytes(gpu)).toBe(before);
   }
   isBroken = false;
   expect((await made.trainer.fit(stream, { epochs: 1 })).length).toBe(1);
@@ -310,9 +311,9 @@ test('a signal ends fit while it waits for a chunk', async () => {
     },
   });
   using made = await setting(gpu, 8);
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   expect(await made.trainer.fit(stream, { epochs: 1, shuffle: false, signal: controller.signal })).toEqual([]);
-  await expect.poll(() => gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
   finish();
   const { options: whole } = streamOf(64, 16);
   using other = Dataset.stream(gpu, whole);
@@ -334,11 +335,8 @@ test('pause holds a stream back until resume', async () => {
     },
   });
   await expect.poll(() => isPaused).toBe(true);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const held = asked.length;
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  expect(asked.length).toBe(held);
-  expect(held).toBeLessThan(51);
+  // Of 51 chunks; without the pause all would be asked for before the count is steady.
+  expect(await steady(() => asked.length)).toBeLessThan(51);
   made.trainer.resume();
   expect((await done)[0]?.steps).toBe(100);
 });

@@ -15,6 +15,7 @@ import * as reference from '../reference/mlp.js';
 import { outsideOfBounds } from '../support/bounds.js';
 import { sharedGpu } from '../support/gpu.js';
 import { clusters, hashOf, layersOf, type Network, referenceLayers } from '../support/problems.js';
+import { steady } from '../support/steady.js';
 
 async function trainerFor(
   model: Mlp,
@@ -262,11 +263,8 @@ test('pause holds fit back until resume', async () => {
     },
   });
   await expect.poll(() => paused).toBeGreaterThan(0);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const held = seen;
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(seen).toBe(held);
-  expect(held).toBeLessThan(100);
+  // Of 100 steps; without the pause all would be done before the count is steady.
+  expect(await steady(() => seen)).toBeLessThan(100);
   trainer.resume();
   expect((await done).length).toBe(1);
   expect(seen).toBe(100);

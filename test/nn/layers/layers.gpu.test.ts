@@ -17,7 +17,7 @@ import {
 import { type Bounded, exact } from '../../reference/bounded.js';
 import { sgd as referenceSgd } from '../../reference/sgd.js';
 import { softmaxCrossEntropy as referenceLoss } from '../../reference/softmax-cross-entropy.js';
-import { sharedGpu } from '../../support/gpu.js';
+import { settledBytes, sharedGpu } from '../../support/gpu.js';
 import { clusters, hashOf } from '../../support/problems.js';
 import { referenceNetwork } from '../../support/reference-network.js';
 
@@ -302,12 +302,12 @@ test('a block that ends in a step cannot be trained, and predicts', async () => 
 test('batchNorm cannot be trained row by row', async () => {
   const gpu = await sharedGpu();
   using model = await Mlp.create(gpu, { inputs: INPUTS, layers: [batchNorm(), dense(CLASSES)] });
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   await expect(trainerOf(model, 1)).rejects.toMatchObject({
     code: 'shape',
     message: 'batchNorm: batchSize = 1, but a single row has no variance. Train with at least 2.',
   });
-  expect(gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
   expect((await model.predict(new Float32Array(INPUTS))).length).toBe(CLASSES);
 });
 

@@ -25,7 +25,7 @@ import type { ReferenceLayer } from '../../reference/mlp.js';
 import { rmsprop as rmspropStep } from '../../reference/rmsprop.js';
 import { sgd as sgdStep } from '../../reference/sgd.js';
 import { outsideOfBounds } from '../../support/bounds.js';
-import { sharedGpu } from '../../support/gpu.js';
+import { settledBytes, sharedGpu } from '../../support/gpu.js';
 import { clusters, hashOf, layersOf, type Network, referenceLayers } from '../../support/problems.js';
 import { type Adjust, trainBy } from '../../support/training.js';
 
@@ -226,11 +226,11 @@ test('reported losses and gradients are those of the data, whatever the penaltie
 test('what adjusts gradients is freed with the trainer', async () => {
   const gpu = await sharedGpu();
   using model = await Mlp.create(gpu, { inputs: 4, layers: layersOf(network), seed: 3 });
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   const trainer = await trainerOf(model, adam(), { clip: { norm: 1 }, penalties: { l1: 1 } });
   expect(gpu.memory.usedBytes).toBeGreaterThan(before);
   trainer.dispose();
-  expect(gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
 });
 
 test.for([sgd(rate), adam()])(
@@ -268,7 +268,7 @@ test.for<readonly [options: object, message: string]>([
 ])('%j is refused, and nothing is left behind', async ([options, message]) => {
   const gpu = await sharedGpu();
   using model = await Mlp.create(gpu, { inputs: 4, layers: layersOf(network), seed: 3 });
-  const before = gpu.memory.usedBytes;
+  const before = await settledBytes(gpu);
   await expect(trainerOf(model, sgd(rate), options)).rejects.toThrow(message);
-  expect(gpu.memory.usedBytes).toBe(before);
+  expect(await settledBytes(gpu)).toBe(before);
 });

@@ -119,7 +119,5 @@ test('a trainer that is checked does nothing else meanwhile', async () => {
   );
   await expect(trainer.checkGradients(inputs, labels, { seed: -1 })).rejects.toThrow('seed = -1; seed must be');
   await expect(trainer.checkGradients(inputs.subarray(1), labels)).rejects.toMatchObject({ code: 'shape' });
-  // Nothing compared would be nothing found.
-  await expect(trainer.checkGradients(inputs, labels, { elements: 0 })).rejects.toThrow('elements = 0');
   await expect(trainer.checkGradients(inputs, labels, { seed: 0.5 })).rejects.toMatchObject({ code: 'bad-seed' });
 });

@@ -13,7 +13,7 @@ import {
 } from '../../../src/index.js';
 import { exact } from '../../reference/bounded.js';
 import * as reference from '../../reference/mlp.js';
-import { sharedGpu } from '../../support/gpu.js';
+import { settledBytes, sharedGpu } from '../../support/gpu.js';
 import { clusters, hashOf, type Network, referenceLayers } from '../../support/problems.js';
 
 const network: Network = { inputs: 5, units: [9, 6, 3], activations: ['relu', 'tanh'] };
@@ -43,7 +43,7 @@ const total = ({ counts }: Histogram): number => counts.reduce((sum, count) => s
 
 test('a diagnosis is that of the float64 reference, and changes nothing', async () => {
   const gpu = await sharedGpu();
-  const { usedBytes } = gpu.memory;
+  const usedBytes = await settledBytes(gpu);
   const { model, trainer, data, dataset } = await start();
   // Two units that no sample wakes, and one that is alive.
   const weights = await model.weights();
@@ -97,7 +97,7 @@ test('a diagnosis is that of the float64 reference, and changes nothing', async 
   expect(String(diagnosis)).toContain('2 of 9');
   dataset.dispose();
   model.dispose();
-  expect(gpu.memory.usedBytes, 'nothing is left behind').toBe(usedBytes);
+  expect(await settledBytes(gpu), 'nothing is left behind').toBe(usedBytes);
 });
 
 test('a slice of the loss surface has the loss in its middle, and the loss of moved weights elsewhere', async () => {
