@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { DisposedError, LimitError, type MlpError } from '../../src/base/errors.js';
-import { confusionMatrix, dense, Mlp, sgd, softmaxCrossEntropy } from '../../src/index.js';
+import { confusionMatrix, dense, type Metric, Mlp, type Sums, sgd, softmaxCrossEntropy } from '../../src/index.js';
 import { FakeDevice } from '../support/fake-device.js';
 import { countRows, errorOf, quiet, type SmallTraining, smallTraining } from '../support/small-training.js';
 
@@ -156,4 +156,22 @@ test('a trainer that is refused leaves the memory as it was', async () => {
   await expect(refused).rejects.toThrow(LimitError);
   await expect(refused).rejects.toThrow('"accumulator" needs a buffer of 144000000 bytes');
   expect(device.memory).toEqual(before);
+});
+
+test('a metric names its accumulator by the earlier name too, and is given its sums by both', async () => {
+  const { model, data } = await smallTraining();
+  const { accumulator, ...counting } = confusionMatrix();
+  if (accumulator === undefined) throw new Error('confusionMatrix has an accumulator.');
+  const given: Sums[] = [];
+  const earlier: Metric<'confusionMatrix', number> = {
+    ...counting,
+    tally: accumulator,
+    value: (sums) => given.push(sums),
+  };
+  const options = { loss: softmaxCrossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: 4 };
+  const trainer = await model.trainer({ ...options, metrics: [earlier] });
+  await trainer.evaluate(data);
+  const [sums] = given;
+  expect(sums?.tallies.get(accumulator)).toHaveLength(9);
+  expect(sums?.accumulators).toEqual(sums?.tallies);
 });
