@@ -72,7 +72,7 @@ type LabelKind = Format['labels'];
 export class BatchSources implements Disposable {
   readonly #parts: StepParts;
   readonly #records: StepRecords;
-  readonly #made: Owner = new Owner();
+  readonly #owner: Owner;
   readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<BatchSource>>> = {
     step: new Map<Dataset, Promise<BatchSource>>(),
     evaluate: new Map<Dataset, Promise<BatchSource>>(),
@@ -89,9 +89,11 @@ export class BatchSources implements Disposable {
   /** An error that the device had with a step that nobody waited for. */
   #fault: Error | undefined;
 
-  constructor(parts: StepParts, records: StepRecords) {
+  /** @param owner of the session: disposes of the sources */
+  constructor(parts: StepParts, records: StepRecords, owner: Owner) {
     this.#parts = parts;
     this.#records = records;
+    this.#owner = owner;
   }
 
   /** @throws {MlpError} once, for a step for which the device had no memory */
@@ -115,7 +117,7 @@ export class BatchSources implements Disposable {
     const turn = this.#compiling.then(async () => {
       await Promise.all(this.#verdicts.values());
       this.check();
-      this.#made.check();
+      this.#owner.check();
       return await work();
     });
     const over = (): void => undefined;
@@ -222,10 +224,10 @@ export class BatchSources implements Disposable {
     }
   }
 
+  /** Ends listening to data sets. */
   dispose(): void {
     for (const stop of this.#listening) stop();
     this.#listening.clear();
-    this.#made.dispose();
   }
 
   /** Buffers for samples that the host writes. */
@@ -268,7 +270,7 @@ export class BatchSources implements Disposable {
       return await verified(allocated, async (rows) => {
         const { builder, gradients } = recordStep(this.#parts, rows, purpose);
         const plan = owner.own(await builder.compile(device, what, this.#records));
-        this.#made.check();
+        this.#owner.check();
         return this.#keep(owner, plan, rows, purpose, gradients, dataset);
       });
     } catch (error) {
@@ -308,8 +310,8 @@ export class BatchSources implements Disposable {
     const accumulators = plan.takesRuns
       ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
       : apart;
-    this.#made.own(owner);
-    const dispose = (): void => this.#made.free(owner);
+    this.#owner.own(owner);
+    const dispose = (): void => this.#owner.free(owner);
     return { plan, rows, gradients, accumulators, dispose, ...(dataset && { dataset }) };
   }
 }
@@ -324,7 +326,7 @@ const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): strin
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
   dataset.check(where);
   if (dataset.device !== model.device) {
-    throw new MlpError('other-gpu', `${where}: the data set is on another Gpu than the model.`);
+    throw new MlpError('other-gpu', `${where}: the data set is on another device than the model.`);
   }
   if (dataset.features !== model.spec.inputs) {
     throw new ShapeError(

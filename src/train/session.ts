@@ -112,7 +112,7 @@ export class Session implements StepParts {
     this.progress = { steps: 0, epochs: 0, learningRate };
     this.latestRate = learningRate;
     const records = owner.own(new StepRecords(device, STEP_CAPACITY));
-    this.#sources = owner.own(new BatchSources(this, records));
+    this.#sources = owner.own(new BatchSources(this, records, owner));
   }
 
   /**
