@@ -49,7 +49,7 @@ export interface TrainerOptions<M extends AnyMetric = never> {
  * @example const { loss, accuracy } = await trainer.evaluate(test);
  */
 export type Evaluation<M extends AnyMetric = never> = {
-  /** Mean loss of a sample, without penalties. */
+  /** Mean loss of the samples, without penalties. */
   readonly loss: number;
 } & {
   readonly [Each in M as Each['name']]: ReturnType<Each['value']>;

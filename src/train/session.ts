@@ -35,7 +35,8 @@ const DISPOSED = 'This trainer has been disposed. Make a new one with model.trai
 /** The progress of training. Plain data: a checkpoint stores it unchanged. */
 export interface Progress {
   /**
-   * Steps and epochs so far. The number of an epoch decides the order of its samples, together with the model's seed.
+   * Steps and epochs so far. They number the batches and the epochs. The order of an epoch's samples depends on its
+   * number and on the model's seed.
    */
   readonly steps: number;
   readonly epochs: number;
