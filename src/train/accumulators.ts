@@ -5,21 +5,27 @@ import type { Accumulator, Sums, Task } from '../nn/metrics/metric.js';
 import type { DeviceMemory } from '../plan/memory.js';
 import { Tensor } from '../plan/tensor.js';
 
-/** The tensors that steps of one purpose add to: losses and hits row by row, accumulators of metrics, the first failure. */
+/**
+ * The result tensors of steps of one purpose: losses and hits for each row, accumulators of metrics, first step that is
+ * not finite.
+ */
 export type Accumulators = Required<Omit<LossOutputs, 'gradient'>> & {
   readonly metrics: ReadonlyMap<Accumulator, Tensor | Tensor<'u32'>>;
 };
 
-/** Sums as they are read back. */
+/** The sums of steps, as they are read back. */
 export type ReadSums = Omit<Sums, 'tallies'>;
 
-/** A set of accumulators for each purpose: evaluating disturbs neither training nor gradients, and is disturbed by neither. */
+/**
+ * The accumulators of each purpose. They are separate, so that training, evaluation and gradients do not affect each
+ * other's sums.
+ */
 export type AccumulatorsByPurpose = Readonly<Record<Purpose, Accumulators>>;
 
-/** The accumulators whose sums are read: those of the whole batch's losses are its latest alone. */
+/** The tensors that sums are read from. `losses` holds only the latest batch, so its length is the batch size. */
 type Counting = Pick<Accumulators, 'losses' | 'totals' | 'metrics'>;
 
-/** Allocates accumulators. @param rows of the totals */
+/** Allocates accumulators. @param rows rows of `totals`: 3 if the loss weighs classes, 2 otherwise */
 export function allocateAccumulators(
   memory: DeviceMemory,
   owner: Owner,
@@ -43,7 +49,7 @@ export function allocateAccumulators(
 }
 
 /** The sums before the first step. */
-export const NOTHING: ReadSums = { loss: 0, weight: 0, correct: 0, rows: 0, accumulators: new Map() };
+export const ZERO_SUMS: ReadSums = { loss: 0, weight: 0, correct: 0, rows: 0, accumulators: new Map() };
 
 /** The tensors that hold sums, in the order in which `sumsOf` takes them. */
 export function counters({ totals, metrics }: Counting): readonly (Tensor | Tensor<'u32'>)[] {
@@ -58,7 +64,11 @@ export function clear(accumulators: Counting): void {
   }
 }
 
-/** ReadSums over the rows of a batch, in float64, of sums over steps. @param bytes of each counter */
+/**
+ * Adds up the rows of the batch in float64.
+ * @param bytes contents of each tensor of `counters`
+ * @param rows rows of all steps so far
+ */
 export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], rows: number): ReadSums {
   const read = counters(accumulators).map(({ dtype, length }, i) => {
     const copied = bytes[i] ?? new ArrayBuffer(4 * length);
@@ -68,12 +78,12 @@ export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], ro
   });
   const [totals = new Float64Array(0), ...counts] = read;
   const batch = accumulators.losses.length;
-  const part = (number: number): number =>
+  const sumOfRow = (number: number): number =>
     totals.subarray(number * batch, (number + 1) * batch).reduce((sum, value) => sum + value, 0);
   return {
-    loss: part(0),
-    correct: part(1),
-    weight: totals.length > 2 * batch ? part(2) : rows,
+    loss: sumOfRow(0),
+    correct: sumOfRow(1),
+    weight: totals.length > 2 * batch ? sumOfRow(2) : rows,
     rows,
     accumulators: new Map(
       [...accumulators.metrics.keys()].map((accumulator, i) => [accumulator, counts[i] ?? new Float64Array(0)]),
@@ -81,7 +91,7 @@ export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], ro
   };
 }
 
-/** The sums that were added since an earlier report. */
+/** The sums of the steps since an earlier report. */
 export function difference(now: ReadSums, before: ReadSums): ReadSums {
   const differences = [...now.accumulators].map(([accumulator, counts]): [Accumulator, Float64Array] => {
     const old = before.accumulators.get(accumulator);
@@ -97,7 +107,7 @@ export function difference(now: ReadSums, before: ReadSums): ReadSums {
   };
 }
 
-/** The mean of the first rows, in float64. */
+/** The mean loss of the first rows, in float64. */
 export function mean(losses: Float32Array, rows: number): number {
   return losses.subarray(0, rows).reduce((sum, loss) => sum + loss, 0) / rows;
 }

@@ -16,38 +16,39 @@ import { Tensor } from '../plan/tensor.js';
 import type { Accumulators } from './accumulators.js';
 import { recordStep, type StepParts } from './step.js';
 
-/** Data as steps read them: where batches come from, and the plan that is replayed for each. */
+/** A source of batches: the data on the device, and the plan that is replayed for each batch. */
 export interface BatchSource extends Disposable {
   readonly plan: Plan;
   readonly rows: RowSource;
-  /** The gradients of all parameters, where the plan keeps them. */
+  /** The gradients of all parameters. Readable only if the source's purpose is `gradients`. */
   readonly gradients: Tensor;
   /** The accumulators that the plan adds to. */
   readonly accumulators: Omit<Accumulators, 'packed'>;
-  /** The data set that batches come from, if they do not come from the host. */
+  /** The data set that batches come from; absent for minibatches from the host. */
   readonly dataset?: Dataset;
 }
 
-/** Batches of an epoch whose samples are on the device together. */
+/** Consecutive batches of an epoch whose samples are on the device at the same time. */
 export interface Shard {
   readonly source: BatchSource;
   readonly samples: number;
-  /** The epoch's first step that it is for. */
+  /** Number of the shard's first step, within the epoch. */
   readonly first: number;
+  /** Steps of the shard. */
   readonly steps: number;
 }
 
-/** A data set as its epochs need it, shard by shard. */
+/** Iterates over the epochs of a data set, shard by shard. */
 export interface EpochIterator extends Disposable {
-  /** The source of any shard: they have the same plan and the same accumulators. */
+  /** The source of the first shard. The sources of all shards have equal plans and the same accumulators. */
   readonly source: BatchSource;
-  /** Begins an epoch, in an order that `random` makes. */
+  /** Begins an epoch, in a random order if `random` is given. */
   begin(random?: Random): void;
-  /** The shard that a step is in; steps are asked for in their order. A promise, if it is not on the device yet. */
+  /** The shard that contains a step; a promise if the shard is still loading. Callers ask for the steps in order. */
   shard(step: number): Shard | Promise<Shard>;
 }
 
-/** The epochs of a data set that is on the device: all of an epoch is one shard. */
+/** The epochs of a data set that is on the device as a whole. Each epoch is one shard. */
 export function residentEpochs(
   source: BatchSource,
   { rows, length }: { readonly rows: Uint32Array<ArrayBuffer>; readonly length: number },
@@ -62,76 +63,77 @@ export function residentEpochs(
   };
 }
 
-/** A kind of labels: their type, and how many words one has. */
+/** A kind of labels: their type, and the 4-byte words of one label. */
 type LabelKind = Format['labels'];
 
 /**
- * The batch sources of a session: one for each data set and purpose, until the data set is disposed, and one for minibatches
- * of each kind.
+ * The batch sources of a session: one for each data set and purpose, which lives until the data set is disposed, and
+ * one for minibatches of each kind of data and purpose.
  */
 export class BatchSources implements Disposable {
   readonly #parts: StepParts;
   readonly #records: StepRecords;
-  readonly #made: Owner = new Owner();
+  readonly #owner: Owner;
   readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<BatchSource>>> = {
     step: new Map<Dataset, Promise<BatchSource>>(),
     evaluate: new Map<Dataset, Promise<BatchSource>>(),
   };
   readonly #ofMinibatches: Map<string, BatchSource> = new Map<string, BatchSource>();
-  /** The device's verdicts that are on their way, on sources that were made without waiting. */
+  /** The device's verdicts that are pending, on sources that were made synchronously. */
   readonly #verdicts: Map<BatchSource, Promise<Error | undefined>> = new Map<BatchSource, Promise<Error | undefined>>();
-  /** The error for which a source was dropped. */
+  /** The error that caused a source to be dropped. */
   readonly #dropped: WeakMap<BatchSource, Error> = new WeakMap<BatchSource, Error>();
-  /** Ends with the compilation that was asked for last. */
+  /** Resolves at the end of the last compilation in the queue. */
   #compiling: Promise<void> = Promise.resolve();
-  /** Ends listening to data sets, which outlive a trainer as well. */
+  /** Functions that remove the listeners on data sets. A data set may outlive the trainer. */
   readonly #listening: Set<() => void> = new Set<() => void>();
-  /** An error that the device had with a step that nobody waited for. */
+  /** The device's error with an earlier `step`, which did not wait for the verdict. */
   #fault: Error | undefined;
 
-  constructor(parts: StepParts, records: StepRecords) {
+  /** @param owner of the session: disposes of the sources */
+  constructor(parts: StepParts, records: StepRecords, owner: Owner) {
     this.#parts = parts;
     this.#records = records;
+    this.#owner = owner;
   }
 
-  /** @throws {MlpError} once, for a step for which the device had no memory */
+  /** @throws {MlpError} `out-of-memory` once, if the device had no memory for an earlier `step` */
   check(): void {
     const fault = this.#fault;
     this.#fault = undefined;
     if (fault !== undefined) throw fault;
   }
 
-  /** The device's verdict on a source, if it is on its way: an error, or nothing. */
+  /** The device's verdict on a source that was made synchronously: resolves to an error, or to nothing. */
   verdict(source: BatchSource): Promise<Error | undefined> {
     return this.#verdicts.get(source) ?? Promise.resolve(undefined);
   }
 
   /**
-   * Compiles plans of the session's workspace one after the other, and after the verdicts that are on their way: each takes memory
-   * that the ones before it may have to give back.
-   * @throws as `check`; and what `work` throws
+   * Runs `work`, which compiles a plan of the session's workspace, after the compilations in the queue and the pending
+   * verdicts. Each plan shares memory with the plans before it, and those that fail give their memory back.
+   * @throws as `check`, and as `work`
    */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#compiling.then(async () => {
       await Promise.all(this.#verdicts.values());
       this.check();
-      this.#made.check();
+      this.#owner.check();
       return await work();
     });
-    const over = (): void => undefined;
-    this.#compiling = turn.then(over, over);
+    const ignore = (): void => undefined;
+    this.#compiling = turn.then(ignore, ignore);
     return turn;
   }
 
-  /** Queues work. Errors that the device has with it while a verdict is on its way follow from that. */
+  /** Queues work. While a verdict is pending, the device's errors with that work are ignored, since it explains them. */
   queue<T>(what: string, work: () => T): T {
     return this.#verdicts.size === 0 ? work() : this.#parts.model.device.guard(what, work).value;
   }
 
   /**
-   * Compiles a step for the data that are likeliest: bytes for a model that scales bytes, floats for others; and classes if
-   * the loss tells them apart.
-   * Where others come, the kernels that read them are compiled when they do.
+   * Compiles a step for the likeliest kind of data: bytes if the model scales bytes, otherwise float32; classes if the
+   * loss has a softmax, otherwise targets. The kernels for other kinds of data are compiled when such data arrive.
    */
   async prepare(): Promise<BatchSource> {
     const { model, loss } = this.#parts;
@@ -142,7 +144,7 @@ export class BatchSources implements Disposable {
     return source;
   }
 
-  /** The source of a data set. Training and evaluation have an order each, so that neither disturbs the other. */
+  /** The source of a data set. Training and evaluation have separate sources, because their orders of samples differ. */
   of(dataset: Dataset, { inputs, labels }: Resident, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
     const sources = this.#ofDatasets[purpose];
     const known = sources.get(dataset);
@@ -159,7 +161,7 @@ export class BatchSources implements Disposable {
       dataset,
     );
     sources.set(dataset, making);
-    // A trainer outlives many data sets.
+    // A trainer may outlive many data sets, so it frees the source when the data set is disposed.
     const stop = dataset.onDispose(() => {
       this.#listening.delete(stop);
       sources.delete(dataset);
@@ -177,13 +179,13 @@ export class BatchSources implements Disposable {
     return making;
   }
 
-  /** A source of some rows of a data set, whose caller writes them, and disposes of it. */
+  /** A source with room for a number of rows of a data set. The caller writes the rows, and disposes of the source. */
   slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
     const allocate = (owner: Owner): RowSource => this.#buffers(owner, dtype, labels, rows);
     return this.#compile(callerOf(purpose), purpose, allocate, dataset);
   }
 
-  /** The source of minibatches from the host: its data are overwritten at each use. Nothing is waited for. */
+  /** The source of minibatches from the host, made synchronously. Each minibatch overwrites the previous one. */
   ofMinibatch(dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): BatchSource {
     const kind = kindOf(dtype, labels, purpose);
     const known = this.#ofMinibatches.get(kind);
@@ -199,7 +201,7 @@ export class BatchSources implements Disposable {
       this.#verdicts.delete(source);
       if (error === undefined) return undefined;
       const cause = this.#dropped.get(source) ?? error;
-      // Whoever wants gradients waits for them.
+      // `gradients` awaits the verdict. `step` does not, so `check` throws the error later.
       if (purpose === 'step') this.#fault ??= cause;
       this.#drop(earlier, cause);
       builder.discard();
@@ -210,8 +212,9 @@ export class BatchSources implements Disposable {
   }
 
   /**
-   * Drops the sources of minibatches but for some: those made later share memory with a plan that the device had none for.
-   * @param cause the error that errors with them follow from
+   * Drops the sources of minibatches that are not in `kept`. They were made later, and share memory with a plan for
+   * which the device had no memory.
+   * @param cause the error of that plan, which explains the errors of the dropped sources
    */
   #drop(kept: ReadonlySet<BatchSource>, cause: Error): void {
     for (const [kind, source] of this.#ofMinibatches) {
@@ -222,13 +225,13 @@ export class BatchSources implements Disposable {
     }
   }
 
+  /** Ends listening to data sets. */
   dispose(): void {
     for (const stop of this.#listening) stop();
     this.#listening.clear();
-    this.#made.dispose();
   }
 
-  /** Buffers for samples that the host writes. */
+  /** Allocates buffers for samples that the host writes. */
   #buffers(
     owner: Owner,
     dtype: 'u8' | 'f32',
@@ -243,7 +246,7 @@ export class BatchSources implements Disposable {
     return rows;
   }
 
-  /** Allocates, records and compiles. @throws what the device has against it; nothing is left behind */
+  /** Allocates, records and compiles a source. @throws the device's error, after freeing what was allocated */
   #compile(
     what: string,
     purpose: Purpose,
@@ -268,7 +271,7 @@ export class BatchSources implements Disposable {
       return await verified(allocated, async (rows) => {
         const { builder, gradients } = recordStep(this.#parts, rows, purpose);
         const plan = owner.own(await builder.compile(device, what, this.#records));
-        this.#made.check();
+        this.#owner.check();
         return this.#keep(owner, plan, rows, purpose, gradients, dataset);
       });
     } catch (error) {
@@ -278,7 +281,7 @@ export class BatchSources implements Disposable {
     }
   }
 
-  /** Allocates and records; programs are compiled when they are first used. */
+  /** Allocates and records a source synchronously. Its programs are compiled at the first replay. */
   #build(
     purpose: Purpose,
     allocate: (owner: Owner) => RowSource,
@@ -295,6 +298,7 @@ export class BatchSources implements Disposable {
     }
   }
 
+  /** Makes the source, which is disposed with the session at the latest. */
   #keep(
     owner: Owner,
     plan: Plan,
@@ -308,30 +312,36 @@ export class BatchSources implements Disposable {
     const accumulators = plan.takesRuns
       ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
       : apart;
-    this.#made.own(owner);
-    const dispose = (): void => this.#made.free(owner);
+    this.#owner.own(owner);
+    const dispose = (): void => this.#owner.free(owner);
     return { plan, rows, gradients, accumulators, dispose, ...(dataset && { dataset }) };
   }
 }
 
-/** The method of a trainer that wants sources for a purpose, as errors name it. */
+/** The trainer's method that uses sources of a purpose, for error messages. */
 const callerOf = (purpose: 'step' | 'evaluate'): string => (purpose === 'step' ? 'fit' : purpose);
 
+/** The key of a kind of minibatches. */
 const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>
   [dtype, ...labels, purpose].join('/');
 
-/** Checks that a data set can go through a model. @throws {DisposedError|MlpError|ShapeError|DataError} */
+/**
+ * Checks that a model and a loss can use a data set.
+ * @throws {DisposedError} if the data set is disposed
+ * @throws {MlpError} `other-gpu` if the data set is on another device than the model
+ * @throws {ShapeError|DataError} if its features or labels do not fit
+ */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
   dataset.check(where);
   if (dataset.device !== model.device) {
-    throw new MlpError('other-gpu', `${where}: the data set is on another Gpu than the model.`);
+    throw new MlpError('other-gpu', `${where}: the data set is on another device than the model.`);
   }
   if (dataset.features !== model.spec.inputs) {
     throw new ShapeError(
       `${where}: a sample of the data set has ${dataset.features} features, but the model has ${model.spec.inputs} inputs.`,
     );
   }
-  // The labels of a stream are checked as they are read.
+  // The labels of a stream are checked when they are read.
   if (dataset.source.read === undefined) checkLabels(where, dataset, model, loss);
 }
 

@@ -3,23 +3,24 @@ import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
 import type { Progress, Session } from './session.js';
 
-/** Everything that training goes on from. */
+/** The state of a training, complete enough to continue it bit for bit. */
 export interface Checkpoint {
-  /** What is trained, and how, by name: plain data. */
+  /** Options that the training depends on, by name: plain data. */
   readonly training: Readonly<Record<string, unknown>>;
   readonly progress: Progress;
-  /** What is on the GPU from step to step, by name: parameters, and an optimizer's state. */
+  /** Bytes of the tensors that persist from step to step, by name: parameters, buffers and optimizer state. */
   readonly state: ReadonlyMap<string, Uint8Array>;
 }
 
 const MAGIC = new TextEncoder().encode('mlp-ckpt');
 const VERSION = 1;
-/** The magic and the blob's length come before the safetensors file, its CRC-32 behind. */
+/** Layout of the bytes: 8 of `MAGIC`, 8 of the total length, a safetensors file, and 4 of the CRC-32 of all before. */
 const HEAD_BYTES = 16;
 const CRC_BYTES = 4;
-const MOST_SHOWN = 300;
+/** Maximum number of characters of an option in an error message. */
+const SHOWN_LENGTH = 300;
 
-/** One blob, which says how long it is and what its CRC-32 is, so that a truncated one is noticed. */
+/** Writes a checkpoint as one block of bytes. Its length and its CRC-32 reveal truncation and changes. */
 export function writeCheckpoint({ training, progress, state }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors = [...state].map(([name, data]): [string, FileTensor] => [
     name,
@@ -38,11 +39,11 @@ export function writeCheckpoint({ training, progress, state }: Checkpoint): Uint
 }
 
 /**
- * Reads a checkpoint for a training that is there already.
- * @param training what it must be of
- * @param sizes the bytes of each state that it must have
- * @throws {FormatError} if it is truncated, changed, or has other state
- * @throws {MlpError} `other-training`, with what is not the same
+ * Reads a checkpoint for an existing training.
+ * @param training options that the checkpoint must have
+ * @param sizes names of the tensors that the checkpoint must have, and their bytes
+ * @throws {FormatError} if the checkpoint is truncated or changed, or its tensors differ
+ * @throws {MlpError} `other-training`, with the option that differs
  */
 export function readCheckpoint(
   bytes: Uint8Array | ArrayBuffer,
@@ -55,7 +56,7 @@ export function readCheckpoint(
   if (other !== undefined) {
     throw new MlpError(
       'other-training',
-      `restore: the checkpoint is of ${other} = ${shown(saved.training?.[other])}, but here it is ${shown(training[other])}. Make the model and the trainer as they were.`,
+      `restore: the checkpoint has ${other} = ${shown(saved.training?.[other])}, but this trainer has ${shown(training[other])}. Use the same options.`,
     );
   }
   const progress = saved.progress as Progress;
@@ -64,7 +65,7 @@ export function readCheckpoint(
     assertOption('progress has', { steps, epochs }, 'an integer ≥ 0');
     assertOption('progress has', { learningRate }, 'a finite number ≥ 0');
   } catch (cause) {
-    throw new FormatError(`restore: the checkpoint does not say where training is: ${String(cause)}`, { cause });
+    throw new FormatError(`restore: the checkpoint has no valid progress: ${String(cause)}`, { cause });
   }
   const state = new Map([...tensors].map(([name, { data }]) => [name, data]));
   for (const name of new Set([...sizes.keys(), ...state.keys()])) {
@@ -76,12 +77,12 @@ export function readCheckpoint(
   return { progress, state };
 }
 
-/** A checkpoint of a session. @param state the device's memory at that point of the progress, by name */
+/** Makes a checkpoint of a session. @param state bytes of the session's state at the time of `progress`, by name */
 export function checkpoint(session: Session, progress: Progress, state: Checkpoint['state']): Uint8Array<ArrayBuffer> {
   return writeCheckpoint({ training: specsOf(session), progress, state });
 }
 
-/** Puts the state of a checkpoint back on the device. @throws as `readCheckpoint` */
+/** Writes the state of a checkpoint to the device, and returns its progress. @throws as `readCheckpoint` */
 export function restore(bytes: Uint8Array | ArrayBuffer, session: Session): Progress {
   const kept = session.state;
   const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
@@ -93,13 +94,13 @@ export function restore(bytes: Uint8Array | ArrayBuffer, session: Session): Prog
   return progress;
 }
 
-/** What decides the bits of training, apart from the data: plain data. */
+/** The options that decide the bits of training, together with the training data: plain data. */
 function specsOf({ model, loss, optimizer, batch, clip, penalties }: Session): Checkpoint['training'] {
   const all = penalties && { l1: 0, l2: 0, ...penalties };
   return { ...model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize: batch, clip, penalties: all };
 }
 
-/** The file within a blob that is whole. */
+/** Checks the magic, the length and the CRC-32, and returns the safetensors file inside. @throws {FormatError} */
 function contents(bytes: Uint8Array | ArrayBuffer): Uint8Array {
   const blob = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (MAGIC.some((byte, i) => byte !== (blob[i] ?? byte))) {
@@ -110,28 +111,30 @@ function contents(bytes: Uint8Array | ArrayBuffer): Uint8Array {
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   const length = blob.length < HEAD_BYTES ? 'more' : view.getBigUint64(MAGIC.length, true);
   if (length !== BigInt(blob.length)) {
-    const why = Number(length) < blob.length ? 'something follows it' : 'it is truncated';
+    const why = Number(length) < blob.length ? 'bytes follow it' : 'it is truncated';
     throw new FormatError(`restore: the checkpoint has ${blob.length} bytes, but should have ${length}: ${why}.`);
   }
   const end = blob.length - CRC_BYTES;
   if (end < HEAD_BYTES || view.getUint32(end, true) !== crc32(blob.subarray(0, end))) {
-    throw new FormatError('restore: the checkpoint has changed since it was made: its CRC-32 is another.');
+    throw new FormatError('restore: the checkpoint has changed since it was made: its CRC-32 differs.');
   }
   return blob.subarray(HEAD_BYTES, end);
 }
 
+/** The metadata of a checkpoint, unchecked. */
 interface Saved {
   readonly version?: unknown;
   readonly training?: Readonly<Record<string, unknown>>;
   readonly progress?: unknown;
 }
 
+/** Parses the metadata. @throws {FormatError} */
 function parse(text: string): Saved {
   let saved: Saved;
   try {
     saved = Object(JSON.parse(text));
   } catch (cause) {
-    throw new FormatError('restore: the checkpoint does not say what it is of.', { cause });
+    throw new FormatError('restore: the checkpoint has no valid metadata.', { cause });
   }
   if (saved.version === VERSION) return saved;
   throw new FormatError(
@@ -140,11 +143,11 @@ function parse(text: string): Saved {
 }
 
 const json = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
-/** As messages show it: the means of a thousand inputs are not for reading. */
+/** The JSON of an option for an error message. A long list, such as the means of a thousand inputs, is cut. */
 const shown = (value: unknown): string =>
-  json(value).length > MOST_SHOWN ? `${json(value).slice(0, MOST_SHOWN)}…` : json(value);
+  json(value).length > SHOWN_LENGTH ? `${json(value).slice(0, SHOWN_LENGTH)}…` : json(value);
 
-/** The CRC-32 of zip, gzip and PNG: the reflected polynomial 0xedb88320, begun and ended with all bits inverted (ISO 3309). */
+/** The CRC-32 of zip, gzip and PNG: reflected polynomial 0xedb88320, all bits inverted before and after (ISO 3309). */
 export function crc32(bytes: Uint8Array): number {
   const table = Uint32Array.from({ length: 256 }, (_, byte) => {
     let crc = byte;

@@ -6,19 +6,30 @@ import type { Model } from '../model/model.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 
-/** `norm`: all gradients are scaled so that their Euclidean norm is at most that. `value`: each is clamped to ±value. */
-export type Clip = { readonly norm: number } | { readonly value: number };
+/**
+ * A limit for the gradients, including penalties: exactly one of `norm` and `value`, a positive number.
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 128, clip: { norm: 1 } });
+ */
+export type Clip =
+  | {
+      /** Maximum Euclidean norm of all gradients together: they are multiplied by min(1, norm / ‖gradients‖₂). */
+      readonly norm: number;
+    }
+  | {
+      /** Maximum magnitude of a gradient: each is clamped to [−value, value]. */
+      readonly value: number;
+    };
 
-/** What a trainer does to gradients before the optimizer takes them. */
+/** Penalties and clipping: the changes of the gradients before the update. */
 export interface GradientRules {
-  /** Records what is to be done before the update, and says what is left to it. */
+  /** Records the dispatches that must run before the update, and returns the changes that the update itself makes. */
   record(plan: PlanBuilder, gradients: Tensor): Adjustment;
   dispose(): void;
 }
 
 /**
- * Penalties and clipping as a step records them.
- * @throws {MlpError} `bad-option` for a number outside of its range, before anything is allocated
+ * Checks penalties and clipping, and uploads the parameter mask that they need.
+ * @throws {MlpError} `bad-option` if a number is out of range; nothing is allocated
  */
 export function gradientRules(model: Model, clip: Clip | undefined, penalties: Regularization = {}): GradientRules {
   const names = Object.keys(Object(penalties));
@@ -40,8 +51,8 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: R
 }
 
 /**
- * Records what gradients must be multiplied by for their norm to be at most `maximum`.
- * @returns (2): two factors, whose product it is
+ * Records the scale of the gradients: min(1, maximum / norm), where the norm includes penalties.
+ * @returns (2): two factors whose product is the scale
  */
 export function recordScale(
   plan: PlanBuilder,
@@ -56,21 +67,25 @@ export function recordScale(
   return scale;
 }
 
-/** Uploads the mask of the parameters in the flat tensor, as `recordScale` and updates take it. */
+/** Uploads the mask that tells `recordScale` and updates which elements of the flat tensor are parameters. */
 export function uploadParameterMask(model: Model): Tensor<'u32'> {
   return upload<'u32'>(model.device, parameterMaskOf(model), [model.flatParameters.length / 32, 2], 'parameter mask');
 }
 
+/** @throws {MlpError} `bad-option` */
 function checkClip(clip: Clip): void {
   const entries = Object.entries(Object(clip));
   const [name] = entries.map(([key]) => key);
   if (entries.length !== 1 || (name !== 'norm' && name !== 'value')) {
-    throw new MlpError('bad-option', 'trainer: clip must be { norm } or { value }, one of them.');
+    throw new MlpError('bad-option', 'trainer: clip must be either { norm } or { value }.');
   }
   assertOption('trainer: clip with', { ...clip }, 'a positive float32 number');
 }
 
-/** Of each 32 elements of the flat tensor, a bit for each of a parameter, and one for each of a weight matrix. */
+/**
+ * (elements / 32, 2): two words for each 32 elements of the flat tensor. A bit of the first word is set if the element
+ * is a trained parameter; a bit of the second, if it is in a weight matrix.
+ */
 function parameterMaskOf({ parameters, flatParameters }: Model): Uint32Array<ArrayBuffer> {
   const mask = new Uint32Array(flatParameters.length / 16);
   for (const { shape, start, length } of parameters.filter(({ trained }) => trained)) {

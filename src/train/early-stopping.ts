@@ -4,18 +4,27 @@ import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
 import { Tensor } from '../plan/tensor.js';
 
+/**
+ * Options of early stopping: training ends when `monitor` has not improved for `patience` epochs. By default `monitor`
+ * is `"validation.loss"`, which needs the option `validation` of `fit`, and `mode` is `"min"`.
+ * @example await trainer.fit(train, { epochs: 100, validation: test, earlyStopping: { patience: 3 } });
+ */
 export interface EarlyStoppingOptions extends Monitor {
-  /** Epochs in a row without an improvement after which training stops; 5 by default. */
+  /** Consecutive epochs without an improvement after which training stops: a positive integer. Default: 5. */
   readonly patience?: number;
-  /** What counts as an improvement: more than this. */
+  /** A change counts as an improvement if it is larger than this number ≥ 0. Default: 0. */
   readonly minimumDelta?: number;
-  /** Whether the model has the parameters of its best epoch at the end, if no signal stopped `fit`; true by default. */
+  /**
+   * True if the model gets the parameters of its best epoch at the end of `fit`, unless `signal` stopped `fit`.
+   * Default: true.
+   */
   readonly restoreBest?: boolean;
 }
 
 /**
- * Checks the options, and allocates the copies of the best parameters.
- * @throws {MlpError} `bad-option`, also if an outcome like that does not have what is monitored; `out-of-memory`
+ * Checks the options, and allocates memory for a copy of the best parameters.
+ * @param outcome an example of an epoch's result
+ * @throws {MlpError} `bad-option` if an option is out of range, or `outcome` has no number `monitor`; `out-of-memory`
  */
 export async function earlyStopping(
   model: Model,
@@ -39,13 +48,14 @@ export async function earlyStopping(
   }
 }
 
-/** Ends `fit` when a number no longer improves, and keeps the best parameters in a copy on the GPU. */
+/** Tells `fit` when a number no longer improves, and keeps a copy of the best parameters on the device. */
 export class EarlyStopping {
   readonly #options: Required<EarlyStoppingOptions>;
   readonly #copies: Owner;
   readonly #kept: readonly { readonly live: Tensor; readonly copy: Tensor }[];
   #best: number | undefined;
-  #bad = 0;
+  /** Consecutive epochs without an improvement. */
+  #unimproved = 0;
 
   constructor(model: Model, copies: Owner, options: Required<EarlyStoppingOptions>) {
     this.#copies = copies;
@@ -57,25 +67,25 @@ export class EarlyStopping {
     }));
   }
 
-  /** Looks at an epoch. @returns whether it was one too many */
+  /** Compares the result of an epoch with the best so far. @returns true if training must stop */
   observe(outcome: Outcome): boolean {
     const { monitor, mode, patience, minimumDelta } = this.#options;
     const value = monitored('earlyStopping:', outcome, monitor, 'bad-option');
     const best = this.#best ?? (mode === 'min' ? Infinity : -Infinity);
-    // A NaN is never an improvement.
+    // NaN is never an improvement.
     if ((mode === 'min' ? best - value : value - best) > minimumDelta) {
       this.#best = value;
-      this.#bad = 0;
+      this.#unimproved = 0;
       for (const { live, copy } of this.#kept) copy.copyFrom(live);
       return false;
     }
-    this.#bad += 1;
-    return this.#bad >= patience;
+    this.#unimproved += 1;
+    return this.#unimproved >= patience;
   }
 
   /** Gives the model the parameters of its best epoch. */
   restore(): void {
-    if (this.#best === undefined || this.#bad === 0) return;
+    if (this.#best === undefined || this.#unimproved === 0) return;
     for (const { live, copy } of this.#kept) live.copyFrom(copy);
   }
 

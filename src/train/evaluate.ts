@@ -6,11 +6,11 @@ import { type Evaluation, taskOf } from './options.js';
 import type { Session } from './session.js';
 import { STEP_CAPACITY } from './submit-pace.js';
 
-/** Evaluates data sets, and says what sums come to. */
+/** Evaluates data sets, and computes the mean loss and the metrics from sums. */
 export class Evaluator<M extends AnyMetric> {
   readonly #session: Session;
   readonly #metrics: readonly M[];
-  /** The evaluation that was asked for last. */
+  /** Settles at the end of the last evaluation in the queue. */
   #latest: Promise<unknown> = Promise.resolve();
 
   constructor(session: Session, metrics: readonly M[] = []) {
@@ -18,22 +18,22 @@ export class Evaluator<M extends AnyMetric> {
     this.#metrics = metrics;
   }
 
-  /** Mean loss and metrics of rows that were added up. */
+  /** Computes the mean loss and the metrics from sums over rows. */
   of(sums: ReadSums): Evaluation<M> {
     const { model, loss } = this.#session;
-    // Metrics of an app's own may read the sums by the earlier name.
-    const seen: Sums = { ...sums, tallies: sums.accumulators };
+    // An app's own metrics may read the accumulators under their earlier name, `tallies`.
+    const named: Sums = { ...sums, tallies: sums.accumulators };
     const values: Record<string, unknown> = { loss: sums.loss / sums.weight };
-    for (const metric of this.#metrics) values[metric.name] = metric.value(seen, taskOf(model, loss));
+    for (const metric of this.#metrics) values[metric.name] = metric.value(named, taskOf(model, loss));
     return values as Evaluation<M>;
   }
 
-  /** Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. */
+  /** Computes the mean loss and the metrics over all samples of a data set. The last batch may be partial. */
   async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
     const { model, loss } = this.#session;
     this.#session.check();
     checkDataset('evaluate', dataset, model, loss);
-    // One after the other: they add to the same sums.
+    // Evaluations run one after the other, because they add to the same accumulators.
     const turn = this.#latest.then(() => this.#evaluateNow(dataset));
     this.#latest = turn.catch(() => undefined);
     return await turn;
@@ -57,7 +57,7 @@ export class Evaluator<M extends AnyMetric> {
           first += session.replay('evaluate', shard, first, Math.min(STEP_CAPACITY, shard.steps - first));
         }
         step += shard.steps;
-        // No chunk comes before the one before it has been used.
+        // The host sends no further chunk before the device has used this one.
         if (step < steps) await model.device.idle();
       }
       const read = await Promise.all(counters(accumulators).map(async (tensor) => (await tensor.read()).buffer));

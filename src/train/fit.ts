@@ -7,7 +7,7 @@ import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { onDeviceLost } from '../plan/on-device-lost.js';
-import { clear, counters, difference, NOTHING, type ReadSums, sumsOf } from './accumulators.js';
+import { clear, counters, difference, type ReadSums, sumsOf, ZERO_SUMS } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
@@ -15,13 +15,13 @@ import { checkEpochLength, checkFitOptions, type EpochResult, type FitOptions, t
 import { Readbacks } from './readback.js';
 import type { Session } from './session.js';
 
-/** In `status`, as long as everything is finite. */
-const NONE = 0xffffffff;
+/** The value in `status` as long as everything is finite. */
+const ALL_FINITE = 0xffffffff;
 
 /**
  * Checks the options and data sets of `fit`.
- * @returns a function that trains, and gives one entry an epoch
- * @throws {MlpError|DataError|ShapeError} before anything is queued
+ * @returns a function that trains, and returns one entry for each completed epoch
+ * @throws {MlpError|DataError|ShapeError} if an option or a data set does not fit; nothing is queued
  */
 export function prepareFit<M extends AnyMetric>(
   session: Session,
@@ -31,7 +31,7 @@ export function prepareFit<M extends AnyMetric>(
 ): () => Promise<History<M>> {
   const { model, loss, batch } = session;
   const { validation } = options;
-  const numbers = evaluator.of(NOTHING);
+  const numbers = evaluator.of(ZERO_SUMS);
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
   checkFitOptions(options, outcome);
   checkDataset('fit', dataset, model, loss);
@@ -47,7 +47,7 @@ export function prepareFit<M extends AnyMetric>(
   };
 }
 
-/** Trains epoch by epoch. @param outcome an epoch's numbers, by name @param owner frees what it allocates */
+/** Trains epoch by epoch. @param outcome an example of an epoch's result @param owner gets what is allocated */
 async function trainEpochs<M extends AnyMetric>(
   session: Session,
   evaluator: Evaluator<M>,
@@ -70,9 +70,9 @@ async function trainEpochs<M extends AnyMetric>(
   );
   session.check();
   const { scheduled } = progress;
-  const goesOn = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
-  // A schedule that goes on keeps its memory.
-  let state = goesOn ? scheduled?.state : undefined;
+  const continues = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
+  // A schedule that continues from an earlier `fit` keeps its state.
+  let state = continues ? scheduled?.state : undefined;
   const history: History<M> = [];
   for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
     const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options);
@@ -92,7 +92,10 @@ async function trainEpochs<M extends AnyMetric>(
   return history;
 }
 
-/** One epoch: shuffles, replays the plan, and reports a little behind the GPU. @returns `undefined` if it was aborted */
+/**
+ * Trains one epoch: shuffles, replays the plan, and reports shortly after the device.
+ * @returns `undefined` if it was aborted
+ */
 async function runEpoch<M extends AnyMetric>(
   session: Session,
   evaluator: Evaluator<M>,
@@ -112,8 +115,8 @@ async function runEpoch<M extends AnyMetric>(
   source.dataset?.check('fit');
   iterator.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
   clear(source.accumulators);
-  status.write(new Uint32Array(status.length).fill(NONE));
-  // A signal and a device may outlive many epochs: what listens to them goes with this one.
+  status.write(new Uint32Array(status.length).fill(ALL_FINITE));
+  // The signal and the device may outlive many epochs, so the listeners on them are removed at the end of this epoch.
   const over = new AbortController();
   const ended = new Promise<undefined>((resolve) => {
     const end = (): void => resolve(undefined);
@@ -124,16 +127,16 @@ async function runEpoch<M extends AnyMetric>(
     const { learningRate } = session.progress;
     return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;
   };
-  // A pause puts it off, too.
+  // A pause moves the start, so that `seconds` excludes the pause.
   let started = performance.now();
-  let reported = { sums: NOTHING, time: started };
+  let reported = { sums: ZERO_SUMS, time: started };
   let queued = 0;
   pace.begin(source.plan);
   session.midEpoch = true;
 
-  /** Reports the sums that have come back since the last call. */
+  /** Reports the sums that have arrived since the last call. */
   const deliver = async (): Promise<void> => {
-    // Of several reports that came together the last one says it all: sums and status only grow.
+    // The latest of several readbacks includes the others: sums accumulate, and `status` keeps the first failure.
     const report = readbacks.take().at(-1);
     if (report === undefined) return;
     const { tag: step, time, values } = report;
@@ -158,7 +161,7 @@ async function runEpoch<M extends AnyMetric>(
         await readbacks.settled();
         await deliver();
         const from = performance.now();
-        // Whatever else ends fit ends the pause too.
+        // The signal, and the loss of the device, also end the pause.
         if (!signal?.aborted) await Promise.race([pace.pause, ended]);
         if (!signal?.aborted) await Promise.race([model.access.regained(session), ended]);
         session.check();
@@ -188,7 +191,11 @@ async function runEpoch<M extends AnyMetric>(
   return { ...evaluator.of(reported.sums), epoch, steps, learningRate: session.latestRate, seconds };
 }
 
-/** Looks at a copy of `status`. @param before sums of the report before @throws {NotFiniteError} that names step and layer */
+/**
+ * Checks a copy of `status`.
+ * @param before sums of the previous report
+ * @throws {NotFiniteError} with the step and the layer
+ */
 function refuseNotFinite(
   { model, latestRate }: Session,
   status: Uint32Array,
@@ -197,7 +204,7 @@ function refuseNotFinite(
   before: ReadSums,
 ): void {
   const step = Math.min(...status);
-  if (step === NONE) return;
+  if (step === ALL_FINITE) return;
   const layer = status.indexOf(step) - 1;
   const what = layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${model.layers[layer]?.layer.spec.type ?? ''})`;
   const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.weight}.` : '';

@@ -14,72 +14,124 @@ import type { Clip } from './clip.js';
 import type { EarlyStoppingOptions } from './early-stopping.js';
 import { STEP_CAPACITY } from './submit-pace.js';
 
-/** Options of `Mlp.trainer`. */
+/**
+ * Options of `Mlp.trainer`.
+ * @example const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 128 });
+ */
 export interface TrainerOptions<M extends AnyMetric = never> {
+  /** The loss to minimise, such as `softmaxCrossEntropy()` for classes or `meanSquaredError()` for values. */
   readonly loss: Loss;
+  /** The rule that updates the parameters, such as `sgd({ learningRate: 0.1 })` or `adam()`. */
   readonly optimizer: Optimizer;
-  /** Rows of a step. The last batch of an epoch may have fewer; it counts as it is. */
+  /** Samples in a training step: a positive integer. The last batch of an epoch may have fewer samples. */
   readonly batchSize: number;
+  /** Numbers to report beside the loss, such as `[accuracy()]`. Default: none. */
   readonly metrics?: readonly M[];
-  /** Limits the gradients' norm, of all parameters together, or each gradient by itself; after the penalties. */
+  /**
+   * Limit for the gradients: on the norm of all gradients together, or on the magnitude of each one. Clipping follows
+   * the penalties. Default: no clipping.
+   */
   readonly clip?: Clip;
-  /** Adds l1·Σ|w| + l2·Σw² to what is learned, over weight matrices; reported losses and `gradients` are without it. */
+  /**
+   * Adds l1·Σ|w| + l2·Σw² to the loss that is minimised; the sums are over all entries of weight matrices. Reported
+   * losses and the result of `gradients()` exclude the penalties. Default: no penalties.
+   */
   readonly penalties?: Regularization;
-  /** Steps that go to the device at once; `auto` measures how long a step takes. */
+  /**
+   * Training steps that `fit` submits to the device at once: an integer from 1 to 64. `"auto"` measures the duration of
+   * a step and chooses the number. Default: `"auto"`.
+   */
   readonly stepsPerSubmit?: number | 'auto';
 }
 
-/** Mean loss and metrics over a data set, each metric's value under its name. */
-export type Evaluation<M extends AnyMetric = never> = { readonly loss: number } & {
+/**
+ * The mean loss and the metrics over a number of samples. The value of each metric is under the metric's name.
+ * @example const { loss, accuracy } = await trainer.evaluate(test);
+ */
+export type Evaluation<M extends AnyMetric = never> = {
+  /** Mean loss of the samples, without penalties. */
+  readonly loss: number;
+} & {
   readonly [Each in M as Each['name']]: ReturnType<Each['value']>;
 };
 
-/** An epoch of `fit`. */
+/**
+ * The result of an epoch of `fit`. Loss and metrics are those of the training batches, each with the parameters that
+ * the model had at that step.
+ */
 export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
-  /** From 1 on. */
+  /** Number of the epoch in this call of `fit`, from 1. */
   readonly epoch: number;
+  /** Training steps in the epoch: ⌈samples / batchSize⌉. */
   readonly steps: number;
-  /** Of its last step. */
+  /** Learning rate of the epoch's last step. */
   readonly learningRate: number;
-  /** Of training, without the validation. */
+  /** Duration of the training in seconds, without validation and pauses. */
   readonly seconds: number;
+  /** Loss and metrics over the data set `validation` after the epoch; undefined without that option. */
   readonly validation?: Evaluation<M>;
 };
 
-/** The result of `fit`: one entry an epoch. */
+/** The result of `fit`: one entry for each completed epoch, in order. */
 export type History<M extends AnyMetric = never> = EpochResult<M>[];
 
-/** The progress of `fit`: mean loss and metrics of the steps since the report before. */
+/** The progress of `fit`. Loss and metrics are those of the steps since the previous report. */
 export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
+  /** Number of the epoch in this call of `fit`, from 1. */
   readonly epoch: number;
   /** Steps of this epoch that are done. */
   readonly step: number;
-  /** Steps of an epoch. */
+  /** Steps in the epoch. */
   readonly steps: number;
+  /** Samples trained per second since the previous report. */
   readonly samplesPerSecond: number;
 };
 
-/** Options of `Trainer.fit`. */
+/**
+ * Options of `Trainer.fit`.
+ * @example await trainer.fit(train, { epochs: 20, validation: test, earlyStopping: { patience: 3 } });
+ */
 export interface FitOptions<M extends AnyMetric = never> {
+  /** Number of epochs: an integer ≥ 0. An epoch takes each sample of the data set once. */
   readonly epochs: number;
-  /** Evaluated after each epoch. */
+  /** Data set to evaluate after each epoch. Default: none. */
   readonly validation?: Dataset;
-  /** True (by default) if each epoch takes the samples in an order of its own, decided by the model's seed. */
+  /**
+   * True if each epoch takes the samples in a new random order, which depends on the model's seed and on the epoch.
+   * Default: true.
+   */
   readonly shuffle?: boolean;
-  /** Moves the learning rate, from the trainer's `learningRate` on; without one it stays. */
+  /**
+   * Changes the learning rate from step to step, starting from the trainer's `learningRate`. Default: none, the
+   * learning rate stays constant.
+   */
   readonly schedule?: Schedule;
-  /** Ends training when a number no longer improves; the model then has the parameters of its best epoch, unless `signal` stopped it. */
+  /**
+   * Ends training when a loss or metric no longer improves. The model then gets the parameters of its best epoch,
+   * unless `signal` stopped `fit`. Default: none, all epochs run.
+   */
   readonly earlyStopping?: EarlyStoppingOptions;
-  /** Stops within one submit; `fit` then resolves with the epochs that were completed. */
+  /** Stops training within one submit. `fit` then resolves with the epochs that were completed. Default: none. */
   readonly signal?: AbortSignal;
-  /** Called as results come back, a little behind the device; not for every step when several share a submit. */
+  /**
+   * Called with the progress inside an epoch, shortly after the device has run the steps. Steps that share a submit
+   * share a report. `fit` awaits the function. Default: none.
+   */
   readonly onStep?: (result: StepResult<M>) => void | Promise<void>;
+  /** Called after each epoch and its validation. `fit` awaits the function. Default: none. */
   readonly onEpoch?: (result: EpochResult<M>) => void | Promise<void>;
-  /** The answer to a NaN or an infinity in the loss or a parameter: reject with `NotFiniteError`, or nothing. */
+  /**
+   * Reaction to a NaN or an infinity in the loss or in a parameter: `"stop"` rejects with `NotFiniteError`, `"ignore"`
+   * continues. Default: `"stop"`.
+   */
   readonly onNotFinite?: 'stop' | 'ignore';
 }
 
-/** Checks that a model can be trained like that. @throws {ShapeError|LimitError|MlpError} also `bad-loss` and `bad-metric` */
+/**
+ * Checks that a model can be trained with these options.
+ * @throws {ShapeError|LimitError} if `batchSize` is not a positive integer, or exceeds a limit of the device
+ * @throws {MlpError} `bad-option`, `bad-loss`, `bad-metric` or `not-trainable`
+ */
 export function checkTrainerOptions(
   model: Model,
   { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
@@ -102,9 +154,10 @@ export function checkTrainerOptions(
       throw new MlpError('bad-option', `trainer: stepsPerSubmit = ${stepsPerSubmit}; it is ${STEP_CAPACITY} at most.`);
     }
   }
-  // A sigmoid may be trained on values, such as 0 and 1; nothing but its own loss goes with a softmax.
-  const isOdd = ownLink !== undefined && ownLink !== loss.link && (ownLink === 'softmax' || loss.link === 'softmax');
-  if (isOdd) {
+  // A last activation "sigmoid" goes with any loss except softmax's; "softmax" only with its own loss.
+  const isMismatch =
+    ownLink !== undefined && ownLink !== loss.link && (ownLink === 'softmax' || loss.link === 'softmax');
+  if (isMismatch) {
     const [activation, remedy] =
       ownLink === 'softmax' ? ['softmax', 'softmaxCrossEntropy()'] : ['sigmoid', 'binaryCrossEntropy()'];
     throw new MlpError(
@@ -118,14 +171,17 @@ export function checkTrainerOptions(
   }
 }
 
-/** Checks the options of `fit`, but for its data sets. @param outcome an epoch's numbers, as a schedule will see them */
+/**
+ * Checks the options of `fit` except its data sets.
+ * @param outcome an example of an epoch's result, as schedules observe it
+ */
 export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOptions<M>, outcome: Outcome): void {
   assertOption('fit:', { epochs }, 'an integer ≥ 0');
   if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
 }
 
-/** Checks that an epoch has a whole batch. @throws {DataError} */
+/** Checks that an epoch has at least one full batch. @throws {DataError} */
 export function checkEpochLength(samples: number, batch: number): void {
   if (samples >= batch) return;
   throw new DataError(
@@ -133,7 +189,7 @@ export function checkEpochLength(samples: number, batch: number): void {
   );
 }
 
-/** The task that metrics measure. */
+/** The task that metrics measure: a model's outputs with the link of its loss. */
 export function taskOf({ outputs }: Model, { link }: Loss): Task {
   return { outputs, link };
 }

@@ -1,19 +1,22 @@
 import type { BufferCopy, DeviceBuffer, DeviceMemory } from '../plan/memory.js';
 import type { DType, Tensor } from '../plan/tensor.js';
 
-/** The tensors' contents after the submit with this tag. */
+/** The contents of the tensors after a submit. */
 export interface Readback {
+  /** The number that was passed to `copies` for the submit. */
   readonly tag: number;
-  /** The time of its arrival, as `performance.now()` tells. */
+  /** Time of arrival on the host, from `performance.now()`. */
   readonly time: number;
+  /** The bytes of each tensor. */
   readonly values: readonly ArrayBuffer[];
 }
 
+/** Staging buffers for copies that may be skipped. */
 const RING = 3;
 
 /**
- * Reads a few small tensors again and again without anybody waiting: each submit copies them into a free staging buffer
- * of a ring, if there is one, and the values turn up when the GPU has got there.
+ * Reads a few small tensors repeatedly, without blocking the steps. Each submit copies the tensors into a free staging
+ * buffer; if none is free, the copy is skipped. `take` returns the values after the device has run the submit.
  */
 export class Readbacks {
   readonly #memory: DeviceMemory;
@@ -30,7 +33,7 @@ export class Readbacks {
     this.#tensors = tensors;
     const bytes = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
     try {
-      // One more than the ring: kept for a copy that must not be left out.
+      // One buffer more than the ring is reserved for a copy that must not be skipped.
       for (let i = 0; i <= RING; i++) this.#free.push(memory.allocate(bytes, 'report', 'staging'));
     } catch (error) {
       this.dispose();
@@ -38,7 +41,11 @@ export class Readbacks {
     }
   }
 
-  /** The copies to be made behind a submit's work, if a staging buffer is free. @param must take the buffer that is kept back, if no other is free */
+  /**
+   * The copies that a submit makes after its work; none if no staging buffer is free.
+   * @param tag number of the submit, returned with the values
+   * @param must true to use the reserved buffer if no other is free
+   */
   copies(tag: number, must: boolean): BufferCopy[] {
     if (this.#free.length <= (must ? 0 : 1)) return [];
     const staging = this.#free.pop();
@@ -51,7 +58,7 @@ export class Readbacks {
     });
   }
 
-  /** Asks for the latest copies, after their submit. */
+  /** Begins to read the staging buffer of the latest copies. Called after their submit. */
   map(): void {
     if (this.#next === undefined) return;
     const { staging, tag } = this.#next;
@@ -77,7 +84,10 @@ export class Readbacks {
     this.#pending.add(pending);
   }
 
-  /** Contents that have arrived since the last call, oldest first. @throws the error of a readback that failed */
+  /**
+   * Returns the contents that have arrived since the last call, oldest first.
+   * @throws the error of a readback that failed
+   */
   take(): Readback[] {
     if (this.#failure !== undefined) throw this.#failure.error;
     const landed = this.#landed;
@@ -85,15 +95,15 @@ export class Readbacks {
     return landed;
   }
 
-  /** Resolves when everything that was asked for has arrived. */
+  /** Resolves when all readbacks in flight have arrived. */
   async settled(): Promise<void> {
     await Promise.all(this.#pending);
   }
 
-  /** Frees the staging buffers; those still being mapped, when that is over. */
+  /** Frees the staging buffers. A buffer that is still mapped is freed when its readback ends. */
   dispose(): void {
     this.#disposed = true;
-    // A copy whose submit failed was never asked for.
+    // If a submit failed, `map` was not called for its copies.
     if (this.#next !== undefined) this.#free.push(this.#next.staging);
     this.#next = undefined;
     for (const staging of this.#free) this.#memory.free(staging);

@@ -32,27 +32,30 @@ import { STEP_CAPACITY, SubmitPace } from './submit-pace.js';
 
 const DISPOSED = 'This trainer has been disposed. Make a new one with model.trainer().';
 
-/** Where training is. Plain data: a checkpoint has it, and brings it back as it is. */
+/** The progress of training. Plain data: a checkpoint stores it unchanged. */
 export interface Progress {
-  /** Steps and epochs so far: they number the batches, and the orders in which epochs take the samples. */
+  /**
+   * Steps and epochs so far. They number the batches and the epochs. The order of an epoch's samples depends on its
+   * number and on the model's seed.
+   */
   readonly steps: number;
   readonly epochs: number;
-  /** The learning rate of the steps to come; a schedule's starting point. */
+  /** The learning rate of the steps to come. A schedule starts from this rate. */
   readonly learningRate: number;
-  /** The memory of the schedule, if there is one that has any. */
+  /** The state of the latest schedule that has a state. */
   readonly scheduled?: Scheduled | undefined;
 }
 
-/** The modules that a session needs beside its own, loaded before it allocates anything. */
+/** The modules that a session loads before it allocates anything. */
 interface Loaded {
   readonly fuse: Rewrite;
-  /** Penalties and clipping, which few trainers have. */
+  /** The module for penalties and clipping, loaded only if the options have any. */
   readonly clip: typeof import('./clip.js') | undefined;
 }
 
 /**
- * One training session: it owns everything that training a model needs, brings batches to the device, replays what was
- * recorded for them, and counts. What it allocates is freed by `dispose`, or when the model is disposed.
+ * One training session. It owns all memory that training allocates, uploads batches, replays the recorded plans, and
+ * counts steps. `dispose`, or disposing of the model, frees the memory.
  */
 export class Session implements StepParts {
   readonly model: Model;
@@ -67,15 +70,15 @@ export class Session implements StepParts {
   readonly layerOfBlock: Tensor<'u32'>;
   readonly accumulators: AccumulatorsByPurpose;
   readonly pace: SubmitPace;
-  /** Steps, epochs and learning rate so far; what a checkpoint has. */
+  /** Steps, epochs and learning rate so far. A checkpoint stores them. */
   progress: { -readonly [Name in keyof Progress]: Progress[Name] };
   /** True from the beginning of an epoch to its end. */
   midEpoch = false;
-  /** The source of the step that was compiled or replayed last. */
+  /** The batch source of the training step that was compiled or replayed last. */
   latest: BatchSource | undefined;
-  /** Rows of the last step; 0 before the first. */
+  /** Rows of the last training step. 0 before the first step, and after a restore. */
   latestRows = 0;
-  /** The learning rate of the last step. */
+  /** The learning rate of the last training step. */
   latestRate: number;
   readonly #owner: Owner;
   readonly #sources: BatchSources;
@@ -96,28 +99,28 @@ export class Session implements StepParts {
     this.workspace = owner.own(new Workspace());
     const layers = layerOfBlock(model);
     this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'layerOfBlock'));
-    const ofMetrics = new Set(metrics.flatMap(({ accumulator, tally }) => accumulator ?? tally ?? []));
+    const metricAccumulators = new Set(metrics.flatMap(({ accumulator, tally }) => accumulator ?? tally ?? []));
     const rows = loss.weighsClasses === true ? 3 : 2;
-    const accumulators = (counted: typeof ofMetrics): AccumulatorsByPurpose[Purpose] =>
+    const accumulators = (counted: typeof metricAccumulators): AccumulatorsByPurpose[Purpose] =>
       allocateAccumulators(device, owner, batch, model.layers.length, rows, counted, taskOf(model, loss));
     this.accumulators = {
-      step: accumulators(ofMetrics),
-      evaluate: accumulators(ofMetrics),
+      step: accumulators(metricAccumulators),
+      evaluate: accumulators(metricAccumulators),
       gradients: accumulators(new Set()),
     };
     this.pace = new SubmitPace(stepsPerSubmit);
-    // A fit that is held back ends, too.
+    // Disposing of the session ends a pause, so that a paused `fit` ends too.
     owner.own({ dispose: () => this.pace.release() });
     const { learningRate } = optimizer.spec;
     this.progress = { steps: 0, epochs: 0, learningRate };
     this.latestRate = learningRate;
     const records = owner.own(new StepRecords(device, STEP_CAPACITY));
-    this.#sources = owner.own(new BatchSources(this, records));
+    this.#sources = owner.own(new BatchSources(this, records, owner));
   }
 
   /**
-   * Checks options, allocates what a session needs and compiles its likeliest step.
-   * @throws {ShapeError|LimitError|MlpError|DisposedError} and leaves nothing behind
+   * Checks the options, allocates the session's memory, and compiles the step for the likeliest kind of data.
+   * @throws {ShapeError|LimitError|MlpError|DisposedError} and frees what was allocated
    */
   static async create(model: Model, options: TrainerOptions<AnyMetric>): Promise<Session> {
     checkTrainerOptions(model, options);
@@ -140,36 +143,40 @@ export class Session implements StepParts {
       return session;
     } catch (error) {
       model.parts.free(owner);
-      // A model that was disposed meanwhile explains whatever else went wrong.
+      // If the model was disposed meanwhile, that is the cause of any other error.
       model.check();
       throw error;
     }
   }
 
-  /** True while `fit` is held back. */
+  /** True while `fit` is paused. */
   get isPaused(): boolean {
     return this.pace.pause !== undefined;
   }
 
-  /** True if there can be no further step. */
+  /** True after `dispose`, or after the model was disposed. */
   get disposed(): boolean {
     return this.#owner.disposed;
   }
 
-  /** @throws {DisposedError|DeviceLostError|MlpError} if there can be no further step, or an earlier one had no memory */
+  /**
+   * Checks that a step can follow.
+   * @throws {DisposedError|DeviceLostError} if the session is disposed, or the device is lost
+   * @throws {MlpError} `out-of-memory` once, if the device had no memory for an earlier step
+   */
   check(): void {
     this.#owner.check();
     this.model.device.check();
     this.#sources.check();
   }
 
-  /** The tensors' memory that the device keeps from step to step, by name: what a checkpoint has. */
+  /** The memory that a checkpoint stores, by name: parameters, buffers and optimizer state. */
   get state(): ReadonlyMap<string, TensorStorage> {
     const { flatParameters, flatBuffers } = this.model;
     return new Map([['parameters', flatParameters.storage], ['states', flatBuffers.storage], ...this.workspace.states]);
   }
 
-  /** The epochs of a data set. Few are streamed: what brings their chunks is loaded where one is. */
+  /** Opens a data set for epochs of batches. The module for streams is loaded only if the data set is streamed. */
   async open(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<EpochIterator> {
     await dataset.ready();
     const { resident } = dataset;
@@ -180,15 +187,18 @@ export class Session implements StepParts {
     return await StreamedEpochs.open(this, this.#sources, dataset, purpose);
   }
 
-  /** Compiles a plan of the session's workspace when no other is being compiled. @throws as `check`; and what `work` throws */
+  /**
+   * Runs `work`, which compiles a plan of the session's workspace, after the compilations before.
+   * @throws as `check`, and as `work`
+   */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#sources.inTurn(work);
   }
 
   /**
-   * Checks a minibatch, queues its upload and replays the plan for its kind.
-   * @param behind queues what comes behind the replay
-   * @returns what `behind` does, and the device's verdict on memory that the first minibatch of a kind needs
+   * Checks a minibatch, queues its upload, and replays the plan for its kind of data.
+   * @param afterReplay called after the replay is queued, to queue work that follows it
+   * @returns the result of `afterReplay`; and the device's verdict, if this is the first minibatch of its kind
    * @throws {ShapeError|DataError} before anything is queued
    */
   minibatch<T>(
@@ -196,7 +206,7 @@ export class Session implements StepParts {
     inputs: Uint8Array | Float32Array | ArrayLike<number>,
     targets: ArrayLike<number>,
     weights: ArrayLike<number> | undefined,
-    behind: (shard: Shard) => T,
+    afterReplay: (shard: Shard) => T,
   ): Guarded<T> {
     const { model, loss, batch } = this;
     const features = model.spec.inputs;
@@ -216,17 +226,18 @@ export class Session implements StepParts {
       model.device.write(source.rows.data.buffer, 0, samples.inputs);
       model.device.write(source.rows.labels.buffer, 0, samples.labels);
       this.replay(what, shard, 0, 1);
-      return behind(shard);
+      return afterReplay(shard);
     });
     return { value, fault };
   }
 
   /**
-   * Replays a source's plan for batches of a shard from number `first` on, in one submit.
-   * @param wanted how many; a plan that takes runs gets fewer where there are more rates among them than records
-   * @param copies to be made behind `done` batches of the shard
-   * @param rateOf the learning rate of a step of the epoch
-   * @returns how many there were
+   * Replays the plan of a shard's source for consecutive batches of the shard, in one submit.
+   * @param first number of the first batch, within the shard
+   * @param wanted number of batches; fewer are replayed if a submit has too few records for their learning rates
+   * @param copies returns the copies that follow when `done` batches of the shard are done
+   * @param rateOf returns the learning rate of a step of the epoch
+   * @returns number of batches replayed
    */
   replay(
     what: Purpose | 'fit',
@@ -250,12 +261,15 @@ export class Session implements StepParts {
     return count;
   }
 
-  /** Frees what training needs; the model keeps its weights. A second call does nothing. */
+  /** Frees the memory of the session. The model keeps its parameters. A second call does nothing. */
   dispose(): void {
     this.model.parts.free(this.#owner);
   }
 
-  /** A record for each replay: of one step, or where the plan takes runs, of as many as have the same rate. */
+  /**
+   * The records of a submit, one for each replay. A replay is one step; of a plan that takes runs, all consecutive
+   * steps with the same learning rate.
+   */
   #stepRecords(
     { source: { plan }, samples, first: before }: Shard,
     first: number,

@@ -18,29 +18,32 @@ export interface StepParts {
   readonly model: Model;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  /** Penalties and clipping, between gradients and update, if there are any. */
+  /** Penalties and clipping, which change the gradients before the update, if the options have any. */
   readonly gradientRules: GradientRules | undefined;
   /** Rows of a step. */
   readonly batch: number;
-  /** Finds fewer dispatches for a step. */
+  /** Rewrites the dispatches of a step into fewer ones that compute the same. */
   readonly fuse: Rewrite;
-  /** Memory that the plans of a session share, wherever their data come from. */
+  /** Memory that all plans of a session share. */
   readonly workspace: Workspace;
   /** For each block of 64 parameters, the number of its layer. */
   readonly layerOfBlock: Tensor<'u32'>;
   readonly accumulators: AccumulatorsByPurpose;
 }
 
-/** A step that has been recorded. */
+/** The result of recording a step. */
 export interface RecordedStep {
   readonly builder: PlanBuilder;
-  /** The gradients of all parameters in one flat tensor, kept if that is the purpose. */
+  /** The gradients of all parameters in one flat tensor. Readable after a replay only if the purpose is `gradients`. */
   readonly gradients: Tensor;
   /** Each layer's output. */
   readonly outputs: readonly Tensor[];
 }
 
-/** Records a step on batches from a source: gather · forward · loss · backward · update, as far as its purpose goes. */
+/**
+ * Records a step on batches from a source: gather, forward, loss, backward, update. A step of `evaluate` ends after the
+ * loss, and a step of `gradients` keeps the gradients instead of updating the parameters.
+ */
 export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose): RecordedStep {
   const { model, loss, optimizer, batch, fuse, workspace, layerOfBlock, gradientRules } = parts;
   const accumulators = parts.accumulators[purpose];
@@ -51,7 +54,7 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
 
   builder.phase('forward');
   builder.add(gatherRows(source, X, labels, PER_STEP));
-  // The loss takes a last activation over that is its own link: the sigmoid before binaryCrossEntropy.
+  // A last activation that is the link of the loss is computed by the loss: the sigmoid before binaryCrossEntropy.
   const folded = model.ownLink === loss.link;
   const network = recordChain(builder, X, model.placed(purpose, gradients, folded));
   const output = network?.output ?? X;
@@ -89,7 +92,7 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   return recorded;
 }
 
-/** Labels of a batch, like those of a source. */
+/** Makes a tensor for the labels of a batch, of the same type and row length as the labels of the source. */
 function labelsLike(builder: PlanBuilder, { dtype, shape: [, words = 1] }: LabelTensor, batch: number): LabelTensor {
   return dtype === 'u32' ? builder.tensor('labels', [batch, words], dtype) : builder.tensor('labels', [batch, words]);
 }

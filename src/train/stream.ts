@@ -7,20 +7,21 @@ import { type BatchSource, type BatchSources, checkLabels, type EpochIterator, t
 import type { StepParts } from './step.js';
 
 /**
- * The epochs of a data set that comes to the device chunk by chunk. A chunk has whole batches, so that only an epoch's last
- * batch is partial. There are two slots: while steps read one, the next chunk is read and written into the other. It is
- * queued behind the steps that have used that slot before, so nothing waits for it but those that need it.
+ * The epochs of a streamed data set, which is uploaded chunk by chunk. A chunk has a whole number of batches, so that
+ * only the last batch of an epoch is partial. There are two slots: while steps read one slot, the next chunk is read on
+ * the host and written into the other. The device runs that write after the earlier steps that read the slot, so only
+ * steps on the new chunk wait for it.
  */
 export class StreamedEpochs implements EpochIterator {
   readonly source: BatchSource;
   readonly #parts: StepParts;
   readonly #dataset: Dataset;
-  /** Rows of a chunk. */
+  /** Rows of a full chunk. */
   readonly #size: number;
   readonly #slots: readonly BatchSource[];
   #chunks: AsyncGenerator<Chunk<Samples>, undefined>;
   #current: Shard | undefined;
-  /** The shard behind the current one. */
+  /** The shard after the current one, while it is loading. */
   #next: Promise<Shard> | undefined;
   #disposed = false;
 
@@ -38,7 +39,7 @@ export class StreamedEpochs implements EpochIterator {
     this.#chunks = chunks(dataset.source, size);
   }
 
-  /** Makes the slots, and compiles their plans. */
+  /** Allocates the slots and compiles their plans. A data set that fits in one chunk needs one slot. */
   static async open(
     parts: StepParts,
     sources: BatchSources,
@@ -46,12 +47,12 @@ export class StreamedEpochs implements EpochIterator {
     purpose: 'step' | 'evaluate',
   ): Promise<StreamedEpochs> {
     const { batch } = parts;
-    const most = Math.ceil(dataset.length / batch) * batch;
+    const allRows = Math.ceil(dataset.length / batch) * batch;
     const format = await findFormat(dataset.source);
     const rows = chunkRows(dataset.device, dataset.source, format);
-    const size = Math.min(Math.max(1, Math.floor(rows / batch)) * batch, most);
+    const size = Math.min(Math.max(1, Math.floor(rows / batch)) * batch, allRows);
     const first = await sources.slot(dataset, format, size, purpose);
-    if (size === most) return new StreamedEpochs(parts, dataset, size, [first]);
+    if (size === allRows) return new StreamedEpochs(parts, dataset, size, [first]);
     try {
       const second = await sources.slot(dataset, format, size, purpose);
       return new StreamedEpochs(parts, dataset, size, [first, second]);
@@ -77,7 +78,7 @@ export class StreamedEpochs implements EpochIterator {
     for (const slot of this.#slots) slot.dispose();
   }
 
-  /** Moves on: all steps of the shard before have been queued. */
+  /** Goes to the next shard when all steps of the current one have been queued, and begins to load the shard after it. */
   async #advance(): Promise<Shard> {
     const shard = await (this.#next ?? this.#load(0));
     this.#current = shard;
@@ -86,7 +87,7 @@ export class StreamedEpochs implements EpochIterator {
     return shard;
   }
 
-  /** Reads the next chunk and queues it. @param first the step that it begins with */
+  /** Reads the next chunk and queues its upload. @param first the epoch's step that the chunk begins with */
   #load(first: number): Promise<Shard> {
     const loading = this.#loadNow(first);
     // Rejections surface when the shard is awaited; unawaited ones are ignored.
@@ -97,7 +98,7 @@ export class StreamedEpochs implements EpochIterator {
   async #loadNow(first: number): Promise<Shard> {
     const { batch, model, loss } = this.#parts;
     const { value: chunk } = await this.#chunks.next();
-    if (this.#disposed || chunk === undefined) throw new DisposedError('The stream has been left.');
+    if (this.#disposed || chunk === undefined) throw new DisposedError('The stream was closed.');
     const { samples, order } = chunk;
     const indices = samples.labels instanceof Uint32Array;
     checkLabels('Dataset.stream: read', { ...samples, indices }, model, loss);

@@ -16,11 +16,18 @@ import type { LossSurface, LossSurfaceOptions } from './inspect/loss-surface.js'
 import type { Evaluation, FitOptions, History, TrainerOptions } from './options.js';
 import { Session } from './session.js';
 
-/** Samples of a minibatch on the host, row by row; bytes stay bytes. */
+/** Samples of a minibatch on the host, row by row. A `Uint8Array` is uploaded as bytes, anything else as float32. */
 type Inputs = Uint8Array | Float32Array | ArrayLike<number>;
 
-/** A model, a loss and an optimizer, compiled for a batch size: a step replays what was recorded once. */
+/**
+ * Trains a model with a loss and an optimizer. The training step is compiled once for a batch size; each step replays
+ * the compiled plan. `Mlp.trainer` makes a trainer.
+ * @example
+ * const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 128 });
+ * const history = await trainer.fit(train, { epochs: 5, validation: test });
+ */
 export class Trainer<M extends AnyMetric = never> {
+  /** Samples in a training step. Minibatches may have fewer. */
   readonly batchSize: number;
   readonly #session: Session;
   readonly #evaluator: Evaluator<M>;
@@ -36,17 +43,26 @@ export class Trainer<M extends AnyMetric = never> {
     return new Trainer(await Session.create(model, options), options.metrics);
   }
 
-  /** The rate of the steps to come; a schedule's starting point. */
+  /**
+   * Learning rate of the steps to come: a finite number ≥ 0, at first the optimizer's. A schedule of `fit` starts from
+   * this rate.
+   * @example trainer.learningRate = 0.01;
+   */
   get learningRate(): number {
     return this.#session.progress.learningRate;
   }
 
+  /** Changes the learning rate of the steps to come. @throws {MlpError} `bad-option` if it is negative or not finite */
   set learningRate(learningRate: number) {
     assertOption('Trainer:', { learningRate }, 'a finite number ≥ 0');
     this.#session.progress.learningRate = learningRate;
   }
 
-  /** The dispatches of a step, in order. `toString()` is a table. */
+  /**
+   * The plan of the latest training step: its dispatches in order, and its memory. `toString()` gives a table.
+   * @throws {DisposedError} after `dispose()`
+   * @example console.log(`${trainer.plan}`);
+   */
   get plan(): Pick<Plan, 'dispatches' | 'memory' | 'toString'> {
     this.#session.check();
     // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
@@ -54,12 +70,16 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Queues one minibatch; there is nothing to wait for.
-   * @param inputs at most `batchSize` samples
-   * @param targets a class for each sample, or a row of probabilities or values
-   * @param weights for each sample a number ≥ 0 that its loss is multiplied by; the mean is over the samples all the same
-   * @throws {ShapeError|DataError} before anything is queued
-   * @throws {MlpError} `busy` while `fit`, `lossSurface` or `checkGradients` runs on the model
+   * Queues one training step on a minibatch and returns at once. `loss()` reads the result.
+   * @param inputs (samples, inputs), row by row: at most `batchSize` samples, raw; the model normalises them
+   * @param targets (samples): the class of each sample; or (samples, outputs): probabilities or values, row by row
+   * @param weights (samples): factors ≥ 0 for the loss of each sample; the sum is still divided by the number of
+   * samples. Default: 1 for each sample
+   * @throws {ShapeError|DataError} if the arrays do not fit the model or each other; nothing is queued
+   * @throws {MlpError} `busy` while `fit`, `lossSurface` or `checkGradients` runs on the model; `out-of-memory` if the
+   * device had no memory for an earlier step
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example trainer.step(images, labels);
    */
   step(inputs: Inputs, targets: ArrayLike<number>, weights?: ArrayLike<number>): void {
     this.#allow('update', 'step');
@@ -67,11 +87,14 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Trains for a number of epochs.
-   * @returns one entry an epoch
-   * @throws {DataError|ShapeError} if the data set does not fit the model, before anything is queued
-   * @throws {NotFiniteError} that names the step and the layer
-   * @throws {DeviceLostError} within one submit
+   * Trains for a number of epochs. Learning continues from the current parameters and optimizer state.
+   * @returns one entry for each completed epoch
+   * @throws {DataError|ShapeError} if a data set does not fit the model, or is smaller than a batch; nothing is queued
+   * @throws {MlpError} `bad-option` or `bad-schedule` for an option out of range; `busy` while another `fit`,
+   * `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
+   * @throws {NotFiniteError} if the loss or a parameter becomes NaN or infinite; names the step and the layer
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed or the device is lost, within one submit
+   * @example const history = await trainer.fit(train, { epochs: 5, onEpoch: ({ loss }) => console.log(loss) });
    */
   async fit(dataset: Dataset, options: FitOptions<M>): Promise<History<M>> {
     this.#allow('update', 'fit');
@@ -84,26 +107,40 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Holds `fit` back after the submits in flight, until `resume()`. Meanwhile other trainers, and the model itself, may do what is
-   * `busy` while `fit` runs; what they have begun is awaited before `fit` goes on.
+   * Pauses `fit` after the submits in flight, until `resume()`. During the pause the model and its other trainers
+   * accept calls that are `busy` while `fit` runs. After the pause `fit` waits for such calls to finish.
+   * @example trainer.pause();
    */
   pause(): void {
     this.#session.pace.hold();
   }
 
+  /**
+   * Ends a pause. Without a pause, does nothing.
+   * @example trainer.resume();
+   */
   resume(): void {
     this.#session.pace.release();
   }
 
   /**
-   * Mean loss and metrics over every sample of a data set; the last partial batch counts as it is. May run beside `fit` and `step`.
-   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` has the parameters elsewhere
+   * Computes the mean loss and the metrics over all samples of a data set. Dropout is off. May run while `fit` runs.
+   * @returns `loss`, and the value of each metric under the metric's name
+   * @throws {DataError|ShapeError} if the data set does not fit the model
+   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
+   * @throws {DisposedError|DeviceLostError} if the trainer or the data set is disposed, or the device is lost
+   * @example const { loss, accuracy } = await trainer.evaluate(test);
    */
   async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
     return await this.#during('read', 'evaluate', () => this.#evaluator.evaluate(dataset));
   }
 
-  /** The mean loss of the last step of `step` or `fit`. NaN before the first. */
+  /**
+   * Reads the mean loss of the latest training step, of `step` or `fit`. The loss excludes penalties.
+   * @returns NaN if no step has run since the trainer was made or restored
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example const loss = await trainer.loss();
+   */
   async loss(): Promise<number> {
     this.#session.check();
     const { latest, latestRows } = this.#session;
@@ -111,12 +148,24 @@ export class Trainer<M extends AnyMetric = never> {
     return mean(await latest.accumulators.losses.read(), latestRows);
   }
 
-  /** Loss and gradients of a minibatch, in the order of `weights()`. Nothing is updated. */
+  /**
+   * Computes the mean loss of a minibatch and ∂loss/∂parameter for each parameter, without penalties and clipping.
+   * Dropout and batch normalisation act as in training. Changes nothing. Takes the same arguments as `step`.
+   * @throws {ShapeError|DataError} if the arrays do not fit the model or each other; nothing is queued
+   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example const { loss, gradients } = await trainer.gradients(images, labels);
+   */
   async gradients(
     inputs: Inputs,
     targets: ArrayLike<number>,
     weights?: ArrayLike<number>,
-  ): Promise<{ loss: number; gradients: Weight[] }> {
+  ): Promise<{
+    /** Mean loss of the minibatch. */
+    loss: number;
+    /** ∂loss/∂parameter, with the names, shapes and order of `Mlp.weights()`; running statistics are left out. */
+    gradients: Weight[];
+  }> {
     this.#allow('read', 'gradients');
     const session = this.#session;
     const reading = session.minibatch('gradients', inputs, targets, weights, async ({ samples, source }) => {
@@ -127,9 +176,17 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Compares gradients with centred differences of the loss, to see whether a kernel or a layer of one's own is right.
-   * @returns a row for each parameter tensor; `toString()` is a table. The parameters are what they were; meanwhile they are
-   * elsewhere, and everything else that uses them is `busy`
+   * Compares the gradients of a minibatch with centred differences of the loss. Use it to test a kernel or a layer of
+   * your own. The check moves the parameters and puts them back at the end; other calls that use the model are `busy`
+   * until then.
+   * @param inputs (samples, inputs), as `step` takes them
+   * @param targets as `step` takes them
+   * @returns one row for each parameter tensor; `toString()` gives a table
+   * @throws {ShapeError|DataError} if the arrays do not fit the model or each other
+   * @throws {MlpError} `bad-option` or `bad-seed` for an option out of range; `busy` while anything else uses the
+   * model; `out-of-memory`
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example console.log(`${await trainer.checkGradients(images, labels)}`);
    */
   async checkGradients(
     inputs: Inputs,
@@ -147,9 +204,15 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Looks into the network: dead units, histograms of activations and gradients, the gradient's norm, the samples that it
-   * gets most wrong. Computes loss and gradients of every batch as training would, and changes nothing.
+   * Examines the network on a data set: dead units, histograms of activations and gradients, the norm of the gradient,
+   * and the samples with the largest losses. Computes loss and gradients of each batch as training does, and changes
+   * nothing.
+   * @returns `toString()` gives a table
    * @throws {DataError|ShapeError} if the data set does not fit the model, or is streamed
+   * @throws {MlpError} `bad-option` for an option out of range; `busy` while `lossSurface` or `checkGradients` runs on
+   * the model; `out-of-memory`
+   * @throws {DisposedError|DeviceLostError} if the trainer or the data set is disposed, or the device is lost
+   * @example console.log(`${await trainer.diagnose(test)}`);
    */
   async diagnose(dataset: Dataset, options: DiagnoseOptions = {}): Promise<Diagnosis> {
     checkDataset('diagnose', dataset, this.#session.model, this.#session.loss);
@@ -160,9 +223,15 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * The loss over a slice of the space of parameters, along two random directions that are normalised filter by filter.
-   * It evaluates the data set at each of `points`² points, and leaves the parameters as they are; meanwhile they are elsewhere,
-   * and everything else that uses them is `busy`.
+   * Computes the loss on a plane through the parameters, along two random directions. In each direction, the incoming
+   * weights of each unit move in proportion to their norm (filter normalisation). Evaluates the data set at `points`²
+   * points. The parameters are put back at the end; other calls that use the model are `busy` until then.
+   * @throws {DataError|ShapeError} if the data set does not fit the model
+   * @throws {MlpError} `bad-option` or `bad-seed` for an option out of range; `busy` while anything else uses the
+   * model; `out-of-memory`
+   * @throws {DisposedError|DeviceLostError} if the trainer or the data set is disposed, or the device is lost
+   * @throws the reason of `signal`, if that is aborted
+   * @example const { x, y, loss } = await trainer.lossSurface(test, { points: 11 });
    */
   async lossSurface(dataset: Dataset, options: LossSurfaceOptions = {}): Promise<LossSurface> {
     checkDataset('lossSurface', dataset, this.#session.model, this.#session.loss);
@@ -174,10 +243,14 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Everything that training goes on from, bit for bit: parameters, the optimizer's state, the numbers of steps and epochs (which
-   * with the model's seed decide the order of samples), and the learning rate. One blob, with its length and CRC-32.
-   * Between epochs it may be taken while `fit` runs: in `onEpoch`.
-   * @throws {MlpError} `busy` in the middle of an epoch, which could not be gone on with
+   * Saves the state of the training: parameters, optimizer state, numbers of steps and epochs, learning rate, and the
+   * state of the schedule. Training that continues from a checkpoint computes the same bits as training that never
+   * stopped: the seed of the model and the number of the epoch decide the order of the samples. While `fit` runs, call
+   * it in `onEpoch`.
+   * @returns one block of bytes, with its length and its CRC-32
+   * @throws {MlpError} `busy` in the middle of an epoch, and while `lossSurface` or `checkGradients` runs on the model
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example const bytes = await trainer.checkpoint();
    */
   async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
     const session = this.#session;
@@ -187,7 +260,7 @@ export class Trainer<M extends AnyMetric = never> {
       throw new MlpError('busy', 'checkpoint: fit is in the middle of an epoch. Call it in onEpoch, or await fit.');
     }
     this.#allow('read', 'checkpoint');
-    // Of the same moment as the progress: what is queued later, by an epoch that begins meanwhile, changes neither.
+    // The copies are of the same moment as `progress`: steps that are queued from now on do not change them.
     const { device } = session.model;
     const copies = [...session.state].map(
       async ([name, { buffer, byteLength }]) =>
@@ -198,9 +271,13 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Goes back to a checkpoint of this trainer, or of one made in the same way, on this page or another.
-   * @throws {FormatError} if it is truncated or has changed, and changes nothing
-   * @throws {MlpError} `other-training` if model, loss, optimizer, batch size, clip or penalties were others; `busy` while `fit` runs
+   * Restores a checkpoint of this trainer, or of a trainer that was made with the same options, also on another page.
+   * If it throws, nothing has changed.
+   * @throws {FormatError} if the bytes are not a checkpoint, are truncated, or have been changed
+   * @throws {MlpError} `other-training` if the model, loss, optimizer, batch size, clip or penalties differ; `busy`
+   * while `fit`, `lossSurface` or `checkGradients` runs on the model
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example await trainer.restore(bytes);
    */
   async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
     this.#allow('update', 'restore');
@@ -210,7 +287,10 @@ export class Trainer<M extends AnyMetric = never> {
     this.#session.latestRows = 0;
   }
 
-  /** Frees what training needs; the model keeps its weights. A second call does nothing. */
+  /**
+   * Frees the memory of the trainer. The model keeps its parameters. A second call does nothing.
+   * @example trainer.dispose();
+   */
   dispose(): void {
     this.#session.dispose();
   }
@@ -219,13 +299,16 @@ export class Trainer<M extends AnyMetric = never> {
     this.dispose();
   }
 
-  /** @throws {DisposedError|DeviceLostError|MlpError} if the session is over, or the model is `busy` */
+  /**
+   * @throws {DisposedError|DeviceLostError|MlpError} if the trainer is disposed, the device is lost, or the model is
+   * `busy`
+   */
   #allow(use: Use, what: string): void {
     this.#session.check();
     this.#session.model.access.check(use, what, this.#session);
   }
 
-  /** Uses the model while `work` runs. What few apps need is loaded in `work`. */
+  /** Registers a use of the model for as long as `work` runs. `work` may load modules that few apps need. */
   async #during<T>(use: Use, what: string, work: () => Promise<T>): Promise<T> {
     this.#session.check();
     return await this.#session.model.access.during(use, what, work, this.#session);

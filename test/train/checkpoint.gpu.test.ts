@@ -233,19 +233,16 @@ test('a checkpoint that is truncated or of something else is refused, and traini
     await expect(training.trainer.restore(own.subarray(0, length))).rejects.toThrow(FormatError);
   }
   const others: readonly [Recipe, string][] = [
-    [{ layers: () => [dense(8, 'relu'), dense(3)] }, 'the checkpoint is of layers = [{"type":"dense","units":8'],
-    [{ layers: () => [dense(7, 'tanh'), dense(3)] }, 'the checkpoint is of layers = '],
-    [{ ...tiny, learningRate: 0.2 }, 'the checkpoint is of optimizer = {"type":"sgd","learningRate":0.2'],
-    [{ ...tiny, batchSize: 8 }, 'the checkpoint is of batchSize = 8, but here it is 16.'],
-    [{ ...tiny, clip: { norm: 1 } }, 'the checkpoint is of clip = {"norm":1}, but here it is nothing.'],
+    [{ layers: () => [dense(8, 'relu'), dense(3)] }, 'the checkpoint has layers = [{"type":"dense","units":8'],
+    [{ layers: () => [dense(7, 'tanh'), dense(3)] }, 'the checkpoint has layers = '],
+    [{ ...tiny, learningRate: 0.2 }, 'the checkpoint has optimizer = {"type":"sgd","learningRate":0.2'],
+    [{ ...tiny, batchSize: 8 }, 'the checkpoint has batchSize = 8, but this trainer has 16.'],
+    [{ ...tiny, clip: { norm: 1 } }, 'the checkpoint has clip = {"norm":1}, but this trainer has nothing.'],
     [
       { ...tiny, penalties: { l2: 0.1 } },
-      'the checkpoint is of penalties = {"l1":0,"l2":0.1}, but here it is nothing.',
+      'the checkpoint has penalties = {"l1":0,"l2":0.1}, but this trainer has nothing.',
     ],
-    [
-      { ...tiny, seed: 6 },
-      'the checkpoint is of seed = 6, but here it is 5. Make the model and the trainer as they were.',
-    ],
+    [{ ...tiny, seed: 6 }, 'the checkpoint has seed = 6, but this trainer has 5. Use the same options.'],
   ];
   for (const [recipe, message] of others) {
     const other = await start(gpu, recipe);

@@ -95,14 +95,14 @@ test('any bytes changed, and pieces swapped', () => {
 const wrong: readonly [what: string, bytes: Uint8Array, message: string][] = [
   ['a model file', writeSafetensors({ tensors: new Map(), metadata: new Map() }), 'Models are read by Mlp.load().'],
   ['nothing', new Uint8Array(0), 'has 0 bytes, but should have more: it is truncated.'],
-  ['a byte too many', Uint8Array.of(...blob, 0), `bytes, but should have ${blob.length}: something follows it.`],
-  ['one byte changed', blob.map((byte, i) => (i === 40 ? byte ^ 1 : byte)), 'its CRC-32 is another.'],
+  ['a byte too many', Uint8Array.of(...blob, 0), `bytes, but should have ${blob.length}: bytes follow it.`],
+  ['one byte changed', blob.map((byte, i) => (i === 40 ? byte ^ 1 : byte)), 'its CRC-32 differs.'],
   ['a file within that is none', around(new Uint8Array(3)), 'restore: the file has 3 bytes'],
-  ['no metadata', around(writeSafetensors({ tensors: new Map(), metadata: new Map() })), 'does not say what it is of.'],
-  ['metadata that are no JSON', withMetadata('{'), 'does not say what it is of.'],
+  ['no metadata', around(writeSafetensors({ tensors: new Map(), metadata: new Map() })), 'has no valid metadata.'],
+  ['metadata that are no JSON', withMetadata('{'), 'has no valid metadata.'],
   ['another version', withMetadata('{"version":2}'), 'is of version 2; this library reads version 1.'],
   ['metadata that are null', withMetadata('null'), 'is of version undefined'],
-  ['no progress', withProgress(undefined), 'does not say where training is: TypeError'],
+  ['no progress', withProgress(undefined), 'has no valid progress: TypeError'],
   ['half a step', withProgress({ ...sample.progress, steps: 0.5 }), 'steps = 0.5; steps must be an integer ≥ 0.'],
   ['a negative epoch', withProgress({ ...sample.progress, epochs: -1 }), 'epochs = -1'],
   ['no rate', withProgress({ steps: 0, epochs: 0 }), 'learningRate = undefined'],
@@ -133,8 +133,8 @@ test('a checkpoint of another training is refused, with what is not the same', (
   };
   expect(other({ optimizer: { type: 'sgd', learningRate: 0.2 } })).toThrow(MlpError);
   expect(other({ optimizer: { type: 'sgd', learningRate: 0.2 } })).toThrow(
-    'restore: the checkpoint is of optimizer = {"type":"sgd","learningRate":0.1}, but here it is {"type":"sgd","learningRate":0.2}. Make the model and the trainer as they were.',
+    'restore: the checkpoint has optimizer = {"type":"sgd","learningRate":0.1}, but this trainer has {"type":"sgd","learningRate":0.2}. Use the same options.',
   );
-  expect(other({ batchSize: 8 })).toThrow('of batchSize = nothing, but here it is 8.');
-  expect(other({ normalize: { mean: new Array(1000).fill(0) } })).toThrow('0,0,0…. Make');
+  expect(other({ batchSize: 8 })).toThrow('has batchSize = nothing, but this trainer has 8.');
+  expect(other({ normalize: { mean: new Array(1000).fill(0) } })).toThrow('0,0,0…. Use');
 });

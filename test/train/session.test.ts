@@ -143,6 +143,19 @@ test('a hundred data sets come and go, and a trainer keeps none of them', async 
   expect(sets.filter((set) => set.deref() !== undefined).length).toBeLessThan(4);
 });
 
+test('a trainer that is disposed while a compilation waits its turn is named in the error', async () => {
+  for (let rounds = 0; rounds < 30; rounds++) {
+    const { trainer, data, makeData } = await smallTraining();
+    const errors = [errorOf(() => trainer.diagnose(data)), errorOf(() => trainer.evaluate(makeData()))];
+    await after(rounds);
+    trainer.dispose();
+    for (const error of await Promise.all(errors)) {
+      if (error !== undefined)
+        expect((error as Error).message, `${rounds} rounds`).toContain('This trainer has been disposed.');
+    }
+  }
+});
+
 test('a trainer that is refused leaves the memory as it was', async () => {
   const device = new FakeDevice();
   const model = await Mlp.create(device, { inputs: 2, layers: [dense(6000)] });

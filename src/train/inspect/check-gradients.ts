@@ -6,58 +6,84 @@ import { mean } from '../accumulators.js';
 import type { Shard } from '../batches.js';
 import type { Session } from '../session.js';
 
+/**
+ * Options of `Trainer.checkGradients`.
+ * @example const checks = await trainer.checkGradients(images, labels, { elements: 32, seed: 1 });
+ */
 export interface CheckGradientsOptions {
-  /** Of the samples, as `step` takes them. */
+  /** (samples): weights of the samples, as `Trainer.step` takes them. Default: 1 for each sample. */
   readonly weights?: ArrayLike<number>;
-  /** Elements of each parameter tensor that are compared; half of them those of the largest gradients. */
+  /**
+   * Maximum number of elements to compare in each parameter tensor: a positive integer. Half of them have the largest
+   * gradients, and the others are random. Default: 16.
+   */
   readonly elements?: number;
-  /** Decides which elements, beside the largest. */
+  /** Seed for the random elements and the random direction: an integer ≥ 0. Default: 0. */
   readonly seed?: number;
 }
 
-/** A parameter tensor's gradient, compared with centred differences. */
+/** The comparison of a parameter tensor's gradient with centred differences of the loss. */
 export interface GradientCheck {
+  /** Name of the parameter tensor, as in `Mlp.weights()`. */
   readonly name: string;
+  /** Shape of the parameter tensor. */
   readonly shape: readonly number[];
-  /** Elements that were compared; there is also one random direction through all of them. */
-  readonly checked: number;
-  /** The largest magnitude of the analytic gradient. */
-  readonly scale: number;
-  /** Where analytic and numeric value are furthest outside of what rounding explains; −1 is the random direction. */
-  readonly worst: { readonly index: number; readonly analytic: number; readonly numeric: number };
   /**
-   * |analytic − numeric| of the worst, less what the differences are uncertain by, relative to `scale`; for the random
-   * direction, to the root mean square of the gradient.
+   * Number of elements that were compared. The slope along one random direction through the whole tensor is compared
+   * too.
+   */
+  readonly checked: number;
+  /** Largest magnitude of an element of the analytic gradient. */
+  readonly scale: number;
+  /** The comparison with the largest `error`. */
+  readonly worst: {
+    /** Index of the element in the tensor, row by row; −1 for the random direction. */
+    readonly index: number;
+    /** Slope of the loss from the gradient that the kernels computed. */
+    readonly analytic: number;
+    /** Slope of the loss from centred differences. */
+    readonly numeric: number;
+  };
+  /**
+   * |analytic − numeric| of `worst`, minus the uncertainty of the differences (at least 0), divided by `scale`, or by
+   * |numeric| if that is larger. For the random direction, the root mean square of the gradient takes the place of
+   * `scale`.
    */
   readonly error: number;
-  /** Whether `error` is at most 1 %. */
+  /** True if `error` is at most 0.01. */
   readonly passed: boolean;
 }
 
-/** What is checked: a loss that can be computed again and again, and gradients that claim to be its own. */
+/** The subject of a check: a loss that can be computed repeatedly, and the gradients to compare with it. */
 interface Checked {
   readonly model: Model;
-  /** Parameters and gradients, both in the layout of the model's flat tensor. */
+  /** The original parameters, in the layout of the model's flat tensor. */
   readonly values: Float32Array<ArrayBuffer>;
+  /** The analytic gradients, in the same layout. */
   readonly gradients: Float32Array;
-  /** The mean loss of the batch with the parameters that the model has now. */
+  /** Computes the mean loss of the batch with the current parameters of the model. */
   loss(): Promise<number>;
 }
 
-/** A straight line through the parameters. */
+/** A line in the space of parameters, along which the loss is differentiated. */
 interface Probe {
+  /** Index of the only element that moves, in its tensor; −1 if all elements move. */
   readonly index: number;
-  /** Elements of the flat tensor, and how fast each moves. */
+  /** The speed of each element of the flat tensor that moves. */
   readonly moves: ReadonlyMap<number, number>;
 }
 
-/** Half-widths of the differences, relative to the parameter's size: from where rounding is small to where curvature is. */
+/**
+ * Half-widths h of the differences, relative to the parameter's size. The wide ones have less rounding, the narrow ones
+ * less curvature.
+ */
 const WIDTHS = [2 ** -4, 2 ** -5, 2 ** -6];
-/** Rounding of a loss in float32, as a multiple of itself: a few dozen roundings of 2⁻²⁴ that do not all add up. */
+/** Relative rounding error of a loss in float32: a few dozen roundings of 2⁻²⁴, which partly cancel. */
 const LOSS_ROUNDING = 2 ** -21;
-const WRONG = 0.01;
+/** Maximum `error` of a gradient that passes. */
+const TOLERANCE = 0.01;
 
-/** Checks the gradients that a minibatch has just given. @param shard the minibatch */
+/** Checks the gradients of a minibatch, which the session has just computed. @param shard the minibatch */
 export async function checkGradients(
   session: Session,
   shard: Shard,
@@ -77,10 +103,10 @@ export async function checkGradients(
 }
 
 /**
- * Compares gradients with (L(w + h) − L(w − h)) / 2h, a row for each parameter tensor. The loss is float32, so each
- * difference has an uncertainty, which is estimated from three widths h and forgiven; so is a kink within h: (L(w + h) − L(w))/h
- * less (L(w) − L(w − h))/h shrinks with h where the loss is smooth, and stays what it is where its slope jumps.
- * The model has its parameters back at the end, whatever happens.
+ * Compares gradients with (L(w + h) − L(w − h)) / 2h, and returns a row for each parameter tensor. The loss is float32,
+ * so each difference has an uncertainty, which is estimated from three widths h and subtracted. A kink of the loss
+ * within h adds to the uncertainty: the bend (L(w + h) − L(w))/h − (L(w) − L(w − h))/h shrinks with h where the loss is
+ * smooth, and stays constant where its slope jumps. The parameters are restored at the end, also after an error.
  */
 async function compare(checked: Checked, elements: number, seed: number): Promise<GradientChecks> {
   const { model, values, gradients } = checked;
@@ -103,13 +129,13 @@ async function compare(checked: Checked, elements: number, seed: number): Promis
         const excess = Math.max(Math.abs(analytic - slope) - uncertainty, 0);
         const size = Math.max(index < 0 ? rootMeanSquare : scale, Math.abs(slope));
         const relative = excess === 0 ? 0 : excess / size;
-        // A NaN is the worst of all.
+        // The negated comparison makes NaN the worst error.
         if (!(relative <= error)) {
           worst = { index, analytic, numeric: slope };
           error = relative;
         }
       }
-      checks.push({ name, shape, checked: chosen.length, scale, worst, error, passed: error <= WRONG });
+      checks.push({ name, shape, checked: chosen.length, scale, worst, error, passed: error <= TOLERANCE });
     }
   } finally {
     if (!model.parts.disposed) model.flatParameters.write(values);
@@ -117,10 +143,13 @@ async function compare(checked: Checked, elements: number, seed: number): Promis
   return Object.assign(checks, { toString: () => printed(checks) });
 }
 
-/** A row for each parameter tensor; `toString()` is a table. */
+/** The comparisons of all parameter tensors, in the order of `Mlp.weights()`. `toString()` gives a table. */
 export type GradientChecks = readonly GradientCheck[];
 
-/** The slope of the loss along a line, and how far off it may be. @param here the loss where the line begins */
+/**
+ * Computes the slope of the loss along a line, and its uncertainty.
+ * @param here the loss with the original parameters
+ */
 async function numericSlope(
   { model, loss }: Checked,
   values: Float32Array<ArrayBuffer>,
@@ -141,10 +170,11 @@ async function numericSlope(
     rounding = (Math.abs(ahead.loss) * LOSS_ROUNDING) / h;
   }
   const [wide = 0, middle = 0, narrow = 0] = slopes;
-  // Both have an error in h², three quarters of which the smaller width is without.
+  // Richardson extrapolation: both slopes have an error in h², and that of the narrow one is a quarter of the other's.
   const slope = (4 * narrow - middle) / 3;
   const spread = 2 * Math.abs(wide - middle) + 2 * Math.abs(middle - narrow);
-  // Half the width, half the bend, but for a kink: half its jump is what the slope is off by.
+  // Half the width halves the bend where the loss is smooth, but not at a kink, where the slope is off by half the
+  // jump.
   const [, bend = 0, half = 0] = bends;
   return { slope, uncertainty: spread + Math.abs(2 * half - bend) + rounding };
 
@@ -154,7 +184,7 @@ async function numericSlope(
     for (const [element, speed] of moves) {
       const before = values[element] ?? 0;
       there[element] = before + distance * speed;
-      // What float32 made of it.
+      // The distance moved differs from `distance`, because the sum is rounded to float32.
       moved += ((there[element] ?? 0) - before) * speed;
       speeds += speed * speed;
     }
@@ -163,16 +193,20 @@ async function numericSlope(
   }
 }
 
+/** Moves a single element. */
 const single = (index: number, start: number): Probe => ({ index, moves: new Map([[start + index, 1]]) });
 
-/** Every element moves, forwards or backwards, and all of them together as far as a single one does. */
+/**
+ * Moves each element forwards or backwards, at random. All elements together move as far as a single one does
+ * (Euclidean norm).
+ */
 function direction(start: number, length: number, random: Random): Probe {
   const speed = 1 / Math.sqrt(length);
   const moves = new Map(Array.from({ length }, (_, i) => [start + i, random.bits() % 2 === 0 ? speed : -speed]));
   return { index: -1, moves };
 }
 
-/** Where the gradient is largest, and anywhere. */
+/** Chooses elements: one half with the largest gradients, the other half at random. */
 function choose(gradient: Float32Array, count: number, random: Random): number[] {
   const all = random.shuffled(gradient.length);
   if (count >= all.length) return [...all];
@@ -183,6 +217,7 @@ function choose(gradient: Float32Array, count: number, random: Random): number[]
   return [...new Set([...largest, ...all.slice(0, Math.floor(count / 2))])];
 }
 
+/** The table of the checks. */
 function printed(checks: readonly GradientCheck[]): string {
   const rows = checks.map(({ name, shape, checked, worst, error, passed }) => [
     name,

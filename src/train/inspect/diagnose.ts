@@ -16,52 +16,80 @@ import { recordScale, uploadParameterMask } from '../clip.js';
 import type { Session } from '../session.js';
 import { recordStep } from '../step.js';
 
+/**
+ * Options of `Trainer.diagnose`.
+ * @example const diagnosis = await trainer.diagnose(test, { bins: 10, worst: 5 });
+ */
 export interface DiagnoseOptions {
-  /** Bins of a histogram; 32 by default. */
+  /** Number of bins in each histogram: a positive integer. Default: 32. */
   readonly bins?: number;
-  /** How many of the samples with the largest losses are named; 16 by default. */
+  /** Number of samples to list, those with the largest losses: an integer ≥ 0. Default: 16. */
   readonly worst?: number;
 }
 
-/** How many values are in each of equal parts of the range from the smallest to the largest of them. */
+/** A histogram: the range from the smallest to the largest value is divided into bins of equal width. */
 export interface Histogram {
+  /** Smallest value. */
   readonly low: number;
+  /** Largest value. */
   readonly high: number;
+  /** Number of values in each bin, from low to high. If all values are equal, they are in the first bin. */
   readonly counts: readonly number[];
 }
 
+/** The diagnosis of a layer. */
 export interface LayerDiagnosis {
+  /** Index of the layer in the model, from 0. */
   readonly layer: number;
+  /** Type of the layer, such as `"dense"`. */
   readonly type: string;
+  /** Number of outputs of the layer. */
   readonly units: number;
-  /** Units whose output is the same for every sample: no sample changes what they pass on, or their weights. */
+  /**
+   * Indices of the units whose output is the same for all samples. Such units pass on no information about a sample.
+   */
   readonly deadUnits: readonly number[];
-  /** Of the layer's outputs. */
+  /** Histogram of the layer's outputs over all samples. */
   readonly activations: Histogram;
-  /** Of ∂loss/∂parameter over all minibatches; none for a layer without parameters. */
+  /** Histogram of ∂loss/∂parameter over all minibatches; undefined for a layer without parameters. */
   readonly gradients?: Histogram;
 }
 
-/** What a network makes of a data set, and what it would learn from it. `toString()` is a table. */
+/** The diagnosis of a network on a data set. `toString()` gives a table. */
 export interface Diagnosis {
-  /** Mean over the samples. */
+  /** Mean loss of the samples, computed as in training. */
   readonly loss: number;
-  /** ‖∂loss/∂parameters‖₂ of the minibatches. */
-  readonly gradientNorm: { readonly mean: number; readonly largest: number };
+  /** Euclidean norm of ∂loss/∂parameters in a minibatch, without penalties and clipping. */
+  readonly gradientNorm: {
+    /** Mean over the minibatches. */
+    readonly mean: number;
+    /** Largest over the minibatches. */
+    readonly largest: number;
+  };
+  /** The layers, in the order of the model. */
   readonly layers: readonly LayerDiagnosis[];
-  /** The samples that the network gets most wrong, by their place in the arrays that the data set was made of. */
-  readonly worst: readonly { readonly index: number; readonly loss: number }[];
+  /** The samples with the largest losses, the largest first. */
+  readonly worst: readonly {
+    /** Index of the sample in the arrays that the data set was made from. */
+    readonly index: number;
+    /** Loss of the sample. */
+    readonly loss: number;
+  }[];
 }
 
 /** The largest float32. */
-const HUGE = 3.4028234663852886e38;
+const LARGEST_FLOAT32 = 3.4028234663852886e38;
+/** Records of a submit. */
 const ONE_STEP = 1;
-/** Gradients are as if clipped to a norm that all but nothing exceeds: the norm then follows from the scale. */
-const LITTLE = 2 ** -60;
+/**
+ * Clipping norm that almost any gradient exceeds. The scale of the clipping is then TINY_NORM / norm, which gives the
+ * norm.
+ */
+const TINY_NORM = 2 ** -60;
 
 /**
- * Looks at every sample in the data set's order, as training would, and changes nothing: once for losses and ranges, once
- * for the histograms.
+ * Computes the diagnosis in two sweeps over the data set, in its order: the first gives losses and ranges, the second
+ * the histograms. Losses and gradients are those of training; nothing is updated.
  */
 export async function diagnose(
   session: Session,
@@ -76,7 +104,9 @@ export async function diagnose(
     const found: { readonly subject: Subject; readonly extremes: readonly Tensor[] }[] = [];
     const { losses, norms } = await sweep(session, dataset, (subject) => {
       const extremes = subject.values.map(({ shape: [, columns = 1] }) => {
-        const start = Float32Array.from({ length: 2 * columns }, (_, i) => (i < columns ? HUGE : -HUGE));
+        const start = Float32Array.from({ length: 2 * columns }, (_, i) =>
+          i < columns ? LARGEST_FLOAT32 : -LARGEST_FLOAT32,
+        );
         return owner.own(upload<'f32'>(device, start, [2, columns], 'extremes'));
       });
       found.push({ subject, extremes });
@@ -89,7 +119,7 @@ export async function diagnose(
     await sweep(session, dataset, ({ values, step }) => {
       const tensor = owner.own(Tensor.empty(device, [bins], 'counts', 'u32'));
       const [low, high] = rangeOf(ranges[counts.push(tensor) - 1]);
-      // All the values are the same: they are in the first bin of a range that has some width.
+      // If all values are equal, the range is widened, and the values are in the first bin.
       const range = [low, high > low ? high : low + Math.max(1, Math.abs(low))] as const;
       return values.map((each) => histogram(each, tensor, range, step));
     });
@@ -135,16 +165,17 @@ export async function diagnose(
   }
 }
 
-/** What is looked at: a layer's outputs, of which `step` says how many rows count, or its gradients, and of layers in it. */
+/** A subject of the diagnosis: the outputs of a layer, or the gradients of the layer and of layers inside it. */
 interface Subject {
   readonly layer: number;
   readonly kind: 'activations' | 'gradients';
   /** Each (rows, columns). */
   readonly values: readonly Tensor[];
+  /** Given for outputs, where a partial batch has surplus rows: the step tells the number of valid rows. */
   readonly step?: typeof PER_STEP;
 }
 
-/** Computes loss and gradients of every batch, with a dispatch behind it for each subject. */
+/** Computes loss and gradients of each batch. @param look returns the dispatches that follow for a subject */
 async function sweep(
   session: Session,
   dataset: Dataset,
@@ -160,7 +191,7 @@ async function sweep(
   session.check();
   const steps = Math.ceil(dataset.length / batch);
   const owner = new Owner();
-  /** Allocates and records, for one submit's records at a time. */
+  /** Allocates and records the plan of a batch. A submit runs one batch. */
   const record = () => {
     const source = rowSource(model, resident.inputs, resident.labels, own);
     owner.own(source.order);
@@ -191,7 +222,7 @@ async function sweep(
         if (subject.values.length > 0) for (const dispatch of look(subject)) builder.add(dispatch);
       }
     }
-    const scale = recordScale(builder, model, gradients, LITTLE, { parameterMask });
+    const scale = recordScale(builder, model, gradients, TINY_NORM, { parameterMask });
     builder.keep(scale);
     return { losses, scales, records, builder, scale };
   };
@@ -214,7 +245,7 @@ async function sweep(
     const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
     const norms = Array.from({ length: steps }, (_, step) => {
       const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
-      return factor >= 1 ? 0 : LITTLE / factor;
+      return factor >= 1 ? 0 : TINY_NORM / factor;
     });
     return { losses: ofSamples, norms };
   } finally {
@@ -231,9 +262,12 @@ const copyOf = (from: Tensor, start: number, to: Tensor, toStart: number, count:
   byteLength: 4 * count,
 });
 
-/** The smallest and the largest of all columns. @param extremes each (2, columns) */
+/**
+ * The smallest and the largest value of all columns.
+ * @param extremes each (2, columns): the smallest values, then the largest
+ */
 function rangeOf(extremes: readonly Float32Array[] = []): readonly [number, number] {
-  let [low, high] = [HUGE, -HUGE];
+  let [low, high] = [LARGEST_FLOAT32, -LARGEST_FLOAT32];
   for (const each of extremes) {
     const half = each.length / 2;
     for (const value of each.subarray(0, half)) low = Math.min(low, value);
@@ -242,6 +276,7 @@ function rangeOf(extremes: readonly Float32Array[] = []): readonly [number, numb
   return [low, high];
 }
 
+/** The table of a diagnosis. */
 function printed({ loss, gradientNorm, layers, worst }: Diagnosis): string {
   const range = ({ low, high }: Histogram): string => `${low.toPrecision(3)} to ${high.toPrecision(3)}`;
   const rows = layers.map(({ layer, type, units, deadUnits, activations, gradients }) => [

@@ -12,31 +12,40 @@ import { Tensor, upload } from '../../plan/tensor.js';
 /** Records of a submit. */
 const ONE_STEP = 1;
 
+/**
+ * Options of `Trainer.lossSurface`.
+ * @example const surface = await trainer.lossSurface(test, { points: 11, radius: 0.5, seed: 1 });
+ */
 export interface LossSurfaceOptions {
-  /** Points along each direction; 21 by default. An odd number has the parameters themselves in the middle. */
+  /**
+   * Number of points along each direction: a positive integer. An odd number puts a point at the parameters. Default:
+   * 21.
+   */
   readonly points?: number;
-  /** Distance of the outermost points, as a multiple of the weights' own length; 1 by default. */
+  /** Distance of the outermost points, as a multiple of the norm of each unit's weights: a number ≥ 0. Default: 1. */
   readonly radius?: number;
-  /** Decides the directions. */
+  /** Seed for the two random directions: an integer ≥ 0. Default: 0. */
   readonly seed?: number;
-  /** Stops before the next point; the promise then rejects with its reason. */
+  /** Stops before the next point. The promise then rejects with the reason of the signal. Default: none. */
   readonly signal?: AbortSignal;
 }
 
-/** The loss over a slice of the space of parameters. */
+/** The loss on a plane through the parameters of a model. The model itself is at x = 0, y = 0. */
 export interface LossSurface {
-  /** Distances along the first and the second direction. */
+  /** Coordinates of the points along the first direction, from −radius to radius. */
   readonly x: readonly number[];
+  /** Coordinates of the points along the second direction, from −radius to radius. */
   readonly y: readonly number[];
-  /** `loss[i][j]` is that at x[i] and y[j]. */
+  /** (x.length, y.length): `loss[i][j]` is the mean loss at x[i] and y[j]. */
   readonly loss: readonly (readonly number[])[];
 }
 
 /**
- * The mean loss at w + x·d + y·e, for two random directions that are normalised filter by filter: each unit's incoming weights
- * move as far as they are long, so that slices of different networks can be compared. Biases and other vectors stay.
- * Source: Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets". The model has its parameters back at the end.
- * @param lossOf the mean loss of the parameters that the model has now
+ * Computes the mean loss at w + x·U + y·V, for two random directions U and V with filter normalisation: the incoming
+ * weights of a unit have the same Euclidean norm in a direction as in w, so that surfaces of different networks can be
+ * compared. Biases and other vectors do not move. The parameters are restored at the end. Source: Li et al. 2018,
+ * "Visualizing the Loss Landscape of Neural Nets".
+ * @param lossOf computes the mean loss with the current parameters of the model
  */
 export async function lossSurface(
   model: Model,
@@ -91,7 +100,7 @@ export async function lossSurface(
   }
 }
 
-/** A random direction in which every unit's incoming weights are as long as those of the model. */
+/** Draws a random direction in which the incoming weights of each unit have the same Euclidean norm as in the model. */
 function direction(model: Model, values: Float32Array, random: Random): Float32Array<ArrayBuffer> {
   const flat = new Float32Array(values.length);
   for (const { shape, start } of model.parameters.filter(({ trained }) => trained)) {

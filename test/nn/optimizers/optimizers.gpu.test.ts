@@ -257,9 +257,9 @@ test.for([sgd(rate), adam()])(
 test.for<readonly [options: object, message: string]>([
   [{ clip: { norm: 0 } }, 'trainer: clip with norm = 0; norm must be a positive float32 number.'],
   [{ clip: { value: Number.NaN } }, 'trainer: clip with value = NaN; value must be a positive float32 number.'],
-  [{ clip: { norm: 1, value: 1 } }, 'trainer: clip must be { norm } or { value }, one of them.'],
-  [{ clip: {} }, 'trainer: clip must be { norm } or { value }, one of them.'],
-  [{ clip: null }, 'trainer: clip must be { norm } or { value }, one of them.'],
+  [{ clip: { norm: 1, value: 1 } }, 'trainer: clip must be either { norm } or { value }.'],
+  [{ clip: {} }, 'trainer: clip must be either { norm } or { value }.'],
+  [{ clip: null }, 'trainer: clip must be either { norm } or { value }.'],
   [{ penalties: { L2: 1 } }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
   [{ penalties: 1e-4 }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
   [{ penalties: null }, 'trainer: penalties must be { l1 }, { l2 } or both.'],
