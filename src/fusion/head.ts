@@ -4,10 +4,7 @@ import type { Recorded } from '../plan/plan.js';
 import { Tensor } from '../plan/tensor.js';
 import { binds, type Fused, isCrossEntropy, isGather, isMatmul, notPlain, refusal, sameStart } from './match.js';
 
-/**
- * Replaces the last layer, the loss and the first dX by one `denseHead`, whose workgroups keep the logits: no buffer
- * has them.
- */
+/** Replaces the last layer, the loss and the first dX by one `denseHead`, which does not store the logits. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const call = dispatches.find(isCrossEntropy);

@@ -44,10 +44,7 @@ export async function loadFusions(
   ]);
 }
 
-/**
- * Stands for a pass that is not loaded: changes no step, and gives `reason` for each step that has a dispatch it is
- * for.
- */
+/** Stands for a pass that is not loaded: changes nothing, and gives `reason` for the steps that the pass is for. */
 function skipped(isFor: (recorded: Recorded) => boolean, reason: string): Pick<Pass, 'fuse'> {
   return { fuse: (recorded) => (recorded.some(isFor) ? reason : undefined) };
 }

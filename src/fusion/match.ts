@@ -8,6 +8,7 @@ import type { DType, Tensor, TensorStorage } from '../plan/tensor.js';
 
 /** A step that a pass has rewritten. */
 export interface FusedStep {
+  /** The dispatches of the step, in the order in which they run. */
   readonly recorded: readonly Recorded[];
   /** The line about this pass in the plan's text. Default: `fused: ` and the name of the pass. */
   readonly note?: string;
@@ -26,7 +27,9 @@ export type Fused = FusedStep | string | undefined;
  * losses that recorded them.
  */
 export interface Pass {
+  /** The name in the plan's text. */
   readonly name: string;
+  /** Rewrites a step for an adapter. */
   fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused;
 }
 
