@@ -24,7 +24,8 @@ export interface BatchNormOptions {
 
 /**
  * Describes a dispatch that normalises each column over the valid rows: Y = (X − mean)/√(variance + ε)·weight + bias,
- * with the mean and biased variance of the batch or the running ones.
+ * with the mean and biased variance of the batch or the running ones. A batch with one valid row has no variance: Y is
+ * then the bias, or 0, and the running statistics stay.
  * Kernel: `shaders/norm/batch-norm.wgsl`.
  * @param X (rows, columns)
  * @param Y (rows, columns), overwritten; not in the buffer of X

@@ -75,8 +75,7 @@ export function sgdUpdate(
 }
 
 /**
- * The velocity, or `undefined` without momentum: then there is none to keep, and dampening has no effect, as in
- * PyTorch.
+ * The velocity, or `undefined` without momentum: dampening then has no effect, as in PyTorch.
  * @throws {ShapeError} if momentum has no velocity
  */
 export function velocityOf(kernel: string, velocity: Tensor | undefined, momentum: number): Tensor | undefined {

@@ -15,8 +15,7 @@ export interface SoftmaxForm {
 }
 
 /**
- * Describes a dispatch that computes the softmax of each row, exp(zₖ) / Σⱼ exp(zⱼ), or the form that the options ask
- * for.
+ * Describes a dispatch that computes the softmax of each row, exp(zₖ) / Σⱼ exp(zⱼ), or what the options ask for.
  * Kernel: `shaders/loss/softmax.wgsl`.
  * @param logits (rows, classes)
  * @param output (rows, classes), or (rows, 1) with `classes`; overwritten; not in the buffer of the logits

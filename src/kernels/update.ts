@@ -18,8 +18,8 @@ export interface MaskedPenalties {
   /** The penalties. Default: none. */
   readonly penalties?: Regularization | undefined;
   /**
-   * (count/32, 2): two words for each 32 elements. A bit of the first word is 1 if the element belongs to a parameter
-   * and is no padding, a bit of the second if it belongs to a weight matrix. Required with
+   * (count/32, 2): two words for each 32 elements. A bit of the first word is 1 if its element belongs to a parameter
+   * and is no padding, a bit of the second word is 1 if its element belongs to a weight matrix. Required with
    * penalties. Default: none.
    */
   readonly parameterMask?: Tensor<'u32'> | undefined;
