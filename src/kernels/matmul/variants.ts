@@ -53,8 +53,8 @@ export const GEMV_ROWS = 8;
 const GEMV_COLUMNS = 4;
 /** The least K to split within a workgroup: with a shorter K the split saves less than the tree of sums costs. */
 const LEAST_SPLIT_K = 256;
-/** The least K for parts: with a shorter K they save no more steps than a second dispatch may take. */
-const LEAST_K_IN_PARTS = 2 * LEAST_SPLIT_K;
+/** The least K for parts, twice `LEAST_SPLIT_K`: a shorter K saves no more steps than a second dispatch may take. */
+const LEAST_K_IN_PARTS = 512;
 /** The least steps of a part: it then loads four elements for each partial sum, which is stored and read again. */
 const LEAST_STEPS_OF_PART = 2;
 /** The least share of the elements of large tiles, edges included, that must be elements of C. */
