@@ -30,9 +30,7 @@ export async function loadFusions(
           isStep,
           `${parameterCount} parameters by ${rows} rows are more multiply-adds than ${MOST_MULTIPLY_ADDS}`,
         ),
-    trains && onSoftware(adapter)
-      ? import('./update.js')
-      : skipped(isUpdate, 'the adapter is not known to be faster with it'),
+    trains && onSoftware(adapter) ? import('./update.js') : skipped(isUpdate, 'it is for software adapters'),
     onHardware(adapter) ? import('./split-k.js') : skipped(() => false, ''),
   ]);
   return rewriteBy([
