@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// The kernels alone: pure functions from tensors to a Dispatch, which `gpu.run` compiles and queues.
+// The kernels alone: pure functions that describe a kernel call as a Dispatch, which `gpu.run` compiles and queues.
 
 export * from './base/errors.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';

@@ -2,7 +2,10 @@ import { asOperand } from '../kernels/gather-rows.js';
 import type { Recorded } from '../plan/plan.js';
 import { binds, type Fused, isGather, isLabelled, isMatmul } from './match.js';
 
-/** A batch that only matmuls and those read who compare it with labels is taken from the data set by each of them. */
+/**
+ * Removes the `gatherRows` of a step: each matmul and each loss or accumulator that reads the batch takes its rows from
+ * the data set instead. The pass applies only if no other dispatch reads the batch.
+ */
 export function fuse(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
   if (gather === undefined) return undefined;
@@ -10,14 +13,15 @@ export function fuse(recorded: readonly Recorded[]): Fused {
   const rows = asOperand(gather.computes);
   if (typeof rows === 'string') return rows;
   const others = recorded.filter(({ dispatch }) => dispatch !== gather);
-  const taken = others.map((other): Recorded => {
+  const direct = others.map((other): Recorded => {
     const { dispatch, phase } = other;
     if (isLabelled(dispatch) && dispatch.computes.labels === Y) {
       return { phase, dispatch: dispatch.computes.with(rows.source) };
     }
-    const takes = isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.activationGradient === undefined;
-    return takes ? { phase, dispatch: dispatch.computes.with(rows) } : other;
+    const isReader =
+      isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.activationGradient === undefined;
+    return isReader ? { phase, dispatch: dispatch.computes.with(rows) } : other;
   });
-  const odd = taken.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
-  return odd === undefined ? { recorded: taken } : `${odd.dispatch.label} reads the batch too`;
+  const otherReader = direct.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
+  return otherReader === undefined ? { recorded: direct } : `${otherReader.dispatch.label} reads the batch too`;
 }

@@ -2,15 +2,15 @@ import { denseHead, MOST_CLASSES } from '../kernels/dense-head.js';
 import type { AdapterTraits, Dispatch } from '../plan/dispatch.js';
 import type { Recorded } from '../plan/plan.js';
 import { Tensor } from '../plan/tensor.js';
-import { binds, type Fused, isCrossEntropy, isGather, isMatmul, notPlain, refusal, same } from './match.js';
+import { binds, type Fused, isCrossEntropy, isGather, isMatmul, notPlain, refusal, sameStart } from './match.js';
 
-/** Logits stay in the workgroup that compares them with the labels, and that goes back through the last layer. */
+/** Replaces the last layer, the loss and the first dX by one `denseHead`, which does not store the logits. */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const call = dispatches.find(isCrossEntropy);
   const gather = dispatches.find(isGather);
-  const other = notPlain(dispatches);
-  if (other !== undefined) return other;
+  const obstacle = notPlain(dispatches);
+  if (obstacle !== undefined) return obstacle;
   if (call === undefined || gather === undefined) return undefined;
   const { logits, labels, outputs, step } = call.computes;
   const { gradient, ...sums } = outputs;
@@ -23,23 +23,23 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   if (bias !== undefined && (bias.storage !== W.storage || bias.start !== W.start + W.length)) {
     return 'the biases do not follow the weights';
   }
-  const below = matmuls.find(({ computes: { A, B, transposeB: isDX } }) => A === gradient && isDX && same(B, W));
-  const gone: readonly Dispatch[] = [last, call, ...(below === undefined ? [] : [below])];
-  const others = dispatches.filter((dispatch) => !gone.includes(dispatch));
+  const below = matmuls.find(({ computes: { A, B, transposeB: isDX } }) => A === gradient && isDX && sameStart(B, W));
+  const replaced: readonly Dispatch[] = [last, call, ...(below === undefined ? [] : [below])];
+  const others = dispatches.filter((dispatch) => !replaced.includes(dispatch));
   const reader = others.find((dispatch) => binds(dispatch, logits.storage));
   if (reader !== undefined) return `${reader.label} reads the logits too`;
   if (classes > MOST_CLASSES) return `${classes} classes are more than ${MOST_CLASSES}`;
-  const needed = below !== undefined || others.some((dispatch) => binds(dispatch, gradient.storage));
+  const needsGradient = below !== undefined || others.some((dispatch) => binds(dispatch, gradient.storage));
   const head = denseHead(
     Y,
     new Tensor(W.storage, W.start, [inputs + (bias === undefined ? 0 : 1), classes], 'f32'),
     gather.computes.source,
-    needed ? { ...sums, gradient, dX: below?.computes.C } : sums,
+    needsGradient ? { ...sums, gradient, dX: below?.computes.C } : sums,
     step,
     below?.computes.activationGradient,
   );
-  const why = refusal(head, adapter);
-  if (why !== undefined) return why;
-  const replaced = recorded.map(({ phase, dispatch }) => ({ phase, dispatch: dispatch === call ? head : dispatch }));
-  return { recorded: replaced.filter(({ dispatch }) => !gone.includes(dispatch)) };
+  const reason = refusal(head, adapter);
+  if (reason !== undefined) return reason;
+  const withHead = recorded.map(({ phase, dispatch }) => ({ phase, dispatch: dispatch === call ? head : dispatch }));
+  return { recorded: withHead.filter(({ dispatch }) => !replaced.includes(dispatch)) };
 }

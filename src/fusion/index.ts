@@ -9,8 +9,10 @@ import { fuse as fuseHead } from './head.js';
 import { isGather, type Pass } from './match.js';
 
 /**
- * Loads the passes that may apply to the plans of a model. They make fewer dispatches of a step; and then, on a GPU, two of a
- * product that would leave most of it idle.
+ * Loads the passes that may apply to the plans of a model, and returns the rewrite that runs them. The first passes
+ * fuse dispatches of a step; the last one, for GPUs only, splits each matmul that would leave most of the GPU idle into
+ * two.
+ * @param parameterCount number of the model's parameters
  * @param batch rows of a step, or of a prediction
  * @param trains false for plans that only predict
  */
@@ -24,11 +26,12 @@ export async function loadFusions(
   const [tiny, update, splitK] = await Promise.all([
     mayBeTiny(parameterCount, rows)
       ? import('./tiny.js')
-      : left(isStep, `${parameterCount} parameters by ${rows} rows are more multiply-adds than ${MOST_MULTIPLY_ADDS}`),
-    trains && onSoftware(adapter)
-      ? import('./update.js')
-      : left(isUpdate, 'the adapter is not known to be faster with it'),
-    onHardware(adapter) ? import('./split-k.js') : left(() => false, ''),
+      : skipped(
+          isStep,
+          `${parameterCount} parameters by ${rows} rows are more multiply-adds than ${MOST_MULTIPLY_ADDS}`,
+        ),
+    trains && onSoftware(adapter) ? import('./update.js') : skipped(isUpdate, 'it is for software adapters'),
+    onHardware(adapter) ? import('./split-k.js') : skipped(() => false, ''),
   ]);
   return rewriteBy([
     { name: 'a small network in one dispatch', fuse: tiny.fuse },
@@ -39,15 +42,15 @@ export async function loadFusions(
   ]);
 }
 
-/** A pass that is not loaded, as it cannot apply: it leaves every step, and says why in those that it would be for. */
-function left(isFor: (recorded: Recorded) => boolean, reason: string): Pick<Pass, 'fuse'> {
+/** Stands for a pass that is not loaded: changes nothing, and gives `reason` for the steps that the pass is for. */
+function skipped(isFor: (recorded: Recorded) => boolean, reason: string): Pick<Pass, 'fuse'> {
   return { fuse: (recorded) => (recorded.some(isFor) ? reason : undefined) };
 }
 
 const isStep = ({ dispatch }: Recorded): boolean => isGather(dispatch);
 const isUpdate = ({ phase }: Recorded): boolean => phase === 'update';
 
-/** Runs passes one after the other, and notes what each has done, or why not. */
+/** Runs the passes in order, and notes for each that it has fused something, or the reason why it has not. */
 function rewriteBy(passes: readonly Pass[]): Rewrite {
   return (recorded, adapter) => {
     let step = recorded;

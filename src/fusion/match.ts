@@ -8,19 +8,28 @@ import type { DType, Tensor, TensorStorage } from '../plan/tensor.js';
 
 /** A step that a pass has rewritten. */
 export interface FusedStep {
+  /** The dispatches of the step, in the order in which they run. */
   readonly recorded: readonly Recorded[];
-  /** The line about it in the plan's text; `fused: ` and the pass's name by default. */
+  /** The line about this pass in the plan's text. Default: `fused: ` and the name of the pass. */
   readonly note?: string;
-  /** Storages that its dispatches write and read besides those that were recorded. */
+  /** Storages that the pass adds: the rewritten dispatches write and read them within the step. */
   readonly transient?: readonly TensorStorage[];
 }
 
-/** The step that a pass makes of another; or the reason why it leaves it as it is; or nothing where nothing is to be fused. */
+/**
+ * The result of a pass: the rewritten step; or the reason why the step stays as it is; or `undefined` for a step with
+ * nothing to fuse.
+ */
 export type Fused = FusedStep | string | undefined;
 
-/** A pass over a recorded step. The computations that were recorded decide, not the layers and losses that recorded them. */
+/**
+ * A pass over a recorded step. It matches the computations of the dispatches, and knows nothing of the layers and
+ * losses that recorded them.
+ */
 export interface Pass {
+  /** The name in the plan's text. */
   readonly name: string;
+  /** Rewrites a step for an adapter. */
   fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused;
 }
 
@@ -34,7 +43,10 @@ const LABELLED: readonly unknown[] = ['softmax-cross-entropy', 'elementwise-loss
 export const isLabelled = (dispatch: Dispatch): dispatch is LabelledDispatch =>
   LABELLED.includes(dispatch.computes?.kind);
 
-/** Kernels that end in a loss end in plain softmax-cross-entropy; the reason why a step with a loss does not. */
+/**
+ * The reason why the loss of a step cannot be part of a fused kernel, which computes only softmax-cross-entropy without
+ * options; `undefined` if it can, or if there is no loss.
+ */
 export function notPlain(dispatches: readonly Dispatch[]): string | undefined {
   const loss = dispatches.find(isLabelled);
   if (loss === undefined) return undefined;
@@ -42,17 +54,18 @@ export function notPlain(dispatches: readonly Dispatch[]): string | undefined {
   return loss.computes.more && `it has no ${loss.computes.more}`;
 }
 
-/** The reason why an adapter does better without a dispatch. */
+/** The reason not to use a dispatch on an adapter: the adapter cannot run it, or prefers none of its programs. */
 export function refusal({ programs }: Dispatch, adapter: AdapterTraits): string | undefined {
   const possible = programs.filter(({ suits }) => suits(adapter));
   if (possible.length === 0) return 'the adapter cannot run it';
   return possible.some(({ prefers }) => prefers(adapter)) ? undefined : 'the adapter is faster without';
 }
 
-/** True if a dispatch reads or writes a storage. */
+/** True if a dispatch reads or writes a tensor in the storage. */
 export function binds({ buffers }: Dispatch, storage: TensorStorage): boolean {
   return Object.values(buffers).some((tensor) => tensor?.storage === storage);
 }
 
-/** True for tensors that begin at the same element. */
-export const same = (a: Tensor<DType>, b: Tensor<DType>): boolean => a.storage === b.storage && a.start === b.start;
+/** True for two tensors that begin at the same element of one storage. */
+export const sameStart = (a: Tensor<DType>, b: Tensor<DType>): boolean =>
+  a.storage === b.storage && a.start === b.start;

@@ -5,7 +5,10 @@ import type { Recorded } from '../plan/plan.js';
 import { Tensor, TensorStorage } from '../plan/tensor.js';
 import { type Fused, isMatmul } from './match.js';
 
-/** Matmuls that would leave most of a GPU idle become two dispatches, with the sums of their parts between them. */
+/**
+ * Replaces each matmul that would leave most of a GPU idle by two dispatches: the first computes the partial sums of
+ * each part of K, the second adds them.
+ */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const transient: TensorStorage[] = [];
   const split = recorded.flatMap((each) => {
@@ -17,7 +20,8 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     const { M, N } = problem;
     const sums = new TensorStorage('partials', 4 * parts * M * N);
     transient.push(sums);
-    return inParts(dispatch, new Tensor(sums, 0, [parts, M, N], 'f32')).map((half) => ({ phase, dispatch: half }));
+    const partials = new Tensor(sums, 0, [parts, M, N], 'f32');
+    return inParts(dispatch, partials).map((half) => ({ phase, dispatch: half }));
   });
   if (transient.length === 0) return undefined;
   return { recorded: split, transient, note: `split: K of ${transient.length} matmuls` };

@@ -6,21 +6,25 @@ import type { AdapterTraits, Dispatch } from '../plan/dispatch.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 import type { Recorded } from '../plan/plan.js';
 import { Tensor } from '../plan/tensor.js';
-import { binds, type Fused, isCrossEntropy, isGather, isMatmul, isSgd, notPlain, refusal, same } from './match.js';
+import { binds, type Fused, isCrossEntropy, isGather, isMatmul, isSgd, notPlain, refusal, sameStart } from './match.js';
 
-/** A small network needs no memory but a workgroup's, and one dispatch for many steps. */
+/**
+ * Replaces the whole step of a small network by one `trainTiny`, or its forward pass by one `predictTiny`: one
+ * workgroup keeps all values in its memory, and a dispatch can run many steps.
+ */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const dispatches = recorded.map(({ dispatch }) => dispatch);
   const [gather, loss, update] = [dispatches.find(isGather), dispatches.find(isCrossEntropy), dispatches.find(isSgd)];
   if (gather === undefined) return undefined;
-  const other = notPlain(dispatches);
-  if (other !== undefined) return other;
+  const obstacle = notPlain(dispatches);
+  if (obstacle !== undefined) return obstacle;
   const { source, X, Y, step: gathered } = gather.computes;
   const matmuls = dispatches.filter(isMatmul);
   const forward: MatmulDispatch[] = [];
   for (let input = X; ; ) {
     const next = matmuls.find(
-      ({ computes: { A, transposeA, transposeB } }) => !('source' in A) && same(A, input) && !transposeA && !transposeB,
+      ({ computes: { A, transposeA, transposeB } }) =>
+        !('source' in A) && sameStart(A, input) && !transposeA && !transposeB,
     );
     if (next === undefined || forward.includes(next)) break;
     forward.push(next);
@@ -28,12 +32,15 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   }
   const last = forward.at(-1);
   if (last === undefined) return matmuls.length === 0 ? undefined : 'no matmul takes the batch as it is';
-  // What else the step does, the one kernel would leave out.
+  // The one kernel computes nothing else that the step may do. A forward pass may have other dispatches too, but they
+  // must not read the tensors that are no longer written.
   const known = new Set<Dispatch | undefined>([gather, loss, update, ...(loss === undefined ? forward : matmuls)]);
   const rest = recorded.filter(({ dispatch }) => !known.has(dispatch));
-  const gone = [X.storage, Y.storage, ...forward.slice(0, -1).map(({ computes: { C } }) => C.storage)];
-  const odd = rest.find(({ dispatch }) => loss !== undefined || gone.some((storage) => binds(dispatch, storage)));
-  if (odd !== undefined) return `${odd.dispatch.label} is not part of it`;
+  const unwritten = [X.storage, Y.storage, ...forward.slice(0, -1).map(({ computes: { C } }) => C.storage)];
+  const foreign = rest.find(
+    ({ dispatch }) => loss !== undefined || unwritten.some((storage) => binds(dispatch, storage)),
+  );
+  if (foreign !== undefined) return `${foreign.dispatch.label} is not part of it`;
   if (loss !== undefined && loss.computes.logits !== last.computes.C) return 'the loss is not that of the last layer';
   if (update !== undefined && !isBackpropagation(matmuls, forward)) return 'its gradients are not those of its layers';
   const parameters = inOrder(forward);
@@ -54,26 +61,29 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   }
   const { outputs, step } = loss.computes;
   if (outputs.packed === undefined) return undefined;
-  // A step notes the layer whose parameters are not finite, by a number of its own.
-  if (update !== undefined && outputs.status.length !== forward.length + 1) return 'it has layers that do nothing';
+  // The kernel numbers the layers that it computes, `status` all layers of the model: both must be the same layers.
+  if (update !== undefined && outputs.status.length !== forward.length + 1) return 'some layers have no dispatch';
   const optimizer = update && { ...update.computes.hyper, velocity: update.computes.velocity };
   const sums = { results: outputs.packed, status: outputs.status };
   const tiny = trainTiny(net, source, parameters, sums, optimizer, step);
   return refusal(tiny, adapter) ?? { recorded: [{ phase: 'step', dispatch: tiny }] };
 }
 
-/** True if the matmuls beside those of the layers are Xᵀ·dZ of each, and dZ·Wᵀ of each but the first. */
+/** True if the other matmuls of a step are Xᵀ·dZ for each layer, and dZ·Wᵀ for each layer but the first. */
 function isBackpropagation(matmuls: readonly MatmulDispatch[], layers: readonly MatmulDispatch[]): boolean {
   const others = matmuls.filter((matmul) => !layers.includes(matmul));
   const known = others.filter(({ computes: { A, B, transposeA, transposeB } }) =>
     layers.some(({ computes: { A: X, B: W } }) =>
-      transposeA ? !('source' in A || 'source' in X) && same(A, X) : transposeB === true && same(B, W),
+      transposeA ? !('source' in A || 'source' in X) && sameStart(A, X) : transposeB === true && sameStart(B, W),
     ),
   );
   return others.length === 2 * layers.length - 1 && known.length === others.length;
 }
 
-/** The parameters of layers, if they are [W; b] from the beginning of one tensor, each from a block on. */
+/**
+ * One tensor with the parameters of all layers, if they lie as the kernel reads them: [W; b] of each layer, in the
+ * layers' order from element 0 of one storage, each at the next multiple of `PARAMETER_BLOCK`.
+ */
 function inOrder(layers: readonly MatmulDispatch[]): Tensor | undefined {
   let start = 0;
   for (const { computes } of layers) {

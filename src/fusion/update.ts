@@ -6,7 +6,10 @@ import type { Recorded } from '../plan/plan.js';
 import type { Tensor } from '../plan/tensor.js';
 import { binds, type Fused, isMatmul, isSgd, refusal } from './match.js';
 
-/** A gradient that nobody but the update wants is not stored: where it is computed, it changes the parameters. */
+/**
+ * Replaces each matmul that computes a dW, and the SGD update, by `weightUpdate` dispatches: they update the parameters
+ * where the gradient is computed, and do not store the gradient.
+ */
 export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fused {
   const update = recorded.filter(({ phase }) => phase === 'update').at(-1);
   if (update === undefined) return undefined;
@@ -21,30 +24,30 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
     if (variant !== undefined) return `${dW.label} is to be computed by ${variant}`;
     const first = C.start - gradients.start;
     const own = parameters.view(first, C.shape);
-    const moving = velocity?.view(first, C.shape);
-    const dispatch = weightUpdate(dW, own, moving, hyper, step, first / PARAMETER_BLOCK);
-    const why = refusal(dispatch, adapter);
-    if (why !== undefined) return why;
-    // Until the last one has read them, the parameters are those of before.
+    const ownVelocity = velocity?.view(first, C.shape);
+    const dispatch = weightUpdate(dW, own, ownVelocity, hyper, step, first / PARAMETER_BLOCK);
+    const reason = refusal(dispatch, adapter);
+    if (reason !== undefined) return reason;
+    // The fused update comes after the last dispatch that reads these parameters, which must see their old values.
     const at = order.indexOf(writer);
     const last = order.map((other) => touches(other.dispatch, own)).lastIndexOf(true);
     const between = order.slice(at + 1, last + 1);
-    const odd = between.find((other) => overwrites(other.dispatch, dW));
-    if (odd !== undefined) return `${odd.dispatch.label} overwrites what ${dW.label} reads`;
+    const conflict = between.find((other) => overwrites(other.dispatch, dW));
+    if (conflict !== undefined) return `${conflict.dispatch.label} overwrites what ${dW.label} reads`;
     const fused = { phase: update.phase, dispatch };
     order = [...order.slice(0, at), ...between, fused, ...order.slice(Math.max(at, last) + 1)];
   }
   return { recorded: order };
 }
 
-/** True if a dispatch reads or writes a part of what a tensor has. */
+/** True if a dispatch reads or writes any element of a tensor. */
 function touches({ buffers }: Dispatch, { storage, start, length }: Tensor): boolean {
   return Object.values(buffers).some(
     (other) => other?.storage === storage && other.start < start + length && start < other.start + other.length,
   );
 }
 
-/** True if a dispatch writes an operand of a matmul. */
+/** True if a dispatch writes to the buffer of a matmul's operand A or B. */
 function overwrites({ buffers, programs }: Dispatch, { buffers: { A, B } }: MatmulDispatch): boolean {
   return Object.entries(buffers).some(
     ([name, tensor]) =>

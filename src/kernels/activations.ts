@@ -1,21 +1,21 @@
 import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 
-/** A row of the table: what the library has to know of an activation while it runs. */
+/** A row of `activationTable`: the properties of an activation that the library needs at run time. */
 export interface ActivationRow {
-  /** The argument of the derivative: the output y = g(z), so that a layer keeps only that, or the pre-activation z. */
+  /** The argument of the derivative: the output y = g(z), which a layer keeps anyway, or the pre-activation z. */
   readonly from: 'y' | 'z';
-  /** The one parameter, if there is one: its name, its default, and whether training changes it. */
+  /** The parameter of the activation, if there is one: its name, its default, and if training changes it. */
   readonly parameter?: {
     readonly name: 'alpha' | 'beta' | 'omega';
     readonly default: number;
     readonly learned?: 'always' | 'if asked';
   };
-  /** Its derivative is 0 wherever there is one, so that nothing below it would learn. */
+  /** True if the derivative is 0 wherever it is defined, so that the layers below would not learn. */
   readonly untrainable?: true;
 }
 
-/** The name of an activation in options. */
+/** Names of activations, for the options of layers and kernels. */
 export type ActivationName =
   | 'linear'
   | 'relu'
@@ -32,10 +32,10 @@ export type ActivationName =
   | 'sine'
   | 'step';
 
-/** A row's name; gelu's tanh form is a row of its own. */
+/** Names of the table's rows: gelu's tanh form has a row of its own. */
 export type ActivationRowName = ActivationName | 'geluTanh';
 
-/** THE table: every activation, once. What each computes is in `shaders/activations.ts`, which no bundle contains. */
+/** The only table of activations. Their formulas are in `shaders/activations.ts`, which no bundle contains. */
 export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>> = {
   linear: { from: 'y' },
   relu: { from: 'y' },
@@ -54,21 +54,64 @@ export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>>
   step: { from: 'y', untrainable: true },
 };
 
-/** In the table's order: a name's place is the override ACTIVATION. */
+/** Names in the order of the table: the index of a name is the override ACTIVATION. */
 export const activationNames = Object.keys(activationTable) as readonly ActivationRowName[];
 
-/** The units that have a learned parameter in common. */
+/** The scope of a learned parameter: one for each unit, or one for the whole layer. */
 export type Sharing = 'unit' | 'layer';
 
-/** An activation: its name, or an object where a parameter is not the default. A learned parameter begins as it says. */
+/**
+ * An activation f(z): its name, or an object that sets its parameter.
+ *
+ * - linear: z
+ * - relu: max(0, z)
+ * - leakyRelu, prelu: z if z > 0, else α·z
+ * - sigmoid: 1 / (1 + e⁻ᶻ)
+ * - tanh: tanh z
+ * - elu: z if z > 0, else α·(eᶻ − 1)
+ * - selu: λ·z if z > 0, else λ·α·(eᶻ − 1), where λ ≈ 1.0507 and α ≈ 1.6733
+ * - softplus: ln(1 + eᶻ)
+ * - swish: z·σ(βz), where σ is the sigmoid
+ * - gelu: z·Φ(z), where Φ is the normal distribution function
+ * - abs: |z|
+ * - sine: sin ωz
+ * - step: 0 if z < 0, else 1
+ */
 export type Activation =
   | ActivationName
+  /** An activation without a parameter. */
   | { readonly type: Exclude<ActivationName, 'leakyRelu' | 'prelu' | 'elu' | 'swish' | 'gelu' | 'sine'> }
-  | { readonly type: 'leakyRelu' | 'elu'; readonly alpha?: number }
-  | { readonly type: 'prelu'; readonly alpha?: number; readonly per?: Sharing }
-  | { readonly type: 'swish'; readonly beta?: number; readonly learned?: boolean; readonly per?: Sharing }
-  | { readonly type: 'gelu'; readonly approximate?: 'none' | 'tanh' }
-  | { readonly type: 'sine'; readonly omega?: number };
+  | {
+      readonly type: 'leakyRelu' | 'elu';
+      /** α ≥ 0. Default: 0.01 for leakyRelu, 1 for elu. */
+      readonly alpha?: number;
+    }
+  | {
+      readonly type: 'prelu';
+      /** The value of the learned α before training. Default: 0.25. */
+      readonly alpha?: number;
+      /** One α for each unit, or one for the layer. Default: `'layer'`. */
+      readonly per?: Sharing;
+    }
+  | {
+      readonly type: 'swish';
+      /** β; if it is learned, its value before training. Default: 1. */
+      readonly beta?: number;
+      /** True if training changes β. Default: false. */
+      readonly learned?: boolean;
+      /** One learned β for each unit, or one for the layer. Default: `'layer'`. */
+      readonly per?: Sharing;
+    }
+  | {
+      readonly type: 'gelu';
+      /** `'tanh'` for ½z·(1 + tanh(√(2/π)·(z + 0.044715z³))), `'none'` for z·Φ(z). Default: `'none'`. */
+      readonly approximate?: 'none' | 'tanh';
+    }
+  | {
+      readonly type: 'sine';
+      /** ω. Default: 1. */
+      readonly omega?: number;
+    };
 
 /** An activation with every default filled in. */
 export interface ResolvedActivation {
@@ -76,18 +119,19 @@ export interface ResolvedActivation {
   readonly from: ActivationRow['from'];
   /** The override ACTIVATION. */
   readonly index: number;
-  /** The parameter, or 0 where there is none: the override ALPHA. Where it is learned, what it begins with. */
+  /** The override ALPHA: the parameter, or its value before training if it is learned; 0 without a parameter. */
   readonly alpha: number;
-  /** A learned parameter: its name, and which units have it in common. Kernels with a fixed one leave it at `alpha`. */
+  /** Name and scope of a learned parameter. Kernels for fixed parameters do not read it, and use `alpha`. */
   readonly learned?: { readonly name: string; readonly per: Sharing };
   readonly untrainable?: true;
-  /** Plain data that gives the same activation again. */
+  /** Plain data from which `resolveActivation` makes the same activation. */
   readonly spec: Activation;
 }
 
 /**
- * Looks an activation up.
- * @throws {MlpError} `unknown-activation`, or `bad-activation` for a parameter outside of its range
+ * Looks up an activation, and fills in its defaults.
+ * @throws {MlpError} `unknown-activation` if there is no such name, `bad-activation` if the parameter is out of its
+ * range
  */
 export function resolveActivation(activation: Activation): ResolvedActivation {
   const given: { readonly type: string; readonly [option: string]: unknown } =
@@ -99,13 +143,16 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
     const known = activationNames.filter((row) => row !== 'geluTanh').join(', ');
     throw new MlpError(
       'unknown-activation',
-      `Activation "${name}" is not known. Known: ${known}; of dense also maxout and softmax.`,
+      `Activation "${name}" is not known. Known: ${known}; for dense also maxout and softmax.`,
     );
   }
   const { from, parameter, untrainable } = activationTable[name];
   if (name.startsWith('gelu')) {
     if (approximate !== (name === 'gelu' ? 'none' : 'tanh')) {
-      throw new MlpError('bad-activation', `gelu has approximate = ${String(approximate)}; it is "none" or "tanh".`);
+      throw new MlpError(
+        'bad-activation',
+        `gelu has approximate = ${String(approximate)}; it must be "none" or "tanh".`,
+      );
     }
     return { name, from, index, alpha: 0, spec: { type: 'gelu', approximate } as Activation };
   }
@@ -113,7 +160,7 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
     return { name, from, index, alpha: 0, spec: name as ActivationName, ...(untrainable && { untrainable }) };
   }
   const alpha = (given[parameter.name] ?? parameter.default) as number;
-  // elu's and leakyRelu's derivatives are read off the sign of the output, which a negative α would turn around.
+  // The derivatives of elu and leakyRelu depend on the sign of the output, which a negative α would invert.
   const range = from === 'y' ? 'a finite number ≥ 0' : 'a finite number';
   assertOption(`${name} has`, { [parameter.name]: alpha }, range, 'bad-activation');
   const spec = { type: name, [parameter.name]: alpha };
@@ -124,7 +171,7 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
   if (learned !== true || (per !== 'unit' && per !== 'layer')) {
     throw new MlpError(
       'bad-activation',
-      `${name} has learned = ${String(learned)} and per = ${String(per)}; learned is true or false, per is "unit" or "layer".`,
+      `${name} has learned = ${String(learned)} and per = ${String(per)}; learned must be true or false, per "unit" or "layer".`,
     );
   }
   const how = parameter.learned === 'always' ? { per } : { learned, per };

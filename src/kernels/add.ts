@@ -6,21 +6,28 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { type Activation, resolveActivation } from './activations.js';
 
+/** Options of `add`. */
 export interface AddOptions extends WithActivationGradient {
-  /** Applied to the sum. */
+  /** f, applied to the sum. Default: `'linear'`. */
   readonly activation?: Activation;
-  /** Also stores the sum: Y is then (2, rows, columns), the activation first. */
+  /** Also stores the sum: Y is then (2, rows, columns), the activation's output first. Default: false. */
   readonly keepPreActivation?: boolean;
-  /** Multiplies the sum by f′; excludes an activation. */
+  /** Multiplies the sum by f′; excludes `activation`. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
 }
 
 /**
- * Describes Y = f(A + B), or Y = (A + B) ⊙ f′; `shaders/layer/add.wgsl` tells how.
+ * Describes a dispatch that computes Y = f(A + B), or Y = (A + B) ⊙ f′ with `activationGradient`.
+ * Kernel: `shaders/layer/add.wgsl`.
  * @param A (rows, columns)
- * @param B as many elements, or `undefined` for none
- * @param Y as many, overwritten; twice as many with `keepPreActivation`; not in A's or B's buffer
- * @throws {ShapeError} if the numbers of elements do not fit together
+ * @param B (rows, columns), or `undefined` for zeros
+ * @param Y (rows, columns), overwritten; (2, rows, columns) with `keepPreActivation`; not in the buffer of A or B
+ * @param options default: no activation
+ * @throws {ShapeError} if the numbers of elements do not fit together, or both activation and activation gradient are
+ * given
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation or its parameter is not valid
+ * @example
+ * gpu.run([add(A, B, Y, { activation: 'relu' })]);
  */
 export function add(A: Tensor, B: Tensor | undefined, Y: Tensor, options: AddOptions = {}): Dispatch {
   const { keepPreActivation = false } = options;
@@ -29,11 +36,11 @@ export function add(A: Tensor, B: Tensor | undefined, Y: Tensor, options: AddOpt
   const operands = [B?.length ?? count, activationGradient?.at.length ?? count];
   if (operands.some((length) => length !== count) || Y.length !== count * (keepPreActivation ? 2 : 1)) {
     throw new ShapeError(
-      `add: A is ${formatShape(A.shape)}, B is ${formatShape(B?.shape ?? A.shape)}, Y is ${formatShape(Y.shape)}${activationGradient === undefined ? '' : `, the activation gradient is ${formatShape(activationGradient.at.shape)}`}; they must have as many elements${keepPreActivation ? ', Y twice as many' : ''}.`,
+      `add: A is ${formatShape(A.shape)}, B is ${formatShape(B?.shape ?? A.shape)}, Y is ${formatShape(Y.shape)}${activationGradient === undefined ? '' : `, the activation gradient is ${formatShape(activationGradient.at.shape)}`}; they must be equally large${keepPreActivation ? ', Y twice as large' : ''}.`,
     );
   }
   if (activationGradient !== undefined && options.activation !== undefined) {
-    throw new ShapeError('add: an activation gradient goes without an activation.');
+    throw new ShapeError('add: activation and activationGradient exclude each other.');
   }
   const { index, alpha, name } = resolveActivation(activationGradient?.activation ?? options.activation ?? 'linear');
   const start = activationGradient && unaligned(activationGradient.at);

@@ -7,24 +7,34 @@ import { resolveActivation } from './activations.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
-/** Options of batch normalisation, and its tensors beside X. */
+/** Options and further tensors of `batchNormRows`. */
 export interface BatchNormOptions {
+  /** ε, added to the variance, > 0. */
   readonly epsilon: number;
-  /** (2, columns): weight, then bias; without them Y has mean 0 and variance 1. */
+  /** (2, columns): weight, then bias. Default: none, so that each column of Y has mean 0 and variance 1. */
   readonly parameters?: Tensor | undefined;
-  /** (2, columns): mean and variance, for all rows alike, or, with `momentum`, what is to be updated. */
+  /**
+   * (2, columns): running mean, then running variance. Without the batch's `statistics` they normalise X; with
+   * `statistics` and `momentum` they are updated. Default: none.
+   */
   readonly running?: Tensor | undefined;
-  /** The share of the running statistics that a batch replaces. */
+  /** The share of the running statistics that a batch replaces, in [0, 1]. Default: none, they are not updated. */
   readonly momentum?: number | undefined;
 }
 
 /**
- * Describes the normalisation of each column over the valid rows; `shaders/norm/batch-norm.wgsl` tells how.
+ * Describes a dispatch that normalises each column over the valid rows: Y = (X − mean)/√(variance + ε)·weight + bias,
+ * with the mean and biased variance of the batch or the running ones. A batch with one valid row has no variance: Y is
+ * then the bias, or 0, and the running statistics stay.
+ * Kernel: `shaders/norm/batch-norm.wgsl`.
  * @param X (rows, columns)
- * @param Y (rows, columns), overwritten; not in X's buffer
- * @param statistics (2, columns), overwritten: mean and 1/√(variance + ε) of the batch; without it the running ones are used
- * @param step how many rows are valid; a plan fills it in at each replay
+ * @param Y (rows, columns), overwritten; not in the buffer of X
+ * @param statistics (2, columns), overwritten: mean, then 1/√(variance + ε) of the batch; `undefined` to normalise by
+ * the running statistics
+ * @param step `rows` is the number of valid rows; `PER_STEP` in a recorded plan, which sets it at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([batchNormRows(X, Y, statistics, { epsilon: 1e-5 }, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function batchNormRows(
   X: Tensor,
@@ -48,24 +58,32 @@ export function batchNormRows(
   });
 }
 
-/** The tensors that the gradients of batch normalisation are made of. */
+/** Options and further tensors of `batchNormRowsBackward`. */
 export interface NormGradients extends WithActivationGradient {
-  /** (2, columns): weight, then bias. */
+  /** (2, columns): weight, then bias, as in the forward pass. Default: none. */
   readonly parameters?: Tensor | undefined;
-  /** (2, columns): their gradients, overwritten; there if they are. */
+  /** (2, columns), overwritten: ∂loss/∂weight, then ∂loss/∂bias. Given together with `parameters`. Default: none. */
   readonly gradients?: Tensor | undefined;
-  /** Multiplies dX by f′. */
+  /** Multiplies dX by f′ of the activation below. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
 }
 
 /**
- * Describes ∂loss/∂X and the gradients of weight and bias; `shaders/norm/batch-norm-backward.wgsl` tells how.
- * @param X (rows, columns), as the forward half had it
- * @param dY (rows, columns)
- * @param dX (rows, columns), overwritten; not in X's or dY's buffer
- * @param statistics (2, columns), as the forward half left them
- * @param step how many rows are valid; a plan fills it in at each replay
+ * Describes a dispatch that computes the gradients of `batchNormRows`, with x̂ = (X − mean)·ρ:
+ * - ρ = 1/√(variance + ε)
+ * - dbias = Σᵣ dY and dweight = Σᵣ dY·x̂, the sums over the valid rows
+ * - dX = weight·ρ·(dY − (dbias + x̂·dweight)/rows), times f′ with `activationGradient`; 0 in rows that are not valid
+ *
+ * Kernel: `shaders/norm/batch-norm-backward.wgsl`.
+ * @param X (rows, columns), as in the forward pass
+ * @param dY (rows, columns): ∂loss/∂Y
+ * @param dX (rows, columns), overwritten; not in the buffer of X or dY
+ * @param statistics (2, columns), as the forward pass wrote them
+ * @param step `rows` is the number of valid rows; `PER_STEP` in a recorded plan, which sets it at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation of `activationGradient` is not valid
+ * @example
+ * gpu.run([batchNormRowsBackward(X, dY, dX, statistics, {}, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function batchNormRowsBackward(
   X: Tensor,

@@ -6,10 +6,15 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 import { type Activation, resolveActivation } from './activations.js';
 
 /**
- * Describes Y ← f(Y + b), in place; `shaders/layer/bias-activation.wgsl` tells how.
- * @param Y (rows, columns)
- * @param bias (columns) elements, or `undefined` for none
- * @throws {ShapeError} if bias has another number of elements than Y has columns
+ * Describes a dispatch that computes Y ← f(Y + bias) in place.
+ * Kernel: `shaders/layer/bias-activation.wgsl`.
+ * @param Y (rows, columns), read and written
+ * @param bias (columns) elements, added to each row; `undefined` for none
+ * @param activation f
+ * @throws {ShapeError} if Y is not a matrix, or bias does not have one element for each column
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation or its parameter is not valid
+ * @example
+ * gpu.run([biasActivation(Y, b, 'relu')]);
  */
 export function biasActivation(Y: Tensor, bias: Tensor | undefined, activation: Activation): Dispatch {
   const [rows, columns] = matrix(Y);
@@ -28,10 +33,14 @@ export function biasActivation(Y: Tensor, bias: Tensor | undefined, activation: 
 }
 
 /**
- * Describes dY ← dY ⊙ f′, in place, which makes it ∂loss/∂Z.
- * @param dY (rows, columns)
- * @param at the same shape: the activation's output, or its pre-activation, as the table in `activations.ts` says
- * @throws {ShapeError} if the shapes differ
+ * Describes a dispatch that computes dY ← dY ⊙ f′ in place: ∂loss/∂Y becomes ∂loss/∂Z, where Y = f(Z).
+ * @param dY (rows, columns), read and written
+ * @param at (rows, columns), the argument of f′: Y or Z, as `ActivationGradient.at` lists for each activation
+ * @param activation f
+ * @throws {ShapeError} if dY is not a matrix, or `at` does not have as many elements
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation or its parameter is not valid
+ * @example
+ * gpu.run([biasActivationBackward(dY, Y, 'relu')]);
  */
 export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activation): Dispatch {
   const [rows, columns] = matrix(dY);
@@ -49,6 +58,7 @@ export function biasActivationBackward(dY: Tensor, at: Tensor, activation: Activ
   });
 }
 
+/** The rows and columns of a matrix. @throws {ShapeError} if the tensor is not a matrix */
 function matrix({ shape, label }: Tensor): readonly [number, number] {
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined || shape.length !== 2) {

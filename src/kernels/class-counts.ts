@@ -5,21 +5,28 @@ import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '.
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
-/** The counts that a dispatch adds to. */
+/** Options of `classCounts`. */
 export interface ClassCountsForm {
-  /** Number of the largest outputs that may be the actual class'; without it a confusion matrix is counted. */
+  /** Counts the rows whose class is among the `topK` largest outputs. Default: none, for a confusion matrix. */
   readonly topK?: number | undefined;
-  /** The only output is a logit: class 1 from 0 on. */
+  /** True if the only output is a logit: it predicts class 1 if it is ≥ 0, else class 0. Default: false. */
   readonly logistic?: boolean;
 }
 
 /**
- * Describes the count of a batch's classifications: a confusion matrix, or how many rows have their class among the `topK`
- * largest outputs; `shaders/loss/class-counts.wgsl` tells how.
+ * Describes a dispatch that counts the classifications of a batch: counts[actual, predicted] += 1 for each valid row;
+ * or, with `topK`, counts[0] += 1 for each valid row whose class is among the `topK` largest outputs.
+ * Kernel: `shaders/loss/class-counts.wgsl`.
  * @param outputs (rows, columns)
- * @param labels (rows, 1) class indices or (rows, columns) probabilities; one more column is not looked at; or a data set's
- * @param counts (classes, classes), rows for what is, columns for what is predicted; or (1, 1) with `topK`; added to
+ * @param labels (rows, 1) class indices as u32, or (rows, columns) probabilities as f32; weights in one more column are
+ * ignored; or the labels and order of a data set
+ * @param counts (classes, classes), or (1, 1) with `topK`; read and written
+ * @param step `rows` is the number of valid rows, `first` the first row in the data set's order; `PER_STEP` in a
+ * recorded plan, which sets them at each replay
+ * @param options default: a confusion matrix
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([classCounts(logits, labels, counts, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function classCounts(
   outputs: Tensor,

@@ -6,11 +6,12 @@ import type { Tensor } from '../plan/tensor.js';
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
-/** Invocations that keep a GPU busy, and rows that are worth one. */
+/** Invocations that keep a GPU busy. */
 const INVOCATIONS = 65536;
+/** The fewest rows for which an invocation is worth while. */
 const FEWEST_ROWS = 16;
 
-/** The cut of rows: `slices` of `sliceRows`, the last of which may have fewer. */
+/** Cuts rows into `slices` slices of `sliceRows` rows; the last slice may have fewer. */
 export function slicesOf(rows: number, columns: number): { readonly slices: number; readonly sliceRows: number } {
   const wanted = Math.min(Math.ceil(INVOCATIONS / columns), Math.ceil(rows / FEWEST_ROWS));
   const sliceRows = Math.ceil(rows / wanted);
@@ -18,12 +19,16 @@ export function slicesOf(rows: number, columns: number): { readonly slices: numb
 }
 
 /**
- * Describes sums from which float64 makes every column's mean and deviation; `shaders/data/column-statistics.wgsl` tells how.
- * @param data (samples, columns)
- * @param order the rows that count
- * @param partials (3, slices, columns), overwritten: slices of s = ⌈rows/n⌉ rows, ⌈rows/s⌉ of them, for
+ * Describes a dispatch that computes, for each column and slice of rows, the sums from which the host computes mean and
+ * standard deviation in float64: a value p near the slice's mean, Σ(x − p) and Σ(x − p)².
+ * Kernel: `shaders/data/column-statistics.wgsl`.
+ * @param data (samples, columns), bytes or float32
+ * @param order (rows): indices of the samples that count
+ * @param partials (3, slices, columns), overwritten; there are ⌈rows/s⌉ slices of s = ⌈rows/n⌉ rows, where
  * n = min(⌈65536/columns⌉, ⌈rows/16⌉)
- * @throws {ShapeError} if partials has another shape
+ * @throws {ShapeError} if `partials` has another shape
+ * @example
+ * gpu.run([columnStatistics(data, order, partials)]);
  */
 export function columnStatistics(data: Tensor<'u8'> | Tensor, order: Tensor<'u32'>, partials: Tensor): Dispatch {
   const [, columns = 1] = data.shape;

@@ -5,16 +5,19 @@ import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.j
 import { type Tensor, unaligned } from '../plan/tensor.js';
 
 /**
- * Describes sums[c] = Σᵣ X[r, c]; `shaders/layer/column-sum.wgsl` tells how.
+ * Describes a dispatch that computes sums[c] = Σᵣ X[r, c], such as the gradient of a bias.
+ * Kernel: `shaders/layer/column-sum.wgsl`.
  * @param X (rows, columns)
  * @param sums (columns) elements, overwritten
- * @throws {ShapeError} if sums has another number of elements than X has columns
+ * @throws {ShapeError} if X is not a matrix, or `sums` does not have one element for each column
+ * @example
+ * gpu.run([columnSum(dY, db)]);
  */
 export function columnSum(X: Tensor, sums: Tensor): Dispatch {
   const [rows = 1, columns = 1] = X.shape;
   if (X.shape.length !== 2 || sums.length !== columns) {
     throw new ShapeError(
-      `columnSum: X is ${formatShape(X.shape)} and sums has ${sums.length} elements; they are (rows, columns) and columns.`,
+      `columnSum: X is ${formatShape(X.shape)} and sums has ${sums.length} elements; they must be (rows, columns) and (columns).`,
     );
   }
   const { base, offset } = unaligned(sums);

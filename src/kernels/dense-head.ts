@@ -10,35 +10,47 @@ import type { LossOutputs } from './softmax-cross-entropy.js';
 import { onHardware, onSoftware } from './software/adapter.js';
 import { type HeadSize, serialHeads } from './software/sizes.js';
 
-/** With more, a matmul of their own is better anyway. */
+/** The most classes that the kernel computes; for more, a separate matmul is faster. */
 export const MOST_CLASSES = 64;
 
-/** The results of the head: the loss's outputs, and the gradients that go back below. */
+/** The results of `denseHead`: the outputs of the loss, and the gradients for the backward pass. */
 export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
   (
-    | { readonly gradient?: undefined; readonly dX?: undefined }
     | {
-        /** (batch, classes): ∂(mean loss)/∂logits; left out where only the loss is wanted. */
+        /** Default: none, so that only the loss is computed. */
+        readonly gradient?: undefined;
+        /** Default: none. */
+        readonly dX?: undefined;
+      }
+    | {
+        /** (batch, classes), overwritten: ∂(mean loss)/∂logits. */
         readonly gradient: Tensor;
-        /** (batch, inputs): ∂(mean loss)/∂Y, times f′ with an activation gradient. */
+        /** (batch, inputs), overwritten: ∂(mean loss)/∂Y, times f′ with an activation gradient. Default: none. */
         readonly dX?: Tensor | undefined;
       }
   );
 
 /**
- * Describes the end of a classifier in one dispatch: logits = Y·W + b, the loss of each row and its sums, and on request the
- * gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′; `shaders/fused/dense-head.wgsl` tells how. It is `matmul`,
- * `softmaxCrossEntropyRows` and `matmul` with an activation gradient, and needs no `gatherRows` for the labels.
+ * Describes one dispatch for the end of a classifier: logits = Y·W + b, the softmax-cross-entropy of each row and its
+ * sums, and, if `outputs` asks for them, the gradient of the logits and dX = (gradient·Wᵀ) ⊙ f′. It computes the same
+ * as `matmul`, `softmaxCrossEntropyRows` and a `matmul` with an activation gradient, and reads the labels from the data
+ * set without `gatherRows`.
+ * Kernel: `shaders/fused/dense-head.wgsl`.
  *
- * It binds ten storage buffers, more than WebGPU's default: an adapter may suit no program. One that prefers none, a
- * software adapter where there are more than 16 classes, is faster with the other kernels.
+ * The kernel binds ten storage buffers, more than WebGPU's default limit, so that some adapters cannot run it. A
+ * software adapter prefers no program for more than 16 classes: the separate kernels are then faster.
  * @param Y (batch, inputs): the outputs of the layer below
  * @param parameters (inputs, classes): W; or (inputs + 1, classes): W, and b in the last row
- * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class indices as u32, or
- * (samples, classes) probabilities as f32
- * @param step where the batch begins, how many rows are valid, and the number of the step; a plan fills it in at each replay
- * @param activationGradient (batch, inputs): the activation below and what it kept; without one dX is not multiplied
+ * @param source row r of the batch has the labels of sample `order[step.first + r]`; labels are (samples, 1) class
+ * indices as u32, or (samples, classes) probabilities as f32
+ * @param outputs tensors that the kernel writes
+ * @param step `first` is the first row of the batch in `order`, `rows` the number of valid rows, `index` the number of
+ * the step; `PER_STEP` in a recorded plan, which sets them at each replay
+ * @param activationGradient the activation of the layer below and its argument, (batch, inputs). Default: none, f′ = 1.
  * @throws {ShapeError} if the shapes do not fit together, or there are more than 64 classes
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation of `activationGradient` is not valid
+ * @example
+ * gpu.run([denseHead(Y, W, { labels, order }, { losses, totals, status }, step)]);
  */
 export function denseHead(
   Y: Tensor,

@@ -6,25 +6,30 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
 
+/** Options of `dropElements`: the random stream of its masks, and what else the kernel computes. */
 export interface DropoutStream extends WithActivationGradient {
   /** Probability that an element is dropped, 0 ≤ rate < 1. */
   readonly rate: number;
-  /** An integer ≥ 0. */
+  /** Seed of the masks, an integer ≥ 0. */
   readonly seed: number;
-  /** For independent masks of one seed. */
+  /** An integer ≥ 0: streams of one seed have independent masks. Default: 0. */
   readonly stream?: number;
-  /** Multiplies Y by f′. */
+  /** Multiplies Y by f′. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
 }
 
 /**
- * Describes Y = X with each element dropped, or divided by 1 − rate; `shaders/layer/dropout.wgsl` tells how. The same rate,
- * seed, stream and number of the step drop the same elements, of a layer's output and of its gradient.
+ * Describes a dispatch for inverted dropout: Y[i] is 0 with probability `rate`, else X[i]/(1 − rate). The mask depends
+ * only on rate, seed, stream and the number of the step, so that a layer's output and its gradient have the same mask.
+ * Kernel: `shaders/layer/dropout.wgsl`.
  * @param X any shape
- * @param Y as many elements, overwritten; not in X's buffer
- * @param step the number of the step; a plan fills it in at each replay
+ * @param Y as many elements as X, overwritten; not in the buffer of X
+ * @param step `index` is the number of the step; `PER_STEP` in a recorded plan, which sets it at each replay
  * @throws {ShapeError} if the numbers of elements differ
- * @throws {MlpError} `bad-option` if the rate or the seed is out of its range
+ * @throws {MlpError} `bad-option` if rate, seed or stream is out of its range, `unknown-activation` or `bad-activation`
+ * if the activation of `activationGradient` is not valid
+ * @example
+ * gpu.run([dropElements(X, Y, { rate: 0.5, seed: 1 }, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function dropElements(
   X: Tensor,
@@ -38,7 +43,7 @@ export function dropElements(
   const count = X.length;
   if (Y.length !== count || (activationGradient !== undefined && activationGradient.at.length !== count)) {
     throw new ShapeError(
-      `dropElements: X is ${formatShape(X.shape)}, Y is ${formatShape(Y.shape)}${activationGradient === undefined ? '' : `, the activation gradient is ${formatShape(activationGradient.at.shape)}`}; they must have as many elements.`,
+      `dropElements: X is ${formatShape(X.shape)}, Y is ${formatShape(Y.shape)}${activationGradient === undefined ? '' : `, the activation gradient is ${formatShape(activationGradient.at.shape)}`}; they must be equally large.`,
     );
   }
   const { index, alpha } = resolveActivation(activationGradient?.activation ?? 'linear');

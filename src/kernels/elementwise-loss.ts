@@ -5,26 +5,38 @@ import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 
-/** In the order of the override LOSS. */
+/** Names of the losses: the index of a name is the override LOSS. */
 const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const;
 
-/** A loss by its name, and its numbers. */
+/** A loss that compares each output a with its target y, and the options of the loss. */
 export interface ElementwiseLoss {
+  /**
+   * The loss of an element:
+   * - binaryCrossEntropy: −w·y·ln σ(a) − (1 − y)·ln σ(−a), where a is a logit and w comes from `positiveWeights`
+   * - squaredError: (a − y)²
+   * - absoluteError: |a − y|
+   * - huber: (a − y)²/2 if |a − y| ≤ delta, else delta·(|a − y| − delta/2)
+   */
   readonly name: (typeof names)[number];
-  /** The difference from which on huber is linear; 1 by default. */
+  /** The difference at which huber becomes linear, > 0. Default: 1. */
   readonly delta?: number;
-  /** (columns): what a target of 1 counts in binaryCrossEntropy; 1 without. */
+  /** (columns): the weight w of a target of 1 in binaryCrossEntropy. Default: 1 for each column. */
   readonly positiveWeights?: Tensor | undefined;
 }
 
 /**
- * Describes a loss that compares each output with a target of its own: the mean of each row, its gradient and its sums;
- * `shaders/loss/elementwise-loss.wgsl` tells how.
+ * Describes a dispatch that computes an elementwise loss: the loss of a row is the mean over its columns, the loss of a
+ * batch the mean over its valid rows. The kernel also writes the gradient and adds to the accumulators.
+ * Kernel: `shaders/loss/elementwise-loss.wgsl`.
  * @param outputs (rows, columns); logits for binaryCrossEntropy
- * @param labels (rows, columns) targets, or with one column (rows, 1) indices that are taken for numbers; one more column has
- * the rows' weights; or those of a data set
- * @param step how many rows are valid, and the number of the step; a plan fills it in at each replay
+ * @param labels (rows, columns) targets as f32; or, for one column, (rows, 1) numbers as u32; one more column holds the
+ * weights of the rows; or the labels and order of a data set
+ * @param results tensors that the kernel writes
+ * @param step `rows` is the number of valid rows, `index` the number of the step, `first` the first row in the data
+ * set's order; `PER_STEP` in a recorded plan, which sets them at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([elementwiseLossRows({ name: 'huber' }, outputs, targets, results, step)]);
  */
 export function elementwiseLossRows(
   { name, delta = 1, positiveWeights }: ElementwiseLoss,

@@ -4,42 +4,43 @@ import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** Columns that an invocation converts, and invocations of a workgroup. */
+/** Columns that an invocation converts. */
 const COLUMNS = 4;
+/** Invocations of a workgroup. */
 const WORKGROUP = 64;
 
 /**
- * Labels, with which rows are compared: (rows, 1) class indices as u32, or (rows, outputs) numbers as float32. With one more
- * column the last has the float32 weight of each row.
+ * The labels of rows: (rows, 1) class indices as u32, or (rows, outputs) targets or probabilities as float32. With one
+ * more column, the last column holds the weight of each row as float32.
  */
 export type LabelTensor = Tensor<'u32'> | Tensor;
 
-/** The source of batches. */
+/** A data set on the GPU, and the order in which batches take its samples. */
 export interface RowSource {
-  /** (samples, columns): bytes or float32. */
+  /** (samples, columns): features as bytes or float32. */
   readonly data: Tensor<'u8'> | Tensor;
-  /** (samples, words): class indices as u32 or numbers as float32, and their weights if there is one column more. */
+  /** (samples, words): labels, as in `LabelTensor`. */
   readonly labels: LabelTensor;
-  /** Row numbers, in the order in which batches take them. */
+  /** (samples): indices of samples, in the order in which batches take them. */
   readonly order: Tensor<'u32'>;
-  /** (columns, 2): scale and shift of each feature. */
+  /** (columns, 2): scale, then shift of each feature. */
   readonly normalization: Tensor;
-  /** Scale and shift, if all features have the same: then a matmul can convert the rows where it loads them. */
+  /** Scale and shift, if they are the same for all features: a matmul can then convert the rows. Default: none. */
   readonly common?: readonly [number, number] | undefined;
 }
 
-/** Labels of a batch's rows; or a data set's, and the order in which a batch takes them. */
+/** The labels of the rows of a batch; or the labels of a data set, and the order in which batches take them. */
 export type Labels = LabelTensor | Pick<RowSource, 'labels' | 'order'>;
 
 /** The mathematics of a dispatch that compares a batch with its labels. */
 export interface LabelledComputation {
   readonly kind: 'softmax-cross-entropy' | 'elementwise-loss' | 'accumulator';
   readonly labels: Labels;
-  /** Describes the same with other labels, such as those of a data set. */
+  /** Describes the same dispatch with other labels, such as those of a data set. */
   with(labels: Labels): LabelledDispatch;
 }
 
-/** A dispatch that compares a batch with its labels, and can take them from a data set instead. */
+/** A dispatch that compares the rows of a batch with their labels. */
 export interface LabelledDispatch extends Dispatch {
   /** @internal */
   readonly computes: LabelledComputation;
@@ -48,16 +49,17 @@ export interface LabelledDispatch extends Dispatch {
 /** The form in which a kernel reads labels. */
 export interface LabelForm {
   readonly labels: LabelTensor;
+  /** The order of a data set; `undefined` if the labels are those of the batch. */
   readonly order: Tensor<'u32'> | undefined;
-  /** Class indices; else a number for each output. */
+  /** True for class indices, false for a number for each output. */
   readonly indices: boolean;
-  /** The last word is the row's weight. */
+  /** True if the last word of a row is its weight. */
   readonly weighted: boolean;
-  /** Of a row. */
+  /** Words of a row. */
   readonly words: number;
 }
 
-/** The form of the labels of (rows, outputs). @throws {ShapeError} if they have another shape */
+/** Determines the form of the labels for (rows, outputs). @throws {ShapeError} if they have another shape */
 export function labelForm(where: string, labels: Labels, rows: number, outputs: number): LabelForm {
   const order = 'order' in labels ? labels.order : undefined;
   const stored = 'order' in labels ? labels.labels : labels;
@@ -66,21 +68,26 @@ export function labelForm(where: string, labels: Labels, rows: number, outputs: 
   const plain = indices ? 1 : outputs;
   if ((order === undefined && count !== rows) || (words !== plain && words !== plain + 1)) {
     throw new ShapeError(
-      `${where}: outputs are (${rows}, ${outputs}), but labels are ${formatShape(stored.shape)} ${stored.dtype}; they are (${rows}, 1) indices as u32 or (${rows}, ${outputs}) numbers as f32, and one more column has weights.`,
+      `${where}: outputs are (${rows}, ${outputs}), but labels are ${formatShape(stored.shape)} ${stored.dtype}; they must be (${rows}, 1) u32 indices or (${rows}, ${outputs}) f32 numbers, with or without a column of weights.`,
     );
   }
   return { labels: stored, order, indices, weighted: words > plain, words };
 }
 
-/** A batch that no dispatch has to write: each reader takes it from the source, as `gatherRows` would have written it. */
+/** A batch that is not stored: each kernel that reads it gathers the rows from the data set, as `gatherRows` would. */
 export interface GatheredRows {
-  readonly source: RowSource & { readonly common: readonly [number, number] };
+  /** The data set. */
+  readonly source: RowSource & {
+    /** Scale and shift of all features. */
+    readonly common: readonly [number, number];
+  };
   /** Rows of the batch. */
   readonly batch: number;
+  /** First row in `order` and number of valid rows; `PER_STEP` in a recorded plan, which sets them at each replay. */
   readonly step: StepValues | typeof PER_STEP;
 }
 
-/** The work of a `gatherRows`: rows of the source go to X, and their labels to Y. */
+/** The computation of a `gatherRows`: copies rows of the source to X, and their labels to Y. */
 export interface GatherComputation {
   readonly kind: 'gather';
   readonly source: RowSource;
@@ -95,7 +102,7 @@ export interface GatherDispatch extends Dispatch {
   readonly computes: GatherComputation;
 }
 
-/** The batch as an operand of its readers, or why they cannot convert it themselves. */
+/** The batch as an operand that a matmul gathers, or the reason why a matmul cannot gather it. */
 export function asOperand({ source, X, step }: GatherComputation): GatheredRows | string {
   const { data, common } = source;
   const [batch = 1, columns = 1] = X.shape;
@@ -105,12 +112,19 @@ export function asOperand({ source, X, step }: GatherComputation): GatheredRows 
 }
 
 /**
- * Describes X[b] = data[order[first + b]]·scale + shift, and the labels of the same rows; `shaders/data/gather-rows.wgsl`
- * tells how.
+ * Describes a dispatch that gathers a batch from a data set. Rows past the number of valid rows repeat the last valid
+ * one:
+ * - X[b] = data[order[first + b]]·scale + shift
+ * - Y[b] = labels[order[first + b]]
+ *
+ * Kernel: `shaders/data/gather-rows.wgsl`.
  * @param X (batch, columns), overwritten
  * @param Y (batch, words), overwritten
- * @param step where the batch begins and how many of its rows are valid; a plan fills it in at each replay
+ * @param step `first` is the first row in `order`, `rows` the number of valid rows; `PER_STEP` in a recorded plan,
+ * which sets them at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([gatherRows(source, X, Y, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function gatherRows(
   source: RowSource,

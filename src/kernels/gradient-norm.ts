@@ -6,25 +6,29 @@ import { checkVec4s, type MaskedPenalties, penaltiesOf } from './update.js';
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
-/** Enough to fill a GPU, few enough for one workgroup to add up. */
+/** The most workgroups: enough to fill a GPU, and few enough that one workgroup can add their sums. */
 const MOST_WORKGROUPS = 256;
-/** Vec4s that an invocation takes at least, if there are so many. */
+/** The least vec4s of an invocation, if there are enough. */
 const LEAST_VEC4S = 4;
 
-/** Rows of the sums that `gradientNorm` needs for so many gradients. */
+/** Rows of the `sums` that `gradientNorm` needs for `count` gradients. */
 export function normSums(count: number): number {
   return WORKGROUP * Math.min(MOST_WORKGROUPS, Math.ceil(count / (4 * WORKGROUP * LEAST_VEC4S)));
 }
 
 /**
- * Describes how gradients must be scaled for their norm to be at most `maximum`: two dispatches, one after the other;
- * `shaders/optimizer/gradient-norm.wgsl` tells how.
- * @param gradients with what penalties add to them
- * @param parameters as many elements; penalties need them
+ * Describes two dispatches that compute the factor min(1, maximum/(‖g‖₂ + 1e-6)), by which an update multiplies all
+ * gradients g so that their Euclidean norm is at most `maximum`.
+ * Kernel: `shaders/optimizer/gradient-norm.wgsl`.
+ * @param gradients `count` elements; g is a gradient plus the gradient of the penalties
+ * @param parameters `count` elements, read only for penalties
  * @param sums (64·min(256, ⌈count/1024⌉), 2), overwritten
- * @param scale (2), overwritten: two factors, for an update's `clip`
- * @param options its `parameterMask` leaves out what is no parameter's
- * @throws {ShapeError} if the numbers of elements do not fit
+ * @param scale (2), overwritten: two numbers whose product is the factor, for `clip` of an update
+ * @param options penalties, and `parameterMask`, which leaves out elements that are no parameters. Default: neither.
+ * @returns both dispatches, in the order in which they run
+ * @throws {ShapeError} if the numbers of elements do not fit together, or penalties have no mask
+ * @example
+ * gpu.run(gradientNorm(gradients, parameters, sums, scale, 1));
  */
 export function gradientNorm(
   gradients: Tensor,

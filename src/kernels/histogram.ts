@@ -4,12 +4,18 @@ import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepV
 import type { Tensor } from '../plan/tensor.js';
 
 /**
- * Describes how many values are in each of equal parts of a range; `shaders/inspect/histogram.wgsl` tells how.
+ * Describes a dispatch that counts the values in each of `bins` equal parts of a range: counts[b] += 1 for each x with
+ * b = ⌊(x − low)/(high − low)·bins⌋. Values outside of the range count in the first or last bin; values that are not
+ * finite do not count.
+ * Kernel: `shaders/inspect/histogram.wgsl`.
  * @param X (rows, columns)
- * @param counts (bins), added to
- * @param range its ends, finite, the first the smaller; values outside count in the bin at its end
- * @param step how many rows count; without it all do
- * @throws {MlpError} `bad-option` for a range that is none
+ * @param counts (bins), read and written
+ * @param range low and high, both finite, low < high
+ * @param step `rows` is the number of rows that count; `PER_STEP` in a recorded plan, which sets it at each replay.
+ * Default: all rows count.
+ * @throws {MlpError} `bad-option` if `range` is not finite, or low ≥ high
+ * @example
+ * gpu.run([histogram(X, counts, [-1, 1])]);
  */
 export function histogram(
   X: Tensor,
@@ -20,10 +26,7 @@ export function histogram(
   const [low, high] = range;
   const bins = counts.length;
   if (!(Number.isFinite(low) && Number.isFinite(high) && low < high)) {
-    throw new MlpError(
-      'bad-option',
-      `histogram: range = ${low} to ${high}; both are finite, the first is the smaller.`,
-    );
+    throw new MlpError('bad-option', `histogram: range = ${low} to ${high}; both must be finite, the first smaller.`);
   }
   return dispatch(shader, {
     label: `histogram of ${X.length} in ${bins}`,

@@ -9,18 +9,29 @@ import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
 /**
- * Describes the normalisation of each row over its columns; `shaders/norm/layer-norm.wgsl` tells how.
+ * Describes a dispatch that normalises each row over its columns: Y = (X − mean)/√(variance + ε)·weight + bias, with
+ * the biased variance.
+ * Kernel: `shaders/norm/layer-norm.wgsl`.
  * @param X (rows, columns)
- * @param Y (rows, columns), overwritten; not in X's buffer
- * @param statistics (2, rows), overwritten: mean and 1/√(variance + ε)
- * @param options parameters (2, columns): weight, then bias; without them Y has mean 0 and variance 1
+ * @param Y (rows, columns), overwritten; not in the buffer of X
+ * @param statistics (2, rows), overwritten: mean, then 1/√(variance + ε)
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([layerNormRows(X, Y, statistics, { epsilon: 1e-5 })]);
  */
 export function layerNormRows(
   X: Tensor,
   Y: Tensor,
   statistics: Tensor,
-  { epsilon, parameters }: { readonly epsilon: number; readonly parameters?: Tensor | undefined },
+  {
+    epsilon,
+    parameters,
+  }: {
+    /** ε, added to the variance, > 0. */
+    readonly epsilon: number;
+    /** (2, columns): weight, then bias. Default: none, so that each row of Y has mean 0 and variance 1. */
+    readonly parameters?: Tensor | undefined;
+  },
 ): Dispatch {
   const [rows = 1, columns = 1] = X.shape;
   checkNorm('layerNormRows', X, { Y }, { parameters }, [2, columns]);
@@ -36,20 +47,32 @@ export function layerNormRows(
 }
 
 /**
- * Describes ∂loss/∂X; `shaders/norm/layer-norm-backward.wgsl` tells how.
- * @param X (rows, columns), as the forward half had it
- * @param dY (rows, columns)
- * @param dX (rows, columns), overwritten; not in X's or dY's buffer
- * @param statistics (2, rows), as the forward half left them
- * @param options parameters (2, columns), as the forward half had them; an activation gradient, to multiply dX by f′
+ * Describes a dispatch that computes dX = ∂loss/∂X of `layerNormRows`, with x̂ = (X − mean)·ρ, ρ = 1/√(variance + ε) and
+ * g = dY ⊙ weight:
+ * - dX = ρ·(g − (Σ g + x̂·Σ g·x̂)/columns), the sums over the columns of a row; times f′ with `activationGradient`
+ *
+ * Kernel: `shaders/norm/layer-norm-backward.wgsl`.
+ * @param X (rows, columns), as in the forward pass
+ * @param dY (rows, columns): ∂loss/∂Y
+ * @param dX (rows, columns), overwritten; not in the buffer of X or dY
+ * @param statistics (2, rows), as the forward pass wrote them
  * @throws {ShapeError} if the shapes do not fit together
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation of `activationGradient` is not valid
+ * @example
+ * gpu.run([layerNormRowsBackward(X, dY, dX, statistics)]);
  */
 export function layerNormRowsBackward(
   X: Tensor,
   dY: Tensor,
   dX: Tensor,
   statistics: Tensor,
-  { parameters, ...options }: WithActivationGradient & { readonly parameters?: Tensor | undefined } = {},
+  {
+    parameters,
+    ...options
+  }: WithActivationGradient & {
+    /** (2, columns): weight, then bias, as in the forward pass. Default: none. */
+    readonly parameters?: Tensor | undefined;
+  } = {},
 ): Dispatch {
   const activationGradient = activationGradientOf(options);
   const [rows = 1, columns = 1] = X.shape;
@@ -80,12 +103,16 @@ export function layerNormRowsBackward(
 }
 
 /**
- * Describes the gradients of weight and bias; `shaders/norm/layer-norm-parameters.wgsl` tells how.
- * @param X (rows, columns), as the forward half had it
- * @param dY (rows, columns); 0 in rows that do not count
- * @param gradients (2, columns), overwritten
- * @param statistics (2, rows), as the forward half left them
+ * Describes a dispatch that computes the gradients of weight and bias of `layerNormRows`: ∂loss/∂weight = Σᵣ dY·x̂ and
+ * ∂loss/∂bias = Σᵣ dY, with x̂ = (X − mean)/√(variance + ε).
+ * Kernel: `shaders/norm/layer-norm-parameters.wgsl`.
+ * @param X (rows, columns), as in the forward pass
+ * @param dY (rows, columns): ∂loss/∂Y; 0 in rows that do not count
+ * @param gradients (2, columns), overwritten: ∂loss/∂weight, then ∂loss/∂bias
+ * @param statistics (2, rows), as the forward pass wrote them
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([layerNormParameters(X, dY, gradients, statistics)]);
  */
 export function layerNormParameters(X: Tensor, dY: Tensor, gradients: Tensor, statistics: Tensor): Dispatch {
   const [rows = 1, columns = 1] = X.shape;

@@ -8,32 +8,51 @@ import { type Tensor, unaligned } from '../plan/tensor.js';
 export type LearnedActivation = 'prelu' | 'swish';
 
 /**
- * Describes Y = g(Z, p); `shaders/layer/learned-activation.wgsl` tells how.
+ * Describes a dispatch that computes Y = g(Z, p), an activation with a learned parameter:
+ * - prelu: z if z > 0, else p·z
+ * - swish: z·σ(p·z), where σ is the sigmoid
+ *
+ * Kernel: `shaders/layer/learned-activation.wgsl`.
  * @param Z (rows, columns)
- * @param p (columns) elements, or one for all
- * @param Y as Z, overwritten
- * @throws {ShapeError} if shapes do not fit together
+ * @param p (columns) elements, or one element for all columns
+ * @param Y (rows, columns), overwritten; not in the buffer of Z
+ * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([learnedActivation(Z, p, Y, 'prelu')]);
  */
 export function learnedActivation(Z: Tensor, p: Tensor, Y: Tensor, activation: LearnedActivation): Dispatch {
   return describe(Z, p, { dY: undefined, Y, dp: undefined }, activation);
 }
 
 /**
- * Describes dZ = dY ⊙ ∂g/∂z, and dp = the column sums of dY ⊙ ∂g/∂p.
- * @param dY (rows, columns), as Z
- * @param results dZ as Z, and dp (columns) elements also where p is one for all; overwritten
- * @throws {ShapeError} if shapes do not fit together
+ * Describes a dispatch that computes dZ = dY ⊙ ∂g/∂z and dp = the column sums of dY ⊙ ∂g/∂p, the gradients of
+ * `learnedActivation`.
+ * @param dY (rows, columns): ∂loss/∂Y
+ * @param Z (rows, columns), as in the forward pass
+ * @param p (columns) elements, or one element for all columns, as in the forward pass
+ * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([learnedActivationBackward(dY, Z, p, { dZ, dp }, 'prelu')]);
  */
 export function learnedActivationBackward(
   dY: Tensor,
   Z: Tensor,
   p: Tensor,
-  { dZ, dp }: { readonly dZ: Tensor; readonly dp: Tensor },
+  {
+    dZ,
+    dp,
+  }: {
+    /** (rows, columns), overwritten: ∂loss/∂Z. */
+    readonly dZ: Tensor;
+    /** (columns) elements, overwritten; if p is one element, its gradient is their sum. */
+    readonly dp: Tensor;
+  },
   activation: LearnedActivation,
 ): Dispatch {
   return describe(Z, p, { dY, Y: dZ, dp }, activation);
 }
 
+/** Describes the forward pass, or with dY the backward pass, which writes dZ to `Y`. */
 function describe(
   Z: Tensor,
   p: Tensor,
@@ -46,7 +65,7 @@ function describe(
     const [given, result] =
       dY === undefined ? ['', 'Y'] : [`, dY ${formatShape(dY.shape)}, dp ${formatShape(dp?.shape ?? [])}`, 'dZ'];
     throw new ShapeError(
-      `learnedActivation: Z is ${formatShape(Z.shape)}, p ${formatShape(p.shape)}, ${result} ${formatShape(Y.shape)}${given}; all are (rows, columns), but p and dp (columns), p or (1).`,
+      `learnedActivation: Z is ${formatShape(Z.shape)}, p ${formatShape(p.shape)}, ${result} ${formatShape(Y.shape)}${given}; all are (rows, columns), except dp (columns) and p (columns) or (1).`,
     );
   }
   const backward = dY !== undefined;

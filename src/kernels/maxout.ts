@@ -5,26 +5,33 @@ import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.j
 import type { Tensor } from '../plan/tensor.js';
 
 /**
- * Describes Y = the largest of each unit's pieces; `shaders/layer/maxout.wgsl` tells how.
+ * Describes a dispatch that computes Y[r, u] = maxₖ Z[r, u·pieces + k], the largest of the pieces of each unit.
+ * Kernel: `shaders/layer/maxout.wgsl`.
  * @param Z (rows, units·pieces): piece k of unit u is column u·pieces + k
  * @param Y (rows, units), overwritten
- * @throws {ShapeError} if Z's columns are no multiple of Y's, or the rows differ
+ * @throws {ShapeError} if the columns of Z are no multiple of those of Y, or the rows differ
+ * @example
+ * gpu.run([maxout(Z, Y)]);
  */
 export function maxout(Z: Tensor, Y: Tensor): Dispatch {
   return describe(Z, undefined, Y);
 }
 
 /**
- * Describes dZ = dY at the largest piece of each unit, at the first of equals, and 0 at the others.
- * @param dY (rows, units)
- * @param Z (rows, units·pieces)
- * @param dZ as Z, overwritten
- * @throws {ShapeError} if Z's columns are no multiple of dY's, the rows differ, or dZ is not as Z
+ * Describes a dispatch that computes the gradient of `maxout`: dZ is dY at the largest piece of each unit, or the first
+ * of several equal ones, and 0 at the other pieces.
+ * @param dY (rows, units): ∂loss/∂Y
+ * @param Z (rows, units·pieces), as in the forward pass
+ * @param dZ (rows, units·pieces), overwritten: ∂loss/∂Z
+ * @throws {ShapeError} if the columns of Z are no multiple of those of dY, the rows differ, or dZ is not as large as Z
+ * @example
+ * gpu.run([maxoutBackward(dY, Z, dZ)]);
  */
 export function maxoutBackward(dY: Tensor, Z: Tensor, dZ: Tensor): Dispatch {
   return describe(Z, dY, dZ);
 }
 
+/** Describes the forward pass, or with dY the backward pass. */
 function describe(Z: Tensor, dY: Tensor | undefined, result: Tensor): Dispatch {
   const outer = dY ?? result;
   const [rows = 1, units = 1] = outer.shape;

@@ -2,7 +2,11 @@ import { formatShape, sizeOf } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** Checks that tensors are as large as X, a matrix, and others as large as a pair. @throws {ShapeError} */
+/**
+ * Checks that X is a matrix, that the tensors `likeX` have as many elements as X, and that the tensors `pairs` have as
+ * many elements as the shape `pair`.
+ * @throws {ShapeError} if not
+ */
 export function checkNorm(
   kernel: string,
   X: Tensor,

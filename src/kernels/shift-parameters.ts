@@ -3,21 +3,27 @@ import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** A plane in the space of parameters, and points on it. */
+/** A plane in the space of parameters, and points on it: base + x·U + y·V. */
 export interface Plane {
+  /** The point of the plane with x = y = 0. */
   readonly base: Tensor;
-  /** Directions, as many elements as the base. */
+  /** The direction of x, as many elements as `base`. */
   readonly U: Tensor;
+  /** The direction of y, as many elements as `base`. */
   readonly V: Tensor;
-  /** (points, 2): how far along U and V. */
+  /** (points, 2): x and y of each point. */
   readonly points: Tensor;
 }
 
 /**
- * Describes parameters = base + x·U + y·V; `shaders/inspect/shift-parameters.wgsl` tells how.
- * @param parameters as many elements as the base, overwritten
- * @param step `index` is the number of the point; a plan fills it in at each replay
- * @throws {ShapeError} if the numbers of elements differ
+ * Describes a dispatch that computes parameters = base + x·U + y·V, where (x, y) = points[step.index], such as for a
+ * slice of the loss surface.
+ * Kernel: `shaders/inspect/shift-parameters.wgsl`.
+ * @param parameters as many elements as `base`, overwritten
+ * @param step `index` is the number of the point; `PER_STEP` in a recorded plan, which sets it at each replay
+ * @throws {ShapeError} if the numbers of elements differ, or `points` does not have two columns
+ * @example
+ * gpu.run([shiftParameters(parameters, { base, U, V, points }, { first: 0, rows: 0, index: 3, learning_rate: 0 })]);
  */
 export function shiftParameters(
   parameters: Tensor,

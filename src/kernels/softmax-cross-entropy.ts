@@ -5,38 +5,39 @@ import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '.
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledComputation, type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
-/** The results of a loss kernel. */
+/** The tensors that a loss kernel writes. */
 export interface LossOutputs {
-  /** (rows, 1): the loss of each row. Their mean over the valid rows is the batch's loss. */
+  /** (rows, 1), overwritten: the loss of each row. The mean over the valid rows is the loss of the batch. */
   readonly losses: Tensor;
-  /** (rows, outputs): ∂(the batch's loss)/∂outputs. */
+  /** (rows, outputs), overwritten: ∂(loss of the batch)/∂outputs. */
   readonly gradient: Tensor;
   /**
-   * (2, rows): accumulators over steps. Added to are the losses, and 1 for each row whose largest logit is that of its label. With class weights (3,
-   * rows): the last are what the sum of the losses is to be divided by.
+   * (2, rows): accumulators over steps. The kernel adds the loss of each row to the first row of the tensor, and 1 to
+   * the second if the row's largest logit is that of its label. With class weights (3, rows): the kernel adds to the
+   * third row the divisors of the losses, whose sum divides the sum of the losses.
    */
   readonly totals: Tensor;
-  /** (3, rows): totals and losses in one tensor, for a plan that is a single kernel. A loss of an app's own leaves it alone. */
+  /** (3, rows): `totals`, then `losses`, for a plan of a single kernel. A custom loss ignores it. Default: none. */
   readonly packed?: Tensor;
-  /** At least 1 word: status[0] becomes the smallest step whose loss is not finite. Start it at 0xffffffff. */
+  /** At least one word: status[0] becomes the first step whose loss is not finite. Start it at 0xffffffff. */
   readonly status: Tensor<'u32'>;
 }
 
-/** Options of softmax-cross-entropy beyond the plain form. */
+/** Options of `softmaxCrossEntropyRows`. */
 export interface CrossEntropyForm {
-  /** The share of each label that is spread evenly over all classes. */
+  /** The share of each label that is spread evenly over all classes, in [0, 1]. Default: 0. */
   readonly labelSmoothing?: number;
-  /** (classes): what each class counts. */
+  /** (classes): the weight of each class in the loss. Default: 1 for each class. */
   readonly classWeights?: Tensor | undefined;
 }
 
-/** The mathematics of a `softmaxCrossEntropyRows`. */
+/** The computation of a `softmaxCrossEntropyRows`. */
 export interface CrossEntropyComputation extends LabelledComputation {
   readonly kind: 'softmax-cross-entropy';
   readonly logits: Tensor;
   readonly outputs: LossOutputs;
   readonly step: StepValues | typeof PER_STEP;
-  /** Names of the options that make it more than −log softmax(logits)[label], if any do. */
+  /** Names of the options that change the loss from −log softmax(logits)[label]; `undefined` if there are none. */
   readonly more: string | undefined;
 }
 
@@ -47,13 +48,19 @@ export interface CrossEntropyDispatch extends LabelledDispatch {
 }
 
 /**
- * Describes −Σₖ yₖ·log softmax(logits)ₖ for each row, its gradient and its sums; `shaders/loss/softmax-cross-entropy.wgsl`
- * tells how.
+ * Describes a dispatch that computes softmax-cross-entropy: the loss of a row is −Σₖ yₖ·log softmax(logits)ₖ, where y
+ * is 1 at the label, or the probabilities. The loss of a batch is the mean over its valid rows. The kernel also writes
+ * the gradient and adds to the accumulators.
+ * Kernel: `shaders/loss/softmax-cross-entropy.wgsl`.
  * @param logits (rows, classes)
- * @param labels (rows, 1): class indices as u32; or (rows, classes): probabilities as f32; one more column has the rows'
- * weights; or those of a data set
- * @param step how many rows are valid, and the number of the step; a plan fills it in at each replay
+ * @param labels (rows, 1) class indices as u32, or (rows, classes) probabilities as f32; one more column holds the
+ * weights of the rows; or the labels and order of a data set
+ * @param outputs tensors that the kernel writes
+ * @param step `rows` is the number of valid rows, `index` the number of the step, `first` the first row in the data
+ * set's order; `PER_STEP` in a recorded plan, which sets them at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([softmaxCrossEntropyRows(logits, labels, { losses, gradient, totals, status }, step)]);
  */
 export function softmaxCrossEntropyRows(
   logits: Tensor,
@@ -112,7 +119,7 @@ export function softmaxCrossEntropyRows(
   };
 }
 
-/** Checks that results are those of (rows, columns) outputs. @throws {ShapeError} */
+/** Checks that the results of a loss have the shapes for (rows, columns) outputs. @throws {ShapeError} if not */
 export function checkOutputs(where: string, outputs: Tensor, results: LossOutputs, sums: number): void {
   const [rows = 1] = outputs.shape;
   const { losses, gradient, totals } = results;

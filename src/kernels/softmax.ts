@@ -4,19 +4,25 @@ import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** The form of the predictions that logits become. */
+/** Options of `softmax`: the form of the predictions. */
 export interface SoftmaxForm {
-  /** The index of the largest; of a single logistic one, whether it is ≥ 0. */
+  /**
+   * True for the index of the largest logit, or with `logistic` for 1 if the only logit is ≥ 0, else 0. Default: false.
+   */
   readonly classes?: boolean;
-  /** Each logit is of a decision of its own: the logistic function instead of softmax. */
+  /** True for the logistic function of each logit, 1/(1 + e⁻ᶻ), instead of the softmax of each row. Default: false. */
   readonly logistic?: boolean;
 }
 
 /**
- * Describes the softmax of each row, or what the options say; `shaders/loss/softmax.wgsl` tells how.
+ * Describes a dispatch that computes the softmax of each row, exp(zₖ) / Σⱼ exp(zⱼ), or what the options ask for.
+ * Kernel: `shaders/loss/softmax.wgsl`.
  * @param logits (rows, classes)
- * @param output (rows, classes), or (rows, 1) with `classes`; overwritten, and not in the buffer of the logits
+ * @param output (rows, classes), or (rows, 1) with `classes`; overwritten; not in the buffer of the logits
+ * @param options default: probabilities by softmax
  * @throws {ShapeError} if the output has another shape
+ * @example
+ * gpu.run([softmax(logits, probabilities)]);
  */
 export function softmax(logits: Tensor, output: Tensor, options: SoftmaxForm = {}): Dispatch {
   const [rows = 1, classes = 1] = logits.shape;

@@ -2,32 +2,46 @@ import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 import { type Activation, resolveActivation } from './activations.js';
 import { TINY_BYTES } from './software/sizes.js';
 
-/** Bytes of workgroup memory: WebGPU's default limit. */
+/** The most bytes of workgroup memory: WebGPU's default limit. */
 const MOST_BYTES = 16384;
-/** As many as the shader has sizes for. */
+/** The most layers: the shader has as many overrides for sizes. */
 const MOST_LAYERS = 8;
-/** Multiply-adds of a step: with more, one workgroup has too much to do. */
+/** The most multiply-adds of a step; more would take one workgroup too long. */
 export const MOST_MULTIPLY_ADDS = 32768;
-/** Rows of a prediction that a workgroup takes at a time. */
+/** The most rows that a workgroup predicts at a time. */
 export const PREDICTED_AT_ONCE = 16;
 
-/** A network of dense layers that fits workgroup memory, and the rows of a step. `tinyNet` makes one. */
+/** A network of dense layers that fits in workgroup memory, and its batch size. Made by `tinyNet`. */
 export interface TinyNet {
-  /** Inputs, then the units of each layer. */
+  /** The number of inputs, then the units of each layer. */
   readonly sizes: readonly number[];
-  /** Of every layer but the last, which is linear. */
+  /** The activation of every layer except the last one, which is linear. */
   readonly activation: Activation;
+  /** Rows of a step. */
   readonly batch: number;
 }
 
 /**
- * The network as the kernel takes it, or the reason why the plan's kernels are the better choice.
- * @param layers as their specs say
- * @param software true for a software adapter
+ * Makes the network that `trainTiny` and `predictTiny` run, or returns the reason why the separate kernels of a plan
+ * are the better choice: the network is too large, or not all layers are dense with a bias and the same activation, the
+ * last one linear.
+ * @param inputs number of inputs
+ * @param layers specs of the layers
+ * @param batch rows of a step
+ * @param software true for a software adapter, which gets smaller networks
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if an activation is not valid
+ * @example
+ * const net = tinyNet(2, [{ type: 'dense', units: 3, activation: 'linear', bias: true }], 16, gpu.info.software);
  */
 export function tinyNet(
   inputs: number,
-  layers: readonly { readonly type: string; readonly units: number; readonly [option: string]: unknown }[],
+  layers: readonly {
+    /** `'dense'`. */
+    readonly type: string;
+    /** Number of the layer's outputs. */
+    readonly units: number;
+    readonly [option: string]: unknown;
+  }[],
   batch: number,
   software: boolean,
 ): TinyNet | string {
@@ -50,22 +64,28 @@ export function tinyNet(
     : net;
 }
 
-/** True if a network of so many parameters may be one: each counts at least once a row among the multiply-adds of a step. */
+/** True if a network of this size can be tiny: a step has at least a multiply-add for each parameter and row. */
 export function mayBeTiny(parameterCount: number, batch: number): boolean {
   return parameterCount * batch <= MOST_MULTIPLY_ADDS;
 }
 
-/** Elements that the shader has to know of, and multiply-adds: of a forward pass, and of a step. */
+/** The sizes of a tiny network. */
 interface Measures {
+  /** Elements of the flat tensor of parameters. */
   readonly parameters: number;
+  /** The override VALUES: elements of the inputs and of each layer's outputs. */
   readonly values: number;
+  /** The override GRADIENTS: elements of the gradients of the layers' outputs. */
   readonly gradients: number;
+  /** Multiply-adds of a forward pass. */
   readonly forward: number;
+  /** Multiply-adds of a step. */
   readonly multiplyAdds: number;
-  /** Of workgroup memory. */
+  /** Bytes of workgroup memory. */
   readonly bytes: number;
 }
 
+/** Computes the sizes of a tiny network. */
 export function measure({ sizes, batch }: TinyNet): Measures {
   const [inputs = 1, firstUnits = 1] = sizes;
   let parameters = 0;
@@ -78,7 +98,7 @@ export function measure({ sizes, batch }: TinyNet): Measures {
     forward += below * units * batch;
   }
   const gradients = values - (inputs + 1) * batch;
-  // dW and dX are as much each; the first layer has no dX.
+  // dW and dX take as many multiply-adds each as the forward pass; the first layer has no dX.
   const multiplyAdds = 3 * forward - inputs * firstUnits * batch;
   return { parameters, values, gradients, forward, multiplyAdds, bytes: 4 * (values + gradients) };
 }

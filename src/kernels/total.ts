@@ -3,10 +3,10 @@ import type { Shader } from '../plan/shader.js';
 import { onHardware, onSoftware } from './software/adapter.js';
 import { SERIAL_TOTAL } from './software/sizes.js';
 
-/** Sums of a workgroup and slices of each: a GPU wants more invocations than there are sums. */
+/** Sums of a workgroup, and slices of each sum. A GPU needs more invocations than there are sums. */
 const SLICED_TOTAL = { SUMS: 16, SLICES: 16 };
 
-/** The programs of a shader that uses `total.wgsl`, for `sums` sums in all. */
+/** The programs of a shader that uses `total.wgsl`, for `sums` sums in total. */
 export function totalPrograms<S extends Shader>(
   shader: S,
   overrides: { readonly [O in keyof S['overrides']]?: number | boolean },

@@ -11,24 +11,39 @@ import { measure, type TinyNet } from './tiny-net.js';
 
 export { type TinyNet, tinyNet } from './tiny-net.js';
 
-/** The results of a run of steps. */
+/** The tensors that `trainTiny` writes. */
 export interface TinyOutputs {
-  /** (3, batch): of each row of the batch the losses and the hits, which are added to, and its last loss. */
+  /**
+   * (3, batch), for each row of the batch: the sum of its losses and the number of its hits, both added to, and its
+   * loss in the last step.
+   */
   readonly results: Tensor;
-  /** (1 + layers): the first step whose loss, or whose parameters of a layer, are not finite. Start it at 0xffffffff. */
+  /**
+   * (1 + layers): status[0] becomes the number of the first step whose loss is not finite, status[1 + layer] of the
+   * first step after which a parameter of the layer is not finite. Start it at 0xffffffff.
+   */
   readonly status: Tensor<'u32'>;
 }
 
-/** `velocity` has as many elements as there are parameters, read and written; without momentum there is none. */
-export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & { readonly velocity?: Tensor | undefined };
+/** The optimizer of `trainTiny`: stochastic gradient descent, with the hyperparameters of `sgdUpdate`. */
+export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & {
+  /** As many elements as the parameters, read and written. Required with momentum. Default: none. */
+  readonly velocity?: Tensor | undefined;
+};
 
 /**
- * Describes consecutive steps of training in one dispatch; `shaders/fused/train-tiny.wgsl` tells how.
+ * Describes one dispatch that trains a small network for consecutive steps, batch by batch, with softmax-cross-entropy
+ * and stochastic gradient descent.
+ * Kernel: `shaders/fused/train-tiny.wgsl`.
  * @param source labels are (samples, 1) class indices as u32, or (samples, outputs) probabilities as f32
- * @param parameters all layers' in one flat tensor, each layer's from a multiple of `PARAMETER_BLOCK` elements on; read and written
- * @param optimizer `undefined` for an evaluation, which changes nothing but `outputs`
- * @param step all rows of the run, and the number of its first step; a plan fills it in at each replay
- * @throws {ShapeError} if the shapes do not fit together
+ * @param parameters W, then bias of each layer, one flat tensor; each layer begins at the next multiple of 64 elements;
+ * read and written
+ * @param optimizer `undefined` for an evaluation, which writes only `outputs`
+ * @param step `first` and `rows` are the rows of all steps together, `index` is the number of the first step;
+ * `PER_STEP` in a recorded plan, which sets them at each replay
+ * @throws {ShapeError} if the shapes do not fit together, or momentum has no velocity
+ * @example
+ * gpu.run([trainTiny(net, source, parameters, { results, status }, {}, step)]);
  */
 export function trainTiny(
   net: TinyNet,
@@ -42,10 +57,14 @@ export function trainTiny(
 }
 
 /**
- * Describes the last layer's outputs for rows of a source.
+ * Describes a dispatch that computes the outputs of a small network's last layer for rows of a data set.
+ * @param parameters as for `trainTiny`, read only
  * @param logits (rows, outputs), overwritten
- * @param step where the rows begin, and how many there are; a plan fills it in at each replay
+ * @param step `first` is the first row in the data set's order, `rows` the number of rows; `PER_STEP` in a recorded
+ * plan, which sets them at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([predictTiny(net, source, parameters, logits, step)]);
  */
 export function predictTiny(
   net: TinyNet,
@@ -57,6 +76,7 @@ export function predictTiny(
   return describe(net, source, parameters, { results: logits, status: undefined }, undefined, step);
 }
 
+/** Describes training; or an evaluation, without an optimizer; or a prediction, without `status`. */
 function describe(
   net: TinyNet,
   { data, labels, order, normalization }: RowSource,
@@ -73,19 +93,19 @@ function describe(
   const classes = sizes.at(-1) ?? 1;
   const layers = sizes.length - 1;
   const words = labels.shape[1] ?? 1;
-  const what = status === undefined ? 'predict' : training ? 'train' : 'evaluate';
-  const label = `${what}-tiny ${sizes.join('-')} batch ${batch}`;
+  const mode = status === undefined ? 'predict' : training ? 'train' : 'evaluate';
+  const label = `${mode}-tiny ${sizes.join('-')} batch ${batch}`;
   const velocity = velocityOf(label, optimizer?.velocity, momentum);
   const expected: readonly (readonly [name: string, found: number | undefined, expected: number])[] = [
     ['columns of data', data.shape[1], inputs],
-    ['numbers of normalization', normalization.length, 2 * inputs],
-    ['numbers of parameters', parameters.length, count],
-    ['numbers of velocity', velocity?.length ?? count, count],
+    ['elements of normalization', normalization.length, 2 * inputs],
+    ['elements of parameters', parameters.length, count],
+    ['elements of velocity', velocity?.length ?? count, count],
     ['columns of labels', words, status === undefined ? words : labels.dtype === 'u32' ? 1 : classes],
     ['columns of results', results.shape[1], status === undefined ? classes : batch],
     ['rows of results', status === undefined ? 3 : results.shape[0], 3],
-    // An evaluation notes losses alone.
-    ['numbers of status', training ? status?.length : layers + 1, layers + 1],
+    // An evaluation writes only status[0].
+    ['words of status', training ? status?.length : layers + 1, layers + 1],
   ];
   for (const [name, found, wanted] of expected) {
     if (found !== wanted) throw new ShapeError(`${label}: there are ${found} ${name}; there must be ${wanted}.`);
@@ -119,7 +139,7 @@ function describe(
       step,
     },
     buffers: { data, labels, order, normalization, parameters, velocity, results, status },
-    // Of one batch; how many there are is known to the step alone.
+    // For one batch: the number of batches is known only when the step runs.
     flops: 2 * (training ? multiplyAdds : forward),
   });
   return { ...described, run: true };

@@ -2,49 +2,78 @@ import { ShapeError } from '../base/errors.js';
 import { linearGrid } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 
-/** l1·Σ|w| + l2·Σw², over the entries of weight matrices, is added to the loss. */
+/** Penalties that are added to the loss: l1·Σ|w| + l2·Σw², over the entries w of weight matrices, not of biases. */
 export interface Regularization {
+  /** The factor of Σ|w|, ≥ 0. Default: 0. */
   readonly l1?: number;
+  /** The factor of Σw², ≥ 0. Default: 0. */
   readonly l2?: number;
 }
 
 /** @deprecated The earlier name of `Regularization`. */
 export type Penalties = Regularization;
 
-/** Penalties, and the elements that they are for. */
+/** Penalties, and a mask of the elements that they apply to. */
 export interface MaskedPenalties {
+  /** The penalties. Default: none. */
   readonly penalties?: Regularization | undefined;
-  /** (count/32, 2): of each 32 elements, a bit for each of a parameter, and a bit for each of a weight matrix. */
+  /**
+   * (count/32, 2): two words for each 32 elements. A bit of the first word is 1 if its element belongs to a parameter
+   * and is no padding, a bit of the second word is 1 if its element belongs to a weight matrix. Required with
+   * penalties. Default: none.
+   */
   readonly parameterMask?: Tensor<'u32'> | undefined;
-  /** @deprecated The earlier name of `parameterMask`. */
+  /** @deprecated The earlier name of `parameterMask`. Default: none. */
   readonly kinds?: Tensor<'u32'> | undefined;
 }
 
-/** Changes of the gradients before an update takes them: penalties first, then clipping. */
+/** Changes of the gradients before an update uses them: first penalties are added, then the sum is clipped. */
 export interface Adjustment extends MaskedPenalties {
-  /** Each gradient is clamped to ±value, or all are multiplied by the factors that `gradientNorm` writes. */
-  readonly clip?: { readonly value: number } | { readonly scale: Tensor } | undefined;
+  /** Clamps each gradient to ±value, or multiplies all gradients by a factor. Default: no clipping. */
+  readonly clip?:
+    | {
+        /** The largest absolute value of a gradient, > 0. */
+        readonly value: number;
+      }
+    | {
+        /** (2), as `gradientNorm` writes it: the factor is the product of both elements. */
+        readonly scale: Tensor;
+      }
+    | undefined;
 }
 
-/** The layer of each `PARAMETER_BLOCK` of elements, and `status`, where an update notes the step after which a layer is not finite. */
-export type Watch = { readonly status: Tensor<'u32'> } & (
-  | { readonly layerOfBlock: Tensor<'u32'>; readonly owners?: Tensor<'u32'> | undefined }
-  /** @deprecated The earlier name of `layerOfBlock`. */
-  | { readonly layerOfBlock?: undefined; readonly owners: Tensor<'u32'> }
+/** The tensors with which an update watches for parameters that are not finite. */
+export type Watch = {
+  /** (1 + layers): status[1 + layer] becomes the first step after which a parameter of the layer is not finite. */
+  readonly status: Tensor<'u32'>;
+} & (
+  | {
+      /** (count/64): the layer that each block of 64 elements belongs to. */
+      readonly layerOfBlock: Tensor<'u32'>;
+      /** @deprecated The earlier name of `layerOfBlock`. Default: none. */
+      readonly owners?: Tensor<'u32'> | undefined;
+    }
+  | {
+      /** Default: `owners`. */
+      readonly layerOfBlock?: undefined;
+      /** @deprecated The earlier name of `layerOfBlock`. */
+      readonly owners: Tensor<'u32'>;
+    }
 );
 
-/** The layers of blocks, by either name. */
+/** The layers of the blocks, by the current or the earlier name. */
 export const layerOfBlockOf = (watch: Watch | undefined): Tensor<'u32'> | undefined =>
   watch?.layerOfBlock ?? watch?.owners;
 
-/** Options of every update, beside its own numbers. */
+/** Options that all updates share. */
 export interface UpdateOptions {
-  /** Watches for parameters that are not finite. */
+  /** Watches for parameters that are not finite. Default: none. */
   readonly watch?: Watch | undefined;
+  /** Penalties and clipping. Default: none. */
   readonly adjustment?: Adjustment | undefined;
 }
 
-/** The parts that the dispatches of all updates have in common; `shaders/lib/update.wgsl` tells what they are. */
+/** The parts that the dispatches of all updates share; `shaders/lib/update.wgsl` documents them. */
 interface UpdateParts {
   readonly label: string;
   readonly grid: readonly [number, number];
@@ -55,7 +84,7 @@ interface UpdateParts {
     readonly CLIP_NORM: boolean;
     readonly PENALTIES: boolean;
   };
-  /** Of `hyper`. */
+  /** Fields of the uniform `hyper`. */
   readonly numbers: { readonly count: number; readonly clip: number; readonly l1: number; readonly l2: number };
   readonly buffers: {
     readonly gradients: Tensor;
@@ -68,9 +97,10 @@ interface UpdateParts {
 }
 
 /**
- * Checks an update, and describes what it has in common with others.
- * @param state if there is any, as the kernel keeps it: for each parameter one element, or `rows` rows of a whole number of vec4s
- * @throws {ShapeError} if the numbers of elements differ, or a buffer ends before a whole vec4
+ * Checks the tensors of an update, and describes the parts that all updates share.
+ * @param state the state of the kernel, if it has one: an element for each parameter, or `rows` rows of ⌈count/4⌉·4
+ * elements
+ * @throws {ShapeError} if the numbers of elements differ, penalties have no mask, or a buffer ends before a whole vec4
  */
 export function updateParts(
   kernel: string,
@@ -84,7 +114,7 @@ export function updateParts(
   const wanted = rows === undefined ? count : rows * 4 * Math.ceil(count / 4);
   if (gradients.length !== count) {
     throw new ShapeError(
-      `${kernel}: there are ${count} parameters and ${gradients.length} gradients; gradients must be as many.`,
+      `${kernel}: there are ${count} parameters and ${gradients.length} gradients; there must be ${count}.`,
     );
   }
   if (state !== undefined && state.length !== wanted) {
@@ -97,9 +127,9 @@ export function updateParts(
   const penalties = penaltiesOf(kernel, adjustment);
   const scale = clip !== undefined && 'scale' in clip ? clip.scale : undefined;
   const CLIP_VALUE = clip !== undefined && 'value' in clip;
-  const what = [clip && 'clipped', penalties.PENALTIES && 'penalised'].filter(Boolean);
+  const adjustments = [clip && 'clipped', penalties.PENALTIES && 'penalised'].filter(Boolean);
   return {
-    label: [kernel, count, ...what].join(' '),
+    label: [kernel, count, ...adjustments].join(' '),
     grid: linearGrid(Math.ceil(count / 4)),
     overrides: {
       WHOLE: count % 4 === 0,
@@ -120,7 +150,10 @@ export function updateParts(
   };
 }
 
-/** The kernels take four elements at a time. @throws {ShapeError} */
+/**
+ * Checks that the buffers of tensors do not end within a vec4, since the kernels take four elements at a time.
+ * @throws {ShapeError} if one does
+ */
 export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
   for (const { label, length, start, storage } of tensors) {
     if (4 * start + 16 * Math.ceil(length / 4) > storage.byteLength) {
@@ -131,7 +164,11 @@ export function checkVec4s(kernel: string, tensors: readonly Tensor[]): void {
   }
 }
 
-/** Penalties as `shaders/lib/penalties.wgsl` takes them, and the mask, by either name. @throws {ShapeError} if there is none */
+/**
+ * The operands of `shaders/lib/penalties.wgsl`: the penalties, with 2·l2 as `l2`, and the mask, by its current or
+ * earlier name.
+ * @throws {ShapeError} if penalties have no mask
+ */
 export function penaltiesOf(
   kernel: string,
   { penalties: { l1 = 0, l2 = 0 } = {}, kinds, parameterMask = kinds }: MaskedPenalties,

@@ -5,16 +5,26 @@ import { dispatch, type PER_STEP, program, type StepValues } from '../plan/dispa
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
 
+/** Invocations of a workgroup. */
 const WORKGROUP = 64;
-/** Numbers of a slot: n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|. */
+/** The number of sums of a slot: n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|. */
 export const VALUE_SUMS = 6;
 
 /**
- * Describes sums over a batch's rows, for R² and mean absolute error; `shaders/loss/value-sums.wgsl` tells how.
+ * Describes a dispatch that adds to the sums from which R² and the mean absolute error follow. For each column and
+ * slot: n, c, Σ(y − c), Σ(y − c)², Σ(a − y)², Σ|a − y|, where a is an output, y its target, n the number of rows and c
+ * the first y of the slot.
+ * Kernel: `shaders/loss/value-sums.wgsl`.
  * @param outputs (rows, columns)
- * @param labels (rows, columns) targets; one more column is not looked at; or those of a data set
- * @param sums (columns, slots, 6), zeros at first; added to. As many slots add up at once, each every slots-th row
+ * @param labels (rows, columns) targets as f32; weights in one more column are ignored; or the labels and order of a
+ * data set
+ * @param sums (columns, slots, 6), read and written; zeros before the first batch. Slot s adds up rows s, s + slots,
+ * s + 2·slots, …; the slots run in parallel
+ * @param step `rows` is the number of valid rows, `first` the first row in the data set's order; `PER_STEP` in a
+ * recorded plan, which sets them at each replay
  * @throws {ShapeError} if the shapes do not fit together
+ * @example
+ * gpu.run([valueSums(outputs, targets, sums, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
  */
 export function valueSums(
   outputs: Tensor,

@@ -179,7 +179,7 @@ describe('resolveActivation', () => {
     [
       'rleu',
       'unknown-activation',
-      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step; of dense also maxout and softmax\.$/,
+      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step; for dense also maxout and softmax\.$/,
     ],
     [{ type: 'toString' }, 'unknown-activation', /"toString" is not known/],
     ['', 'unknown-activation', /"" is not known/],
@@ -189,8 +189,8 @@ describe('resolveActivation', () => {
     [{ type: 'leakyRelu', alpha: 1e39 }, 'bad-activation', /alpha = 1e\+39/],
     [{ type: 'swish', beta: Infinity }, 'bad-activation', /beta = Infinity/],
     [{ type: 'prelu', alpha: NaN }, 'bad-activation', /prelu has alpha = NaN; alpha must be a finite number\./],
-    [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = row; .* per is "unit" or "layer"/],
-    [{ type: 'swish', learned: 1 }, 'bad-activation', /learned = 1 .*; learned is true or false/],
+    [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = row; .* per "unit" or "layer"/],
+    [{ type: 'swish', learned: 1 }, 'bad-activation', /learned = 1 .*; learned must be true or false/],
     [{ type: 'sine', omega: Infinity }, 'bad-activation', /sine has omega = Infinity/],
     [{ type: 'gelu', approximate: 'erf' }, 'bad-activation', /approximate = erf/],
   ];

@@ -45,5 +45,5 @@ test('shapes that do not fit are refused', async () => {
   );
   expect(() =>
     add(A, A, Tensor.empty(gpu, [2, 3]), { activation: 'tanh', activationGradient: { activation: 'tanh', at: A } }),
-  ).toThrow('add: an activation gradient goes without an activation.');
+  ).toThrow('add: activation and activationGradient exclude each other.');
 });

@@ -74,7 +74,7 @@ test('numbers of elements that differ are refused', async () => {
   const [two, three] = [Tensor.empty(gpu, [2]), Tensor.empty(gpu, [3])];
   const step = { first: 0, rows: 0, index: 0, learning_rate: 1 };
   expect(() => sgdUpdate(two, three, Tensor.empty(gpu, [2]), {}, step)).toThrow(
-    'sgd: there are 2 parameters and 3 gradients; gradients must be as many.',
+    'sgd: there are 2 parameters and 3 gradients; there must be 2.',
   );
   expect(() => sgdUpdate(two, two, three, { momentum: 0.9 }, step)).toThrow(
     'sgd: there are 2 parameters and 3 elements of "tensor"; there must be 2.',

@@ -341,15 +341,15 @@ test('shapes that do not fit are refused', async () => {
     ];
     expect(() => trainTiny(net, source, parameters.tensor, o, v, step)).toThrow(message);
   };
-  refused(xor, { velocity: results.tensor }, `${label}there are 12 numbers of velocity; there must be 128.`);
+  refused(xor, { velocity: results.tensor }, `${label}there are 12 elements of velocity; there must be 128.`);
   expect(() => trainTiny(xor, source, parameters.tensor, outputs, { momentum: 0.5 }, step)).toThrow(
     `${label}momentum = 0.5 needs a velocity.`,
   );
   refused(xor, { results: velocity.tensor }, `${label}there are undefined columns of results; there must be 4.`);
   refused({ ...xor, sizes: [3, 4, 2] }, {}, 'there are 2 columns of data; there must be 3.');
-  refused({ ...xor, sizes: [2, 80, 2] }, {}, 'there are 128 numbers of parameters; there must be 448.');
+  refused({ ...xor, sizes: [2, 80, 2] }, {}, 'there are 128 elements of parameters; there must be 448.');
   refused({ ...xor, batch: 5 }, {}, 'there are 4 columns of results; there must be 5.');
-  refused({ ...xor, sizes: [2, 4, 3, 2] }, {}, 'there are 128 numbers of parameters; there must be 192.');
+  refused({ ...xor, sizes: [2, 4, 3, 2] }, {}, 'there are 128 elements of parameters; there must be 192.');
   expect(() => predictTiny(xor, source, parameters.tensor, results.tensor, step)).toThrow(
     'predict-tiny 2-4-2 batch 4: there are 4 columns of results; there must be 2.',
   );

@@ -7,20 +7,23 @@ import { type Activation, type ResolvedActivation, resolveActivation } from '../
 import type { GatheredRows } from '../gather-rows.js';
 import { type MatmulProblem, type MatmulVariant, matmulPrograms, type SoftwarePrograms } from './variants.js';
 
+/** Options of `matmul`. */
 export interface MatmulOptions extends WithActivationGradient {
+  /** True if A is stored transposed, as (K, M). Default: false. */
   readonly transposeA?: boolean;
+  /** True if B is stored transposed, as (N, K). Default: false. */
   readonly transposeB?: boolean;
-  /** op(A) gets one more row, of ones: the last row of C is then the column sum of op(B). */
+  /** Appends a row of ones to op(A), so that the last row of C is the column sum of op(B). Default: false. */
   readonly onesRow?: boolean;
-  /** (N) elements, added to each row. */
+  /** (N) elements, added to each row of the product. Default: none. */
   readonly bias?: Tensor;
-  /** Applied after the bias. */
+  /** f, applied after the bias. Default: `'linear'`. */
   readonly activation?: Activation;
-  /** Also stores the pre-activation: C is then (2, M, N), the activation first. */
+  /** Also stores the pre-activation: C is then (2, M, N), the activation's output first. Default: false. */
   readonly keepPreActivation?: boolean;
-  /** Multiplies C by f′, for a gradient; excludes bias and activation. */
+  /** Multiplies C by f′, (M, N), for a gradient; excludes bias and activation. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
-  /** Insists on a variant, instead of the adapter's own. */
+  /** The only variant of the kernel that may run. Default: the adapter chooses. */
   readonly variant?: MatmulVariant;
 }
 
@@ -30,8 +33,9 @@ export interface MatmulComputation extends MatmulOptions {
   readonly A: Tensor | GatheredRows;
   readonly B: Tensor;
   readonly C: Tensor;
+  /** The sizes and the form of the matmul. */
   readonly problem: MatmulProblem;
-  /** Describes the same with another A, which its programs gather. */
+  /** Describes the same matmul with another A: a batch of a data set, which the kernel gathers. */
   with(A: GatheredRows): MatmulDispatch;
 }
 
@@ -42,13 +46,15 @@ export interface MatmulDispatch extends Dispatch {
 }
 
 /**
- * Describes C = f(op(A)·op(B) + bias), where op transposes on request, or C = (op(A)·op(B)) ⊙ f′.
- * `variants.ts` lists the programs, and their shaders tell how.
- * @param software the programs for software adapters; none on a page that needs none
- * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, as `gatherRows` would have written it
+ * Describes a dispatch that computes C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′ with an activation gradient;
+ * op transposes if the options say so. `variants.ts` lists the programs, and their shaders document the algorithms.
+ * @param software lists the programs for software adapters; returns none on a page that runs on a GPU
+ * @param A (M, K), or (K, M) with `transposeA`; or a batch of a data set, which the kernel gathers as `gatherRows` does
  * @param B (K, N), or (N, K) with `transposeB`
- * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in A's or B's buffer
- * @throws {ShapeError} if sizes do not fit together
+ * @param C (M, N), overwritten; (M + 1, N) with `onesRow`, (2, M, N) with `keepPreActivation`; not in the buffer of A
+ * or B
+ * @throws {ShapeError} if the shapes do not fit together, options exclude each other, or `variant` cannot compute the
+ * matmul
  */
 export function describeMatmul(
   software: SoftwarePrograms,
@@ -92,19 +98,19 @@ export function describeMatmul(
     (activationGradient.at.length !== M * N || bias !== undefined || options.activation !== undefined)
   ) {
     throw new ShapeError(
-      `matmul: activationGradient.at has the shape of C, (${M}, ${N}), and goes without bias and activation; it has ${activationGradient.at.length} elements.`,
+      `matmul: activationGradient excludes bias and activation, and its at must be (${M}, ${N}); it has ${activationGradient.at.length} elements.`,
     );
   }
   const activation = resolveActivation(activationGradient?.activation ?? options.activation ?? 'linear');
   const start = bias && unaligned(bias);
   const keptStart = activationGradient && unaligned(activationGradient.at);
-  // A row of the stored matrix is a whole number of vec4s, and begins at one.
+  // A row of the stored matrix is a whole number of vec4s, and so begins at a vec4.
   const vec4A = (transposeA ? storedM : K) % 4 === 0;
   const vec4B = (transposeB ? K : N) % 4 === 0;
   const vec4C = N % 4 === 0;
   const bytes = gathered?.source.data.dtype === 'u8';
   if (gathered !== undefined && (activationGradient !== undefined || (bytes && !vec4A))) {
-    throw new ShapeError('matmul: a gathered batch goes without activationGradient, and its rows are whole words.');
+    throw new ShapeError('matmul: a gathered batch excludes activationGradient, and its rows must be whole words.');
   }
   const problem: MatmulProblem = {
     M,
@@ -126,21 +132,21 @@ export function describeMatmul(
       ALPHA: activation.alpha,
     },
   };
-  const possible = matmulPrograms(problem, software);
+  const programs = matmulPrograms(problem, software);
   const name = label(M, N, K, transposeA, transposeB, activation, options, gathered?.source.data.dtype);
-  const wanted = possible.filter(({ variant }) => options.variant === undefined || options.variant === variant);
-  if (wanted.length === 0) {
+  const chosen = programs.filter(({ variant }) => options.variant === undefined || options.variant === variant);
+  if (chosen.length === 0) {
     throw new ShapeError(
-      `${name}: the variant "${options.variant}" cannot compute it. Those that can: ${possible.map(({ variant }) => variant).join(', ')}.`,
+      `${name}: the variant "${options.variant}" cannot compute it. These can: ${programs.map(({ variant }) => variant).join(', ')}.`,
     );
   }
   const [scale, shift] = gathered?.source.common ?? [1, 0];
   const data = 'source' in A ? A.source.data : A;
-  // Every program has the bindings of this shader, or fewer.
+  // No program has bindings that this shader lacks.
   const described = dispatch(tiled, {
     kernel: 'matmul',
     label: name,
-    programs: wanted,
+    programs: chosen,
     uniforms: {
       dims: {
         M,
@@ -180,6 +186,7 @@ export function describeMatmul(
   };
 }
 
+/** The rows and columns of op(A) or op(B). @throws {ShapeError} if the tensor is not a matrix */
 function oriented(
   { shape, label: name }: Pick<Tensor, 'shape' | 'label'>,
   transpose: boolean,
@@ -191,11 +198,13 @@ function oriented(
   return transpose ? [columns, rows] : [rows, columns];
 }
 
+/** The advice at the end of an error about K. */
 function hint(A: Pick<Tensor, 'shape'>, B: Tensor, transposeB: boolean): string {
   const fits = !transposeB && A.shape[1] === B.shape[1];
   return fits ? 'Pass { transposeB: true } if B is stored (N, K).' : 'Make the inner sizes equal.';
 }
 
+/** The label of the dispatch: the form, the sizes and the options of the matmul. */
 function label(
   M: number,
   N: number,

@@ -6,7 +6,7 @@ import type { Tensor } from '../../plan/tensor.js';
 import type { MatmulDispatch } from './matmul.js';
 import { type MatmulCall, type MatmulProblem, mostParts, VARIANTS_IN_PARTS } from './variants.js';
 
-/** Of a matmul without options. */
+/** The epilogue of a matmul without options. */
 const NO_EPILOGUE: MatmulProblem['epilogue'] = {
   BIAS: false,
   ACTIVATION_GRADIENT: false,
@@ -16,27 +16,26 @@ const NO_EPILOGUE: MatmulProblem['epilogue'] = {
 };
 
 /**
- * The same matmul in two dispatches: of each part of K by workgroups of its own, and of the sum of the parts, in their
- * order, with the epilogue. `shaders/matmul/matmul-parts.wgsl` tells how.
- * @param whole a matmul that insists on no variant
- * @param partials (parts, M, N), overwritten; in no other tensor's buffer
+ * Describes a matmul in two dispatches: the first computes the partial sums of each part of K with workgroups of its
+ * own, the second adds them in the order of the parts and applies the epilogue. `shaders/matmul/matmul-parts.wgsl`
+ * documents the second.
+ * @param whole a matmul without the option `variant`
+ * @param partials (parts, M, N), overwritten; in a buffer of its own
  * @throws {ShapeError} if `partials` has another shape, or more parts than K has steps
  */
 export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Dispatch, Dispatch] {
   const { kernel, label, flops, computes } = whole;
   const { A, problem } = computes;
-  // As `describeMatmul` has them.
+  // `describeMatmul` sets uniforms and buffers of these types.
   const { dims, step } = whole.uniforms as MatmulCall['uniforms'];
   const buffers = whole.buffers as MatmulCall['buffers'];
   const { M, N, K } = problem;
   const [count = 0] = partials.shape;
   if (count < 1 || partials.shape.join() !== [count, M, N].join()) {
-    throw new ShapeError(
-      `${label}: partials is (${partials.shape.join(', ')}), but the sums of its parts are (parts, ${M}, ${N}).`,
-    );
+    throw new ShapeError(`${label}: partials is (${partials.shape.join(', ')}), but must be (parts, ${M}, ${N}).`);
   }
   if (count > mostParts(K)) {
-    throw new ShapeError(`${label}: partials has ${count} parts, but K = ${K} has ${mostParts(K)} at most. Use fewer.`);
+    throw new ShapeError(`${label}: partials has ${count} parts, but K = ${K} allows at most ${mostParts(K)}.`);
   }
   const tiles = whole.programs.filter(({ variant }) => VARIANTS_IN_PARTS.includes(variant));
   const programs = tiles.map(({ overrides, workgroups: [x, y], ...rest }) => ({
@@ -45,7 +44,7 @@ export function inParts(whole: MatmulDispatch, partials: Tensor): readonly [Disp
     workgroups: [x, y, count] as const,
   }));
   const VEC4 = buffers.C4 !== undefined;
-  // A batch that is gathered has its order where an activation gradient would be.
+  // A gathered batch binds its order as `kept`, where other matmuls bind the argument of the activation gradient.
   const gathered = 'source' in A;
   const computed = dispatch(tiled, {
     kernel,

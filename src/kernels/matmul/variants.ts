@@ -4,22 +4,26 @@ import { type AdapterTraits, type PER_STEP, type Program, program, type StepValu
 import type { DType, Tensor } from '../../plan/tensor.js';
 import { onHardware, onSoftware } from '../software/adapter.js';
 
-/** A matmul as far as the choice of a program depends on it: its sizes, its form, what its epilogue does. */
+/** The properties of a matmul that the choice of a program depends on: its sizes, its form and its epilogue. */
 export interface MatmulProblem {
-  /** Rows of C; with `onesRow` one more than op(A) has stored. */
+  /** Rows of C; with `onesRow` one more than op(A) has in memory. */
   readonly M: number;
+  /** Columns of C. */
   readonly N: number;
+  /** Length of the sums: columns of op(A), rows of op(B). */
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly onesRow: boolean;
-  /** A row of the stored matrix is a whole number of vec4s, and begins at one. */
+  /** True if each row of A, as stored, is a whole number of vec4s; `vec4B` and `vec4C` likewise. */
   readonly vec4A: boolean;
   readonly vec4B: boolean;
   readonly vec4C: boolean;
-  /** A is a data set, and the batch is gathered and converted where it is loaded; its elements may be bytes. */
+  /** True if A is a batch of a data set: the kernel gathers and converts its rows as it loads them. */
   readonly gathered: boolean;
+  /** True if the data set has bytes. */
   readonly bytes: boolean;
+  /** The overrides of `matmul-epilogue.wgsl`. */
   readonly epilogue: {
     readonly BIAS: boolean;
     readonly ACTIVATION_GRADIENT: boolean;
@@ -29,7 +33,7 @@ export interface MatmulProblem {
   };
 }
 
-/** The names that `MatmulOptions.variant` may insist on. */
+/** Names of the variants of the matmul kernel, for `MatmulOptions.variant`. */
 export type MatmulVariant =
   | 'matmul-quad-8x8'
   | 'matmul-quad-16x16'
@@ -43,24 +47,26 @@ export type MatmulVariant =
   | 'matmul-4x4-32x32-split'
   | 'matmul-4x4-32x32';
 
-/** The most rows that `matmul-gemv` computes; with them a tile would mostly be idle. */
+/** The most rows of C that `matmul-gemv` computes; for so few, most of a tile would be idle. */
 export const GEMV_ROWS = 8;
-/** Columns that an invocation of `matmul-gemv` computes. */
+/** Columns of C that an invocation of `matmul-gemv` computes. */
 const GEMV_COLUMNS = 4;
-/** Where K is shorter, to split it saves less than the tree of sums costs. */
+/** The least K to split within a workgroup: with a shorter K the split saves less than the tree of sums costs. */
 const LEAST_SPLIT_K = 256;
-/** Where K is shorter, parts save no more steps than a second dispatch may take: twice what a tree of sums wants. */
+/** The least K for parts, twice `LEAST_SPLIT_K`: a shorter K saves no more steps than a second dispatch may take. */
 const LEAST_K_IN_PARTS = 512;
-/** Steps of a part, at least: then it loads four times as many elements as it stores sums, which are read again. */
+/** The least steps of a part: it then loads four elements for each partial sum, which is stored and read again. */
 const LEAST_STEPS_OF_PART = 2;
-/** The least part of a large tile's elements, edges included, that must be elements of C. */
+/** The least share of the elements of large tiles, edges included, that must be elements of C. */
 const LEAST_USE = 0.85;
-/** Elements of C from which on it pays that workgroups which run at the same time share operands. */
+/**
+ * The least number of elements of C at which it pays that workgroups which run at the same time share operands (BANDS).
+ */
 const BANDS_FROM = 2048 * 2048;
-/** Whose adapters have registers for 8 × 8 sums; on others they spill, or leave too few invocations running. */
+/** Vendors of GPUs with registers for 8 × 8 sums; on other GPUs they spill, or leave too few invocations running. */
 const WITH_MANY_REGISTERS: readonly string[] = ['nvidia', 'amd', 'apple'];
 
-/** A size of `matmul-tiled`, by its overrides. */
+/** A tile size of `matmul-tiled`: the values of its overrides. */
 interface Tile {
   readonly variant: MatmulVariant;
   readonly PER_THREAD: 4 | 8;
@@ -69,7 +75,7 @@ interface Tile {
   readonly TILE_K: number;
   readonly SLICES: number;
 }
-/** From the largest to the smallest. */
+/** The large tiles, from the largest to the smallest. */
 const LARGE_TILES: readonly Tile[] = [
   { variant: 'matmul-8x8-128x128', PER_THREAD: 8, THREADS_X: 16, THREADS_Y: 16, TILE_K: 8, SLICES: 1 },
   { variant: 'matmul-8x8-128x64', PER_THREAD: 8, THREADS_X: 8, THREADS_Y: 16, TILE_K: 16, SLICES: 1 },
@@ -85,12 +91,14 @@ const SMALLEST_TILE: Tile = {
   SLICES: 1,
 };
 const SPLIT_TILE: Tile = { ...SMALLEST_TILE, variant: 'matmul-4x4-32x32-split', TILE_K: 8, SLICES: 4 };
-/** The variants that compute a matmul in parts: the first, or the second on adapters that cannot run it. */
+/**
+ * The variants that compute a matmul in parts: the first one, or the second one on adapters that cannot run the first.
+ */
 export const VARIANTS_IN_PARTS: readonly string[] = [SPLIT_TILE.variant, SMALLEST_TILE.variant];
-/** A step of the first along K; the second has two for it. */
+/** The elements of K in a step of the first of these variants; the second one takes two steps for as many. */
 const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 
-/** The uniforms and buffers of a matmul's dispatch; `shaders/lib/matmul-operands.wgsl` tells more. */
+/** The uniforms and buffers of a matmul's dispatch; `shaders/lib/matmul-operands.wgsl` documents them. */
 export interface MatmulCall {
   readonly uniforms: {
     readonly dims: Readonly<
@@ -102,12 +110,13 @@ export interface MatmulCall {
 }
 
 /**
- * Every program that can compute the matmul on some adapter: the one table of the library's matmul variants. Of those
- * that it can run an adapter takes the first that it prefers; a tuner may time them all.
+ * Lists every program that can compute the matmul on some adapter. The list is the library's only table of matmul
+ * variants. An adapter takes the first program that it can run and prefers; a tuner may time all that it can run.
  *
- * A GPU reads B once if there are few rows; else it takes the largest tile of which there are enough to fill it twice, or the
- * smallest, and splits K where even those are too few.
- * @param software the programs for software adapters; none on a page that needs none
+ * For few rows a GPU takes `matmul-gemv`, which reads B once. Otherwise it takes the largest tile of which there are
+ * enough to fill the GPU twice. If there is none it takes the smallest tile, and splits K if even the smallest tiles
+ * are too few.
+ * @param software lists the programs for software adapters; returns none on a page that runs on a GPU
  */
 export function matmulPrograms(problem: MatmulProblem, software: SoftwarePrograms): readonly Program<MatmulVariant>[] {
   const { M, N, K, epilogue } = problem;
@@ -129,7 +138,7 @@ export function matmulPrograms(problem: MatmulProblem, software: SoftwareProgram
       SPLIT_TILE,
       (adapter) => onHardware(adapter) && K >= LEAST_SPLIT_K && !fills(smallest.workgroups, adapter),
     ),
-    // Any adapter can run it, those too that prefer none.
+    // Every adapter can run the smallest tile, also one that prefers no other program.
     tileProgram(problem, layout, SMALLEST_TILE),
   ];
 }
@@ -146,10 +155,10 @@ export const operandsOf = (problem: MatmulProblem): Omit<Layout, 'VEC4_C' | keyo
 });
 
 /**
- * The number of parts into which K is cut, each for workgroups of its own; 1 if the matmul stays whole, in one dispatch.
+ * The number of parts into which K is cut, each with workgroups of its own; 1 if the matmul stays one dispatch.
  *
- * Parts cost a second dispatch that adds them, and a way through memory. They are for GPUs of whose cores more than half have
- * nothing to do, even with the smallest tiles, and are as many as fill it twice, as far as K goes.
+ * Parts cost a second dispatch, and memory traffic for the partial sums. K is cut only if the smallest tiles leave more
+ * than half of a GPU idle, and into as many parts as fill the GPU twice, if K is long enough.
  */
 export function partsFor({ M, N, K }: Pick<MatmulProblem, 'M' | 'N' | 'K'>, adapter: AdapterTraits): number {
   const { workgroups } = tileGrid({ M, N }, SMALLEST_TILE);
@@ -158,18 +167,19 @@ export function partsFor({ M, N, K }: Pick<MatmulProblem, 'M' | 'N' | 'K'>, adap
   return Math.min(Math.ceil((2 * adapter.parallelWidth) / workgroups), Math.floor(mostParts(K) / LEAST_STEPS_OF_PART));
 }
 
-/** So many steps there are along K, and no part goes without. */
+/** The most parts of K: the number of steps along K, since each part has at least one. */
 export const mostParts = (K: number): number => Math.ceil(K / STEP_IN_PARTS);
 
-/** Lists the programs of a matmul that only software adapters prefer; `software/quad.ts` has them. */
+/** Lists the programs of a matmul that only software adapters prefer; `software/quad.ts` defines them. */
 export type SoftwarePrograms = (problem: MatmulProblem, layout: Layout) => readonly Program<MatmulVariant>[];
 
-/** The overrides that all programs have. */
+/** The overrides that all matmul programs share. */
 export type Layout = Readonly<
   Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES', boolean>
 > &
   MatmulProblem['epilogue'];
 
+/** The program of `matmul-gemv` for GPUs. */
 function gemvProgram(problem: MatmulProblem, layout: Layout): Program<MatmulVariant> {
   const { overrides, workgroups } = gemvSizes(problem, layout);
   const { ROWS } = overrides;
@@ -182,7 +192,7 @@ function gemvProgram(problem: MatmulProblem, layout: Layout): Program<MatmulVari
   });
 }
 
-/** The grid of `matmul-gemv`, and its overrides but for SLICES: it has programs for GPUs and for software adapters. */
+/** The grid of `matmul-gemv`, and its overrides except SLICES, which differs between GPUs and software adapters. */
 export function gemvSizes(
   problem: MatmulProblem,
   layout: Layout,
@@ -198,6 +208,7 @@ export function gemvSizes(
   };
 }
 
+/** The program of `matmul-tiled` with a tile size. */
 function tileProgram(
   problem: MatmulProblem,
   layout: Layout,
@@ -228,17 +239,19 @@ function tileProgram(
   );
 }
 
-/** Of C's two bindings the one that such overrides leave unused. */
+/** The name of the binding of C that these overrides leave unused: C is bound as f32 and as vec4f. */
 export const unusedC = ({ VEC4_C }: Pick<Layout, 'VEC4_C'>): readonly string[] => [VEC4_C ? 'C' : 'C4'];
 
-/** The adapter's limits allow so many invocations, and bytes of workgroup memory. */
+/** Tests that an adapter's limits allow a workgroup of so many invocations and bytes of memory. */
 const allows =
   (invocations: number, bytes: number): Program['suits'] =>
   ({ limits }) =>
     invocations <= limits.maxComputeInvocationsPerWorkgroup && bytes <= limits.maxComputeWorkgroupStorageSize;
 
+/** True if so many workgroups fill an adapter twice. */
 const fills = (workgroups: number, { parallelWidth }: AdapterTraits): boolean => workgroups >= 2 * parallelWidth;
 
+/** The size of a tile in elements of C, and the grid of tiles that covers C. */
 function tileGrid(
   problem: Pick<MatmulProblem, 'M' | 'N'>,
   { PER_THREAD, THREADS_X, THREADS_Y }: Tile,
@@ -248,7 +261,7 @@ function tileGrid(
   return { rows, columns, size, workgroups: size[0] * size[1] };
 }
 
-/** Workgroups that compute `rows` × `columns` elements of C each. */
+/** The grid of workgroups, in x and y, if each computes `rows` × `columns` elements of C. */
 export function grid(
   { M, N }: Pick<MatmulProblem, 'M' | 'N'>,
   rows: number,

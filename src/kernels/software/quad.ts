@@ -12,9 +12,15 @@ import {
 } from '../matmul/variants.js';
 import { onSoftware } from './adapter.js';
 
-/** Multiply-adds from which on large quads are worth their compilation, 0.4 to 1 s on SwiftShader. */
+/**
+ * The least number of multiply-adds for which large quads are worth their compilation, which takes 0.4 to 1 s on
+ * SwiftShader.
+ */
 const WORTH_COMPILING = 2 ** 21;
-/** Tiles of quads, and how many elements each computes while the smallest computes one, edges included; measured on SwiftShader. */
+/**
+ * Tiles of quads. `speed`: elements, edges included, that a tile computes in the time of one element of the smallest
+ * tile, measured on SwiftShader.
+ */
 const QUADS = [
   { variant: 'quad-8x8', rows: 8, columns: 8, speed: 1 },
   { variant: 'quad-16x16', rows: 16, columns: 16, speed: 1.35 },
@@ -23,7 +29,9 @@ const QUADS = [
 
 const withSubgroups = ({ features }: AdapterTraits): boolean => features.has('subgroups');
 
-/** The programs that CPU adapters with subgroups want: register tiles straight from storage. */
+/**
+ * Lists the matmul programs for software adapters with subgroups: register tiles that load their operands from storage.
+ */
 export function softwarePrograms(problem: MatmulProblem, layout: Layout): readonly Program<MatmulVariant>[] {
   return [
     ...(problem.M <= GEMV_ROWS ? [serialGemv(problem, layout)] : []),
@@ -39,8 +47,8 @@ export function softwarePrograms(problem: MatmulProblem, layout: Layout): readon
 }
 
 /**
- * A gemv without barriers. It is faster than tiles for one row, as bench/results/swiftshader.json has it; with more rows a
- * batch keeps the bits that its rows have in a larger one.
+ * `matmul-gemv` without barriers. For one row it is faster than tiles, as bench/results/swiftshader.json shows. For
+ * more rows tiles are preferred: each row of a small batch then has the same bits as in a larger batch.
  */
 function serialGemv(problem: MatmulProblem, layout: Layout): Program<MatmulVariant> {
   const { overrides, workgroups } = gemvSizes(problem, layout);
@@ -51,7 +59,7 @@ function serialGemv(problem: MatmulProblem, layout: Layout): Program<MatmulVaria
   });
 }
 
-/** Overrides that tell the programs of `quad-tiles.wgsl` apart. */
+/** The overrides in which the programs of `quad-tiles.wgsl` differ. */
 type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
 type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {
@@ -60,9 +68,10 @@ type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & 
 };
 
 /**
- * Small quads, and the larger ones that take over where they are faster, for all that lies beyond the edges. A dW that will be
- * taken over reads and writes single elements until then, whatever its width: the layers of a network share one pipeline at first.
- * @param make a program of a shader that has `quad-tiles.wgsl`
+ * Lists the programs with small quads and with larger ones. If a larger quad is faster, despite the elements beyond the
+ * edges of C, it takes over from the small one as the `later` program. Until then a dW reads and writes single
+ * elements, whatever its width: the layers of a network share one pipeline at first.
+ * @param make makes a program of a shader that uses `quad-tiles.wgsl`
  */
 export function quadPrograms<Variant extends string>(
   problem: MatmulProblem,
@@ -71,15 +80,15 @@ export function quadPrograms<Variant extends string>(
   const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = problem;
   const workgroups = ({ rows, columns }: Quad): readonly [number, number] =>
     grid(stored(problem), 2 * rows, 2 * columns);
-  const one = (quad: Quad, later?: Program<Variant>, fours = true): Program<Variant> => {
+  const programOf = (quad: Quad, later?: Program<Variant>, vec4s = true): Program<Variant> => {
     const LARGE = quad.columns > 8;
     return make(
       {
         K_TAIL: K % (LARGE ? 8 : 4) !== 0,
         LARGE,
         TALL: quad.rows > 16,
-        VEC4_B: VEC4_B && fours,
-        VEC4_C: VEC4_C && fours,
+        VEC4_B: VEC4_B && vec4s,
+        VEC4_C: VEC4_C && vec4s,
       },
       { variant: quad.variant, suits: withSubgroups, prefers: onSoftware, later },
       workgroups(quad),
@@ -90,12 +99,12 @@ export function quadPrograms<Variant extends string>(
     return (x * y * quad.rows * quad.columns) / quad.speed;
   };
   const [small, ...others] = QUADS;
-  const larger = others.map((quad) => ({ program: one(quad), time: time(quad) }));
+  const larger = others.map((quad) => ({ program: programOf(quad), time: time(quad) }));
   const fastest = larger.reduce((best, quad) => (quad.time < best.time ? quad : best));
   const takesOver = fastest.time < time(small) && M * N * K >= WORTH_COMPILING;
-  const first = takesOver ? one(small, fastest.program, !transposeA || gathered) : one(small);
+  const first = takesOver ? programOf(small, fastest.program, !transposeA || gathered) : programOf(small);
   return [first, ...larger.map(({ program }) => program)];
 }
 
-/** The rows of a matmul without the row of ones, which some shaders compute beside their tiles. */
+/** The sizes of C without the row of `onesRow`, which some shaders compute beside their tiles. */
 const stored = ({ M, N, onesRow }: MatmulProblem): Pick<MatmulProblem, 'M' | 'N'> => ({ N, M: onesRow ? M - 1 : M });

@@ -1,8 +1,9 @@
 /** The value of each override. */
 type Values = Readonly<Record<string, number | boolean>>;
 
-/** Numbers and flags that a text may compare: its overrides, by name. */
+/** The overrides of a shader whose values are known, by name. */
 type Known = ReadonlyMap<string, Operand>;
+/** An operand of a comparison. */
 interface Operand {
   readonly value: number | boolean;
   readonly isFloat: boolean;
@@ -10,17 +11,17 @@ interface Operand {
 
 const OVERRIDE = /\boverride\s+(\w+)\s*(?::\s*(\w+)\s*)?(?:=\s*([^;]*?)\s*)?;/g;
 const FUNCTION = /\bfn\s+\w+\s*\(/g;
-/** A name that a function declares for itself. */
+/** The declaration of a local name. */
 const LOCAL = /\b(?:(?:let|const)\s+|var\b\s*(?:<[^>]*>)?\s*)(\w+)/g;
 const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[iuf]?$/i;
 const COMPARISON = /^([\w.+-]+)\s*(==|!=|<=|>=|<|>)\s*([\w.+-]+)$/;
 const CLAUSE = /^\s*(?:case\b([^:]*)|default)\s*:?\s*$/;
 
 /**
- * A WGSL text without the branches that its overrides switch off, for the library's own shaders on CPU adapters. Compilers
- * drop them too, but late: SwiftShader's first copies every function into the places that call it, and takes half as long again
- * for a matmul. Only conditions of overrides and numbers are decided; the rest of the text stays as it is, line by line, without
- * its comments.
+ * Removes from a WGSL text the branches that its overrides switch off. It is meant for the library's own shaders on
+ * software adapters. Compilers remove these branches too, but late: SwiftShader's compiler first inlines every
+ * function, so that a matmul takes half as long again to compile. Only conditions of overrides and numbers are
+ * evaluated; all other text keeps its lines, without comments.
  */
 export function specialized(code: string, overrides: Values): string {
   const text = withoutComments(code);
@@ -31,7 +32,7 @@ export function specialized(code: string, overrides: Values): string {
     const parameters = text.slice(index + head.length, closing(text, index + head.length));
     const body = text.indexOf('{', index + head.length + parameters.length) + 1;
     const source = text.slice(body, closing(text, body));
-    // A name that the function declares for itself is not the override's; where it begins to be another does not matter.
+    // A local name hides the override of the same name. It counts for the whole function, wherever it is declared.
     const own = [...parameters.matchAll(/(\w+)\s*:/g), ...source.matchAll(LOCAL)].map(([, name = '']) => name);
     const seen = new Map([...known].filter(([name]) => !own.includes(name)));
     out += text.slice(at, body) + new Body(source, seen).block().text;
@@ -40,22 +41,22 @@ export function specialized(code: string, overrides: Values): string {
   return out + text.slice(at);
 }
 
-/** A fragment of a function body, and where control goes from there. */
+/** A fragment of a function body, and the ways in which control leaves it. */
 interface Fragment {
   readonly text: string;
-  /** Control never reaches what follows. */
+  /** True if control never reaches the text behind the fragment. */
   readonly ends: boolean;
-  /** The number of `break` that leave the statement around. */
+  /** The number of `break` statements that leave the enclosing loop or switch. */
   readonly breaks: number;
 }
 /** A branch of an `if`, or a clause of a `switch`. */
 interface Branch {
-  /** The text up to its opening brace. */
+  /** The text up to the opening brace of the block. */
   readonly head: string;
   readonly block: Fragment;
 }
 
-/** A function's body, read once from its beginning. */
+/** A parser of a function's body, which reads the text once, from its beginning. */
 class Body {
   readonly #text: string;
   readonly #known: Known;
@@ -66,7 +67,7 @@ class Body {
     this.#known = known;
   }
 
-  /** The statements from here to the brace that closes their block, and that brace, if it is there. */
+  /** Reads the statements up to the closing brace of their block, and that brace if there is one. */
   block(): Fragment {
     let text = '';
     let ends = false;
@@ -76,9 +77,9 @@ class Body {
       if (this.#at >= this.#text.length || this.#text[this.#at] === '}') break;
       const isContinuing = this.#text.startsWith('continuing', this.#at);
       const statement = this.#statement();
-      // Compilers warn of what is never reached; a loop's `continuing` is, by a `continue`.
+      // Compilers warn of code that is never reached. The `continuing` of a loop is reached by a `continue`.
       if (ends && !isContinuing) {
-        text += lines(statement.text);
+        text += lineBreaks(statement.text);
         continue;
       }
       text += statement.text;
@@ -95,7 +96,7 @@ class Body {
     return { ...part, text: attributes + part.text };
   }
 
-  /** A block, a loop, or a statement that ends at a semicolon. */
+  /** Reads a block, a loop, or a statement that ends at a semicolon. */
   #other(word: string): Fragment {
     if (this.#text[this.#at] === '{') {
       const head = this.#head();
@@ -111,7 +112,7 @@ class Body {
     return { text, ends: isBreak || /^(?:return|continue)\b/.test(text), breaks: isBreak ? 1 : 0 };
   }
 
-  /** An `if` and all its `else`. */
+  /** Reads an `if` with all its `else` branches. */
   #chain(): Fragment {
     const branches: Branch[] = [{ head: this.#head(), block: this.block() }];
     for (let lead = this.#match(ELSE); lead !== ''; lead = this.#match(ELSE)) {
@@ -124,11 +125,11 @@ class Body {
       const [, condition] = /\bif\b([^{]*)\{$/.exec(head) ?? [];
       const truth = condition === undefined ? true : truthOf(condition, this.#known);
       if (decided || truth === false) {
-        text += lines(head + block.text);
+        text += lineBreaks(head + block.text);
         continue;
       }
-      // The first that is left begins the chain.
-      if (truth) text += `${kept.length > 0 ? ' else ' : ''}${lines(head)}{${block.text}`;
+      // The first branch that is kept begins the chain.
+      if (truth) text += `${kept.length > 0 ? ' else ' : ''}${lineBreaks(head)}{${block.text}`;
       else text += (kept.length > 0 ? head : head.replace(/\belse\b/, '')) + block.text;
       kept.push(block);
       decided = truth === true;
@@ -140,7 +141,7 @@ class Body {
     };
   }
 
-  /** A `switch`: the clause that its override takes, in a block of its own; or all of it. */
+  /** Reads a `switch`: keeps only the clause that the override selects, as a block, or all of it if that is unknown. */
   #choice(): Fragment {
     const head = this.#head();
     const clauses: Branch[] = [];
@@ -152,14 +153,15 @@ class Body {
     const selector = this.#known.get(bare(head.slice('switch'.length, -1)))?.value;
     const number = typeof selector === 'number' ? chosenClause(clauses, selector) : undefined;
     const chosen = number === undefined ? undefined : clauses[number]?.block;
-    // A `break` of the switch would leave the loop around it.
+    // Without the switch, a `break` in the clause would leave the enclosing loop. Only one at the end of the clause can
+    // be removed.
     const breakAtEnd = /\bbreak\s*;(\s*\})$/;
     const isLast = chosen !== undefined && chosen.breaks === 1 && breakAtEnd.test(chosen.text);
     if (number === undefined || chosen === undefined || (chosen.breaks > 0 && !isLast)) {
       return { text: head + all.join('') + end, ends: false, breaks: 0 };
     }
-    const before = lines(head + all.slice(0, number).join('') + (clauses[number]?.head ?? ''));
-    const behind = lines(all.slice(number + 1).join('') + end);
+    const before = lineBreaks(head + all.slice(0, number).join('') + (clauses[number]?.head ?? ''));
+    const behind = lineBreaks(all.slice(number + 1).join('') + end);
     return {
       text: `${before}{${isLast ? chosen.text.replace(breakAtEnd, '$1') : chosen.text}${behind}`,
       ends: chosen.ends && !isLast,
@@ -167,7 +169,7 @@ class Body {
     };
   }
 
-  /** The text to behind the next opening brace: no expression has one. */
+  /** Reads the text through the next opening brace: no expression has a brace. */
   #head(): string {
     return this.#match(/[^{]*\{?/y);
   }
@@ -182,7 +184,7 @@ class Body {
     return this.#text.slice(start, this.#at);
   }
 
-  /** Reads the text that matches here. */
+  /** Reads the text that the pattern matches here, or nothing. */
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#at;
     const [found = ''] = pattern.exec(this.#text) ?? [];
@@ -193,7 +195,7 @@ class Body {
 
 const ELSE = /\s*else\b\s*/y;
 
-/** The clause that a value takes, if all labels are numbers. */
+/** The number of the clause that a value selects, if all labels are numbers. */
 function chosenClause(clauses: readonly Branch[], value: number): number | undefined {
   const labels = clauses.map(({ head }) => {
     const [found, list] = CLAUSE.exec(head.slice(0, -1)) ?? [];
@@ -206,7 +208,7 @@ function chosenClause(clauses: readonly Branch[], value: number): number | undef
   return number >= 0 ? number : undefined;
 }
 
-/** The truth of a condition, as far as overrides and numbers alone decide it. */
+/** The value of a condition, if overrides and numbers alone determine it. */
 function truthOf(condition: string, known: Known): boolean | undefined {
   const text = bare(condition);
   for (const [operator, deciding] of [['||', true] as const, ['&&', false] as const]) {
@@ -223,7 +225,10 @@ function truthOf(condition: string, known: Known): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
 }
 
-/** Terms that one of them may decide, unless a call stands before it: that may do more than to answer. */
+/**
+ * The value of terms that are joined by `||` or `&&`: `deciding` as soon as one term has that value. A term with a call
+ * before it leaves the value unknown, since the call may have side effects.
+ */
 function decided(terms: readonly string[], deciding: boolean, known: Known): boolean | undefined {
   let isOpen = false;
   for (const term of terms) {
@@ -236,12 +241,13 @@ function decided(terms: readonly string[], deciding: boolean, known: Known): boo
   return isOpen ? undefined : !deciding;
 }
 
+/** The value of a number or of a known override. */
 function operandOf(text: string, known: Known): Operand | undefined {
   if (!NUMBER.test(text)) return known.get(text);
   return { value: Number.parseFloat(text), isFloat: /[.ef]/i.test(text) };
 }
 
-/** Numbers are compared in the type that the shader has them in. */
+/** The result of a comparison, in the type of the shader: float32 if an operand is a float. */
 function compared(left: Operand | undefined, relation: string, right: Operand | undefined): boolean | undefined {
   if (typeof left?.value !== 'number' || typeof right?.value !== 'number') return undefined;
   const isFloat = left.isFloat || right.isFloat;
@@ -253,7 +259,7 @@ function compared(left: Operand | undefined, relation: string, right: Operand | 
   return relation === '<=' ? a <= b : a >= b;
 }
 
-/** The overrides that a text declares, with the values that its program has. */
+/** The overrides that a text declares, with their values in the program. */
 function declared(text: string, overrides: Values): Known {
   const known = new Map<string, Operand>();
   for (const [, name = '', type, initial = ''] of text.matchAll(OVERRIDE)) {
@@ -267,20 +273,20 @@ function declared(text: string, overrides: Values): Known {
   return known;
 }
 
-/** The type of a literal. */
+/** The type of a literal, if it is a boolean or a number. */
 function kindOf(literal: string): string | undefined {
   if (literal === 'true' || literal === 'false') return 'bool';
   if (!NUMBER.test(literal)) return undefined;
   return /[.ef]/i.test(literal) ? 'f32' : literal.endsWith('u') ? 'u32' : 'i32';
 }
 
-/** An expression without parentheses and blanks around all of it. */
+/** An expression without the parentheses and blanks that enclose all of it. */
 function bare(expression: string): string {
   const text = expression.trim();
   return text.startsWith('(') && closing(text, 1) === text.length ? bare(text.slice(1, -1)) : text;
 }
 
-/** The parts between operators that no parentheses enclose. */
+/** Splits a text at the operators outside of all brackets. */
 function split(text: string, operator: string): string[] {
   const parts = [''];
   let depth = 0;
@@ -296,7 +302,7 @@ function split(text: string, operator: string): string[] {
   return parts;
 }
 
-/** Behind the bracket that closes what `at` is in; or the end. */
+/** The index after the bracket that closes the one around `at`; or the length of the text. */
 function closing(text: string, at: number): number {
   let depth = 1;
   let end = at;
@@ -306,7 +312,7 @@ function closing(text: string, at: number): number {
 
 const depthOf = (mark = ' '): number => ('([{'.includes(mark) ? 1 : ')]}'.includes(mark) ? -1 : 0);
 
-/** Comments become a blank, or as many lines. Block comments nest. */
+/** Replaces each comment by a blank, and keeps line breaks. Block comments nest. */
 function withoutComments(code: string): string {
   let out = '';
   let depth = 0;
@@ -315,7 +321,7 @@ function withoutComments(code: string): string {
     mark.lastIndex = at;
     const found = mark.exec(code);
     const text = code.slice(at, found?.index ?? code.length);
-    out += depth === 0 ? text : lines(text);
+    out += depth === 0 ? text : lineBreaks(text);
     if (found === null) break;
     if (found[0] === '/*') depth++;
     else if (found[0] === '*/') depth--;
@@ -325,5 +331,5 @@ function withoutComments(code: string): string {
   return out;
 }
 
-/** The ends of a text's lines alone. */
-const lines = (text: string): string => text.replaceAll(/[^\n]/g, '');
+/** The line breaks of a text. */
+const lineBreaks = (text: string): string => text.replaceAll(/[^\n]/g, '');

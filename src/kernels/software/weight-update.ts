@@ -8,20 +8,25 @@ import { type SgdHyperparameters, velocityOf } from '../sgd.js';
 import { layerOfBlockOf } from '../update.js';
 import { quadPrograms } from './quad.js';
 
-/** Storage buffers that it binds, one more than WebGPU's default. */
+/** Storage buffers that the kernel binds, one more than WebGPU's default limit. */
 const STORAGE_BUFFERS = 9;
 
 /**
- * Describes a matmul and the update by stochastic gradient descent whose gradient it is, in one dispatch that stores no
- * gradient; `shaders/software/weight-update.wgsl` tells how. It is what `matmul` and `sgdUpdate` do, with the same bits, for
- * CPU adapters with subgroups.
- * @param gradient op(A)·op(B), (M, N), with nothing else; its C is not written
+ * Describes one dispatch that computes a gradient by a matmul and updates parameters with it by stochastic gradient
+ * descent: p ← sgd(p, op(A)·op(B)). It has the same bits as `matmul` and then `sgdUpdate`, but does not store the
+ * gradient. It is for software adapters; an adapter without subgroups cannot run it.
+ * Kernel: `shaders/software/weight-update.wgsl`.
+ * @param gradient op(A)·op(B), (M, N), without bias, activation and activation gradient; its C is not written
  * @param parameters (M, N), read and written; not in a buffer of the matmul's operands
- * @param velocity as many elements, read and written; without momentum there is none
- * @param start the block of 64 elements of `hyper.watch.layerOfBlock` that is the parameters' first
- * @param step the learning rate, and the number of the step; where the batch begins, if the matmul gathers it
- * @throws {ShapeError} if the numbers of elements differ, momentum has no velocity, the gradient is adjusted, or the matmul has
- * an epilogue
+ * @param velocity (M, N), read and written; `undefined` without momentum
+ * @param hyper as for `sgdUpdate`, without `adjustment`
+ * @param step learning rate and number of the step, and the first row of the batch if the matmul gathers it; `PER_STEP`
+ * in a recorded plan, which sets them at each replay
+ * @param start index in `hyper.watch.layerOfBlock` of the parameters' first block of 64 elements. Default: 0.
+ * @throws {ShapeError} if the numbers of elements differ, momentum has no velocity, `hyper` has an adjustment, or the
+ * matmul has a bias, an activation or an activation gradient
+ * @example
+ * gpu.run([weightUpdate(matmul(X, dY, dW, { transposeA: true }), W, undefined, {}, step)]);
  */
 export function weightUpdate(
   gradient: MatmulDispatch,
@@ -37,8 +42,8 @@ export function weightUpdate(
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, watch, adjustment } = hyper;
   const label = gradient.label.replace('matmul', 'weight-update');
   const count = M * N;
-  const moving = velocityOf(label, velocity, momentum);
-  for (const tensor of [parameters, ...(moving === undefined ? [] : [moving])]) {
+  const keptVelocity = velocityOf(label, velocity, momentum);
+  for (const tensor of [parameters, ...(keptVelocity === undefined ? [] : [keptVelocity])]) {
     if (tensor.length === count) continue;
     throw new ShapeError(`${label}: the gradient has ${count} elements, but "${tensor.label}" has ${tensor.length}.`);
   }
@@ -46,12 +51,12 @@ export function weightUpdate(
   if (bias !== undefined || activation !== 'linear' || activationGradient !== undefined || keepPreActivation) {
     throw new ShapeError(`${label}: the gradient is a matmul without bias, activation and activation gradient.`);
   }
-  if (adjustment !== undefined) throw new ShapeError(`${label}: the gradient is neither clipped nor penalised.`);
+  if (adjustment !== undefined) throw new ShapeError(`${label}: the gradient cannot be clipped or penalised.`);
   const [scale, shift] = 'source' in A ? A.source.common : [1, 0];
   const options = {
     ...operandsOf(problem),
     CHECKED: watch !== undefined,
-    MOMENTUM: moving !== undefined,
+    MOMENTUM: keptVelocity !== undefined,
     NESTEROV: nesterov,
   };
   return dispatch(shader, {
@@ -75,7 +80,7 @@ export function weightUpdate(
       B4: buffers.B4,
       kept: buffers.kept,
       parameters,
-      velocity: moving,
+      velocity: keptVelocity,
       status: watch?.status,
       layerOfBlock: layerOfBlockOf(watch),
     },

@@ -404,6 +404,6 @@ test('what does not fit is refused, with the shapes and the remedy', async () =>
   );
   expect(() => matmul(A, tensor(10, 128), tensor(32, 10))).toThrow(ShapeError);
   expect(() => matmul(A, tensor(128, 10), tensor(32, 10), { variant: 'matmul-gemv' })).toThrow(
-    'matmul NN 32×10×128: the variant "matmul-gemv" cannot compute it. Those that can: matmul-quad-8x8, ',
+    'matmul NN 32×10×128: the variant "matmul-gemv" cannot compute it. These can: matmul-quad-8x8, ',
   );
 });

@@ -201,10 +201,10 @@ test('what does not fit is refused, with the shapes and the remedy', async () =>
   const split = (partials: Tensor) => () => splitMatmul(A, B, C, partials);
   expect(split(tensor(3, 10, 32))).toThrow(ShapeError);
   expect(split(tensor(3, 10, 32))).toThrow(
-    'matmul NN 32×10×128: partials is (3, 10, 32), but the sums of its parts are (parts, 32, 10).',
+    'matmul NN 32×10×128: partials is (3, 10, 32), but must be (parts, 32, 10).',
   );
   expect(split(tensor(32, 10))).toThrow('partials is (32, 10), but');
-  expect(split(tensor(5, 32, 10))).toThrow('partials has 5 parts, but K = 128 has 4 at most. Use fewer.');
+  expect(split(tensor(5, 32, 10))).toThrow('partials has 5 parts, but K = 128 allows at most 4.');
   expect(split(A.view(0, [1, 32, 10]))).toThrow('Give C a tensor of its own');
   expect(split(C.view(0, [1, 32, 10]))).toThrow('Give C a tensor of its own');
   expect(() => splitMatmul(A, tensor(10, 128), C, tensor(1, 32, 10))).toThrow('Pass { transposeB: true }');

@@ -199,6 +199,6 @@ test('what does not fit is refused, with the numbers', async () => {
   expect(() => update({}, p, tensor(3), { momentum: 0.5 })).toThrow('has 35 elements, but "tensor" has 3.');
   expect(() => update({ activation: 'relu' }, p, v)).toThrow('without bias, activation and activation gradient');
   expect(() => update({ bias: tensor(5) }, p, v)).toThrow('without bias, activation and activation gradient');
-  expect(() => update({}, p, v, { adjustment: { clip: { value: 1 } } })).toThrow('neither clipped nor penalised');
+  expect(() => update({}, p, v, { adjustment: { clip: { value: 1 } } })).toThrow('cannot be clipped or penalised');
   expect(() => update({}, tensor(3), v)).toThrow(ShapeError);
 });
