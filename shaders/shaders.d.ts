@@ -538,7 +538,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly pre_activation_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -578,7 +578,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly pre_activation_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -619,7 +619,7 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
       readonly TALL: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly pre_activation_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -667,7 +667,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly BYTES: boolean;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly pre_activation_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -931,7 +931,7 @@ declare module '*/shaders/software/weight-update.wgsl' {
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly start: 'u32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;
-      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly keep_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
+      readonly dims: Uniform<{ readonly M: 'u32'; readonly N: 'u32'; readonly K: 'u32'; readonly bias_offset: 'u32'; readonly kept_offset: 'u32'; readonly pre_activation_offset: 'u32'; readonly scale: 'f32'; readonly shift: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {

@@ -8,7 +8,7 @@
 //   bias  f32 (N), from element bias_offset on                                                    read if BIAS
 //   kept  f32 (M, N), from element kept_offset on: the output of f, or its pre-activation         read if ACTIVATION_GRADIENT
 //         (`from` in src/kernels/activations.ts)
-//   C     f32 (M, N), and, if KEEP, the pre-activations (M, N) from element keep_offset on        written, every element
+//   C     f32 (M, N); if KEEP, followed by the pre-activations (M, N) from pre_activation_offset on  written, every element
 //
 // C4 is the same buffer as C, as vec4f. It is used instead of C if VEC4_C, for which each row of C is a whole number of vec4s.
 
@@ -46,12 +46,12 @@ fn store_four(m: u32, n: u32, sums: vec4f) {
   }
   if (VEC4_C) {
     C4[at.x >> 2] = y;
-    if (KEEP) { C4[(dims.keep_offset + at.x) >> 2] = z; }
+    if (KEEP) { C4[(dims.pre_activation_offset + at.x) >> 2] = z; }
   } else {
     let count = min(4, dims.N - n);
     for (var lane = 0u; lane < count; lane++) {
       C[at.x + lane] = y[lane];
-      if (KEEP) { C[dims.keep_offset + at.x + lane] = z[lane]; }
+      if (KEEP) { C[dims.pre_activation_offset + at.x + lane] = z[lane]; }
     }
   }
 }

@@ -25,7 +25,7 @@ override BYTES: bool = false;
 
 struct Dims {
   M: u32, N: u32, K: u32,
-  bias_offset: u32, kept_offset: u32, keep_offset: u32,
+  bias_offset: u32, kept_offset: u32, pre_activation_offset: u32,
   scale: f32, shift: f32,
 }
 @group(0) @binding(0) var<uniform> dims: Dims;

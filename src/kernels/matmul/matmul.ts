@@ -154,7 +154,7 @@ export function describeMatmul(
         K,
         bias_offset: start?.offset ?? 0,
         kept_offset: keptStart?.offset ?? 0,
-        keep_offset: M * N,
+        pre_activation_offset: M * N,
         scale,
         shift,
       },

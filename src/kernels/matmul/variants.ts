@@ -102,7 +102,7 @@ const STEP_IN_PARTS: number = SPLIT_TILE.TILE_K * SPLIT_TILE.SLICES;
 export interface MatmulCall {
   readonly uniforms: {
     readonly dims: Readonly<
-      Record<'M' | 'N' | 'K' | 'bias_offset' | 'kept_offset' | 'keep_offset' | 'scale' | 'shift', number>
+      Record<'M' | 'N' | 'K' | 'bias_offset' | 'kept_offset' | 'pre_activation_offset' | 'scale' | 'shift', number>
     >;
     readonly step: StepValues | typeof PER_STEP;
   };

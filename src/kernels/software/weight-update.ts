@@ -69,7 +69,7 @@ export function weightUpdate(
       }),
     ),
     uniforms: {
-      dims: { M, N, K, bias_offset: 0, kept_offset: 0, keep_offset: 0, scale, shift },
+      dims: { M, N, K, bias_offset: 0, kept_offset: 0, pre_activation_offset: 0, scale, shift },
       hyper: { start, momentum, dampening, weight_decay: weightDecay },
       step,
     },
