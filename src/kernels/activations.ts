@@ -30,7 +30,8 @@ export type ActivationName =
   | 'gelu'
   | 'abs'
   | 'sine'
-  | 'step';
+  | 'step'
+  | 'softsign';
 
 /** A row's name; gelu's tanh form is a row of its own. */
 export type ActivationRowName = ActivationName | 'geluTanh';
@@ -52,6 +53,7 @@ export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>>
   abs: { from: 'z' },
   sine: { from: 'z', parameter: { name: 'omega', default: 1 } },
   step: { from: 'y', untrainable: true },
+  softsign: { from: 'y' },
 };
 
 /** In the table's order: a name's place is the override ACTIVATION. */

@@ -144,6 +144,7 @@ describe('activations', () => {
     'sine',
     { type: 'sine', omega: 3 },
     'step',
+    'softsign',
   ];
   const points = (from: number, to: number): Bounded =>
     exact(

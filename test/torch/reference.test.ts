@@ -39,6 +39,7 @@ describe('activations', () => {
     ['swish', [0.731, 4.967, -0.072, 2.858, -0.238]],
     ['step', [1, 1, 0, 1, 0]],
     ['abs', [1, 5, 4, 3, 2]],
+    ['softsign', [0.5, 0.833, -0.8, 0.75, -0.667]],
   ])('check values of %j', ([activation, values]) => {
     const { rule, parameter: given } = ruleOf(specOf(activation));
     close(
@@ -110,6 +111,7 @@ const activations: readonly unknown[] = [
   { type: 'gelu', approximate: 'tanh' },
   'abs',
   { type: 'sine', omega: 2 },
+  'softsign',
   { type: 'maxout', pieces: 3 },
 ];
 

@@ -43,6 +43,7 @@ const activations: readonly Activation[] = [
   { type: 'gelu', approximate: 'tanh' },
   'abs',
   { type: 'sine', omega: 3 },
+  'softsign',
   'prelu',
   { type: 'prelu', alpha: 0.1, per: 'unit' },
   { type: 'swish', learned: true },
