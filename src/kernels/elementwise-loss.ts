@@ -6,7 +6,7 @@ import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js'
 import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 
 /** In the order of the override LOSS. */
-const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const;
+const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber', 'logCosh'] as const;
 
 /** A loss by its name, and its numbers. */
 export interface ElementwiseLoss {

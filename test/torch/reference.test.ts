@@ -126,6 +126,7 @@ const losses: readonly { readonly loss: Spec; readonly targets: 'classes' | 'pro
   { loss: { type: 'meanSquaredError' }, targets: 'numbers' },
   { loss: { type: 'meanAbsoluteError' }, targets: 'numbers' },
   { loss: { type: 'huber', delta: 0.7 }, targets: 'numbers' },
+  { loss: { type: 'logCosh' }, targets: 'numbers' },
 ];
 
 const ROWS = 5;
@@ -376,6 +377,12 @@ describe('losses by hand', () => {
   test('huber within δ, and the absolute error at 0', () => {
     close(lossAndSlope({ type: 'huber' }, [0.5], { rows: 1, targets: [0] }), [0.125, 0.5]);
     close(lossAndSlope({ type: 'meanAbsoluteError' }, [2], { rows: 1, targets: [2] }), [0, 0]);
+  });
+
+  test('log cosh: cosh ln 2 = 5/4 and tanh ln 2 = 3/5, and near and far away', () => {
+    close(lossAndSlope({ type: 'logCosh' }, [-Math.LN2], { rows: 1, targets: [0] }), [Math.log(1.25), -0.6], 1e-15);
+    close(lossAndSlope({ type: 'logCosh' }, [1e-9], { rows: 1, targets: [0] }), [5e-19, 1e-9], 1e-30);
+    close(lossAndSlope({ type: 'logCosh' }, [1000], { rows: 1, targets: [0] }), [1000 - Math.LN2, 1]);
   });
 
   test('logits of ±1000 overflow nothing', () => {
