@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { exampleData } from './examples/page/data-plugin.ts';
@@ -29,6 +30,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // Each worker of the gpu tests is a browser: while one waits for its GPU process, the other computes references.
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
     provide: { patience },
     expect: { poll: { timeout: seconds(20) } },
     projects: [
@@ -54,8 +57,6 @@ export default defineConfig({
           setupFiles: ['test/support/gpu-setup.ts'],
           testTimeout: seconds(60),
           hookTimeout: seconds(60),
-          // Two browsers: while one waits for its GPU process, the other computes its references.
-          maxWorkers: 2,
           browser: {
             enabled: true,
             headless: true,

@@ -125,6 +125,11 @@ export const activationFormulas: Readonly<Record<ActivationRowName, ActivationFo
     wgsl: ['select(1.0, 0.0, z < 0.0)', '0.0'],
     cpu: [(z) => (z < 0 ? 0 : 1), () => 0],
   },
+  softsign: {
+    formula: 'z / (1 + |z|)',
+    wgsl: ['z / (1.0 + abs(z))', '(1.0 - abs(v)) * (1.0 - abs(v))'],
+    cpu: [(z) => z / (1 + Math.abs(z)), (y) => (1 - Math.abs(y)) ** 2],
+  },
 };
 
 /** Returns the WGSL of activate() and activate_derivative(), which the plugin appends to lib/activations.wgsl. */

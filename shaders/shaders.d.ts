@@ -886,6 +886,23 @@ declare module '*/shaders/fused/train-tiny.wgsl' {
   export default shader;
 }
 
+declare module '*/shaders/layer/transpose.wgsl' {
+  const shader: {
+    readonly name: 'transpose';
+    readonly code: string;
+    readonly library: true;
+    readonly overrides: Record<never, never>;
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; }>;
+    };
+    readonly buffers: {
+      readonly A: Binding<'read', 'array<f32>'>;
+      readonly B: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
 declare module '*/shaders/loss/value-sums.wgsl' {
   const shader: {
     readonly name: 'value-sums';

@@ -60,6 +60,7 @@ export { type ResidualOptions, residual } from './nn/layers/residual.js';
 
 export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from './nn/losses/binary-cross-entropy.js';
 export { type HuberOptions, huber } from './nn/losses/huber.js';
+export { logCosh } from './nn/losses/log-cosh.js';
 export type { Loss } from './nn/losses/loss.js';
 export { meanAbsoluteError } from './nn/losses/mean-absolute-error.js';
 export { meanSquaredError } from './nn/losses/mean-squared-error.js';

@@ -54,6 +54,7 @@ export {
   tinyNet,
   trainTiny,
 } from './kernels/train-tiny.js';
+export { transpose } from './kernels/transpose.js';
 export { valueSums } from './kernels/value-sums.js';
 export type { PlanBuilder } from './plan/builder.js';
 export {

@@ -23,6 +23,7 @@ import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { shiftParameters } from '../../src/kernels/shift-parameters.js';
 import { softmax } from '../../src/kernels/softmax.js';
 import { softmaxCrossEntropyRows } from '../../src/kernels/softmax-cross-entropy.js';
+import { transpose } from '../../src/kernels/transpose.js';
 import { VALUE_SUMS, valueSums } from '../../src/kernels/value-sums.js';
 import type { Dispatch, StepValues } from '../../src/plan/dispatch.js';
 import type { DType } from '../../src/plan/tensor.js';
@@ -292,7 +293,7 @@ function norms(rows: number, columns: number, large = false): Case[] {
   ];
 }
 
-/** Kernels that compute each element separately. */
+/** Kernels whose elements of output are independent of one another. */
 function single(rows: number, columns: number, large = false): Case[] {
   const shape = [rows, columns];
   const bytes = 4 * rows * columns;
@@ -307,6 +308,12 @@ function single(rows: number, columns: number, large = false): Case[] {
       `add ${rows}×${columns}`,
       3 * bytes,
       ({ random, zeros }) => add(random(shape), random(shape), zeros(shape, 'f32')),
+      large,
+    ),
+    kernelCase(
+      `transpose ${rows}×${columns}`,
+      2 * bytes,
+      ({ random, zeros }) => transpose(random(shape), zeros([columns, rows], 'f32')),
       large,
     ),
   ];

@@ -9,6 +9,7 @@
 //   LOSS 1  squared error          (a − y)²
 //   LOSS 2  absolute error         |a − y|
 //   LOSS 3  Huber                  (a − y)²/2 if |a − y| ≤ DELTA, else DELTA·(|a − y| − DELTA/2)
+//   LOSS 4  log cosh               ln cosh(a − y)
 //
 //   loss      the mean over the elements of the row
 //   hits      if LOSS is 0, the number of elements for which a ≥ 0 and y ≥ ½ are both true or both false; else 0
@@ -87,8 +88,16 @@ fn element_loss(a: f32, y: f32, k: u32) -> vec2f {
   let error = a - y;
   if (LOSS == 1) { return vec2f(error * error, 2.0 * error); }
   if (LOSS == 2) { return vec2f(abs(error), sign(error)); }
+  if (LOSS == 4) { return vec2f(log_cosh(abs(error)), stable_tanh(error)); }
   let inside = clamp(error, -DELTA, DELTA);
   return vec2f(inside * (error - 0.5 * inside), inside);
+}
+
+// ln cosh x for x ≥ 0. Near zero the sum cancels: there, the result is ln(1 + q) with q = cosh x − 1 = e²/(2 + 2e) and
+// e = eˣ − 1.
+fn log_cosh(x: f32) -> f32 {
+  let e = expm1(min(x, 1.0));
+  return select(x + softplus(-2.0 * x) - 0.693147181, log1p_unit(0.5 * e * e / (1.0 + e)), x < 1.0);
 }
 
 // The target at a word of `labels`.

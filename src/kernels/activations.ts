@@ -30,7 +30,8 @@ export type ActivationName =
   | 'gelu'
   | 'abs'
   | 'sine'
-  | 'step';
+  | 'step'
+  | 'softsign';
 
 /** Names of the table's rows: gelu's tanh form has a row of its own. */
 export type ActivationRowName = ActivationName | 'geluTanh';
@@ -52,6 +53,7 @@ export const activationTable: Readonly<Record<ActivationRowName, ActivationRow>>
   abs: { from: 'z' },
   sine: { from: 'z', parameter: { name: 'omega', default: 1 } },
   step: { from: 'y', untrainable: true },
+  softsign: { from: 'y' },
 };
 
 /** Names in the order of the table: the index of a name is the override ACTIVATION. */

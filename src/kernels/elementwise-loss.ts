@@ -6,7 +6,7 @@ import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js'
 import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 
 /** Names of the losses: the index of a name is the override LOSS. */
-const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const;
+const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber', 'logCosh'] as const;
 
 /** A loss that compares each output a with its target y, and the options of the loss. */
 export interface ElementwiseLoss {
@@ -16,6 +16,7 @@ export interface ElementwiseLoss {
    * - squaredError: (a − y)²
    * - absoluteError: |a − y|
    * - huber: (a − y)²/2 if |a − y| ≤ delta, else delta·(|a − y| − delta/2)
+   * - logCosh: ln cosh(a − y)
    */
   readonly name: (typeof names)[number];
   /** The difference at which huber becomes linear, > 0. Default: 1. */

@@ -18,9 +18,10 @@ describe('the suite', () => {
   });
 
   const entry = readFileSync(new URL('../../src/kernels.ts', import.meta.url), 'utf8');
-  const kernels = [...entry.matchAll(/'\.\/kernels\/(?:[a-z]+\/)?([a-z-]+)\.js'/g)]
+  // A module of which only types are exported has no kernel.
+  const values = entry.replaceAll(/export type \{[^}]*\} from '[^']*';/g, '');
+  const kernels = [...values.matchAll(/'\.\/kernels\/(?:[a-z]+\/)?([a-z-]+)\.js'/g)]
     .map(([, kernel = '']) => kernel)
-    .filter((kernel) => kernel !== 'activations')
     // The public `matmul` is in a file of its own.
     .map((kernel) => (kernel === 'any-adapter' ? 'matmul' : kernel));
   test('the kernels are found', () => expect(kernels).toContain('matmul'));

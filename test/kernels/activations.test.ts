@@ -43,6 +43,8 @@ describe('values', () => {
     [{ type: 'prelu', alpha: 0.1 }, [1, 5, -0.4, 3, -0.2]],
     ['abs', [1, 5, 4, 3, 2]],
     ['step', [1, 1, 0, 1, 0]],
+    // 1/2, 5/6, −4/5, 3/4, −2/3.
+    ['softsign', [0.5, 0.833, -0.8, 0.75, -0.667]],
     // Of any table; the second is sin 2 = 0.909, sin 10, sin −8, sin 6, sin −4.
     ['sine', [0.841, -0.959, 0.757, 0.141, -0.909]],
     [{ type: 'sine', omega: 2 }, [0.909, -0.544, -0.989, -0.279, 0.757]],
@@ -179,7 +181,7 @@ describe('resolveActivation', () => {
     [
       'rleu',
       'unknown-activation',
-      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step; for dense also maxout and softmax\.$/,
+      /^Activation "rleu" is not known\. Known: linear, relu, leakyRelu, prelu, .*gelu, abs, sine, step, softsign; for dense also maxout and softmax\.$/,
     ],
     [{ type: 'toString' }, 'unknown-activation', /"toString" is not known/],
     ['', 'unknown-activation', /"" is not known/],

@@ -80,6 +80,7 @@ test('the check values of the vocabulary', async () => {
     ['abs', [1, 5, 4, 3, 2]],
     ['sine', [0.841, -0.959, 0.757, 0.141, -0.909]],
     ['step', [1, 1, 0, 1, 0]],
+    ['softsign', [0.5, 0.833, -0.8, 0.75, -0.667]],
   ];
   for (const [activation, values] of expected) {
     const Y = new Guarded(gpu, [1, 5], z.values);

@@ -7,7 +7,7 @@ import { Guarded, randomMatrix, sharedGpu, upload } from '../support/gpu.js';
 import { labelTensor, randomClasses, randomNumbers, scattered } from '../support/labels.js';
 
 const NONE = 0xffffffff;
-const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const;
+const names = ['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber', 'logCosh'] as const;
 type Name = (typeof names)[number];
 
 interface Result {

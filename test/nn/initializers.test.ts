@@ -227,6 +227,7 @@ test('default: He for the relu family, LeCun for selu, Xavier else', () => {
     abs: 'xavierUniform',
     sine: 'xavierUniform',
     step: 'xavierUniform',
+    softsign: 'xavierUniform',
   });
 });
 

@@ -13,7 +13,7 @@ interface Errors {
   derivative(v: number, alpha: number): number;
   /**
    * sup |g′| and sup |g″|, for functions that are not monotone. The others, and derivatives from y (monotone in y, or
-   * a parabola), change most at the ends of an interval.
+   * a parabola), change most at the ends of an interval, or at softsign′'s peak at 0.
    */
   readonly steepness?: { slope(alpha: number): number; curvature(alpha: number): number };
 }
@@ -165,6 +165,11 @@ export const activationErrors: Readonly<Record<ActivationRowName, Errors>> = {
     steepness: { slope: Math.abs, curvature: (omega) => omega * omega },
   },
   step: { value: () => 0, derivative: () => 0 },
+  // The sum is rounded, the division is off by 2.5; the difference is rounded and counts twice, the square once.
+  softsign: {
+    value: (z) => 3.5 * U * Math.abs(value('softsign', z, 0)) + TINY,
+    derivative: (y) => 3 * U * derivative('softsign', y, 0) + TINY,
+  },
 };
 
 /** Y = g(Z), element by element; `shaders/lib/activations.wgsl` has the shader's forms. */
@@ -193,7 +198,8 @@ export function activationDerivative(V: Bounded, activation: Activation): Bounde
 }
 
 /**
- * The largest deviation of f from f(x) within x ± bound. A jump, such as that of relu′ at 0, counts if it lies inside.
+ * The largest deviation of f from f(x) within x ± bound. A jump or a peak, such as those of relu′ and softsign′ at 0, counts if
+ * it lies inside.
  */
 function change(
   f: (x: number, alpha: number) => number,
@@ -205,5 +211,6 @@ function change(
   if (bound === 0) return 0;
   if (lipschitz !== undefined) return lipschitz * bound;
   const here = f(x, alpha);
-  return Math.max(Math.abs(f(x + bound, alpha) - here), Math.abs(f(x - bound, alpha) - here));
+  const middle = Math.abs(x) < bound ? Math.abs(f(0, alpha) - here) : 0;
+  return Math.max(middle, Math.abs(f(x + bound, alpha) - here), Math.abs(f(x - bound, alpha) - here));
 }

@@ -13,6 +13,7 @@ import { maxout, maxoutBackward } from './maxout.js';
 import { sgd } from './sgd.js';
 import { largestClass, softmax } from './softmax.js';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
+import { transpose } from './transpose.js';
 
 const f = Math.fround;
 const randomMatrix = (random: Random, rows: number, columns: number, scale = 1): Bounded =>
@@ -144,6 +145,7 @@ describe('activations', () => {
     'sine',
     { type: 'sine', omega: 3 },
     'step',
+    'softsign',
   ];
   const points = (from: number, to: number): Bounded =>
     exact(
@@ -418,7 +420,15 @@ describe('sgd', () => {
   });
 });
 
-describe('columnSum and gatherRows', () => {
+describe('columnSum, gatherRows and transpose', () => {
+  test('transpose', () => {
+    const B = transpose(exact([2, 3], [1, 2, 3, 4, 5, 6]));
+    expect([B.shape, [...B.values]]).toEqual([
+      [3, 2],
+      [1, 4, 2, 5, 3, 6],
+    ]);
+  });
+
   test('columnSum', () => {
     const sums = columnSum(exact([3, 2], [1, 2, 3, 4, 5, -6]));
     expect(sums.shape).toEqual([1, 2]);

@@ -63,7 +63,7 @@ describe('softmaxCrossEntropy', () => {
 describe('elementwiseLoss', () => {
   const [rows, columns] = [4, 3];
   const outputs = matrix(rows, columns, numbers(rows * columns, -3, 3, 1));
-  test.each(['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber'] as const)(
+  test.each(['binaryCrossEntropy', 'squaredError', 'absoluteError', 'huber', 'logCosh'] as const)(
     "the gradient of %s is that of the batch's loss",
     (name) => {
       const targets = numbers(rows * columns, 0, 1, 3);
@@ -96,6 +96,8 @@ describe('elementwiseLoss', () => {
     { name: 'absoluteError', a: 5, y: 5, weight: 1, loss: 0, slope: 0 },
     { name: 'huber', a: 2, y: 2.5, weight: 1, loss: 0.125, slope: -0.5 },
     { name: 'huber', a: 5, y: 2, weight: 1, loss: 2.5, slope: 1 },
+    { name: 'logCosh', a: 2, y: 2.5, weight: 1, loss: Math.log(Math.cosh(0.5)), slope: -(Math.E - 1) / (Math.E + 1) },
+    { name: 'logCosh', a: 5, y: 2, weight: 1, loss: Math.log(Math.cosh(3)), slope: Math.tanh(3) },
   ] as const)('by hand: $name of $a and $y', ({ name, a, y, weight, loss, slope }) => {
     const form = { positiveWeights: Float32Array.of(weight) };
     const found = elementwiseLoss(name, matrix(1, 1, [a]), Float32Array.of(y), 1, form);

@@ -170,6 +170,7 @@ describe('gradients against centred differences', () => {
     { type: 'gelu', approximate: 'tanh' },
     'abs',
     { type: 'sine', omega: 2 },
+    'softsign',
     'prelu',
     { type: 'prelu', per: 'unit' },
     { type: 'swish', learned: true },

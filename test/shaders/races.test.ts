@@ -229,6 +229,10 @@ const runs: Record<string, readonly Run[]> = {
       workgroups: [2, 1],
     },
   ],
+  transpose: [
+    { overrides: {}, uniforms: { dims: [3, 5] }, workgroups: [1, 1] },
+    { overrides: {}, uniforms: { dims: [33, 34] }, workgroups: [2, 2] },
+  ],
   'value-sums': [
     { overrides: {}, uniforms: { dims: [2, 2, 64], step: [0, 70, 0, 0] }, workgroups: [1, 2] },
     { overrides: { GATHERED: true }, uniforms: { dims: [2, 3, 3], step }, workgroups: [1, 2] },
@@ -422,6 +426,8 @@ test.each([
   ['train-tiny', 'i = thread; i < (inputs - 1) * BATCH;', 'i = thread / 2; i < (inputs - 1) * BATCH;'],
   ['train-tiny', 'update(w + i,', 'update(w + i / 2,'],
   ['train-tiny', 'results[done * outputs + i]', 'results[i]'],
+  ['transpose', 'let top = number / across * 32;', 'let top = 0u;'],
+  ['transpose', 'let left = number % across * 32;', 'let left = 0u;'],
 ])('%s: a race is found if %s reads %s', (name, line, mistake) => {
   const shader = shaders.find((candidate) => candidate.name === name);
   if (shader === undefined) throw new Error(`${name} is not there.`);

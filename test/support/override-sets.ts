@@ -109,7 +109,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   if (name === 'maxout') return combinations(['BACKWARD']);
   if (name === 'elementwise-loss') {
     const flags = ['INDICES', 'GATHERED', 'SAMPLE_WEIGHTS', 'POSITIVE_WEIGHTS'];
-    return [0, 1, 2, 3].flatMap((LOSS) => combinations(flags).map((set) => ({ ...set, LOSS, DELTA: 0.5 })));
+    return [0, 1, 2, 3, 4].flatMap((LOSS) => combinations(flags).map((set) => ({ ...set, LOSS, DELTA: 0.5 })));
   }
   if (name === 'class-counts') {
     return [0, 1, 5].flatMap((TOP_K) =>

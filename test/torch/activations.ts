@@ -146,6 +146,13 @@ const rules: Readonly<Record<string, ActivationRule>> = {
       return arithmetic.round(s + arithmetic.round(2 * z * s * rest * arithmetic.round(innerSlope(z))));
     },
   },
+  softsign: {
+    value: (arithmetic, z) => arithmetic.round(z / arithmetic.round(1 + Math.abs(z))),
+    slope(arithmetic, _z, a) {
+      const rest = arithmetic.round(1 - Math.abs(a));
+      return arithmetic.round(rest * rest);
+    },
+  },
   abs: { value: (_, z) => Math.abs(z), slope: (_, z) => Math.sign(z), jumps: always },
   // Near a zero of the sine float32 loses what it loses of 1: an absolute error.
   sine: {

@@ -151,10 +151,20 @@ const huber = elementLoss((arithmetic, a, y, spec) => {
   return [arithmetic.round(loss), Math.max(-delta, Math.min(delta, d))];
 });
 
+/** Keras' LogCosh, ln cosh d; slope tanh d. */
+const logCosh = elementLoss((arithmetic, a, y) => {
+  const d = arithmetic.round(a - y);
+  const size = Math.abs(d);
+  const loss =
+    size < 1 ? Math.log1p(Math.expm1(size) ** 2 / (2 * Math.exp(size))) : size + softplus(-2 * size) - Math.LN2;
+  return [arithmetic.call(loss, FUNCTION_ULPS), arithmetic.call(Math.tanh(d), FUNCTION_ULPS)];
+});
+
 const rules: Readonly<Record<string, LossRule>> = {
   softmaxCrossEntropy,
   binaryCrossEntropy,
   meanSquaredError,
   meanAbsoluteError,
   huber,
+  logCosh,
 };

@@ -39,6 +39,7 @@ describe('activations', () => {
     ['swish', [0.731, 4.967, -0.072, 2.858, -0.238]],
     ['step', [1, 1, 0, 1, 0]],
     ['abs', [1, 5, 4, 3, 2]],
+    ['softsign', [0.5, 0.833, -0.8, 0.75, -0.667]],
   ])('check values of %j', ([activation, values]) => {
     const { rule, parameter: given } = ruleOf(specOf(activation));
     close(
@@ -110,6 +111,7 @@ const activations: readonly unknown[] = [
   { type: 'gelu', approximate: 'tanh' },
   'abs',
   { type: 'sine', omega: 2 },
+  'softsign',
   { type: 'maxout', pieces: 3 },
 ];
 
@@ -124,6 +126,7 @@ const losses: readonly { readonly loss: Spec; readonly targets: 'classes' | 'pro
   { loss: { type: 'meanSquaredError' }, targets: 'numbers' },
   { loss: { type: 'meanAbsoluteError' }, targets: 'numbers' },
   { loss: { type: 'huber', delta: 0.7 }, targets: 'numbers' },
+  { loss: { type: 'logCosh' }, targets: 'numbers' },
 ];
 
 const ROWS = 5;
@@ -374,6 +377,12 @@ describe('losses by hand', () => {
   test('huber within δ, and the absolute error at 0', () => {
     close(lossAndSlope({ type: 'huber' }, [0.5], { rows: 1, targets: [0] }), [0.125, 0.5]);
     close(lossAndSlope({ type: 'meanAbsoluteError' }, [2], { rows: 1, targets: [2] }), [0, 0]);
+  });
+
+  test('log cosh: cosh ln 2 = 5/4 and tanh ln 2 = 3/5, and near and far away', () => {
+    close(lossAndSlope({ type: 'logCosh' }, [-Math.LN2], { rows: 1, targets: [0] }), [Math.log(1.25), -0.6], 1e-15);
+    close(lossAndSlope({ type: 'logCosh' }, [1e-9], { rows: 1, targets: [0] }), [5e-19, 1e-9], 1e-30);
+    close(lossAndSlope({ type: 'logCosh' }, [1000], { rows: 1, targets: [0] }), [1000 - Math.LN2, 1]);
   });
 
   test('logits of ±1000 overflow nothing', () => {

@@ -13,6 +13,7 @@ import {
   type Layer,
   type Loss,
   layerNorm,
+  logCosh,
   meanAbsoluteError,
   meanSquaredError,
   type Optimizer,
@@ -43,6 +44,7 @@ const activations: readonly Activation[] = [
   { type: 'gelu', approximate: 'tanh' },
   'abs',
   { type: 'sine', omega: 3 },
+  'softsign',
   'prelu',
   { type: 'prelu', alpha: 0.1, per: 'unit' },
   { type: 'swish', learned: true },
@@ -57,6 +59,7 @@ const losses: readonly { readonly loss: () => Loss; readonly targets: TargetKind
   { loss: meanSquaredError, targets: 'numbers' },
   { loss: meanAbsoluteError, targets: 'numbers' },
   { loss: () => huber({ delta: 0.5 }), targets: 'numbers' },
+  { loss: logCosh, targets: 'numbers' },
 ];
 
 /** For networks of four outputs. */

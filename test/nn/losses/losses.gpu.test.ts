@@ -8,6 +8,7 @@ import {
   huber,
   type Layer,
   type Loss,
+  logCosh,
   Mlp,
   MlpError,
   meanAbsoluteError,
@@ -53,6 +54,7 @@ const regressions = [
   { name: 'squaredError', loss: meanSquaredError() },
   { name: 'absoluteError', loss: meanAbsoluteError() },
   { name: 'huber', loss: huber({ delta: 0.5 }), delta: 0.5 },
+  { name: 'logCosh', loss: logCosh() },
   { name: 'binaryCrossEntropy', loss: binaryCrossEntropy() },
   {
     name: 'binaryCrossEntropy',
