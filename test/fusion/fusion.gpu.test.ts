@@ -14,17 +14,12 @@ import {
   type Trainer,
   type TrainerOptions,
 } from '../../src/index.js';
-import { type Activation, type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
 import type { AnyMetric } from '../../src/nn/metrics/metric.js';
 import { exact } from '../reference/bounded.js';
 import * as reference from '../reference/mlp.js';
+import { representativeActivations } from '../support/activations.js';
 import { sharedGpu } from '../support/gpu.js';
 import { clusters, layersOf, type Network, referenceLayers } from '../support/problems.js';
-
-/** Those that can be trained, and that products apply; learned ones are in activations.test.ts. */
-const activations = (Object.keys(activationTable) as ActivationRowName[])
-  .filter((row) => activationTable[row].untrainable !== true && activationTable[row].parameter?.learned !== 'always')
-  .map((row): Activation => (row === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : row));
 
 function trainerOf(model: Mlp, batchSize: number): Promise<Trainer<Metric<'accuracy'>>> {
   return model.trainer({
@@ -50,7 +45,7 @@ const UPDATE = 'dW and its update';
 
 // One step each: a fused step gives the weights of the plain kernels' float64 reference, within its bound.
 test.for<Case>([
-  ...activations.map((activation) => ({
+  ...representativeActivations.map((activation) => ({
     inputs: 33,
     units: [40, 12],
     activations: [activation],
@@ -59,7 +54,7 @@ test.for<Case>([
     fused: [HEAD, GATHER, UPDATE],
     because: JSON.stringify(activation),
   })),
-  ...activations.map((activation) => ({
+  ...representativeActivations.map((activation) => ({
     inputs: 3,
     units: [6, 5, 4],
     activations: [activation, activation],

@@ -1,29 +1,27 @@
 import { expect, test } from 'vitest';
-import { type ActivationRowName, activationTable } from '../../src/kernels/activations.js';
-import { type Activation, add, Tensor } from '../../src/kernels.js';
+import { add, Tensor } from '../../src/kernels.js';
 import * as reference from '../reference/add.js';
+import { representativeActivations } from '../support/activations.js';
 import { Guarded, randomMatrix, sharedGpu, unpadded, upload } from '../support/gpu.js';
 
-const rows = Object.keys(activationTable) as ActivationRowName[];
-const activationOf = (name: ActivationRowName): Activation =>
-  name === 'geluTanh' ? { type: 'gelu', approximate: 'tanh' } : name;
-
-test.for(rows)('f(A + B), its pre-activation and its activation gradient: %s', async (name) => {
-  const gpu = await sharedGpu();
-  const activation = activationOf(name);
-  const shape = [5, 13] as const;
-  const [A, B, at] = [randomMatrix(...shape, 1, 2), randomMatrix(...shape, 2, 2), randomMatrix(...shape, 3)];
-  const Y = new Guarded(gpu, [2, ...shape]);
-  gpu.run([add(upload(gpu, A), upload(gpu, B), Y.tensor, { activation, keepPreActivation: true })]);
-  const both = await Y.read();
-  expect(both.subarray(0, 65)).toBeWithin(reference.add(A, B, activation), 'Y');
-  expect(both.subarray(65)).toBeWithin(reference.add(A, B), 'Z');
-  const dZ = new Guarded(gpu, shape);
-  gpu.run([
-    add(upload(gpu, A), upload(gpu, B), dZ.tensor, { activationGradient: { activation, at: upload(gpu, at) } }),
-  ]);
-  expect(await dZ.read()).toBeWithin(reference.addBackward(A, B, at, activation), 'dZ');
-});
+test.for(representativeActivations)(
+  'f(A + B), its pre-activation and its activation gradient: %s',
+  async (activation) => {
+    const gpu = await sharedGpu();
+    const shape = [5, 13] as const;
+    const [A, B, at] = [randomMatrix(...shape, 1, 2), randomMatrix(...shape, 2, 2), randomMatrix(...shape, 3)];
+    const Y = new Guarded(gpu, [2, ...shape]);
+    gpu.run([add(upload(gpu, A), upload(gpu, B), Y.tensor, { activation, keepPreActivation: true })]);
+    const both = await Y.read();
+    expect(both.subarray(0, 65)).toBeWithin(reference.add(A, B, activation), 'Y');
+    expect(both.subarray(65)).toBeWithin(reference.add(A, B), 'Z');
+    const dZ = new Guarded(gpu, shape);
+    gpu.run([
+      add(upload(gpu, A), upload(gpu, B), dZ.tensor, { activationGradient: { activation, at: upload(gpu, at) } }),
+    ]);
+    expect(await dZ.read()).toBeWithin(reference.addBackward(A, B, at, activation), 'dZ');
+  },
+);
 
 test.for([[1, 1] as const, [64, 4] as const, [257, 31] as const])('(%i, %i), with B and without', async (shape) => {
   const gpu = await sharedGpu();

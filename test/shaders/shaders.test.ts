@@ -104,6 +104,18 @@ test('every shader that has a Step begins it alike', () => {
     expect(Object.entries(fields).slice(0, 4)).toEqual(Object.entries(steps[0]?.fields ?? {}));
 });
 
+test('every shader with an activation has the one text of their formulas', () => {
+  const own = shaders.filter(({ overrides }) => 'ACTIVATION' in overrides);
+  expect(own.length).toBeGreaterThan(1);
+  const textsOf = (code: string): string[] =>
+    ['activate', 'activate_derivative'].map((name) => code.slice(code.indexOf(`fn ${name}(`)).split(/^\}/m)[0] ?? '');
+  const [first] = own;
+  for (const { name, code } of own) {
+    expect(code, name).toContain('fn activate(');
+    expect(textsOf(code), name).toEqual(textsOf(first?.code ?? ''));
+  }
+});
+
 test('no shader needs more than the default limits of storage buffers, but for those whose programs say so', () => {
   const more: Readonly<Record<string, number>> = { 'dense-head': 10, 'weight-update': 9 };
   for (const { name, buffers } of shaders) {
