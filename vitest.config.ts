@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { exampleData } from './examples/page/data-plugin.ts';
@@ -30,8 +29,9 @@ export default defineConfig({
     ],
   },
   test: {
-    // Each worker of the gpu tests is a browser: while one waits for its GPU process, the other computes references.
-    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
+    // One group: the tests in the browser run beside those in Node, which run one file after the other.
+    maxWorkers: 1,
+    sequence: { groupOrder: 1 },
     provide: { patience },
     expect: { poll: { timeout: seconds(20) } },
     projects: [
@@ -55,6 +55,8 @@ export default defineConfig({
           name: 'gpu',
           include: ['test/**/*.gpu.test.ts'],
           setupFiles: ['test/support/gpu-setup.ts'],
+          // One page for all files: modules are loaded once, and `sharedGpu` compiles a pipeline once.
+          isolate: false,
           testTimeout: seconds(60),
           hookTimeout: seconds(60),
           browser: {

@@ -5,9 +5,12 @@ import './bounds.js';
 
 let shared: Promise<Gpu> | undefined;
 
-/** The device of this test file. */
+/** The device of all test files of a page: it compiles a pipeline once. After a crash of the GPU process there is a new one. */
 export function sharedGpu(): Promise<Gpu> {
   shared ??= Gpu.request().then(async (gpu) => {
+    gpu.lost.then(() => {
+      shared = undefined;
+    });
     // Then `gpu.run` compiles the text that plans run: on a software adapter, the specialised one.
     await gpu.pipelines.load();
     return gpu;

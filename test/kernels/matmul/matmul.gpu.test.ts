@@ -123,7 +123,20 @@ test.for(
       { M: 36, N: 20, K: 24, because: 'whole vec4s, and eights of k' },
       { M: 35, N: 17, K: 8, because: 'one short, one past, one eight of k' },
       { M: 12, N: 20, K: 130, because: 'a batch that is no whole vec4' },
-    ].flatMap((shape) => fromStorage.map((form) => ({ ...shape, layout, form, as: nameOf(layout) }))),
+    ].map((shape) => ({ ...shape, layout, form: quad, as: nameOf(layout) })),
+  ),
+)('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
+  await expectWithin(form, problem, layout);
+});
+
+// The larger ones are the same shader with more sums in registers, which takes SwiftShader seconds to compile.
+test.for(
+  [NN, TN, NT].flatMap((layout) =>
+    [
+      { M: 67, N: 71, K: 73, because: 'primes across tiles' },
+      { M: 36, N: 20, K: 44, because: 'whole vec4s, no whole tiles' },
+      { M: 35, N: 17, K: 8, because: 'one short, one past, one eight of k' },
+    ].flatMap((shape) => [largeQuad, tallQuad].map((form) => ({ ...shape, layout, form, as: nameOf(layout) }))),
   ),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
   await expectWithin(form, problem, layout);
@@ -146,9 +159,14 @@ const severalTiles = [
 ];
 test.for(
   [
-    ...[...oneTile, ...severalTiles].map((shape) => ({ ...shape, form: fourByFour })),
-    ...otherTiles.flatMap((form) => severalTiles.map((shape) => ({ ...shape, form }))),
-  ].flatMap((each) => [NN, TN, NT].map((layout) => ({ ...each, layout, as: nameOf(layout) }))),
+    ...[...oneTile, ...severalTiles].flatMap((shape) =>
+      [NN, TN, NT].map((layout) => ({ ...shape, form: fourByFour, layout })),
+    ),
+    // Each shape in one layout, and each layout with several tiles and shapes.
+    ...otherTiles.flatMap((form, number) =>
+      severalTiles.map((shape, i) => ({ ...shape, form, layout: [NN, TN, NT][(number + i) % 3] ?? NN })),
+    ),
+  ].map((each) => ({ ...each, as: nameOf(each.layout) })),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
   await expectWithin(form, problem, layout);
 });
@@ -258,7 +276,8 @@ async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: reado
 // matmul-gemv and matmul-tiled have the same epilogue, shaders/lib/matmul-epilogue.wgsl.
 test.for(
   representativeActivations.flatMap((name) => [
-    ...[quad, tallQuad].map((form) => ({ name, form, M: 19, N: 21 })),
+    { name, form: quad, M: 19, N: 21 },
+    ...(name === 'relu' || name === 'gelu' ? [{ name, form: tallQuad, M: 19, N: 21 }] : []),
     { name, form: serialGemv, M: 7, N: 21 },
   ]),
 )('$form.name fused with bias and $name', async ({ name, form, M, N }) => {
@@ -362,10 +381,16 @@ const sources = (['u8', 'f32'] as const).flatMap((dtype) =>
     { dtype, batch: 17, rows: 17, columns: 36, N: 13 },
     { dtype, batch: 35, rows: 22, columns: 64, N: 40 },
     ...(dtype === 'f32' ? [{ dtype, batch: 9, rows: 8, columns: 7, N: 5 }] : []),
-  ].flatMap((problem) => [
-    ...[...fromStorage, ...tiles].map((form) => ({ ...problem, form, name: form.name })),
-    ...gemvs.map((form) => ({ ...problem, batch: 5, rows: 3, form, name: form.name })),
-  ]),
+  ]
+    .flatMap((problem) => [
+      ...[quad, fourByFour].map((form) => ({ ...problem, form })),
+      // The others load rows as these do, with other tiles: of bytes in whole vec4s, and of floats that are not.
+      ...((dtype === 'u8') === (problem.columns === 36) && problem.columns !== 64
+        ? [largeQuad, tallQuad, ...otherTiles].map((form) => ({ ...problem, form }))
+        : []),
+      ...gemvs.map((form) => ({ ...problem, batch: 5, rows: 3, form })),
+    ])
+    .map((each) => ({ ...each, name: each.form.name })),
 );
 test.for(sources)('$name takes a batch of $rows rows of $columns $dtype from a data set', async (problem) => {
   const { batch, columns, N, form } = problem;
