@@ -1,5 +1,6 @@
 # Numbers of PyTorch itself, in float64; test/torch/golden.test.ts compares the reference with them.
-# Written by `python test/torch/golden.py > test/torch/golden.json` with PyTorch 2.13, and `npm run format`.
+# Written by `python test/torch/golden.py > test/torch/golden.json` with PyTorch 2.13 (the last two
+# cases: 1.13), and `npm run format`.
 import json
 import torch
 from torch import nn
@@ -209,4 +210,8 @@ cases.append(record('layerNorm and residual', *normalized('layerNorm', nn.LayerN
 cases.append(record('clip by value', *network(*tanh), losses[10], optimizers[1], clip={'value': 0.1}))
 cases.append(record('clip by norm', *network(*tanh), losses[10], optimizers[1], clip={'norm': 0.5}))
 cases.append(record('penalties', *network(*tanh), losses[0], optimizers[1], penalties={'l1': 0.01, 'l2': 0.02}))
+# Newer ones at the end: the random numbers of those before stay as they are.
+cases.append(record('activation "softsign"', *network('softsign', lambda units: nn.Softsign()), losses[0], optimizers[1], steps=2))
+log_cosh = ({'type': 'logCosh'}, numbers, lambda z, y: torch.log(torch.cosh(z - y)).mean(), None)
+cases.append(record('loss {"type": "logCosh"}', *network(*tanh), log_cosh, optimizers[0], steps=2))
 print(json.dumps(cases, default=list))

@@ -60,7 +60,8 @@ async function expectWithin(count: number, problem: Problem, options: MatmulOpti
   for (const tensor of [a, b]) gpu.bufferOf(tensor).destroy();
 }
 
-const layouts: readonly MatmulOptions[] = [{}, { transposeA: true }, { transposeB: true }];
+const NN: MatmulOptions = {};
+const layouts: readonly MatmulOptions[] = [NN, { transposeA: true }, { transposeB: true }];
 const nameOf = ({ transposeA = false, transposeB = false }: MatmulOptions): string =>
   `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
 
@@ -76,7 +77,10 @@ test.for(
       { M: 67, N: 71, K: 131, count: 5, because: 'primes across tiles; as many parts as steps' },
       { M: 5, N: 263, K: 33, count: 2, because: 'more fours of columns than a workgroup adds' },
       { M: 32, N: 10, K: 784, count: 12, because: 'what a GPU would get as one workgroup' },
-    ].map((problem) => ({ ...problem, layout, as: nameOf(layout) })),
+    ]
+      // Each is one or two compilations of seconds. The layouts differ in how tiles are loaded alone.
+      .filter(({ M, K }) => layout === NN || K === 65 || K === 96 || M === 67)
+      .map((problem) => ({ ...problem, layout, as: nameOf(layout) })),
   ),
 )('$as ($M, $N, $K) in $count parts: $because', async ({ count, layout, ...problem }) => {
   await expectWithin(count, problem, layout);
