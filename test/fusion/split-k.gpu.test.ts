@@ -66,7 +66,7 @@ test.for<Case>([
     const inParts = plan.dispatches.filter(({ label }) => label.endsWith(' parts'));
     expect(inParts.map(({ label }) => label)).toEqual(wanted);
     for (const label of wanted) expect(plan.toString()).toContain(label);
-    expect(plan.toString().includes(`\nsplit: K of ${split.length} products`)).toBe(cores > 1);
+    expect(plan.toString().includes(`\nsplit: K of ${split.length} matmuls`)).toBe(cores > 1);
     transient.push(plan.memory.transient);
   }
   const [whole = 0, withPartials = 0] = transient;

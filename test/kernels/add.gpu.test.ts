@@ -37,7 +37,7 @@ test('shapes that do not fit are refused', async () => {
   const gpu = await sharedGpu();
   const [A, B] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [2, 4])];
   expect(() => add(A, B, Tensor.empty(gpu, [2, 3]))).toThrow('A is (2, 3), B is (2, 4), Y is (2, 3)');
-  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { keepPreActivation: true })).toThrow('Y twice as many');
+  expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { keepPreActivation: true })).toThrow('Y twice as large');
   expect(() => add(A, A, Tensor.empty(gpu, [2, 3]), { activationGradient: { activation: 'tanh', at: B } })).toThrow(
     'the activation gradient is (2, 4)',
   );

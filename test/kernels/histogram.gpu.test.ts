@@ -36,6 +36,6 @@ test('a range that is none is refused', async () => {
   const gpu = await sharedGpu();
   const counts = Tensor.empty(gpu, [2], 'counts', 'u32');
   const X = Tensor.empty(gpu, [2, 2]);
-  expect(() => histogram(X, counts, [1, 1])).toThrow('the first is the smaller');
-  expect(() => histogram(X, counts, [Number.NaN, 1])).toThrow('the first is the smaller');
+  expect(() => histogram(X, counts, [1, 1])).toThrow('the first smaller');
+  expect(() => histogram(X, counts, [Number.NaN, 1])).toThrow('the first smaller');
 });

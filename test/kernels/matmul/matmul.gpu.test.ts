@@ -131,13 +131,12 @@ test.for(
 
 // The larger ones are the same shader with more sums in registers, which takes SwiftShader seconds to compile.
 test.for(
-  [NN, TN, NT].flatMap((layout) =>
-    [
-      { M: 67, N: 71, K: 73, because: 'primes across tiles' },
-      { M: 36, N: 20, K: 44, because: 'whole vec4s, no whole tiles' },
-      { M: 35, N: 17, K: 8, because: 'one short, one past, one eight of k' },
-    ].flatMap((shape) => [largeQuad, tallQuad].map((form) => ({ ...shape, layout, form, as: nameOf(layout) }))),
-  ),
+  [
+    { M: 67, N: 71, K: 73, layout: NN, because: 'primes across tiles' },
+    { M: 36, N: 20, K: 44, layout: TN, because: 'whole vec4s, no whole tiles' },
+    { M: 35, N: 17, K: 8, layout: NT, because: 'one short, one past, one eight of k' },
+    { M: 33, N: 68, K: 20, layout: NT, because: 'one past, one vec4 past, whole vec4s' },
+  ].flatMap((shape) => [largeQuad, tallQuad].map((form) => ({ ...shape, form, as: nameOf(shape.layout) }))),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
   await expectWithin(form, problem, layout);
 });
@@ -227,11 +226,11 @@ test.for(
 
 test.for(
   [
+    { form: quad, M: 16, N: 16, K: 8 },
+    { form: quad, M: 1, N: 3, K: 130 },
     ...fromStorage.flatMap((form) => [
-      { form, M: 16, N: 16, K: 8 },
       { form, M: 15, N: 17, K: 5 },
       { form, M: 784, N: 12, K: 128 },
-      { form, M: 1, N: 3, K: 130 },
     ]),
     { form: fourByFour, M: 16, N: 16, K: 8 },
     { form: fourByFour, M: 15, N: 17, K: 5 },
@@ -277,7 +276,7 @@ async function expectEpilogue(form: Form, name: ActivationRowName, [M, N]: reado
 test.for(
   representativeActivations.flatMap((name) => [
     { name, form: quad, M: 19, N: 21 },
-    ...(name === 'relu' || name === 'gelu' ? [{ name, form: tallQuad, M: 19, N: 21 }] : []),
+    ...(name === 'gelu' ? [{ name, form: tallQuad, M: 19, N: 21 }] : []),
     { name, form: serialGemv, M: 7, N: 21 },
   ]),
 )('$form.name fused with bias and $name', async ({ name, form, M, N }) => {
