@@ -4,19 +4,17 @@ import type { BrowserProvider, BrowserProviderOption, CDPSession } from 'vitest/
 import { patience } from '../../tools/patience.mjs';
 import { launchBrowser } from './browser.ts';
 
-/** Vitest's browser mode on puppeteer: a browser for each session, so that a crash of one GPU process is not another's. */
+/** Vitest's browser mode on puppeteer: one browser for all, one page at a time. */
 class PuppeteerProvider implements BrowserProvider {
   readonly name = 'puppeteer';
-  readonly supportsParallelism = true;
+  readonly supportsParallelism = false;
   readonly #pages = new Map<string, Page>();
-  readonly #browsers = new Set<Promise<Browser>>();
+  #browser: Promise<Browser> | undefined;
   #closed = false;
 
   async openPage(sessionId: string, url: string): Promise<void> {
-    if (this.#closed) throw new Error('The test browsers have been closed already.');
-    const launching = launchBrowser();
-    this.#browsers.add(launching);
-    const page = await (await launching).newPage();
+    const browser = await this.#launched();
+    const page = await browser.newPage();
     this.#pages.set(sessionId, page);
     await page.goto(url, { timeout: 60_000 * patience });
   }
@@ -37,9 +35,16 @@ class PuppeteerProvider implements BrowserProvider {
 
   async close(): Promise<void> {
     this.#closed = true;
+    const browser = await this.#browser?.catch(() => undefined);
+    this.#browser = undefined;
     this.#pages.clear();
-    const browsers = await Promise.allSettled(this.#browsers);
-    await Promise.all(browsers.map((launched) => launched.status === 'fulfilled' && launched.value.close()));
+    await browser?.close();
+  }
+
+  #launched(): Promise<Browser> {
+    if (this.#closed) throw new Error('The test browser has been closed already.');
+    this.#browser ??= launchBrowser();
+    return this.#browser;
   }
 
   #page(sessionId: string): Page {
