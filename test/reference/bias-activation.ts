@@ -32,3 +32,11 @@ function plusBias(Y: Bounded, b: Bounded): Bounded {
     return [sum, error + U * (Math.abs(sum) + error)];
   });
 }
+
+/** dX ⊙ f′ if the layer below has an activation, else dX: the end of a backward kernel. */
+export function belowActivation(
+  dX: Bounded,
+  below: { readonly activation: Activation; readonly at: Bounded } | undefined,
+): Bounded {
+  return below === undefined ? dX : biasActivationBackward(dX, below.at, below.activation);
+}

@@ -1,5 +1,5 @@
 import type { Activation } from '../../src/kernels/activations.js';
-import { biasActivationBackward } from './bias-activation.js';
+import { belowActivation } from './bias-activation.js';
 import { type Bounded, zeros } from './bounded.js';
 import { affine, normalised, normalisedBackward, statisticsOf, weightOf } from './norm.js';
 import { element, product, put, type Scalar, scalar, sum } from './scalar.js';
@@ -56,10 +56,7 @@ export function layerNormBackward(
     put(gradients, columns + c, sum(g));
   }
   return {
-    dX:
-      activationGradient === undefined
-        ? dX
-        : biasActivationBackward(dX, activationGradient.at, activationGradient.activation),
+    dX: belowActivation(dX, activationGradient),
     gradients,
   };
 }
