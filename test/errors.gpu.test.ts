@@ -85,7 +85,7 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   [
     'a name in the place of a layer',
     { inputs: 4, layers: [dense(3), 'relu' as unknown as Layer] },
-    'layer 1 is relu; it must be a value like dense(10).',
+    'layer 1 is "relu" (a string); it must be a value like dense(10).',
   ],
   [
     'a layer that was not called',
@@ -182,11 +182,14 @@ test('JavaScript may pass names, functions that were not called, and nothing: ea
   const not = <T>(value: unknown): T => value as T;
   const options = { loss, optimizer, batchSize: 8 };
   const wrong: [Partial<Parameters<typeof model.trainer>[0]>, string][] = [
-    [{ loss: not('mse') }, 'trainer: loss is mse; it must be a value like softmaxCrossEntropy().'],
+    [{ loss: not('mse') }, 'trainer: loss is "mse" (a string); it must be a value like softmaxCrossEntropy().'],
     [{ loss: not(softmaxCrossEntropy) }, 'trainer: loss is a function; it must be'],
     [{ loss: not(undefined) }, 'trainer: loss is undefined; it must be'],
     [{ loss: { ...loss, link: not('linear') } }, 'trainer: the loss has link = "linear"; link must be "softmax"'],
-    [{ optimizer: not('adam') }, 'trainer: optimizer is adam; it must be a value like sgd({ learningRate: 0.1 }).'],
+    [
+      { optimizer: not('adam') },
+      'trainer: optimizer is "adam" (a string); it must be a value like sgd({ learningRate: 0.1 }).',
+    ],
     [{ optimizer: not(sgd) }, 'trainer: optimizer is a function'],
     [{ optimizer: { ...optimizer, spec: not({ type: 'own' }) } }, 'the optimizer has learningRate = undefined'],
     [{ metrics: [not(accuracy)] }, 'trainer: a metric is a function; it must be a value like accuracy().'],

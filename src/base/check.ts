@@ -23,6 +23,45 @@ const conditions: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a number in [0, 1]': (value) => value >= 0 && value <= 1,
 };
 
+/** Longest text of a value in a message, in characters. */
+const SHOWN_LENGTH = 40;
+
+/** Name of a value's type with its article, for messages: `a string`, `an array`, `a Float32Array`, `an object`. */
+export function typeName(value: unknown): string {
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  const name = typeof value !== 'object' ? typeof value : /^(?:Array|Object|Null)$/.test(tag) ? tag.toLowerCase() : tag;
+  return `${/^(?:[aeio]|HTML)/i.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** Literal of a value that is short enough for messages: `"3"`, `2n`, `NaN`; undefined for an object or a function. */
+function literal(value: unknown): string | undefined {
+  if (typeof value === 'string') {
+    return JSON.stringify(value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value);
+  }
+  if (typeof value === 'bigint') return `${value}n`;
+  return value === null || !/object|function|symbol/.test(typeof value) ? String(value) : undefined;
+}
+
+/** True for a value whose literal shows its type. */
+const isPlain = (value: unknown): boolean => typeof value === 'number' || value === undefined || value === null;
+
+/** Describes a value for messages: `NaN`, `null`, `"3" (a string)`, `true (a boolean)`, `an array`. */
+export function describe(value: unknown): string {
+  const text = literal(value);
+  if (text === undefined) return typeName(value);
+  return isPlain(value) ? text : `${text} (${typeName(value)})`;
+}
+
+/** States the value of an option for messages: `fit: epochs = -1`, or `fit: epochs = "3" is a string`. */
+function assigned(where: string, name: string, value: unknown): string {
+  const text = literal(value);
+  const equals = text === undefined ? name : `${name} = ${text}`;
+  // "has units = "64" is a string" is no sentence.
+  return isPlain(value)
+    ? `${where} ${equals}`
+    : `${where.replace(/ (?:has|with)$/, ':')} ${equals} is ${typeName(value)}`;
+}
+
 /**
  * Checks each of the named numbers: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
  * @param where the beginning of the error message
@@ -36,7 +75,7 @@ export function assertOption(
 ): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (typeof value === 'number' && conditions[kind](value)) continue;
-    const message = `${where} ${name} = ${String(value)}; ${name} must be ${kind}.`;
+    const message = `${assigned(where, name, value)}; ${name} must be ${kind}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
 }
@@ -56,8 +95,7 @@ export function assertMethod<Method extends string>(
   code = 'bad-option',
 ): void {
   if (typeof value?.[method] === 'function') return;
-  const what = typeof value === 'function' ? 'a function' : String(value);
-  throw new MlpError(code, `${where} is ${what}; it must be a value like ${like}.`);
+  throw new MlpError(code, `${where} is ${describe(value)}; it must be a value like ${like}.`);
 }
 
 /**

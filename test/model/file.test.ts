@@ -256,7 +256,11 @@ const wrong: readonly [what: string, Parameters<typeof changed>[0], message: str
     'layer 0 (constructor) of the file has an unknown type.',
   ],
   ['units = 0', { saved: withLayer({ ...spec.layers[0], units: 0 }) }, 'layer 0 (dense) has units = 0'],
-  ['units in quotes', { saved: withLayer({ ...spec.layers[0], units: '3' }) }, 'layer 0 (dense) has units = 3'],
+  [
+    'units in quotes',
+    { saved: withLayer({ ...spec.layers[0], units: '3' }) },
+    'layer 0 (dense): units = "3" is a string',
+  ],
   [
     'units of 2⁵³',
     { saved: withLayer({ ...spec.layers[0], units: 2 ** 53 - 1 }) },
