@@ -11,7 +11,7 @@ import { clear, counters, difference, type ReadSums, sumsOf, ZERO_SUMS } from '.
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
-import { checkEpochLength, checkFitOptions, type EpochResult, type FitOptions, type History } from './options.js';
+import { checkFitOptions, type EpochResult, type FitOptions, type History } from './options.js';
 import { Readbacks } from './readback.js';
 import type { Session } from './session.js';
 
@@ -29,14 +29,13 @@ export function prepareFit<M extends AnyMetric>(
   dataset: Dataset,
   options: FitOptions<M>,
 ): () => Promise<History<M>> {
-  const { model, loss, batch } = session;
+  const { model, loss } = session;
   const { validation } = options;
   const numbers = evaluator.of(ZERO_SUMS);
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
   checkFitOptions(options, outcome);
   checkDataset('fit', dataset, model, loss);
   if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);
-  checkEpochLength(dataset.length, batch);
   return async () => {
     const owner = new Owner();
     try {

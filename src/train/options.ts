@@ -1,5 +1,5 @@
 import { assertMethod, assertOption, checkBatchSize } from '../base/check.js';
-import { DataError, MlpError } from '../base/errors.js';
+import { MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Regularization } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
@@ -23,7 +23,10 @@ export interface TrainerOptions<M extends AnyMetric = never> {
   readonly loss: Loss;
   /** The rule that updates the parameters, such as `sgd({ learningRate: 0.1 })` or `adam()`. */
   readonly optimizer: Optimizer;
-  /** Samples in a training step: a positive integer. The last batch of an epoch may have fewer samples. */
+  /**
+   * Samples in a training step: a positive integer. The last batch of an epoch may have fewer samples; if the data set
+   * has fewer, every step takes the whole set.
+   */
   readonly batchSize: number;
   /** Numbers to report beside the loss, such as `[accuracy()]`. Default: none. */
   readonly metrics?: readonly M[];
@@ -179,14 +182,6 @@ export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOp
   assertOption('fit:', { epochs }, 'an integer ≥ 0');
   if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
-}
-
-/** Checks that an epoch has at least one full batch. @throws {DataError} */
-export function checkEpochLength(samples: number, batch: number): void {
-  if (samples >= batch) return;
-  throw new DataError(
-    `fit: batchSize = ${batch}, but the data set has ${samples} samples. Make a trainer with a batchSize of at most ${samples}.`,
-  );
 }
 
 /** The task that metrics measure: a model's outputs with the link of its loss. */

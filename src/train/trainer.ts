@@ -89,7 +89,7 @@ export class Trainer<M extends AnyMetric = never> {
   /**
    * Trains for a number of epochs. Learning continues from the current parameters and optimizer state.
    * @returns one entry for each completed epoch
-   * @throws {DataError|ShapeError} if a data set does not fit the model, or is smaller than a batch; nothing is queued
+   * @throws {DataError|ShapeError} if a data set does not fit the model; nothing is queued
    * @throws {MlpError} `bad-option` or `bad-schedule` for an option out of range; `busy` while another `fit`,
    * `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
    * @throws {NotFiniteError} if the loss or a parameter becomes NaN or infinite; names the step and the layer

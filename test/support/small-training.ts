@@ -39,15 +39,18 @@ interface Options {
   readonly stepsPerSubmit?: number;
   /** Units of the hidden layer. With 1,000 a step has several dispatches, with the default one. */
   readonly units?: number;
+  /** Default: 4. */
+  readonly batchSize?: number;
 }
 
 /** The setup of tests of training on a fake device. */
 export async function smallTraining(options: Options = {}): Promise<SmallTraining> {
   const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1, units = 70 } = options;
+  const { batchSize = BATCH } = options;
   const { inputs, labels } = clusters(22, FEATURES, CLASSES);
   const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(units, 'relu'), dense(CLASSES)] });
   const makeTrainer = (): ReturnType<SmallTraining['makeTrainer']> =>
-    model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: BATCH, metrics: [accuracy()], stepsPerSubmit });
+    model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize, metrics: [accuracy()], stepsPerSubmit });
   const makeData = (): Dataset => Dataset.create(device, { inputs, features: FEATURES, classes: labels });
   const makeStream: SmallTraining['makeStream'] = (before) => {
     const read: StreamOptions['read'] = async (first, count) => {

@@ -36,6 +36,25 @@ test.for(paces)(
   },
 );
 
+test.for(['makeData', 'makeStream'] as const)(
+  'a batch that is larger than the data set is the whole set, in one step an epoch (%s)',
+  async (make) => {
+    const on = await smallTraining({ batchSize: 64 });
+    countRows(on.device);
+    const data = on[make]();
+    const history = await on.trainer.fit(data, { epochs: 2, validation: data });
+    const records = on.device.replays.filter(({ what }) => what === 'fit').map(({ step }) => step);
+    expect(records).toMatchObject([
+      { first: 0, rows: 22, index: 0 },
+      { first: 0, rows: 22, index: 1 },
+    ]);
+    expect(history).toMatchObject([
+      { steps: 1, loss: 1, validation: { loss: 1 } },
+      { steps: 1, loss: 1, validation: { loss: 1 } },
+    ]);
+  },
+);
+
 test('an optimizer has numbers of its own behind each record', async () => {
   const on = await smallTraining({ optimizer: adam({ learningRate: 0.5, beta1: 0.5, beta2: 0.75 }) });
   await on.trainer.fit(on.data, { epochs: 1 });

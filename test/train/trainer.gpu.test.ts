@@ -179,6 +179,11 @@ test('without shuffling fit takes the same steps as step()', async () => {
   for (const first of [0, 8, 16])
     stepping.step(inputs.slice(4 * first, 4 * (first + 8)), labels.slice(first, first + 8));
   expect(await hashOf(fitted)).toBe(await hashOf(stepped));
+  // A set that is smaller than a batch is a batch.
+  using small = Dataset.create(gpu, { inputs: inputs.slice(0, 20), features: 4, classes: labels.slice(0, 5) });
+  expect(await fitting.fit(small, { epochs: 1, shuffle: false })).toMatchObject([{ steps: 1 }]);
+  stepping.step(inputs.slice(0, 20), labels.slice(0, 5));
+  expect(await hashOf(fitted)).toBe(await hashOf(stepped));
 });
 
 test('bytes on the GPU train like the floats that they stand for', async () => {
