@@ -49,4 +49,10 @@ export default [
     gzip: true,
     modifyEsbuildConfig: including([]),
   },
+  {
+    name: 'everything in one file: dist/webgpu-mlp.js',
+    path: 'dist/webgpu-mlp.js',
+    limit: '110 kB',
+    gzip: true,
+  },
 ];

@@ -1,12 +1,13 @@
 import { defineConfig } from 'vite';
 import { wgsl } from './shaders/plugin.ts';
+import { asciiOnly, modulesOfTypes, oneFile } from './tools/library-plugins.ts';
 
 /**
  * The library: ES modules that a page can load as they are, without a bundler. One for each file, as a bundler keeps or drops,
- * and puts into what is loaded later, whole files.
+ * and puts into what is loaded later, whole files; and one file with everything.
  */
 export default defineConfig({
-  plugins: [wgsl()],
+  plugins: [wgsl(), asciiOnly(), modulesOfTypes('src'), oneFile('webgpu-mlp.js')],
   publicDir: false,
   build: {
     target: 'es2022',
@@ -17,7 +18,13 @@ export default defineConfig({
       formats: ['es'],
     },
     rolldownOptions: {
-      output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
+      // Source maps have the comments; bundlers read the annotations.
+      output: {
+        preserveModules: true,
+        preserveModulesRoot: 'src',
+        entryFileNames: '[name].js',
+        comments: { legal: false, annotation: true, jsdoc: false },
+      },
     },
   },
 });

@@ -1,11 +1,14 @@
 import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
 
-/** Condition on a number, worded as error messages state it. */
+/**
+ * Condition on a number, worded as error messages state it, but in ASCII. Chunks of an app can be decoded by different
+ * charsets, and then a key with "≥" in one chunk is not the "≥" of another.
+ */
 export type Kind =
   | 'a positive integer'
-  | 'an integer ≥ 0'
+  | 'an integer >= 0'
   | 'a finite number'
-  | 'a finite number ≥ 0'
+  | 'a finite number >= 0'
   | 'a positive float32 number'
   | 'a number in [0, 1)'
   | 'a number in [0, 1]';
@@ -14,9 +17,9 @@ const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value)
 /** Test of each condition. */
 const conditions: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
-  'an integer ≥ 0': (value) => Number.isSafeInteger(value) && value >= 0,
+  'an integer >= 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': isFloat32,
-  'a finite number ≥ 0': (value) => isFloat32(value) && value >= 0,
+  'a finite number >= 0': (value) => isFloat32(value) && value >= 0,
   // A GPU may flush subnormal numbers, those below 2⁻¹²⁶, to zero.
   'a positive float32 number': (value) => isFloat32(value) && value >= 2 ** -126,
   'a number in [0, 1)': (value) => value >= 0 && value < 1,
@@ -75,7 +78,7 @@ export function assertOption(
 ): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (typeof value === 'number' && conditions[kind](value)) continue;
-    const message = `${assigned(where, name, value)}; ${name} must be ${kind}.`;
+    const message = `${assigned(where, name, value)}; ${name} must be ${kind.replace('>=', '≥')}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
 }

@@ -272,7 +272,7 @@ export class Dataset {
   split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
     const { seed = 0, stratify = false } = options;
     this.check('split');
-    assertOption('split:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    assertOption('split:', { seed }, 'an integer >= 0', 'bad-seed');
     const { classes } = this.#store;
     if (this.source.read !== undefined) {
       throw new MlpError('bad-option', 'split: a stream cannot be split. Make two streams.');

@@ -81,8 +81,8 @@ function points(
   { noise, seed }: { readonly noise: number; readonly seed: number },
   pointAt: (t: number, label: number) => readonly [number, number],
 ): Points {
-  assertOption(where, { noise }, 'a finite number ≥ 0');
-  assertOption(where, { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption(where, { noise }, 'a finite number >= 0');
+  assertOption(where, { seed }, 'an integer >= 0', 'bad-seed');
   const random = new Random(seed);
   const noiseTerm = (): number => (noise === 0 ? 0 : noise * random.normal());
   const inputs = new Float32Array(2 * samples);

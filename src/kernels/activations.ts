@@ -163,7 +163,7 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
   }
   const alpha = (given[parameter.name] ?? parameter.default) as number;
   // The derivatives of elu and leakyRelu depend on the sign of the output, which a negative α would invert.
-  const range = from === 'y' ? 'a finite number ≥ 0' : 'a finite number';
+  const range = from === 'y' ? 'a finite number >= 0' : 'a finite number';
   assertOption(`${name} has`, { [parameter.name]: alpha }, range, 'bad-activation');
   const spec = { type: name, [parameter.name]: alpha };
   const { learned = parameter.learned === 'always', per = 'layer' } = given;

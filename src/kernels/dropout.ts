@@ -38,7 +38,7 @@ export function dropElements(
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
   assertOption('dropElements:', { rate }, 'a number in [0, 1)');
-  assertOption('dropElements:', { seed, stream }, 'an integer ≥ 0');
+  assertOption('dropElements:', { seed, stream }, 'an integer >= 0');
   const activationGradient = activationGradientOf(options);
   const count = X.length;
   if (Y.length !== count || (activationGradient !== undefined && activationGradient.at.length !== count)) {

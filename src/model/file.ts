@@ -85,7 +85,7 @@ export function readModelFile(
     const { inputs, normalize, seed, link } = spec;
     const layers = spec.layers.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
     assertOption('the spec has', { inputs }, 'a positive integer');
-    assertOption('the spec has', { seed }, 'an integer ≥ 0');
+    assertOption('the spec has', { seed }, 'an integer >= 0');
     checkLink('the spec has', link);
     const weights = weightsOf(file, placeLayers(inputs, layers), where);
     // After the tensors, whose shapes confirm the number of inputs: a wrong number could allocate too much here.

@@ -114,7 +114,7 @@ export class Model {
   static async create(device: Device, options: ModelOptions): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
     assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
-    assertOption('Mlp.create:', { seed }, 'an integer ≥ 0', 'bad-seed');
+    assertOption('Mlp.create:', { seed }, 'an integer >= 0', 'bad-seed');
     if (options.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);

@@ -99,7 +99,7 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
         value,
   },
   normal: {
-    options: { deviation: { kind: 'a finite number ≥ 0' }, mean: { ...finite, default: 0 } },
+    options: { deviation: { kind: 'a finite number >= 0' }, mean: { ...finite, default: 0 } },
     usesFans: false,
     sampler:
       (random, { deviation = 0, mean = 0 }) =>

@@ -37,7 +37,7 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: R
     throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');
   }
   const { l1 = 0, l2 = 0 } = penalties;
-  assertOption('trainer: penalties with', { l1, l2 }, 'a finite number ≥ 0');
+  assertOption('trainer: penalties with', { l1, l2 }, 'a finite number >= 0');
   if (clip !== undefined) checkClip(clip);
   const parameterMask = uploadParameterMask(model);
   const common = { penalties: { l1, l2 }, parameterMask };

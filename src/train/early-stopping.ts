@@ -33,7 +33,7 @@ export async function earlyStopping(
 ): Promise<EarlyStopping> {
   const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
   assertOption('earlyStopping:', { patience }, 'a positive integer');
-  assertOption('earlyStopping:', { minimumDelta }, 'a finite number ≥ 0');
+  assertOption('earlyStopping:', { minimumDelta }, 'a finite number >= 0');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
   const copies = new Owner();

@@ -144,7 +144,7 @@ export function checkTrainerOptions(
   checkLink('trainer: the loss has', loss.link);
   assertMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
   const { learningRate } = optimizer.spec;
-  assertOption('trainer: the optimizer has', { learningRate }, 'a finite number ≥ 0');
+  assertOption('trainer: the optimizer has', { learningRate }, 'a finite number >= 0');
   for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
   for (const { layer, name } of everyLayer(layers)) {
@@ -179,7 +179,7 @@ export function checkTrainerOptions(
  * @param outcome an example of an epoch's result, as schedules observe it
  */
 export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOptions<M>, outcome: Outcome): void {
-  assertOption('fit:', { epochs }, 'an integer ≥ 0');
+  assertOption('fit:', { epochs }, 'an integer >= 0');
   if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
   schedule?.check?.(outcome);
 }

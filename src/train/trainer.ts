@@ -54,7 +54,7 @@ export class Trainer<M extends AnyMetric = never> {
 
   /** Changes the learning rate of the steps to come. @throws {MlpError} `bad-option` if it is negative or not finite */
   set learningRate(learningRate: number) {
-    assertOption('Trainer:', { learningRate }, 'a finite number ≥ 0');
+    assertOption('Trainer:', { learningRate }, 'a finite number >= 0');
     this.#session.progress.learningRate = learningRate;
   }
 

@@ -53,7 +53,7 @@ const options: [string, unknown, string][] = [
   ['layer 0 has', 0.5, 'layer 0 has epochs = 0.5; epochs must be an integer ≥ 0.'],
 ];
 test.for(options)('%# an option of another type is refused with its type', ([where, epochs, message]) => {
-  expect(() => assertOption(where, { epochs }, 'an integer ≥ 0')).toThrow(message);
+  expect(() => assertOption(where, { epochs }, 'an integer >= 0')).toThrow(message);
 });
 
 test('a value of another type in the place of an object is refused with its type', () => {

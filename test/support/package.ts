@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { root } from '../../tools/install.mjs';
 
 /** Files and folders that `npm run build` reads. */
-const BUILT_FROM = ['src', 'shaders', 'package.json', 'tsconfig.build.json', 'tsconfig.json', 'vite.config.ts'];
+const BUILT_FROM = [
+  'src',
+  'shaders',
+  'package.json',
+  'tsconfig.build.json',
+  'tsconfig.json',
+  'vite.config.ts',
+  'tools/library-plugins.ts',
+];
 
 /** Runs a program to its end and returns its standard output. @throws {Error} with all that it printed, if it fails */
 export function runProgram(program: string, args: readonly string[], folder: string): string {
@@ -25,8 +33,8 @@ function modified(path: string): number {
 }
 
 /** Builds `dist/`, unless its files are newer than all that they are built from. */
-function buildIfStale(): void {
-  const built = ['dist/index.js', 'dist/kernels.js', 'dist/index.d.ts', 'dist/kernels.d.ts'];
+export function buildIfStale(): void {
+  const built = ['index.js', 'kernels.js', 'webgpu-mlp.js', 'index.d.ts', 'kernels.d.ts'].map((name) => `dist/${name}`);
   const oldest = Math.min(...built.map((file) => modified(join(root, file))));
   if (BUILT_FROM.some((path) => modified(join(root, path)) >= oldest)) runProgram('npm', ['run', 'build'], root);
 }

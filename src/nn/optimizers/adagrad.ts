@@ -35,7 +35,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     epsilon = 1e-10,
   } = options;
   const numbers = { learningRateDecay, weightDecay, initialAccumulator };
-  assertOption('adagrad:', { learningRate, ...numbers }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('adagrad:', { learningRate, ...numbers }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('adagrad:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   return {
     spec: { type: 'adagrad', learningRate, ...numbers, epsilon },

@@ -47,7 +47,7 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 
 function adamOf(type: 'adam' | 'adamw', options: AdamOptions, defaultDecay: number): Optimizer {
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options;
-  assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
   assertOption(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');
   const hyper = { beta1, beta2, epsilon, weightDecay, decoupled: type === 'adamw' };

@@ -38,7 +38,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     momentum = 0,
     centered = false,
   } = options;
-  assertOption('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('rmsprop:', { decay }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption('rmsprop:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   const hyper = { decay, epsilon, weightDecay, momentum, centered };

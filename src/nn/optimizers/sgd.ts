@@ -30,7 +30,7 @@ export interface SgdOptions {
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-  assertOption('sgd:', { learningRate, momentum, weightDecay }, 'a finite number ≥ 0', 'bad-optimizer');
+  assertOption('sgd:', { learningRate, momentum, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
   if (nesterov && (momentum <= 0 || dampening !== 0)) {
     throw new MlpError(

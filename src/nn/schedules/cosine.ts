@@ -25,7 +25,7 @@ export interface CosineOptions {
  */
 export function cosine({ epochs, minimum = 0, per = 'step' }: CosineOptions): Schedule {
   assertOption('cosine:', { epochs }, 'a positive integer', 'bad-schedule');
-  assertOption('cosine:', { minimum }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('cosine:', { minimum }, 'a finite number >= 0', 'bad-schedule');
   if (per !== 'step' && per !== 'epoch') {
     throw new MlpError('bad-schedule', `cosine: per = "${String(per)}"; per must be "step" or "epoch".`);
   }

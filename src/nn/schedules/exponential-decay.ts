@@ -13,6 +13,6 @@ export function exponentialDecay({
   /** Factor of the rate per epoch, ≥ 0. PyTorch's `gamma`. */
   readonly factor: number;
 }): Schedule {
-  assertOption('exponentialDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('exponentialDecay:', { factor }, 'a finite number >= 0', 'bad-schedule');
   return { spec: { type: 'exponentialDecay', factor }, rate: (base, { epoch }) => base * factor ** epoch };
 }

@@ -38,8 +38,8 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
     minimum = 0,
   } = options;
   assertOption('reduceOnPlateau:', { factor }, 'a number in [0, 1)', 'bad-schedule');
-  assertOption('reduceOnPlateau:', { patience, cooldown }, 'an integer ≥ 0', 'bad-schedule');
-  assertOption('reduceOnPlateau:', { threshold, minimum }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('reduceOnPlateau:', { patience, cooldown }, 'an integer >= 0', 'bad-schedule');
+  assertOption('reduceOnPlateau:', { threshold, minimum }, 'a finite number >= 0', 'bad-schedule');
   checkMode('reduceOnPlateau:', mode, 'bad-schedule');
   const isBetter = (value: number, best: number): boolean =>
     mode === 'min' ? value < best * (1 - threshold) : value > best * (1 + threshold);

@@ -17,7 +17,7 @@ export interface StepDecayOptions {
  */
 export function stepDecay({ every, factor = 0.1 }: StepDecayOptions): Schedule {
   assertOption('stepDecay:', { every }, 'a positive integer', 'bad-schedule');
-  assertOption('stepDecay:', { factor }, 'a finite number ≥ 0', 'bad-schedule');
+  assertOption('stepDecay:', { factor }, 'a finite number >= 0', 'bad-schedule');
   return {
     spec: { type: 'stepDecay', every, factor },
     rate: (base, { epoch }) => base * factor ** Math.floor(epoch / every),

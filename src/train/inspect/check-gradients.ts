@@ -91,7 +91,7 @@ export async function checkGradients(
 ): Promise<GradientChecks> {
   const { elements = 16, seed = 0 } = options;
   assertOption('checkGradients:', { elements }, 'a positive integer');
-  assertOption('checkGradients:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption('checkGradients:', { seed }, 'an integer >= 0', 'bad-seed');
   const { model } = session;
   const { gradients: analytic, accumulators } = shard.source;
   const [values, gradients] = await Promise.all([model.flatParameters.read(), analytic.read()]);

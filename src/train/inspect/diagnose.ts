@@ -97,7 +97,7 @@ export async function diagnose(
   { bins = 32, worst = 16 }: DiagnoseOptions,
 ): Promise<Diagnosis> {
   assertOption('diagnose:', { bins }, 'a positive integer');
-  assertOption('diagnose:', { worst }, 'an integer ≥ 0');
+  assertOption('diagnose:', { worst }, 'an integer >= 0');
   const { device, layers } = session.model;
   const owner = new Owner();
   try {

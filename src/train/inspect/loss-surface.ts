@@ -53,8 +53,8 @@ export async function lossSurface(
   { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
 ): Promise<LossSurface> {
   assertOption('lossSurface:', { points }, 'a positive integer');
-  assertOption('lossSurface:', { radius }, 'a finite number ≥ 0');
-  assertOption('lossSurface:', { seed }, 'an integer ≥ 0', 'bad-seed');
+  assertOption('lossSurface:', { radius }, 'a finite number >= 0');
+  assertOption('lossSurface:', { seed }, 'an integer >= 0', 'bad-seed');
   const { device, flatParameters } = model;
   const axis = Array.from({ length: points }, (_, i) =>
     points === 1 ? 0 : Math.fround(radius * ((2 * i) / (points - 1) - 1)),
