@@ -3,6 +3,7 @@
 
 // Device and data: the GPU, tensors on it, and data sets with what makes them.
 
+export type { Numbers } from './base/values.js';
 export type { CsvOptions } from './data/csv.js';
 export {
   Dataset,
@@ -11,6 +12,8 @@ export {
   type StreamedSamples,
   type StreamOptions,
 } from './data/dataset.js';
+export type { ClassLabels } from './data/labels.js';
+export type { Targets } from './data/minibatch.js';
 export type { Statistics } from './data/statistics.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './data/toy.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';

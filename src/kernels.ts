@@ -2,6 +2,7 @@
 // The kernels alone: pure functions that describe a kernel call as a Dispatch, which `gpu.run` compiles and queues.
 
 export * from './base/errors.js';
+export type { Numbers } from './base/values.js';
 export { Gpu, type GpuInfo, type GpuOptions } from './gpu/gpu.js';
 export type { ActivationGradient, Gate } from './kernels/activation-gradient.js';
 export type { Activation } from './kernels/activations.js';

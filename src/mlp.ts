@@ -1,4 +1,5 @@
 import { MlpError } from './base/errors.js';
+import type { Numbers } from './base/values.js';
 import type { LayerMakers } from './model/file.js';
 import type { Model, ModelOptions, ModelSpec, Weight } from './model/model.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
@@ -159,7 +160,7 @@ export class Mlp {
    * Overwrites every parameter. If it throws, no parameter has changed.
    * @param list one entry for each parameter, with the names and in the order of `weights()`
    * @throws {ShapeError} if a name, the order or a length differs from `weights()`
-   * @throws {DataError} if a value is NaN or infinite
+   * @throws {DataError} if a value is not a number, or not finite in float32
    * @throws {MlpError} `busy` while another operation, such as `fit`, changes the parameters
    * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
    *
@@ -170,8 +171,8 @@ export class Mlp {
     list: readonly {
       /** The parameter's name, as in `weights()`. */
       readonly name: string;
-      /** Its elements in row-major order, as in `weights()`. */
-      readonly data: ArrayLike<number>;
+      /** Its elements in row-major order, as in `weights()`, or nested. */
+      readonly data: Numbers;
     }[],
   ): void {
     this.#overwrite('setWeights', list);
@@ -242,7 +243,7 @@ export class Mlp {
     return await this.#model.weights();
   }
 
-  #overwrite(what: string, list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
+  #overwrite(what: string, list: readonly { readonly name: string; readonly data: Numbers }[]): void {
     this.#model.check();
     this.#model.access.check('update', what);
     this.#model.setWeights(list);

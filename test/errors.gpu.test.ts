@@ -80,7 +80,7 @@ const badModels: [string, { inputs: number; layers: Layer[]; seed?: number; norm
   [
     'an unknown normalisation',
     { inputs: 4, layers: [dense(3)], normalize: 'none' as 'unit' },
-    'normalize = "none"; it must be "unit", "signed" or { mean, std }.',
+    'normalize is "none" (a string); it must be "unit", "signed" or { mean, std }.',
   ],
   [
     'a name in the place of a layer',
@@ -193,7 +193,7 @@ test('JavaScript may pass names, functions that were not called, and nothing: ea
     [{ optimizer: not(sgd) }, 'trainer: optimizer is a function'],
     [{ optimizer: { ...optimizer, spec: not({ type: 'own' }) } }, 'the optimizer has learningRate = undefined'],
     [{ metrics: [not(accuracy)] }, 'trainer: a metric is a function; it must be a value like accuracy().'],
-    [{ metrics: [not('accuracy')] }, 'trainer: a metric is accuracy; it must be'],
+    [{ metrics: [not('accuracy')] }, 'trainer: a metric is "accuracy" (a string); it must be'],
   ];
   for (const [changes, message] of wrong) {
     await expect(model.trainer({ ...options, ...changes })).rejects.toThrow(message);

@@ -1,4 +1,4 @@
-import { DataError, LimitError, MlpError, ShapeError } from './errors.js';
+import { LimitError, MlpError, ShapeError } from './errors.js';
 
 /**
  * Condition on a number, worded as error messages state it, but in ASCII. Chunks of an app can be decoded by different
@@ -13,7 +13,7 @@ export type Kind =
   | 'a number in [0, 1)'
   | 'a number in [0, 1]';
 /** True if the value is finite after it is rounded to float32, the type of all numbers on the GPU. */
-const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
+export const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
 /** Test of each condition. */
 const conditions: Readonly<Record<Kind, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
@@ -117,44 +117,6 @@ export function checkBatchSize(
     throw new LimitError(
       `${where} batchSize = ${batchSize}, but this GPU allows ${most} workgroups in a dimension (maxComputeWorkgroupsPerDimension), one for each row. Use a smaller batch.`,
     );
-  }
-}
-
-/**
- * Checks that all values of a row-major array are finite.
- * @param name the name of the array, for the message
- * @param columns values in a row
- * @param original the values before conversion to float32, for the message
- * @throws {DataError} with the row and the column of the first value that is not finite
- */
-export function checkFinite(
-  name: string,
-  values: ArrayLike<number>,
-  columns: number,
-  original: ArrayLike<number> = values,
-): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) {
-      throw new DataError(
-        `${name} at row ${Math.floor(i / columns)}, column ${i % columns} is ${String(original[i])}; it must be a finite float32 number.`,
-      );
-    }
-  }
-}
-
-/**
- * Checks named lists of weights: each weight must be finite in float32 and ≥ 0, and at least one of a list must be
- * above 0.
- * @throws {MlpError} `bad-loss` with the name of the list and the first bad weight
- */
-export function checkWeights(where: string, lists: Readonly<Record<string, readonly number[]>>): void {
-  for (const [name, weights] of Object.entries(lists)) {
-    // Array.from makes an empty list of a value that is not a list.
-    const all = Array.from(weights);
-    const bad = all.findIndex((weight) => typeof weight !== 'number' || !(weight >= 0 && isFloat32(weight)));
-    if (bad < 0 && all.some((weight) => weight > 0)) continue;
-    const what = bad < 0 ? 'has no weight above 0' : `has ${String(all[bad])} at ${bad}`;
-    throw new MlpError('bad-loss', `${where}: ${name} ${what}; weights must be finite, ≥ 0, and not all 0.`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Device, Guarded } from '../plan/device.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
+import { areNames } from './labels.js';
 import { checkSamples, type Flaws, type SampleOptions, type Samples } from './samples.js';
 import type { Statistics } from './statistics.js';
 
@@ -31,6 +32,8 @@ export interface StreamOptions {
   readonly features: number;
   /** Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB. */
   readonly chunk?: number;
+  /** Names of the classes by index. Needed if `read` returns names as `classes`. Default: none. */
+  readonly classNames?: readonly string[];
   /**
    * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs
    * as bytes or as other numbers, and classes or targets of one width.
@@ -119,7 +122,10 @@ export class Dataset {
     store.users += 1;
   }
 
-  /** Largest class + 1, or the width of a row of targets. For a stream, of the samples that have been read so far. */
+  /**
+   * Number of classes, or the width of a row of targets. Classes as indices give the largest index + 1, names their
+   * number, booleans 2, and one-hot rows their width. For a stream, of the samples that have been read so far.
+   */
   get classCount(): number {
     return this.#store.classCount;
   }
@@ -153,7 +159,7 @@ export class Dataset {
   static create(device: Device, options: DatasetOptions): Dataset {
     device.check();
     const samples = checkSamples('Dataset.create', options);
-    const { inputs, labels, features, words } = samples;
+    const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
     const { chunk } = options;
     if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
     const length = inputs.length / features;
@@ -167,8 +173,6 @@ export class Dataset {
     });
     const uploaded = isResident ? guardedUpload(device, owner, allocate) : undefined;
     const resident = uploaded?.value;
-    const { classCount, classNames, flaws } = samples;
-    const classes = options.classes === undefined ? undefined : Uint32Array.from(options.classes);
     const host = isResident ? undefined : samples;
     return new Dataset(
       { device, resident, owner, fault: uploaded?.fault, classCount, classNames, flaws, classes, users: 0 },
@@ -192,11 +196,11 @@ export class Dataset {
    * });
    * const data = Dataset.stream(gpu, { length: 1_000_000, features: 784, read });
    */
-  static stream(device: Device, { length, features, chunk, read }: StreamOptions): Dataset {
+  static stream(device: Device, { length, features, chunk, classNames, read }: StreamOptions): Dataset {
     device.check();
     assertOption('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
     const owner = new Owner();
-    const store: Store = { device, owner, classCount: 0, flaws: {}, users: 0 };
+    const store: Store = { device, owner, classCount: 0, classNames, flaws: {}, users: 0 };
     return new Dataset(store, {
       length,
       features,
@@ -204,7 +208,10 @@ export class Dataset {
       chunk,
       read: async (where, first, count) => {
         const given: Partial<StreamedSamples> = await read(first, count);
-        const samples = checkSamples(where, { inputs: [], ...given, features });
+        if (classNames === undefined && areNames(given.classes)) {
+          throw new DataError(`${where} gave names as classes. Pass { classNames } to Dataset.stream.`);
+        }
+        const samples = checkSamples(where, { inputs: [], ...given, features, ...(classNames && { classNames }) });
         store.classCount = Math.max(store.classCount, samples.classCount);
         return samples;
       },

@@ -1,25 +1,34 @@
-import { assertOption, checkFinite } from '../base/check.js';
+import { assertOption } from '../base/check.js';
 import { DataError, ShapeError } from '../base/errors.js';
+import { checkList, isList, type Numbers, toFloats, toValues } from '../base/values.js';
 import type { ArrayOf } from '../plan/tensor.js';
+import { type ClassLabels, checkNames, toClasses } from './labels.js';
 
 /** Samples and their labels, as an app passes them. */
 export interface SampleOptions {
-  /** Samples in row-major order, `features` numbers each. Bytes stay bytes on the GPU, other numbers become float32. */
-  readonly inputs: Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number>;
-  /** Numbers in a sample. */
-  readonly features: number;
-  /** Class of each sample, an integer ≥ 0. Without it, pass `targets`. */
-  readonly classes?: ArrayLike<number>;
   /**
-   * Row of numbers for each sample, row-major: values, or the probability of each class. Without it, pass `classes`.
+   * Samples in row-major order, `features` numbers each, or nested arrays, one for each sample. Bytes stay bytes on the
+   * GPU, all other numbers become float32.
    */
-  readonly targets?: ArrayLike<number>;
+  readonly inputs: Numbers;
+  /** Numbers in a sample. Default: those of a row, if `inputs` are nested arrays. */
+  readonly features?: number;
+  /** Class of each sample: an index, a name, a boolean or a one-hot row. Without it, pass `targets`. */
+  readonly classes?: ClassLabels;
+  /**
+   * Row of numbers for each sample, flat or nested: values, or the probability of each class. Without it, pass
+   * `classes`.
+   */
+  readonly targets?: Numbers;
   /**
    * Factor ≥ 0 of each sample's loss. The mean loss is the sum of weight · loss divided by the number of samples, not
    * by the sum of the weights. Default: 1 for each sample.
    */
-  readonly weights?: ArrayLike<number>;
-  /** Names of the classes by index, for `dataset.classNames`. Default: undefined. */
+  readonly weights?: Numbers;
+  /**
+   * Names of the classes by index, for `dataset.classNames`. Default: names in `classes` in sorted order, "false" and
+   * "true" for booleans, else none.
+   */
   readonly classNames?: readonly string[];
 }
 
@@ -43,9 +52,11 @@ export interface Samples {
   readonly labels: ArrayOf<'u32'> | ArrayOf<'f32'>;
   /** 32-bit words of a label: 1 for a class, or the width of a row of targets; and 1 more if there are weights. */
   readonly words: number;
-  /** Largest class + 1, or the width of a row of targets. */
+  /** Number of classes, or the width of a row of targets. */
   readonly classCount: number;
   readonly flaws: Flaws;
+  /** Class of each sample, unless the labels are targets. */
+  readonly classes?: Uint32Array | undefined;
   readonly classNames?: readonly string[] | undefined;
 }
 
@@ -56,41 +67,33 @@ export interface Samples {
  * @throws {DataError} if values are not allowed
  */
 export function checkSamples(where: string, options: SampleOptions): Samples {
-  const { features, classes, targets, weights, classNames } = options;
-  assertOption(`${where}:`, { features }, 'a positive integer', 'shape');
-  const inputs = checkInputs(where, options.inputs, features);
+  const { classes, targets, weights, classNames } = options;
+  const { inputs, features } = checkInputs(where, options.inputs, options.features);
   const count = inputs.length / features;
   if (count === 0) throw new DataError(`${where}: there are no samples.`);
   if ((classes === undefined) === (targets === undefined)) {
     throw new DataError(`${where}: pass either classes or targets; got ${classes === undefined ? 'neither' : 'both'}.`);
   }
-  const labels = classes === undefined ? targetLabels(where, targets ?? [], count) : classLabels(where, classes, count);
-  if (classNames !== undefined && classNames.length < labels.classCount) {
-    throw new DataError(
-      `${where}: classNames has ${classNames.length} names, but the largest class is ${labels.classCount - 1}.`,
-    );
-  }
-  return {
-    inputs,
-    features,
-    classNames,
-    ...(weights === undefined ? labels : withWeights(where, labels, weights, count)),
-  };
+  const labels =
+    classes === undefined
+      ? targetLabels(where, targets, count, classNames)
+      : classLabels(where, classes, count, classNames);
+  return { inputs, features, ...(weights === undefined ? labels : withWeights(where, labels, weights, count)) };
 }
 
 /** Adds the weight of its sample behind each label. @throws {ShapeError|DataError} */
-function withWeights(where: string, labels: Labels, weights: ArrayLike<number>, count: number): Labels {
-  if (weights.length !== count) {
-    throw new ShapeError(`${where}: there are ${count} samples but ${weights.length} weights.`);
+function withWeights(where: string, labels: Labels, weights: Numbers, count: number): Labels {
+  const floats = toFloats(`${where}: weights`, weights, 1);
+  if (floats.length !== count) {
+    throw new ShapeError(`${where}: there are ${count} samples but ${floats.length} weights.`);
   }
-  const floats = Float32Array.from(weights);
-  checkFinite(`${where}: weights`, floats, 1, weights);
   const negative = floats.findIndex((weight) => weight < 0);
   if (negative >= 0) {
-    throw new DataError(`${where}: weights[${negative}] is ${String(weights[negative])}; a weight is a number ≥ 0.`);
+    throw new DataError(`${where}: weights[${negative}] is ${floats[negative]}; a weight is a number ≥ 0.`);
   }
   const words = labels.words + 1;
-  const bits = new Uint32Array(labels.labels.buffer);
+  const { buffer, byteOffset, length } = labels.labels;
+  const bits = new Uint32Array(buffer, byteOffset, length);
   const packed = new Uint32Array(count * words);
   for (let row = 0; row < count; row++) {
     packed.set(bits.subarray(row * labels.words, (row + 1) * labels.words), row * words);
@@ -102,51 +105,67 @@ function withWeights(where: string, labels: Labels, weights: ArrayLike<number>, 
 
 /**
  * Checks inputs, and converts them to the type that is uploaded: bytes, or float32.
+ * @param features numbers in a sample; undefined if nested arrays state it
  * @throws {ShapeError} if their number is not a multiple of `features`
- * @throws {DataError} if a value is not finite
+ * @throws {DataError} if a value is not a finite number
  */
-export function checkInputs(where: string, inputs: SampleOptions['inputs'], features: number): RawArray {
-  if (inputs.length % features !== 0) {
-    throw new ShapeError(
-      `${where}: inputs has ${inputs.length} numbers, not a multiple of the ${features} features of a sample.`,
-    );
+export function checkInputs(
+  where: string,
+  inputs: Numbers,
+  features: number | undefined,
+): { readonly inputs: RawArray; readonly features: number } {
+  const name = `${where}: inputs`;
+  checkList(name, inputs);
+  if (features !== undefined || !isList(inputs[0])) {
+    assertOption(`${where}:`, { features }, 'a positive integer', 'shape');
   }
-  if (inputs instanceof Uint8Array) return inputs as ArrayOf<'u8'>;
-  if (inputs instanceof Uint8ClampedArray) return Uint8Array.from(inputs);
-  const floats = (inputs instanceof Float32Array ? inputs : Float32Array.from(inputs)) as ArrayOf<'f32'>;
-  checkFinite(`${where}: inputs`, floats, features, inputs);
-  return floats;
+  const { values, rows } = toValues(name, inputs, features);
+  const width = rows === undefined ? (features ?? 0) : values.length / rows;
+  if (width === 0 || width !== (features ?? width)) {
+    throw new ShapeError(`${name} has rows of ${width} numbers, but a sample has ${features ?? 'at least 1'}.`);
+  }
+  if (values.length % width !== 0) {
+    throw new ShapeError(`${name} has ${values.length} numbers, not a multiple of the ${width} features of a sample.`);
+  }
+  return { inputs: values, features: width };
 }
 
 /** Checked labels. */
 type Labels = Omit<Samples, 'inputs' | 'features'>;
 
-/** Checks class indices. @throws {ShapeError|DataError} */
-function classLabels(where: string, classes: ArrayLike<number>, count: number): Labels {
+/** Checks classes. @throws {ShapeError|DataError} */
+function classLabels(where: string, given: ClassLabels, count: number, names: readonly string[] | undefined): Labels {
+  const { classes, classCount, classNames } = toClasses(where, given, names);
   if (classes.length !== count) {
     throw new ShapeError(`${where}: there are ${count} samples but ${classes.length} classes.`);
   }
-  let classCount = 0;
-  const labels = Uint32Array.from(classes, (value, i) => {
-    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 31) {
-      throw new DataError(`${where}: classes[${i}] is ${String(value)}; a class is an integer ≥ 0.`);
-    }
-    classCount = Math.max(classCount, value + 1);
-    return value;
-  });
-  return { labels, words: 1, classCount, flaws: {} };
+  return { labels: classes, words: 1, classCount, classes, classNames, flaws: {} };
 }
 
 /** Checks rows of targets, and whether they are probabilities. @throws {ShapeError|DataError} */
-function targetLabels(where: string, targets: ArrayLike<number>, count: number): Labels {
-  const words = targets.length / count;
+function targetLabels(
+  where: string,
+  targets: Numbers | undefined,
+  count: number,
+  classNames: readonly string[] | undefined,
+): Labels {
+  const name = `${where}: targets`;
+  checkList(name, targets);
+  const { values, rows = count } = toValues(name, targets, Math.max(1, Math.floor(targets.length / count)));
+  if (rows !== count) throw new ShapeError(`${name} has ${rows} rows, but there are ${count} samples.`);
+  const words = values.length / count;
   if (!Number.isInteger(words) || words < 1) {
-    throw new ShapeError(`${where}: targets has ${targets.length} numbers, not a multiple of the ${count} samples.`);
+    throw new ShapeError(`${name} has ${values.length} numbers, not a multiple of the ${count} samples.`);
   }
-  const floats = Float32Array.from(targets);
-  checkFinite(`${where}: targets`, floats, words, targets);
+  checkNames(where, classNames, words);
+  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  return { labels: floats, words, classCount: words, classNames, flaws: flawsOf(floats, words) };
+}
+
+/** Finds the rows of targets that are not probabilities. */
+function flawsOf(floats: Float32Array, words: number): Flaws {
   const flaws: { softmax?: string; logistic?: string } = {};
-  for (let row = 0; row < count; row++) {
+  for (let row = 0; row < floats.length / words; row++) {
     const values = floats.subarray(row * words, (row + 1) * words);
     let [sum, least, most] = [0, Infinity, -Infinity];
     for (const value of values) {
@@ -159,5 +178,5 @@ function targetLabels(where: string, targets: ArrayLike<number>, count: number):
     }
     if (least < 0 || most > 1) flaws.logistic ??= `row ${row} has ${least < 0 ? least : most}`;
   }
-  return { labels: floats, words, classCount: words, flaws };
+  return flaws;
 }

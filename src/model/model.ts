@@ -1,8 +1,9 @@
-import { assertOption, checkFinite, formatShape } from '../base/check.js';
+import { assertOption, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
 import { table } from '../base/text-table.js';
+import { type Numbers, toFloats } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import type { Layer, LayerKernels, PlacedLayer, Purpose } from '../nn/layers/layer.js';
@@ -12,7 +13,7 @@ import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 import { Tensor, upload } from '../plan/tensor.js';
 import { Access } from './access.js';
 import { loadKernels } from './kernels.js';
-import { type Normalization, normalizationOf } from './normalization.js';
+import { type Normalization, normalizationOf, plainNormalization } from './normalization.js';
 import {
   everyLayer,
   type FlatValues,
@@ -122,7 +123,13 @@ export class Model {
     const outputs = layers.at(-1)?.outputs;
     const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
     checkLink('Mlp.create:', link);
-    const spec = { inputs, layers: specs, normalize: normalize ?? null, seed, link };
+    const spec = {
+      inputs,
+      layers: specs,
+      normalize: normalize === undefined ? null : plainNormalization(normalize),
+      seed,
+      link,
+    };
     const kernels = await loadKernels(device, layers);
     const owner = new Owner();
     try {
@@ -224,7 +231,7 @@ export class Model {
   }
 
   /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
-  setWeights(list: readonly { readonly name: string; readonly data: ArrayLike<number> }[]): void {
+  setWeights(list: readonly { readonly name: string; readonly data: Numbers }[]): void {
     const placed = this.parameters;
     const parameters = new Float32Array(this.flatParameters.length);
     const buffers = new Float32Array(this.flatBuffers.length);
@@ -235,13 +242,12 @@ export class Model {
       );
     }
     for (const [number, { fullName, shape, start, length, trained }] of placed.entries()) {
-      const data = list[number]?.data ?? [];
+      const data = toFloats(`setWeights: ${fullName}`, list[number]?.data, shape.at(-1));
       if (data.length !== length) {
         throw new ShapeError(
           `setWeights: ${fullName} is ${formatShape(shape)}, ${length} values, but got ${data.length}.`,
         );
       }
-      checkFinite(`setWeights: ${fullName}`, data, shape.at(-1) ?? 1);
       (trained ? parameters : buffers).set(data, start);
     }
     this.#skipInitial();

@@ -1,4 +1,6 @@
+import { describe } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { isList } from '../base/values.js';
 
 /**
  * Normalization of raw inputs x: `unit` is x/255, which maps bytes to [0, 1]; `signed` is x/127.5 − 1, which maps bytes to
@@ -12,9 +14,9 @@ export type Normalization =
   | 'signed'
   | {
       /** Subtracted from the inputs: one number, or one for each feature. */
-      readonly mean: number | readonly number[];
+      readonly mean: number | ArrayLike<number>;
       /** Positive divisor: one number, or one for each feature. */
-      readonly std: number | readonly number[];
+      readonly std: number | ArrayLike<number>;
     };
 
 /** Scale and shift of each feature, in pairs: x becomes x·scale + shift. @throws {MlpError} `bad-normalization` */
@@ -23,14 +25,13 @@ export function normalizationOf(
   normalize: Normalization = { mean: 0, std: 1 },
 ): Float32Array<ArrayBuffer> {
   if (normalize !== 'unit' && normalize !== 'signed' && (typeof normalize !== 'object' || normalize === null)) {
-    const given = typeof normalize === 'string' ? `"${String(normalize)}"` : kindOf(normalize);
-    refuse(` = ${given}; it must be "unit", "signed" or { mean, std }.`);
+    refuse(` is ${describe(normalize)}; it must be "unit", "signed" or { mean, std }.`);
   }
   const { mean, std } =
     normalize === 'unit' ? { mean: 0, std: 255 } : normalize === 'signed' ? { mean: 127.5, std: 127.5 } : normalize;
   for (const [name, value] of Object.entries<unknown>({ mean, std })) {
-    if (typeof value === 'number' || (Array.isArray(value) && value.length === inputs)) continue;
-    const given = Array.isArray(value) ? `has ${value.length} numbers` : `is ${kindOf(value)}`;
+    if (typeof value === 'number' || (isList(value) && value.length === inputs)) continue;
+    const given = isList(value) ? `has ${value.length} numbers` : `is ${describe(value)}`;
     refuse(`: ${name} ${given}; it must be a number, or an array of ${inputs}, one for each input.`);
   }
   const scaleAndShift = new Float32Array(2 * inputs);
@@ -40,7 +41,7 @@ export function normalizationOf(
     const pair = isNumbers ? Float32Array.of(1 / s, -m / s) : [NaN];
     if (!pair.every(Number.isFinite)) {
       refuse(
-        ` of feature ${feature} has mean = ${String(m)} and std = ${String(s)}; std must be > 0, mean/std and 1/std finite in float32.`,
+        ` of feature ${feature} has mean = ${describe(m)} and std = ${describe(s)}; std must be > 0, mean/std and 1/std finite in float32.`,
       );
     }
     scaleAndShift.set(pair, 2 * feature);
@@ -48,8 +49,13 @@ export function normalizationOf(
   return scaleAndShift;
 }
 
-/** Class of a value: `[object Null]`, `[object Float32Array]` … */
-const kindOf = (value: unknown): string => Object.prototype.toString.call(value);
+/** The normalization as plain data, which JSON keeps as it is. */
+export function plainNormalization(normalize: Normalization): Normalization {
+  if (typeof normalize === 'string') return normalize;
+  const plain = (value: number | ArrayLike<number>): number | number[] =>
+    typeof value === 'number' ? value : Array.from(value);
+  return { mean: plain(normalize.mean), std: plain(normalize.std) };
+}
 
 function refuse(why: string): never {
   throw new MlpError('bad-normalization', `Mlp.create: normalize${why}`);

@@ -1,6 +1,7 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
+import type { Numbers } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
 import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
@@ -31,8 +32,10 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
  */
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
 
-/** Samples for a prediction, (samples, inputs) row by row: numbers on the host, or a tensor or GPUBuffer of float32. */
-export type PredictInputs = Uint8Array | Uint8ClampedArray | Float32Array | ArrayLike<number> | Tensor | DeviceBuffer;
+/**
+ * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; or a tensor or GPUBuffer of float32.
+ */
+export type PredictInputs = Numbers | Tensor | DeviceBuffer;
 
 /** A plan that predicts a batch, and its operands. */
 interface Predictor {
@@ -82,7 +85,7 @@ export class Predictions {
     const values =
       inputs instanceof Tensor || this.#isBuffer(inputs)
         ? await this.#predictTensor(this.#asTensor(inputs), output, batchSize)
-        : await this.#predictArray(checkInputs('predict', inputs, this.#model.spec.inputs), output, batchSize);
+        : await this.#predictArray(checkInputs('predict', inputs, this.#model.spec.inputs).inputs, output, batchSize);
     return output === 'classes' ? Uint32Array.from(values) : values;
   }
 

@@ -1,5 +1,6 @@
 import { formatShape, sizeOf } from '../base/check.js';
 import { DisposedError, MlpError, ShapeError } from '../base/errors.js';
+import { type Numbers, toFloats } from '../base/values.js';
 import type { DeviceBuffer, DeviceMemory } from './memory.js';
 
 /** Element type of a tensor: float32, or unsigned integers of 32 or 8 bits. Four `u8` are packed in a 32-bit word. */
@@ -174,19 +175,21 @@ export class Tensor<T extends DType = 'f32'> {
    * @param gpu a `Gpu`
    * @param label name, for messages
    * @throws {ShapeError} if the number of values is not that of the shape, or a size is not a positive integer
+   * @throws {DataError} if a value is not a number
    * @throws {LimitError} if the device does not allow a buffer of this size
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
    * const A = Tensor.from(gpu, [1, 2, 3, 4, 5, 6], [2, 3]);
    */
-  static from(gpu: DeviceMemory, data: ArrayLike<number>, shape: readonly number[], label = 'tensor'): Tensor {
+  static from(gpu: DeviceMemory, data: Numbers, shape: readonly number[], label = 'tensor'): Tensor {
     checkShape(shape, label);
-    if (data.length !== sizeOf(shape)) {
+    const floats = toFloats(`Tensor.from: "${label}"`, data, shape.at(-1), false);
+    if (floats.length !== sizeOf(shape)) {
       throw new ShapeError(
-        `Tensor.from: "${label}" has shape ${formatShape(shape)}, which is ${sizeOf(shape)} elements, but got ${data.length} values.`,
+        `Tensor.from: "${label}" has shape ${formatShape(shape)}, which is ${sizeOf(shape)} elements, but got ${floats.length} values.`,
       );
     }
-    return upload(gpu, Float32Array.from(data), shape, label);
+    return upload(gpu, floats, shape, label);
   }
 
   /**

@@ -1,7 +1,8 @@
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
+import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkSamples } from '../data/samples.js';
+import { checkMinibatch, type Targets } from '../data/minibatch.js';
 import { loadFusions } from '../fusion/index.js';
 import type { Regularization } from '../kernels/update.js';
 import { layerOfBlock, type Model } from '../model/model.js';
@@ -203,16 +204,14 @@ export class Session implements StepParts {
    */
   minibatch<T>(
     what: 'step' | 'gradients',
-    inputs: Uint8Array | Float32Array | ArrayLike<number>,
-    targets: ArrayLike<number>,
-    weights: ArrayLike<number> | undefined,
+    inputs: Numbers,
+    targets: Targets,
+    weights: Numbers | undefined,
     afterReplay: (shard: Shard) => T,
   ): Guarded<T> {
     const { model, loss, batch } = this;
-    const features = model.spec.inputs;
-    const rows = inputs.length / features;
-    const labelled = loss.link === 'softmax' && targets.length === rows ? { classes: targets } : { targets };
-    const samples = checkSamples(what, { inputs, features, ...labelled, ...(weights && { weights }) });
+    const samples = checkMinibatch(what, inputs, targets, weights, model.spec.inputs, loss.link);
+    const rows = samples.inputs.length / samples.features;
     if (rows > batch) {
       throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${batch}. Pass at most that many.`);
     }

@@ -1,6 +1,8 @@
 import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
+import type { Targets } from '../data/minibatch.js';
 import type { Use } from '../model/access.js';
 import type { Model, Weight } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
@@ -15,9 +17,6 @@ import type { DiagnoseOptions, Diagnosis } from './inspect/diagnose.js';
 import type { LossSurface, LossSurfaceOptions } from './inspect/loss-surface.js';
 import type { Evaluation, FitOptions, History, TrainerOptions } from './options.js';
 import { Session } from './session.js';
-
-/** Samples of a minibatch on the host, row by row. A `Uint8Array` is uploaded as bytes, anything else as float32. */
-type Inputs = Uint8Array | Float32Array | ArrayLike<number>;
 
 /**
  * Trains a model with a loss and an optimizer. The training step is compiled once for a batch size; each step replays
@@ -71,8 +70,9 @@ export class Trainer<M extends AnyMetric = never> {
 
   /**
    * Queues one training step on a minibatch and returns at once. `loss()` reads the result.
-   * @param inputs (samples, inputs), row by row: at most `batchSize` samples, raw; the model normalises them
-   * @param targets (samples): the class of each sample; or (samples, outputs): probabilities or values, row by row
+   * @param inputs (samples, inputs), flat or nested: at most `batchSize` samples, raw; the model normalises them
+   * @param targets (samples): the class of each sample, an index or a boolean; or (samples, outputs), flat or nested:
+   * probabilities or values
    * @param weights (samples): factors ≥ 0 for the loss of each sample; the sum is still divided by the number of
    * samples. Default: 1 for each sample
    * @throws {ShapeError|DataError} if the arrays do not fit the model or each other; nothing is queued
@@ -81,7 +81,7 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
    * @example trainer.step(images, labels);
    */
-  step(inputs: Inputs, targets: ArrayLike<number>, weights?: ArrayLike<number>): void {
+  step(inputs: Numbers, targets: Targets, weights?: Numbers): void {
     this.#allow('update', 'step');
     this.#session.minibatch('step', inputs, targets, weights, () => undefined);
   }
@@ -157,9 +157,9 @@ export class Trainer<M extends AnyMetric = never> {
    * @example const { loss, gradients } = await trainer.gradients(images, labels);
    */
   async gradients(
-    inputs: Inputs,
-    targets: ArrayLike<number>,
-    weights?: ArrayLike<number>,
+    inputs: Numbers,
+    targets: Targets,
+    weights?: Numbers,
   ): Promise<{
     /** Mean loss of the minibatch. */
     loss: number;
@@ -189,8 +189,8 @@ export class Trainer<M extends AnyMetric = never> {
    * @example console.log(`${await trainer.checkGradients(images, labels)}`);
    */
   async checkGradients(
-    inputs: Inputs,
-    targets: ArrayLike<number>,
+    inputs: Numbers,
+    targets: Targets,
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');

@@ -40,10 +40,19 @@ import { clusters } from '../support/problems.js';
 
 const STEPS = 50;
 
+/** Samples and labels as flat arrays. */
+interface Data extends Pick<DatasetOptions, 'chunk'> {
+  readonly inputs: ArrayLike<number>;
+  readonly features: number;
+  readonly classes?: ArrayLike<number>;
+  readonly targets?: ArrayLike<number>;
+  readonly weights?: ArrayLike<number>;
+}
+
 interface Training {
   readonly model: ModelOptions;
   readonly trainer: TrainerOptions<never>;
-  readonly data: DatasetOptions;
+  readonly data: Data;
   readonly fit?: Omit<FitOptions, 'epochs'>;
 }
 
@@ -54,7 +63,7 @@ const classes = (count: number, most: number): Uint32Array =>
   Uint32Array.from({ length: count }, () => random.bits() % most);
 const shares = (count: number): Float32Array => Float32Array.from({ length: count }, () => random.uniform(0, 1));
 
-const clustered = (count: number, features: number, classCount: number): DatasetOptions => {
+const clustered = (count: number, features: number, classCount: number): Data => {
   const { inputs, labels } = clusters(count, features, classCount);
   return { inputs, features, classes: labels };
 };

@@ -42,7 +42,10 @@ async function setting(gpu: Gpu, batchSize: number, units = 70): Promise<Setting
 }
 
 /** Samples as `Dataset.create` takes them. */
-function samplesOf(count: number, bytes = false): DatasetOptions & { inputs: Float32Array | Uint8Array } {
+function samplesOf(
+  count: number,
+  bytes = false,
+): DatasetOptions & { inputs: Float32Array | Uint8Array; classes: Uint32Array } {
   const { inputs, labels } = clusters(count, FEATURES, CLASSES);
   return {
     inputs: bytes ? Uint8Array.from(inputs, (value) => 100 + 40 * value) : inputs,
@@ -53,8 +56,8 @@ function samplesOf(count: number, bytes = false): DatasetOptions & { inputs: Flo
 
 /** The same samples as a stream, and what was asked of it. */
 function streamOf(count: number, chunk: number, bytes = false): { options: StreamOptions; asked: [number, number][] } {
-  const { inputs, classes = [] } = samplesOf(count, bytes);
-  const labels = Uint32Array.from(classes);
+  const { inputs, classes } = samplesOf(count, bytes);
+  const labels = classes;
   const asked: [number, number][] = [];
   const read: StreamOptions['read'] = (first, rows) => {
     asked.push([first, rows]);
@@ -116,7 +119,7 @@ test.for([4, 70])('bytes are streamed as bytes, with %d hidden units', async (un
 
 test('rows of targets are streamed', async () => {
   const gpu = await sharedGpu();
-  const { inputs, classes = [] } = samplesOf(50);
+  const { inputs, classes } = samplesOf(50);
   const targets = Float32Array.from({ length: 50 * CLASSES }, (_, i) =>
     classes[Math.floor(i / CLASSES)] === i % CLASSES ? 1 : 0,
   );

@@ -1,4 +1,4 @@
-import { checkWeights } from '../../base/check.js';
+import { checkWeights } from '../../base/values.js';
 import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -9,7 +9,7 @@ export interface BinaryCrossEntropyOptions {
    * Weight of the term of target 1, relative to the term of target 0: a number > 0 for all outputs, or a number for
    * each output. PyTorch's `pos_weight`. Default: 1.
    */
-  readonly positiveWeight?: number | readonly number[];
+  readonly positiveWeight?: number | ArrayLike<number>;
 }
 
 /**
@@ -23,9 +23,9 @@ export interface BinaryCrossEntropyOptions {
  * @example const trainer = await model.trainer({ loss: binaryCrossEntropy(), optimizer: adam(), batchSize: 32 });
  */
 export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Loss {
-  const { positiveWeight = 1 } = options;
-  const each = typeof positiveWeight === 'number' ? [positiveWeight] : positiveWeight;
-  checkWeights('binaryCrossEntropy', { positiveWeight: each });
+  const { positiveWeight: given = 1 } = options;
+  const each = checkWeights('binaryCrossEntropy: positiveWeight', typeof given === 'number' ? [given] : given);
+  const positiveWeight = typeof given === 'number' ? given : each;
   return {
     spec: { type: 'binaryCrossEntropy', positiveWeight },
     link: 'logistic',

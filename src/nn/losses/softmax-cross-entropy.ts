@@ -1,4 +1,5 @@
-import { assertOption, checkWeights } from '../../base/check.js';
+import { assertOption } from '../../base/check.js';
+import { checkWeights } from '../../base/values.js';
 import { softmaxCrossEntropyRows } from '../../kernels/softmax-cross-entropy.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -10,7 +11,7 @@ export interface SoftmaxCrossEntropyOptions {
    */
   readonly labelSmoothing?: number;
   /** One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none. */
-  readonly classWeights?: readonly number[];
+  readonly classWeights?: ArrayLike<number>;
 }
 
 /**
@@ -28,9 +29,9 @@ export interface SoftmaxCrossEntropyOptions {
  * @example const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 64 });
  */
 export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): Loss {
-  const { labelSmoothing = 0, classWeights } = options;
+  const { labelSmoothing = 0 } = options;
   assertOption('softmaxCrossEntropy:', { labelSmoothing }, 'a number in [0, 1]', 'bad-loss');
-  if (classWeights !== undefined) checkWeights('softmaxCrossEntropy', { classWeights });
+  const classWeights = options.classWeights && checkWeights('softmaxCrossEntropy: classWeights', options.classWeights);
   return {
     spec: { type: 'softmaxCrossEntropy', labelSmoothing, classWeights: classWeights ?? null },
     link: 'softmax',

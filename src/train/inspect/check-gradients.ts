@@ -1,6 +1,7 @@
 import { assertOption } from '../../base/check.js';
 import { Random } from '../../base/random.js';
 import { table } from '../../base/text-table.js';
+import type { Numbers } from '../../base/values.js';
 import type { Model } from '../../model/model.js';
 import { mean } from '../accumulators.js';
 import type { Shard } from '../batches.js';
@@ -12,7 +13,7 @@ import type { Session } from '../session.js';
  */
 export interface CheckGradientsOptions {
   /** (samples): weights of the samples, as `Trainer.step` takes them. Default: 1 for each sample. */
-  readonly weights?: ArrayLike<number>;
+  readonly weights?: Numbers;
   /**
    * Maximum number of elements to compare in each parameter tensor: a positive integer. Half of them have the largest
    * gradients, and the others are random. Default: 16.
