@@ -175,8 +175,8 @@ declare module '*/shaders/loss/class-counts.wgsl' {
     readonly overrides: {
       readonly TOP_K: number;
       readonly LOGISTIC: boolean;
-      readonly PROBABILITIES: boolean;
       readonly GATHERED: boolean;
+      readonly PROBABILITIES: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly columns: 'u32'; readonly words: 'u32'; }>;
@@ -730,6 +730,30 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
       readonly parameterMask: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/loss/score-counts.wgsl' {
+  const shader: {
+    readonly name: 'score-counts';
+    readonly code: string;
+    readonly library: true;
+    readonly overrides: {
+      readonly LOGISTIC: boolean;
+      readonly GATHERED: boolean;
+      readonly PROBABILITIES: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly columns: 'u32'; readonly words: 'u32'; readonly bins: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly outputs: Binding<'read', 'array<f32>'>;
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly order: Binding<'read', 'array<u32>'>;
+      readonly counts: Binding<'read_write', 'array<atomic<u32>>'>;
     };
   };
   export default shader;

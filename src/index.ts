@@ -91,7 +91,9 @@ export { type WarmUpOptions, warmUp } from './nn/schedules/warm-up.js';
 // Metrics: numbers reported beside the loss.
 
 export { accuracy } from './nn/metrics/accuracy.js';
+export { type AucOptions, auc } from './nn/metrics/auc.js';
 export { classificationError } from './nn/metrics/classification-error.js';
+export type { Average, AverageOptions } from './nn/metrics/confusion.js';
 export { confusionMatrix } from './nn/metrics/confusion-matrix.js';
 export { f1 } from './nn/metrics/f1.js';
 export { mae } from './nn/metrics/mae.js';

@@ -42,6 +42,7 @@ export { matmul, splitMatmul } from './kernels/matmul/any-adapter.js';
 export type { MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropUpdate } from './kernels/rmsprop.js';
+export { type ScoreCountsForm, scoreCounts } from './kernels/score-counts.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { type Plane, shiftParameters } from './kernels/shift-parameters.js';
 export { type SoftmaxForm, softmax } from './kernels/softmax.js';

@@ -19,6 +19,7 @@ import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../..
 import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
 import { maxout, maxoutBackward } from '../../src/kernels/maxout.js';
 import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
+import { scoreCounts } from '../../src/kernels/score-counts.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { shiftParameters } from '../../src/kernels/shift-parameters.js';
 import { softmax } from '../../src/kernels/softmax.js';
@@ -223,6 +224,13 @@ function rowwise(rows: number, classes: number): Case[] {
       4 * (size + 2 * rows),
       ({ random, zeros }) =>
         classCounts(random([rows, classes]), zeros([rows, 1], 'u32'), zeros([classes, classes], 'u32'), at(rows)),
+      false,
+    ),
+    kernelCase(
+      `score-counts ${rows}×${classes}`,
+      4 * (size + rows + rows * classes),
+      ({ random, zeros }) =>
+        scoreCounts(random([rows, classes]), zeros([rows, 1], 'u32'), zeros([classes, 2, 4096], 'u32'), at(rows)),
       false,
     ),
     kernelCase(

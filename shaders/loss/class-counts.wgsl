@@ -1,4 +1,5 @@
 //! uses step
+//! uses class-of
 // Counts of the rows of a batch by class: a confusion matrix, or the number of rows whose class is among the k largest outputs.
 //
 //   TOP_K = 0   counts[actual, predicted] += 1   predicted: the first largest output; if LOGISTIC, 1 if the only output is ≥ 0
@@ -18,7 +19,6 @@
 
 override TOP_K: u32 = 0;
 override LOGISTIC: bool = false;
-override PROBABILITIES: bool = false;
 override GATHERED: bool = false;
 
 struct Dims { columns: u32, words: u32 }
@@ -35,7 +35,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   let start = row * dims.columns;
   var sample = row;
   if (GATHERED) { sample = order[step.first + row]; }
-  let actual = class_of(sample * dims.words);
+  let actual = actual_class(sample * dims.words);
   if (LOGISTIC) {
     atomicAdd(&counts[2 * actual + select(0u, 1u, outputs[start] >= 0.0)], 1u);
     return;
@@ -56,12 +56,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
 }
 
 // The actual class of the row whose label begins at word `label`.
-fn class_of(label: u32) -> u32 {
-  if (!PROBABILITIES) { return labels[label]; }
-  if (LOGISTIC) { return select(0u, 1u, bitcast<f32>(labels[label]) >= 0.5); }
-  var likeliest = 0u;
-  for (var k = 1u; k < dims.columns; k++) {
-    if (bitcast<f32>(labels[label + k]) > bitcast<f32>(labels[label + likeliest])) { likeliest = k; }
-  }
-  return likeliest;
+fn actual_class(label: u32) -> u32 {
+  if (PROBABILITIES && LOGISTIC) { return select(0u, 1u, bitcast<f32>(labels[label]) >= 0.5); }
+  return class_of(label, dims.columns);
 }

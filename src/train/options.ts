@@ -168,9 +168,18 @@ export function checkTrainerOptions(
       `trainer: the last layer has activation "${activation}", but the loss is ${loss.spec.type}. Use ${remedy}, or a last layer without it.`,
     );
   }
+  const named = new Set<string>();
   for (const metric of metrics) {
+    const { name } = metric;
+    if (named.has(name)) {
+      throw new MlpError(
+        'bad-metric',
+        `trainer: two metrics are named "${name}". Rename one: { ...metric, name: "other" }.`,
+      );
+    }
+    named.add(name);
     const why = metric.unfit(taskOf(model, loss));
-    if (why !== undefined) throw new MlpError('bad-metric', `trainer: ${metric.name} ${why}.`);
+    if (why !== undefined) throw new MlpError('bad-metric', `trainer: ${name} ${why}.`);
   }
 }
 

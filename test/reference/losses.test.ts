@@ -3,6 +3,7 @@ import { Random } from '../../src/base/random.js';
 import { type Bounded, exact } from './bounded.js';
 import { classCounts } from './class-counts.js';
 import { elementwiseLoss } from './elementwise-loss.js';
+import { scoreCounts } from './score-counts.js';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
 import { valueSums } from './value-sums.js';
 
@@ -111,6 +112,21 @@ test('classCounts by hand', () => {
   const labels = Uint32Array.of(2, 1, 2);
   expect([...classCounts(outputs, labels)]).toEqual([0, 0, 0, 0, 1, 0, 1, 1, 0]);
   expect([1, 2].map((topK) => classCounts(outputs, labels, 3, { topK })[0])).toEqual([1, 3]);
+});
+
+test('scoreCounts by hand', () => {
+  // Bins of 8: 0 is at 4, ±8/3 at 4 ± 1, ±8 at 4 ± 2.
+  const two = matrix(3, 2, [0, 0.1, 5, 2, -3, 6]);
+  expect(scoreCounts(two, Uint32Array.of(1, 0, 1), 8)).toEqual({
+    counts: Uint32Array.of(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0),
+    doubtful: 0,
+  });
+  // −1, −1.5 and 3 as logits of two classes of their own, and one row that does not count.
+  const own = scoreCounts(matrix(2, 2, [-1, 3, 9, 9]), Float32Array.of(0.4, 0.5, 1, 1), 8, 1, { logistic: true });
+  expect([...own.counts.keys()].filter((i) => own.counts[i] === 1)).toEqual([3, 16 + 8 + 5]);
+  // Of equal logits each class has odds of 1/2: −ln 2 is in bin 3.
+  const equal = scoreCounts(matrix(1, 3, [7, 7, 7]), Uint32Array.of(2), 8);
+  expect([...equal.counts.keys()].filter((i) => equal.counts[i] === 1)).toEqual([3, 16 + 3, 32 + 8 + 3]);
 });
 
 test('valueSums by hand', () => {

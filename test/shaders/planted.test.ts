@@ -19,7 +19,16 @@ const planted = [...plantedErrors.flat(), ...fusedErrors];
 /** Shaders that compute no gradient: checkGradients would have nothing to say of them. */
 const withoutGradients = {
   'forward alone': ['batch-norm', 'gather-rows', 'layer-norm', 'softmax', 'transpose'],
-  'counts and statistics': ['batch-loss', 'class-counts', 'column-statistics', 'extremes', 'histogram', 'value-sums'],
+  'counts and statistics': [
+    'batch-loss',
+    'class-counts',
+    'class-of',
+    'column-statistics',
+    'extremes',
+    'histogram',
+    'score-counts',
+    'value-sums',
+  ],
   'places to look from': ['shift-parameters'],
   'what is done with gradients': [
     'adagrad',

@@ -229,6 +229,14 @@ const runs: Record<string, readonly Run[]> = {
       workgroups: [2, 1],
     },
   ],
+  'score-counts': [
+    { overrides: {}, uniforms: { dims: [3, 1, 8], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
+    {
+      overrides: { LOGISTIC: true, PROBABILITIES: true },
+      uniforms: { dims: [3, 3, 8], step: [0, 65, 0, 0] },
+      workgroups: [2, 1],
+    },
+  ],
   transpose: [
     { overrides: {}, uniforms: { dims: [3, 5] }, workgroups: [1, 1] },
     { overrides: {}, uniforms: { dims: [33, 34] }, workgroups: [2, 2] },

@@ -120,6 +120,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     const sets = combinations(['PROBABILITIES', 'GATHERED', 'SAMPLE_WEIGHTS', 'CLASS_WEIGHTS']);
     return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
   }
+  if (name === 'score-counts') return combinations(['LOGISTIC', 'PROBABILITIES', 'GATHERED']);
   if (name === 'value-sums') return combinations(['GATHERED']);
   if (overrides.ACTIVATION_GRADIENT !== undefined || overrides.SLICES !== undefined) {
     // Every layout, every activation and every activation gradient, and the slices that a GPU takes.

@@ -1,3 +1,5 @@
+import { describe } from '../../base/check.js';
+import { MlpError } from '../../base/errors.js';
 import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import { type Accumulator, type Metric, type Sums, type Task, wantsClasses } from './metric.js';
@@ -22,25 +24,90 @@ export function matrixOf({ accumulators }: Sums, task: Task): number[][] {
 }
 
 /**
- * A metric with a value for each class, which is 0 if no sample of the class was predicted correctly.
- * @param ratio the value of a class, from the number of its correct predictions, its predictions and its samples
+ * Averages over the classes, as scikit-learn names and defines them: `macro` is the plain mean of the classes' values,
+ * `weighted` their mean weighted by the number of samples of each class, `micro` the value of the counts of all classes
+ * together, and `binary` the value of class 1 of two classes. Classes that neither occur nor are predicted do not count;
+ * if there are no samples, the average is 0.
+ */
+export type Average = 'macro' | 'weighted' | 'micro' | 'binary';
+
+/** Options of `precision`, `recall` and `f1`. */
+export interface AverageOptions {
+  /** Average to report, one number, instead of a value for each class. Default: none, a value for each class. */
+  readonly average?: Average;
+}
+
+/** Counts of one class, or of all classes together. */
+interface ClassCounts {
+  /** Number of correct predictions. */
+  readonly right: number;
+  /** Number of predictions. */
+  readonly predicted: number;
+  /** Number of samples. */
+  readonly actual: number;
+}
+
+const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** Computes each average from the counts of the classes. */
+const averages: Readonly<
+  Record<Average, (classes: readonly ClassCounts[], score: (counts: ClassCounts) => number) => number>
+> = {
+  macro(classes, score) {
+    const known = classes.filter(({ predicted, actual }) => predicted + actual > 0);
+    return sumOf(known.map(score)) / Math.max(1, known.length);
+  },
+  weighted: (classes, score) =>
+    sumOf(classes.map((counts) => counts.actual * score(counts))) /
+    Math.max(1, sumOf(classes.map(({ actual }) => actual))),
+  micro: (classes, score) =>
+    score({
+      right: sumOf(classes.map(({ right }) => right)),
+      predicted: sumOf(classes.map(({ predicted }) => predicted)),
+      actual: sumOf(classes.map(({ actual }) => actual)),
+    }),
+  binary: ([, positive], score) => (positive === undefined ? 0 : score(positive)),
+};
+
+/**
+ * A metric with a value for each class, which is 0 if no sample of the class was predicted correctly, or an average.
+ * @param ratio the value of a class, from its counts
+ * @throws {MlpError} `bad-option` if the average is not known
  */
 export function perClass<Name extends string>(
   name: Name,
-  ratio: (right: number, predicted: number, actual: number) => number,
-): Metric<Name, number[]> {
-  const add = (sum: number, count: number): number => sum + count;
+  ratio: (counts: ClassCounts) => number,
+  { average }: AverageOptions = {},
+): Metric<Name, number[] | number> {
+  if (average !== undefined && !Object.hasOwn(averages, average)) {
+    const known = Object.keys(averages).map((word) => `"${word}"`);
+    throw new MlpError(
+      'bad-option',
+      `${name}: average = ${describe(average)}; average must be one of ${known.join(', ')}.`,
+    );
+  }
+  const score = (counts: ClassCounts): number => (counts.right === 0 ? 0 : ratio(counts));
   return {
     name,
     accumulator: confusion,
-    unfit: wantsClasses,
+    unfit: (task) => wantsClasses(task) ?? (average === 'binary' ? wantsTwo(task) : undefined),
     value(sums, task) {
-      const matrix = matrixOf(sums, task);
-      return matrix.map((row, k) => {
-        const right = row[k] ?? 0;
-        const predicted = matrix.map((other) => other[k] ?? 0).reduce(add, 0);
-        return right === 0 ? 0 : ratio(right, predicted, row.reduce(add, 0));
-      });
+      const classes = countsOf(matrixOf(sums, task));
+      return average === undefined ? classes.map(score) : averages[average](classes, score);
     },
   };
+}
+
+function wantsTwo(task: Task): string | undefined {
+  const classes = classesOf(task);
+  return classes === 2 ? undefined : `has average "binary", but there are ${classes} classes. Use "macro"`;
+}
+
+/** The counts of each class. */
+function countsOf(matrix: readonly (readonly number[])[]): ClassCounts[] {
+  return matrix.map((row, k) => ({
+    right: row[k] ?? 0,
+    predicted: sumOf(matrix.map((other) => other[k] ?? 0)),
+    actual: sumOf(row),
+  }));
 }

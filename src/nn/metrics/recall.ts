@@ -1,4 +1,4 @@
-import { perClass } from './confusion.js';
+import { type AverageOptions, perClass } from './confusion.js';
 import type { Metric } from './metric.js';
 
 /**
@@ -6,6 +6,14 @@ import type { Metric } from './metric.js';
  * one dispatch per step, which confusionMatrix, precision, recall and f1 share.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [recall()] });
  */
-export function recall(): Metric<'recall', number[]> {
-  return perClass('recall', (right, _, actual) => right / actual);
+export function recall(): Metric<'recall', number[]>;
+/**
+ * An average of the recalls of the classes: one number, which early stopping and schedules can monitor as
+ * `validation.recall`. scikit-learn's `recall_score(y_true, y_pred, average=…)` with its default `zero_division`.
+ * @throws {MlpError} `bad-option` if `average` is not known
+ * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [recall({ average: 'macro' })] });
+ */
+export function recall(options: Required<AverageOptions>): Metric<'recall'>;
+export function recall(options: AverageOptions = {}): Metric<'recall', number[] | number> {
+  return perClass('recall', ({ right, actual }) => right / actual, options);
 }

@@ -1,6 +1,7 @@
 import { expect, expectTypeOf, test } from 'vitest';
 import {
   accuracy,
+  auc,
   binaryCrossEntropy,
   classificationError,
   confusionMatrix,
@@ -18,6 +19,7 @@ import {
   softmaxCrossEntropy,
   topK,
 } from '../../../src/index.js';
+import { logOdds } from '../../reference/score-counts.js';
 import { sharedGpu } from '../../support/gpu.js';
 import { randomNumbers } from '../../support/labels.js';
 import { clusters } from '../../support/problems.js';
@@ -32,6 +34,20 @@ function countsOf(actual: ArrayLike<number>, predicted: ArrayLike<number>, class
   return matrix;
 }
 
+/** The share of pairs, one of a class and one of another, in which the first has the larger log-odds; mean over classes. */
+function macroAuc(logits: Float32Array, labels: ArrayLike<number>, classes: number): number {
+  const areas = Array.from({ length: classes }, (_, k) => {
+    const odds = Array.from({ length: labels.length }, (_, r) =>
+      logOdds([...logits.subarray(r * classes, (r + 1) * classes)], k),
+    );
+    const own = odds.filter((_, r) => labels[r] === k);
+    const others = odds.filter((_, r) => labels[r] !== k);
+    const right = own.reduce((sum, { score }) => sum + others.filter((other) => other.score < score).length, 0);
+    return right / (own.length * others.length);
+  });
+  return areas.reduce((sum, area) => sum + area, 0) / classes;
+}
+
 const plus = (a: number[][], b: number[][]): number[][] =>
   a.map((row, i) => row.map((count, k) => count + (b[i]?.[k] ?? 0)));
 
@@ -42,7 +58,18 @@ test('metrics of classes, on partial batches: evaluated, trained, and from step 
   using trainer = await model.trainer({
     loss: softmaxCrossEntropy(),
     optimizer: sgd({ learningRate: 0 }),
-    metrics: [accuracy(), classificationError(), confusionMatrix(), precision(), recall(), f1(), topK(1), topK(2)],
+    metrics: [
+      accuracy(),
+      classificationError(),
+      confusionMatrix(),
+      precision(),
+      recall(),
+      f1(),
+      { ...f1({ average: 'macro' }), name: 'macroF1' as const },
+      topK(1),
+      topK(2),
+      auc(),
+    ],
     batchSize: 16,
     stepsPerSubmit: 1,
   });
@@ -56,15 +83,19 @@ test('metrics of classes, on partial batches: evaluated, trained, and from step 
     return row.filter((z) => z > (row[label] ?? 0)).length < 2;
   }).length;
   const columns = [0, 1, 2, 3].map((k) => matrix.reduce((sum, row) => sum + (row[k] ?? 0), 0));
+  const f1s = matrix.map((row, k) => (2 * (row[k] ?? 0)) / (row.reduce((a, b) => a + b, 0) + (columns[k] ?? 0)));
   const expected = {
     accuracy: right / 101,
     classificationError: 1 - right / 101,
     confusionMatrix: matrix,
     precision: matrix.map((row, k) => (row[k] ? (row[k] ?? 0) / (columns[k] ?? 0) : 0)),
     recall: matrix.map((row, k) => (row[k] ?? 0) / row.reduce((a, b) => a + b, 0)),
-    f1: matrix.map((row, k) => (2 * (row[k] ?? 0)) / (row.reduce((a, b) => a + b, 0) + (columns[k] ?? 0))),
+    f1: f1s,
+    macroF1: expect.closeTo(f1s.reduce((a, b) => a + b) / 4, 12),
     top1: right / 101,
     top2: second / 101,
+    // Two scores of about 25 · 76 pairs in one of 2¹⁵ bins would be 1/7600 of a class's value.
+    auc: expect.closeTo(macroAuc(logits, labels, 4), 3),
   };
   expect(right).toBeGreaterThan(0);
   expect(right).toBeLessThan(101);
@@ -72,6 +103,8 @@ test('metrics of classes, on partial batches: evaluated, trained, and from step 
   expect(found).toEqual({ loss: found.loss, ...expected });
   expectTypeOf(found.confusionMatrix).toEqualTypeOf<number[][]>();
   expectTypeOf(found.precision).toEqualTypeOf<number[]>();
+  expectTypeOf(found.macroF1).toEqualTypeOf<number>();
+  expectTypeOf(found.auc).toEqualTypeOf<number>();
   expectTypeOf(found.top2).toEqualTypeOf<number>();
   let sum = countsOf([], [], 4);
   let reports = 0;
@@ -135,7 +168,7 @@ test('one logistic output: accuracy and confusion at ½; several: accuracy count
   using first = await one.trainer({
     loss: binaryCrossEntropy(),
     optimizer,
-    metrics: [accuracy(), confusionMatrix(), recall()],
+    metrics: [accuracy(), confusionMatrix(), recall(), auc()],
     batchSize: 2,
   });
   using classes = Dataset.create(gpu, { inputs, features: 1, classes: [0, 1, 1, 0, 0] });
@@ -148,12 +181,20 @@ test('one logistic output: accuracy and confusion at ½; several: accuracy count
         [1, 1],
       ],
       recall: [2 / 3, 1 / 2],
+      // Of the pairs of −1 and ½ with −3, 2 and −½, three are in order.
+      auc: 1 / 2,
     });
   }
   using two = await load(2);
-  using second = await two.trainer({ loss: binaryCrossEntropy(), optimizer, metrics: [accuracy()], batchSize: 2 });
+  using second = await two.trainer({
+    loss: binaryCrossEntropy(),
+    optimizer,
+    metrics: [accuracy(), auc()],
+    batchSize: 2,
+  });
   using rows = Dataset.create(gpu, { inputs, features: 1, targets: [0, 1, 1, 1, 1, 1, 1, 0, 0, 0] });
-  expect((await second.evaluate(rows)).accuracy).toBe(0.6);
+  // Of the pairs of the first output 5 of 6 are in order, and of the second 1 of 6.
+  expect(await second.evaluate(rows)).toMatchObject({ accuracy: 0.6, auc: expect.closeTo((5 / 6 + 1 / 6) / 2, 12) });
 });
 
 test('R² and mean absolute error of targets far from 0, on partial batches', async () => {
