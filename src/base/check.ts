@@ -1,10 +1,11 @@
 import { LimitError, MlpError, ShapeError } from './errors.js';
 
 /**
- * Condition on a number, worded as error messages state it, but in ASCII. Chunks of an app can be decoded by different
+ * Condition on a value, worded as error messages state it, but in ASCII. Chunks of an app can be decoded by different
  * charsets, and then a key with "≥" in one chunk is not the "≥" of another.
  */
 export type Kind =
+  | 'true or false'
   | 'a positive integer'
   | 'an integer >= 0'
   | 'a finite number'
@@ -14,8 +15,8 @@ export type Kind =
   | 'a number in [0, 1]';
 /** True if the value is finite after it is rounded to float32, the type of all numbers on the GPU. */
 export const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
-/** Test of each condition. */
-const conditions: Readonly<Record<Kind, (value: number) => boolean>> = {
+/** Test of each condition on a number. */
+const conditions: Readonly<Record<Exclude<Kind, 'true or false'>, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer >= 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': isFloat32,
@@ -56,7 +57,7 @@ export function describe(value: unknown): string {
 }
 
 /** States the value of an option for messages: `fit: epochs = -1`, or `fit: epochs = "3" is a string`. */
-function assigned(where: string, name: string, value: unknown): string {
+export function assigned(where: string, name: string, value: unknown): string {
   const text = literal(value);
   const equals = text === undefined ? name : `${name} = ${text}`;
   // "has units = "64" is a string" is no sentence.
@@ -66,21 +67,53 @@ function assigned(where: string, name: string, value: unknown): string {
 }
 
 /**
- * Checks each of the named numbers: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
+ * Checks each of the named values: `assertOption('trainer:', { batchSize }, 'a positive integer', 'shape')`.
  * @param where the beginning of the error message
- * @throws {MlpError} with the given code if a number does not meet the condition; a `ShapeError` if the code is `shape`
+ * @throws {MlpError} with the given code if a value does not meet the condition; a `ShapeError` if the code is `shape`
  */
 export function assertOption(
   where: string,
-  numbers: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, unknown>>,
   kind: Kind,
   code = 'bad-option',
 ): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (typeof value === 'number' && conditions[kind](value)) continue;
+  for (const [name, value] of Object.entries(values)) {
+    const isRight =
+      kind === 'true or false' ? typeof value === 'boolean' : typeof value === 'number' && conditions[kind](value);
+    if (isRight) continue;
     const message = `${assigned(where, name, value)}; ${name} must be ${kind.replace('>=', '≥')}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
+}
+
+/**
+ * Checks that each of the named values is one of the words: `assertWord('cosine:', { per }, ['step', 'epoch'])`.
+ * @param where the beginning of the error message
+ * @throws {MlpError} with the given code
+ */
+export function assertWord(
+  where: string,
+  values: Readonly<Record<string, unknown>>,
+  words: readonly string[],
+  code = 'bad-option',
+): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (words.some((word) => word === value)) continue;
+    const text = typeof value === 'string' ? `${where} ${name} = ${literal(value)}` : assigned(where, name, value);
+    const list = words.map((word) => `"${word}"`).join(', ');
+    throw new MlpError(code, `${text}; ${name} must be ${list.replace(/, ("[^"]*")$/, ' or $1')}.`);
+  }
+}
+
+/**
+ * Checks that a value is a list, of any length.
+ * @param where the beginning of the error message
+ * @param like an example of a correct value, for the message
+ * @throws {MlpError} with the given code
+ */
+export function assertList(where: string, name: string, value: unknown, like: string, code = 'bad-option'): void {
+  if (Array.isArray(value)) return;
+  throw new MlpError(code, `${assigned(where, name, value)}; ${name} must be a list, such as ${like}.`);
 }
 
 /**
@@ -92,7 +125,7 @@ export function assertOption(
  */
 export function assertMethod<Method extends string>(
   where: string,
-  value: Readonly<Partial<Record<Method, unknown>>> | undefined,
+  value: Readonly<Partial<Record<Method, unknown>>> | null | undefined,
   method: Method,
   like: string,
   code = 'bad-option',

@@ -1,4 +1,5 @@
 import { assertOption } from '../base/check.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { Random } from '../base/random.js';
 
 /** Points in the plane and their classes, as options of `Dataset.create`. */
@@ -25,8 +26,12 @@ export interface SpiralOptions {
   readonly seed?: number;
 }
 
+const SPIRAL_NAMES: OptionNames<SpiralOptions> = { samples: 1, classes: 1, turns: 1, noise: 1, seed: 1 };
+
 /** Options of `moons`: `samples`, `noise` and `seed`, as for `spirals`. */
 export type MoonOptions = Pick<SpiralOptions, 'samples' | 'noise' | 'seed'>;
+
+const MOON_NAMES: OptionNames<MoonOptions> = { samples: 1, noise: 1, seed: 1 };
 
 /**
  * Exclusive or: the four corners of the unit square, with class 1 if the coordinates differ and class 0 if they are
@@ -45,7 +50,8 @@ export function xor(): Points {
  * @example
  * const data = Dataset.create(gpu, spirals({ samples: 300, classes: 3, noise: 0.05 }));
  */
-export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }: SpiralOptions): Points {
+export function spirals(options: SpiralOptions): Points {
+  const { samples, classes = 2, turns = 1, noise = 0, seed = 0 } = checkOptions('spirals', options, SPIRAL_NAMES);
   assertOption('spirals:', { samples, classes }, 'a positive integer');
   assertOption('spirals:', { turns }, 'a finite number');
   return points('spirals:', samples, classes, { noise, seed }, (radius, arm) => {
@@ -62,7 +68,8 @@ export function spirals({ samples, classes = 2, turns = 1, noise = 0, seed = 0 }
  * @example
  * const data = Dataset.create(gpu, moons({ samples: 200, noise: 0.1, seed: 1 }));
  */
-export function moons({ samples, noise = 0, seed = 0 }: MoonOptions): Points {
+export function moons(options: MoonOptions): Points {
+  const { samples, noise = 0, seed = 0 } = checkOptions('moons', options, MOON_NAMES);
   assertOption('moons:', { samples }, 'a positive integer');
   return points('moons:', samples, 2, { noise, seed }, (t, moon) => {
     const [cosine, sine] = onCircle(t / 2);

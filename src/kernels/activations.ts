@@ -1,5 +1,6 @@
-import { assertOption } from '../base/check.js';
+import { assertOption, assertWord, describe } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 
 /** A row of `activationTable`: the properties of an activation that the library needs at run time. */
 export interface ActivationRow {
@@ -138,6 +139,12 @@ export interface ResolvedActivation {
 export function resolveActivation(activation: Activation): ResolvedActivation {
   const given: { readonly type: string; readonly [option: string]: unknown } =
     typeof activation === 'string' ? { type: activation } : activation;
+  if (typeof given?.type !== 'string') {
+    throw new MlpError(
+      'bad-activation',
+      `The activation is ${describe(activation)}; it must be a name or have a type, as in dense(64, "relu") or dense(64, { type: "elu", alpha: 1 }).`,
+    );
+  }
   const { type, approximate = type === 'geluTanh' ? 'tanh' : 'none' } = given;
   const name = (type === 'gelu' && approximate === 'tanh' ? 'geluTanh' : type) as ActivationRowName;
   const index = activationNames.indexOf(name);
@@ -149,13 +156,9 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
     );
   }
   const { from, parameter, untrainable } = activationTable[name];
+  checkOptions(name, given, optionNames(name), 'bad-activation');
   if (name.startsWith('gelu')) {
-    if (approximate !== (name === 'gelu' ? 'none' : 'tanh')) {
-      throw new MlpError(
-        'bad-activation',
-        `gelu has approximate = ${String(approximate)}; it must be "none" or "tanh".`,
-      );
-    }
+    assertWord('gelu has', { approximate }, ['none', 'tanh'], 'bad-activation');
     return { name, from, index, alpha: 0, spec: { type: 'gelu', approximate } as Activation };
   }
   if (parameter === undefined) {
@@ -167,15 +170,22 @@ export function resolveActivation(activation: Activation): ResolvedActivation {
   assertOption(`${name} has`, { [parameter.name]: alpha }, range, 'bad-activation');
   const spec = { type: name, [parameter.name]: alpha };
   const { learned = parameter.learned === 'always', per = 'layer' } = given;
-  if (parameter.learned === undefined || learned === false) {
-    return { name, from, index, alpha, spec: spec as Activation };
-  }
-  if (learned !== true || (per !== 'unit' && per !== 'layer')) {
-    throw new MlpError(
-      'bad-activation',
-      `${name} has learned = ${String(learned)} and per = ${String(per)}; learned must be true or false, per "unit" or "layer".`,
-    );
-  }
+  assertOption(`${name} has`, { learned }, 'true or false', 'bad-activation');
+  assertWord(`${name} has`, { per }, ['unit', 'layer'], 'bad-activation');
+  if (learned === false) return { name, from, index, alpha, spec: spec as Activation };
   const how = parameter.learned === 'always' ? { per } : { learned, per };
-  return { name, from, index, alpha, learned: { name: parameter.name, per }, spec: { ...spec, ...how } as Activation };
+  const shared = { name: parameter.name, per: per as Sharing };
+  return { name, from, index, alpha, learned: shared, spec: { ...spec, ...how } as Activation };
+}
+
+/** Names that the object of an activation may have, for `checkOptions`: those of its row. */
+function optionNames(name: ActivationRowName): Readonly<Record<string, 1>> {
+  const { parameter } = activationTable[name];
+  return {
+    type: 1,
+    ...(name.startsWith('gelu') && { approximate: 1 }),
+    ...(parameter && { [parameter.name]: 1 }),
+    ...(parameter?.learned && { per: 1 }),
+    ...(parameter?.learned === 'if asked' && { learned: 1 }),
+  };
 }

@@ -29,11 +29,13 @@ export type LayerMakers = Readonly<
 
 /** The library's own layers. The layers check the values of their specs, as they do for `Mlp.create`. */
 const ownLayers: LayerMakers = {
-  dense: (spec) => dense(spec.units as number, spec.activation as Activation, spec as DenseOptions),
-  dropout: (spec) => dropout(spec.rate as number),
-  batchNorm: (spec) => batchNorm(spec as BatchNormLayerOptions),
-  layerNorm: (spec) => layerNorm(spec as LayerNormOptions),
-  residual: (spec, make) => residual((spec.layers as readonly LayerSpec[]).map(make), spec as ResidualOptions),
+  dense: ({ type, units, activation, ...options }) =>
+    dense(units as number, activation as Activation, options as DenseOptions),
+  dropout: ({ rate }) => dropout(rate as number),
+  batchNorm: ({ type, ...options }) => batchNorm(options as BatchNormLayerOptions),
+  layerNorm: ({ type, ...options }) => layerNorm(options as LayerNormOptions),
+  residual: ({ type, layers, ...options }, make) =>
+    residual((layers as readonly LayerSpec[]).map(make), options as ResidualOptions),
 };
 
 /** Key of this library's JSON in the file's metadata. */
@@ -227,7 +229,7 @@ function readSpec(json: string, where: string): ModelSpec {
  * Creates a layer from its spec.
  * @param name the layer's place in the model: `3`, or `3.0` inside layer 3
  * @throws {MlpError} `unknown-layer` if no maker has its type
- * @throws {FormatError} if the created layer's spec lacks a value of the saved one, which a later version may have written
+ * @throws {FormatError} if the layer lacks an option of the saved spec, which a later version may have written
  */
 function makeLayer(spec: LayerSpec, name: string, makers: LayerMakers): Layer {
   const { type } = spec;
@@ -238,7 +240,14 @@ function makeLayer(spec: LayerSpec, name: string, makers: LayerMakers): Layer {
       `Mlp.load: layer ${name} (${type}) of the file has an unknown type. Known: ${Object.keys(makers).join(', ')}. Pass { layers: { ${type}: (spec) => … } } for your own layer.`,
     );
   }
-  const layer = make(spec, (inner, index) => makeLayer(inner, `${name}.${index}`, makers));
+  let layer: Layer;
+  try {
+    layer = make(spec, (inner, index) => makeLayer(inner, `${name}.${index}`, makers));
+  } catch (cause) {
+    if (!(cause instanceof MlpError) || cause.code !== 'bad-layer') throw cause;
+    const later = 'A later version of the library may have written the file.';
+    throw new FormatError(`Mlp.load: layer ${name} of the file: ${cause.message} ${later}`, { cause });
+  }
   for (const [key, value] of Object.entries(spec)) {
     if (JSON.stringify(layer.spec[key]) === JSON.stringify(value)) continue;
     throw new FormatError(

@@ -1,5 +1,6 @@
 import { assertOption, type Kind } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import type { Random } from '../base/random.js';
 
 /**
@@ -164,14 +165,11 @@ export function checkInitializer(where: string, initializer: Initializer, isMatr
   const names = suitable.map(([name]) => name);
   if (!names.includes(type)) {
     const why = isKnown(type) ? 'is for weights' : 'is not known';
-    throw new MlpError('unknown-initializer', `${where} "${type}", which ${why}. Known: ${names.join(', ')}.`);
+    throw new MlpError('unknown-initializer', `${where} "${String(type)}", which ${why}. Known: ${names.join(', ')}.`);
   }
   const { options } = table[type as InitializerName];
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(options, name)) continue;
-    const known = Object.keys(options).join(' and ') || 'none';
-    throw new MlpError('bad-initializer', `${where} ${type} with the option ${name}; its options: ${known}.`);
-  }
+  const optionNames = Object.fromEntries(Object.keys(options).map((name) => [name, 1] as const));
+  checkOptions(`${where} ${type}, which`, given, optionNames, 'bad-initializer');
   const all: Readonly<Record<string, unknown>> = { ...defaults(options), ...given };
   for (const [name, { kind }] of Object.entries(options)) {
     assertOption(`${where} ${type} with`, { [name]: all[name] }, kind, 'bad-initializer');
@@ -193,10 +191,11 @@ export function defaultInitializer(activation: string): Initializer {
     : 'xavierUniform';
 }
 
+/** The initializer as an object with its type. Options that are undefined are left out. */
 function asObject(initializer: Initializer): { readonly type: string } & Options {
-  return (typeof initializer === 'object' && initializer !== null ? initializer : { type: initializer }) as {
-    type: string;
-  } & Options;
+  const isObject = typeof initializer === 'object' && initializer !== null;
+  const entries = isObject ? Object.entries(initializer) : [['type', initializer]];
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
 function defaults(options: InitializerRow['options']): Options {

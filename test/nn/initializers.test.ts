@@ -183,12 +183,12 @@ const bad: readonly [string, unknown, message: string][] = [
   [
     'an option of no such name',
     { type: 'normal', std: 1 },
-    'normal with the option std; its options: deviation and mean.',
+    'normal, which has no option "std". Known: deviation, mean.',
   ],
   [
     'an option where there are none',
     { type: 'heNormal', gain: 2 },
-    'heNormal with the option gain; its options: none.',
+    'heNormal, which has no option "gain". It has none.',
   ],
   ['an endless interval', { type: 'uniform', low: 0, high: Infinity }, 'uniform with high = Infinity'],
   [
@@ -196,7 +196,11 @@ const bad: readonly [string, unknown, message: string][] = [
     { type: 'uniform', low: 1, high: 0 },
     'low = 1 and high = 0; low is at most high.',
   ],
-  ['a gain of a text', { type: 'orthogonal', gain: '2' }, 'orthogonal with gain = 2; gain must be a finite number.'],
+  [
+    'a gain of a text',
+    { type: 'orthogonal', gain: '2' },
+    'orthogonal: gain = "2" is a string; gain must be a finite number.',
+  ],
 ];
 test.for(bad)('%s is refused', ([, initializer, message]) => {
   const check = (): void => checkInitializer('layer 0 (dense) has initializer', initializer as Initializer, true);

@@ -1,5 +1,6 @@
 import { assertOption } from '../../base/check.js';
 import { MlpError, ShapeError } from '../../base/errors.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { batchNormRows, batchNormRowsBackward } from '../../kernels/batch-norm.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Layer } from './layer.js';
@@ -18,6 +19,8 @@ export interface BatchNormLayerOptions {
   readonly affine?: boolean;
 }
 
+const NAMES: OptionNames<BatchNormLayerOptions> = { momentum: 1, epsilon: 1, affine: 1 };
+
 /**
  * Batch normalization: Y = (X − μ)/√(v + ε)·weight + bias for each feature. X and Y are (batch, features), weight and
  * bias are (features). In training μ and v are the mean and the biased variance of the batch. In evaluation and
@@ -31,7 +34,7 @@ export interface BatchNormLayerOptions {
  * @example const layers = [dense(64), batchNorm(), dense(10, 'softmax')];
  */
 export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
-  const { momentum = 0.1, epsilon = 1e-5, affine = true } = options;
+  const { momentum = 0.1, epsilon = 1e-5, affine = true } = checkOptions('batchNorm', options, NAMES, 'bad-layer');
   return {
     spec: { type: 'batchNorm', momentum, epsilon, affine },
     modules: [
@@ -47,6 +50,7 @@ export function batchNorm(options: BatchNormLayerOptions = {}): Layer {
     parameters(inputs, where) {
       assertOption(`${where} (batchNorm) has`, { momentum }, 'a number in [0, 1]');
       assertOption(`${where} (batchNorm) has`, { epsilon }, 'a positive float32 number');
+      assertOption(`${where} (batchNorm) has`, { affine }, 'true or false');
       const shape = [inputs];
       return [
         ...normParameters(inputs, affine),

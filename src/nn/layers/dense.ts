@@ -1,5 +1,6 @@
 import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
@@ -13,6 +14,8 @@ export type Maxout =
       readonly pieces?: number;
     };
 
+const MAXOUT_NAMES: OptionNames<Exclude<Maxout, string>> = { type: 1, pieces: 1 };
+
 /** Options of `dense`. */
 export interface DenseOptions {
   /**
@@ -25,6 +28,8 @@ export interface DenseOptions {
   /** Initializer of the bias. Default: `zeros`. */
   readonly biasInitializer?: Initializer;
 }
+
+const NAMES: OptionNames<DenseOptions> = { initializer: 1, bias: 1, biasInitializer: 1 };
 
 /**
  * Fully connected layer: Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
@@ -49,13 +54,13 @@ export function dense(
   activation: Activation | Maxout | 'softmax' = 'linear',
   options: DenseOptions = {},
 ): Layer {
-  const { bias = true } = options;
+  const { bias = true, ...given } = checkOptions('dense', options, NAMES, 'bad-layer');
   // Softmax is the model's link, not a part of the layer: the layer computes the logits.
   const ownActivation = activation === 'softmax' ? 'linear' : activation;
   const maxout = isMaxout(ownActivation) ? maxoutSpec(ownActivation) : undefined;
   const resolved = isMaxout(ownActivation) ? undefined : tryResolve(ownActivation);
-  const initializer = initializerSpec(options.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
-  const biasInitializer = initializerSpec(options.biasInitializer ?? 'zeros');
+  const initializer = initializerSpec(given.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
+  const biasInitializer = initializerSpec(given.biasInitializer ?? 'zeros');
   const { pieces } = maxout ?? { pieces: 1 };
   const columns = units * pieces;
   const learned = resolved?.learned;
@@ -82,6 +87,7 @@ export function dense(
     ...untrainableBy(resolved),
     parameters(inputs, where) {
       assertOption(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
+      assertOption(`${where} (dense) has`, { bias }, 'true or false');
       if (!isMaxout(ownActivation)) resolveActivation(ownActivation);
       checkInitializer(`${where} (dense) has initializer`, initializer, true);
       checkInitializer(`${where} (dense) has biasInitializer`, biasInitializer, false);
@@ -143,7 +149,8 @@ export function isMaxout(activation: Activation | Maxout | undefined): activatio
 
 /** Maxout as plain data with its default filled in. */
 function maxoutSpec(maxout: Maxout): { readonly type: 'maxout'; readonly pieces: number } {
-  const { pieces = 2 } = typeof maxout === 'string' ? {} : maxout;
+  const { pieces = 2 } =
+    typeof maxout === 'string' ? {} : checkOptions('maxout', maxout, MAXOUT_NAMES, 'bad-activation');
   return { type: 'maxout', pieces };
 }
 

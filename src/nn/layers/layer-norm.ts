@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../../kernels/layer-norm.js';
 import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
@@ -11,6 +12,8 @@ export interface LayerNormOptions {
   readonly affine?: boolean;
 }
 
+const NAMES: OptionNames<LayerNormOptions> = { epsilon: 1, affine: 1 };
+
 /**
  * Layer normalization: Y = (X − μ)/√(v + ε)·weight + bias, with the mean μ and the biased variance v of each row over
  * its features. X and Y are (batch, features), weight and bias are (features).
@@ -21,12 +24,13 @@ export interface LayerNormOptions {
  * @example const layers = [dense(64), layerNorm(), dense(10, 'softmax')];
  */
 export function layerNorm(options: LayerNormOptions = {}): Layer {
-  const { epsilon = 1e-5, affine = true } = options;
+  const { epsilon = 1e-5, affine = true } = checkOptions('layerNorm', options, NAMES, 'bad-layer');
   return {
     spec: { type: 'layerNorm', epsilon, affine },
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
       assertOption(`${where} (layerNorm) has`, { epsilon }, 'a positive float32 number');
+      assertOption(`${where} (layerNorm) has`, { affine }, 'true or false');
       return normParameters(inputs, affine);
     },
     record(plan, X, { values, gradients }) {

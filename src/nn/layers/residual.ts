@@ -1,4 +1,6 @@
+import { assertList, assertMethod } from '../../base/check.js';
 import { MlpError, ShapeError } from '../../base/errors.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { type Activation, resolveActivation } from '../../kernels/activations.js';
 import { add } from '../../kernels/add.js';
 import { recordChain } from './chain.js';
@@ -11,6 +13,8 @@ export interface ResidualOptions {
   readonly activation?: Activation;
 }
 
+const NAMES: OptionNames<ResidualOptions> = { activation: 1 };
+
 /**
  * Residual block: Y = f(X + F(X)), where F is the sequence of layers, which may contain residual blocks. X, F(X) and Y
  * are (batch, features).
@@ -22,7 +26,9 @@ export interface ResidualOptions {
  * @example const layers = [dense(64, 'relu'), residual([dense(64, 'relu'), dense(64)]), dense(10, 'softmax')];
  */
 export function residual(layers: readonly Layer[], options: ResidualOptions = {}): Layer {
-  const { activation = 'linear' } = options;
+  assertList('residual:', 'layers', layers, '[dense(64), dense(64)]', 'bad-layer');
+  for (const layer of layers) assertMethod('residual: a layer', layer, 'record', 'dense(64)', 'bad-layer');
+  const { activation = 'linear' } = checkOptions('residual', options, NAMES, 'bad-layer');
   const resolved = tryResolve(activation);
   return {
     spec: {

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { checkWeights } from '../../base/values.js';
 import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
@@ -12,6 +13,8 @@ export interface BinaryCrossEntropyOptions {
   readonly positiveWeight?: number | ArrayLike<number>;
 }
 
+const NAMES: OptionNames<BinaryCrossEntropyOptions> = { positiveWeight: 1 };
+
 /**
  * Binary cross-entropy of logits: −w·y·ln σ(z) − (1 − y)·ln(1 − σ(z)) for each logit z and its target y, where w is
  * `positiveWeight`; mean over batch and outputs. For w = 1 it is computed as max(z, 0) − z·y + ln(1 + e^−|z|), and its
@@ -23,7 +26,7 @@ export interface BinaryCrossEntropyOptions {
  * @example const trainer = await model.trainer({ loss: binaryCrossEntropy(), optimizer: adam(), batchSize: 32 });
  */
 export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Loss {
-  const { positiveWeight: given = 1 } = options;
+  const { positiveWeight: given = 1 } = checkOptions('binaryCrossEntropy', options, NAMES, 'bad-loss');
   const each = checkWeights('binaryCrossEntropy: positiveWeight', typeof given === 'number' ? [given] : given);
   const positiveWeight = typeof given === 'number' ? given : each;
   return {

@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { checkWeights } from '../../base/values.js';
 import { softmaxCrossEntropyRows } from '../../kernels/softmax-cross-entropy.js';
 import { PER_STEP } from '../../plan/dispatch.js';
@@ -13,6 +14,8 @@ export interface SoftmaxCrossEntropyOptions {
   /** One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none. */
   readonly classWeights?: ArrayLike<number>;
 }
+
+const NAMES: OptionNames<SoftmaxCrossEntropyOptions> = { labelSmoothing: 1, classWeights: 1 };
 
 /**
  * Softmax cross-entropy of logits: −Σₖ wₖ·tₖ·ln softmax(z)ₖ for the logits z of each row, where w are the class weights
@@ -29,9 +32,9 @@ export interface SoftmaxCrossEntropyOptions {
  * @example const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 64 });
  */
 export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): Loss {
-  const { labelSmoothing = 0 } = options;
+  const { labelSmoothing = 0, ...given } = checkOptions('softmaxCrossEntropy', options, NAMES, 'bad-loss');
   assertOption('softmaxCrossEntropy:', { labelSmoothing }, 'a number in [0, 1]', 'bad-loss');
-  const classWeights = options.classWeights && checkWeights('softmaxCrossEntropy: classWeights', options.classWeights);
+  const classWeights = given.classWeights && checkWeights('softmaxCrossEntropy: classWeights', given.classWeights);
   return {
     spec: { type: 'softmaxCrossEntropy', labelSmoothing, classWeights: classWeights ?? null },
     link: 'softmax',

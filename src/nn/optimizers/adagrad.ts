@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { adagradUpdate } from '../../kernels/adagrad.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -19,6 +20,14 @@ export interface AdagradOptions {
   readonly epsilon?: number;
 }
 
+const NAMES: OptionNames<AdagradOptions> = {
+  learningRate: 1,
+  learningRateDecay: 1,
+  weightDecay: 1,
+  initialAccumulator: 1,
+  epsilon: 1,
+};
+
 /**
  * Adagrad. For each parameter p with gradient ∇: g ← ∇ + weightDecay·p; s ← s + g²; p ← p − rate·g / (√s + epsilon).
  *
@@ -33,7 +42,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     weightDecay = 0,
     initialAccumulator = 0,
     epsilon = 1e-10,
-  } = options;
+  } = checkOptions('adagrad', options, NAMES, 'bad-optimizer');
   const numbers = { learningRateDecay, weightDecay, initialAccumulator };
   assertOption('adagrad:', { learningRate, ...numbers }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('adagrad:', { epsilon }, 'a positive float32 number', 'bad-optimizer');

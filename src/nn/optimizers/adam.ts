@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { adamCorrections, adamUpdate } from '../../kernels/adam.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -19,6 +20,8 @@ export interface AdamOptions {
    */
   readonly weightDecay?: number;
 }
+
+const NAMES: OptionNames<AdamOptions> = { learningRate: 1, beta1: 1, beta2: 1, epsilon: 1, weightDecay: 1 };
 
 /**
  * Adam. For each parameter p with gradient ∇, in step t, counted from 1:
@@ -46,7 +49,8 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 }
 
 function adamOf(type: 'adam' | 'adamw', options: AdamOptions, defaultDecay: number): Optimizer {
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options;
+  const known = checkOptions(type, options, NAMES, 'bad-optimizer');
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = known;
   assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
   assertOption(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');

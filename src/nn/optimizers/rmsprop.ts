@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { rmspropRows, rmspropUpdate } from '../../kernels/rmsprop.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -19,6 +20,15 @@ export interface RmspropOptions {
   readonly centered?: boolean;
 }
 
+const NAMES: OptionNames<RmspropOptions> = {
+  learningRate: 1,
+  decay: 1,
+  epsilon: 1,
+  weightDecay: 1,
+  momentum: 1,
+  centered: 1,
+};
+
 /**
  * RMSprop. For each parameter p with gradient ∇:
  * g ← ∇ + weightDecay·p; s ← decay·s + (1 − decay)·g²; d ← g / (√s + epsilon);
@@ -37,10 +47,11 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     weightDecay = 0,
     momentum = 0,
     centered = false,
-  } = options;
+  } = checkOptions('rmsprop', options, NAMES, 'bad-optimizer');
   assertOption('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('rmsprop:', { decay }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption('rmsprop:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
+  assertOption('rmsprop:', { centered }, 'true or false', 'bad-optimizer');
   const hyper = { decay, epsilon, weightDecay, momentum, centered };
   return {
     spec: { type: 'rmsprop', learningRate, ...hyper },

@@ -1,5 +1,6 @@
 import { assertOption } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { sgdUpdate } from '../../kernels/sgd.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
@@ -18,6 +19,8 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
+const NAMES: OptionNames<SgdOptions> = { learningRate: 1, momentum: 1, dampening: 1, weightDecay: 1, nesterov: 1 };
+
 /**
  * Stochastic gradient descent. For each parameter p with gradient ∇: g ← ∇ + weightDecay·p;
  * v ← momentum·v + (1 − dampening)·g, but v ← g in the first step; p ← p − learningRate·v.
@@ -29,9 +32,11 @@ export interface SgdOptions {
  * @example const trainer = await model.trainer({ loss, optimizer: sgd({ learningRate: 0.1 }), batchSize: 64 });
  */
 export function sgd(options: SgdOptions): Optimizer {
-  const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
+  const known = checkOptions('sgd', options, NAMES, 'bad-optimizer');
+  const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = known;
   assertOption('sgd:', { learningRate, momentum, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
+  assertOption('sgd:', { nesterov }, 'true or false', 'bad-optimizer');
   if (nesterov && (momentum <= 0 || dampening !== 0)) {
     throw new MlpError(
       'bad-optimizer',

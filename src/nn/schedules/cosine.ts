@@ -1,5 +1,5 @@
-import { assertOption } from '../../base/check.js';
-import { MlpError } from '../../base/errors.js';
+import { assertOption, assertWord } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import type { Schedule } from './schedule.js';
 
 /** Options of `cosine`. */
@@ -14,6 +14,8 @@ export interface CosineOptions {
   readonly per?: 'step' | 'epoch';
 }
 
+const NAMES: OptionNames<CosineOptions> = { epochs: 1, minimum: 1, per: 1 };
+
 /**
  * Cosine annealing: rate = minimum + (base − minimum)·(1 + cos(π·t / epochs)) / 2, where base is the trainer's learning
  * rate and t is the number of epochs that are done, with `per: 'step'` including the fraction of the current epoch.
@@ -23,12 +25,11 @@ export interface CosineOptions {
  * @throws {MlpError} `bad-schedule` if an option is out of range
  * @example await trainer.fit(dataset, { epochs: 20, schedule: cosine({ epochs: 20 }) });
  */
-export function cosine({ epochs, minimum = 0, per = 'step' }: CosineOptions): Schedule {
+export function cosine(options: CosineOptions): Schedule {
+  const { epochs, minimum = 0, per = 'step' } = checkOptions('cosine', options, NAMES, 'bad-schedule');
   assertOption('cosine:', { epochs }, 'a positive integer', 'bad-schedule');
   assertOption('cosine:', { minimum }, 'a finite number >= 0', 'bad-schedule');
-  if (per !== 'step' && per !== 'epoch') {
-    throw new MlpError('bad-schedule', `cosine: per = "${String(per)}"; per must be "step" or "epoch".`);
-  }
+  assertWord('cosine:', { per }, ['step', 'epoch'], 'bad-schedule');
   return {
     spec: { type: 'cosine', epochs, minimum, per },
     rate(base, { epoch, step, steps }) {

@@ -1,3 +1,4 @@
+import { assertWord, describe } from '../../base/check.js';
 import { MlpError } from '../../base/errors.js';
 
 /** The results of an epoch, as `fit` reports them in `EpochResult`. */
@@ -16,9 +17,7 @@ export interface Monitor {
 
 /** Checks the mode of a monitor. @throws {MlpError} with the given code, if the mode is not known */
 export function checkMode(where: string, mode: unknown, code: string): void {
-  if (mode !== 'min' && mode !== 'max') {
-    throw new MlpError(code, `${where} mode = "${String(mode)}"; mode must be "min" or "max".`);
-  }
+  assertWord(where, { mode }, ['min', 'max'], code);
 }
 
 /**
@@ -32,6 +31,6 @@ export function monitored(where: string, outcome: Outcome, monitor: string, code
   for (const [name, value] of numbers) if (name === monitor) return value as number;
   throw new MlpError(
     code,
-    `${where} monitor = "${monitor}", which an epoch does not give. It gives ${numbers.map(([name]) => name).join(', ')}.`,
+    `${where} monitor = ${typeof monitor === 'string' ? `"${monitor}"` : describe(monitor)}, which an epoch does not give. It gives ${numbers.map(([name]) => name).join(', ')}.`,
   );
 }

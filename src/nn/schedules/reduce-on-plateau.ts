@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { checkMode, type Monitor, monitored } from './monitor.js';
 import type { Schedule } from './schedule.js';
 
@@ -15,6 +16,16 @@ export interface ReduceOnPlateauOptions extends Monitor {
   /** Lower limit of the rate, ≥ 0. PyTorch's `min_lr`. Default: 0. */
   readonly minimum?: number;
 }
+
+const NAMES: OptionNames<ReduceOnPlateauOptions> = {
+  monitor: 1,
+  mode: 1,
+  factor: 1,
+  patience: 1,
+  threshold: 1,
+  cooldown: 1,
+  minimum: 1,
+};
 
 /**
  * Reduction on a plateau: rate = max(minimum, base·factorⁿ), where base is the trainer's learning rate and n is the
@@ -36,7 +47,7 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Schedule 
     threshold = 1e-4,
     cooldown = 0,
     minimum = 0,
-  } = options;
+  } = checkOptions('reduceOnPlateau', options, NAMES, 'bad-schedule');
   assertOption('reduceOnPlateau:', { factor }, 'a number in [0, 1)', 'bad-schedule');
   assertOption('reduceOnPlateau:', { patience, cooldown }, 'an integer >= 0', 'bad-schedule');
   assertOption('reduceOnPlateau:', { threshold, minimum }, 'a finite number >= 0', 'bad-schedule');

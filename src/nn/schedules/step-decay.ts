@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import type { Schedule } from './schedule.js';
 
 /** Options of `stepDecay`. */
@@ -9,13 +10,16 @@ export interface StepDecayOptions {
   readonly factor?: number;
 }
 
+const NAMES: OptionNames<StepDecayOptions> = { every: 1, factor: 1 };
+
 /**
  * Step decay: rate = base·factor^⌊epoch / every⌋, where base is the trainer's learning rate and epoch is
  * counted from 0. PyTorch's `StepLR`, stepped once per epoch.
  * @throws {MlpError} `bad-schedule` if an option is out of range
  * @example await trainer.fit(dataset, { epochs: 20, schedule: stepDecay({ every: 5 }) });
  */
-export function stepDecay({ every, factor = 0.1 }: StepDecayOptions): Schedule {
+export function stepDecay(options: StepDecayOptions): Schedule {
+  const { every, factor = 0.1 } = checkOptions('stepDecay', options, NAMES, 'bad-schedule');
   assertOption('stepDecay:', { every }, 'a positive integer', 'bad-schedule');
   assertOption('stepDecay:', { factor }, 'a finite number >= 0', 'bad-schedule');
   return {

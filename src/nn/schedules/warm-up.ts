@@ -1,4 +1,5 @@
-import { assertOption } from '../../base/check.js';
+import { assertMethod, assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { constant } from './constant.js';
 import type { Position, Schedule } from './schedule.js';
 
@@ -10,14 +11,18 @@ export interface WarmUpOptions {
   readonly after?: Schedule;
 }
 
+const NAMES: OptionNames<WarmUpOptions> = { epochs: 1, after: 1 };
+
 /**
  * Linear warm-up: rate = start·k/n in step k of the n steps of the warm-up, counted from 1, where start is the rate of
  * `after` at its beginning. With `constant()`, the rate rises from base/n to base, the trainer's learning rate.
  * @throws {MlpError} `bad-schedule` if `epochs` is not a positive integer
  * @example await trainer.fit(dataset, { epochs: 20, schedule: warmUp({ epochs: 2, after: cosine({ epochs: 18 }) }) });
  */
-export function warmUp({ epochs, after = constant() }: WarmUpOptions): Schedule {
+export function warmUp(options: WarmUpOptions): Schedule {
+  const { epochs, after = constant() } = checkOptions('warmUp', options, NAMES, 'bad-schedule');
   assertOption('warmUp:', { epochs }, 'a positive integer', 'bad-schedule');
+  assertMethod('warmUp: after', after, 'rate', 'cosine({ epochs: 10 })', 'bad-schedule');
   const later = ({ epoch, ...at }: Position): Position => ({ ...at, epoch: epoch - epochs });
   return {
     spec: { type: 'warmUp', epochs, after: after.spec },

@@ -47,7 +47,10 @@ test.for<readonly [make: () => Optimizer, message: string]>([
   [() => rmsprop({ epsilon: 1e-50 }), 'rmsprop: epsilon = 1e-50; epsilon must be a positive float32 number.'],
   [() => rmsprop({ momentum: -0.1 }), 'rmsprop: momentum = -0.1; momentum must be a finite number ≥ 0.'],
   [() => adam({ learningRate: 1e39 }), 'adam: learningRate = 1e+39; learningRate must be a finite number ≥ 0.'],
-  [() => adam({ beta1: '0.9' as unknown as number }), 'adam: beta1 = 0.9; beta1 must be a number in [0, 1).'],
+  [
+    () => adam({ beta1: '0.9' as unknown as number }),
+    'adam: beta1 = "0.9" is a string; beta1 must be a number in [0, 1).',
+  ],
   [() => adam({ beta1: 1 }), 'adam: beta1 = 1; beta1 must be a number in [0, 1).'],
   [() => adam({ beta2: -0.1 }), 'adam: beta2 = -0.1; beta2 must be a number in [0, 1).'],
   [() => adamw({ weightDecay: Infinity }), 'adamw: weightDecay = Infinity; weightDecay must be a finite number ≥ 0.'],
