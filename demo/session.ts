@@ -200,7 +200,7 @@ export class Session {
       run.stepper ??= makeTrainer(run.model, run.settings);
       const stepper = await run.stepper;
       const read = await run.model.predict(inputs, { output: 'classes' });
-      stepper.step(inputs, classes);
+      await stepper.step(inputs, classes);
       const loss = await stepper.loss();
       if (this.#run !== run) return;
       const right = classes.reduce((sum, label, i) => sum + Number(read[i] === label), 0);

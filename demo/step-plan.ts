@@ -71,7 +71,7 @@ async function measure(gpu: Gpu, mnist: Mnist, settings: Settings): Promise<Meas
       const end = performance.now() + milliseconds;
       let steps = 0;
       do {
-        trainer.step(inputs, classes);
+        await trainer.step(inputs, classes);
         await trainer.loss();
         steps++;
       } while (performance.now() < end);

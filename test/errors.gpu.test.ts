@@ -231,12 +231,12 @@ test('bad calls of a trainer are refused and lose nothing', async () => {
   );
   await expect(trainer.evaluate(otherFeatures)).rejects.toThrow(ShapeError);
   await expect(trainer.gradients([1, 2, 3, 4], [3])).rejects.toThrow('the largest class is 3');
-  expect(() => trainer.step(new Float32Array(3), [0])).toThrow('step: inputs has 3 numbers');
-  expect(() => trainer.step(new Float32Array(36), new Array<number>(9).fill(0))).toThrow(
+  await expect(trainer.step(new Float32Array(3), [0])).rejects.toThrow('step: inputs has 3 numbers');
+  await expect(trainer.step(new Float32Array(36), new Array<number>(9).fill(0))).rejects.toThrow(
     '9 samples came, but batchSize = 8. Pass at most that many.',
   );
-  expect(() => trainer.step([1, 2, Number.NaN, 4], [0])).toThrow('inputs at row 0, column 2 is NaN');
-  expect(() => trainer.step([1, 2, 3, 4], [0.5])).toThrow(DataError);
+  await expect(trainer.step([1, 2, Number.NaN, 4], [0])).rejects.toThrow('inputs at row 0, column 2 is NaN');
+  await expect(trainer.step([1, 2, 3, 4], [0.5])).rejects.toThrow(DataError);
   expect(() => {
     trainer.learningRate = -1;
   }).toThrow('learningRate = -1; learningRate must be a finite number ≥ 0.');
@@ -275,7 +275,7 @@ test('fit while fit runs is refused, and so is step; evaluate and predict are no
   const { model, trainer, data } = await small(gpu);
   const first = trainer.fit(data, { epochs: 20 });
   await expect(trainer.fit(data, { epochs: 1 })).rejects.toMatchObject({ code: 'busy' });
-  expect(() => trainer.step([1, 2, 3, 4], [0])).toThrow(
+  await expect(trainer.step([1, 2, 3, 4], [0])).rejects.toThrow(
     'fit is running on this model. Await it, or stop it through its signal.',
   );
   const [evaluation, prediction] = await Promise.all([trainer.evaluate(data), model.predict([1, 2, 3, 4])]);
@@ -325,7 +325,7 @@ test('after dispose every call says so', async () => {
     'This trainer has been disposed. Make a new one with model.trainer().',
   );
   await expect(trainer.loss()).rejects.toThrow(DisposedError);
-  expect(() => trainer.step([1, 2, 3, 4], [0])).toThrow(DisposedError);
+  await expect(trainer.step([1, 2, 3, 4], [0])).rejects.toThrow(DisposedError);
   model.dispose();
   model.dispose();
   await expect(model.predict([1, 2, 3, 4])).rejects.toThrow(

@@ -50,10 +50,10 @@ function breakdown(network: Network, large: boolean): Case {
       const trainer = await createTrainer(model, network);
       const { inputs, classes } = samples(network, network.batch);
       // Real steps first, so that everything is compiled and every tensor has the contents that it has in training.
-      for (let i = 0; i < SETTLING_STEPS; i++) trainer.step(inputs, classes);
+      for (let i = 0; i < SETTLING_STEPS; i++) await trainer.step(inputs, classes);
       await gpu.idle();
       await compilations.settled();
-      const recorded = record(gpu, () => trainer.step(inputs, classes));
+      const recorded = record(gpu, () => void trainer.step(inputs, classes));
       return trainer.plan.dispatches.map(({ label, variant, flops }, number): Contender => {
         const { pipeline, bindGroup, offsets = [], workgroups = [1, 1, 1] } = recorded[number] ?? {};
         return {

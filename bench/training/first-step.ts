@@ -18,7 +18,7 @@ function fromNothing(network: Network): Contender {
       const model = await createModel(gpu, network);
       const trainer = await createTrainer(model, network);
       const { inputs, classes } = samples(network, network.batch);
-      trainer.step(inputs, classes);
+      await trainer.step(inputs, classes);
       const loss = await trainer.loss();
       if (!Number.isFinite(loss)) throw new Error(`The loss of the first step is ${loss}.`);
     },

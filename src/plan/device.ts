@@ -27,6 +27,9 @@ export interface Guarded<T> {
   readonly fault: Promise<Error | undefined>;
 }
 
+/** Result of `guard`, or of work that the device has already accepted, which has no `fault`. */
+export type Verifiable<T> = Pick<Guarded<T>, 'value'> & { readonly fault: Guarded<T>['fault'] | undefined };
+
 /** Dispatches that are bound to memory of a device and can be replayed. */
 export interface Replay {
   /** Program that the dispatch at `index` runs now. It may change once: to the program's `later`. */
@@ -115,7 +118,7 @@ export interface Device extends DeviceMemory {
  * Runs `work` with the result of `guard` while the device checks it. Rejects with the error of the device, if it has
  * one, rather than with an error of `work`, which only follows from it.
  */
-export async function verified<T, R>({ value, fault }: Guarded<T>, work: (value: T) => Promise<R>): Promise<R> {
+export async function verified<T, R>({ value, fault }: Verifiable<T>, work: (value: T) => Promise<R>): Promise<R> {
   let result: R;
   try {
     result = await work(value);

@@ -87,8 +87,6 @@ export class BatchSources implements Disposable {
   #compiling: Promise<void> = Promise.resolve();
   /** Functions that remove the listeners on data sets. A data set may outlive the trainer. */
   readonly #listening: Set<() => void> = new Set<() => void>();
-  /** The device's error with an earlier `step`, which did not wait for the verdict. */
-  #fault: Error | undefined;
 
   /** @param owner of the session: disposes of the sources */
   constructor(parts: StepParts, records: StepRecords, owner: Owner) {
@@ -97,27 +95,22 @@ export class BatchSources implements Disposable {
     this.#owner = owner;
   }
 
-  /** @throws {MlpError} `out-of-memory` once, if the device had no memory for an earlier `step` */
-  check(): void {
-    const fault = this.#fault;
-    this.#fault = undefined;
-    if (fault !== undefined) throw fault;
-  }
-
-  /** The device's verdict on a source that was made synchronously: resolves to an error, or to nothing. */
-  verdict(source: BatchSource): Promise<Error | undefined> {
-    return this.#verdicts.get(source) ?? Promise.resolve(undefined);
+  /**
+   * The device's verdict on a source that was made synchronously: resolves to an error, or to nothing.
+   * @returns undefined if the device has accepted the source
+   */
+  verdict(source: BatchSource): Promise<Error | undefined> | undefined {
+    return this.#verdicts.get(source);
   }
 
   /**
    * Runs `work`, which compiles a plan of the session's workspace, after the compilations in the queue and the pending
    * verdicts. Each plan shares memory with the plans before it, and those that fail give their memory back.
-   * @throws as `check`, and as `work`
+   * @throws {DisposedError} if the session is disposed; and as `work`
    */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#compiling.then(async () => {
       await Promise.all(this.#verdicts.values());
-      this.check();
       this.#owner.check();
       return await work();
     });
@@ -201,8 +194,6 @@ export class BatchSources implements Disposable {
       this.#verdicts.delete(source);
       if (error === undefined) return undefined;
       const cause = this.#dropped.get(source) ?? error;
-      // `gradients` awaits the verdict. `step` does not, so `check` throws the error later.
-      if (purpose === 'step') this.#fault ??= cause;
       this.#drop(earlier, cause);
       builder.discard();
       return cause;

@@ -12,12 +12,13 @@ import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Optimizer } from '../nn/optimizers/optimizer.js';
 import type { Scheduled } from '../nn/schedules/schedule.js';
 import type { Rewrite } from '../plan/builder.js';
-import { type Guarded, verified } from '../plan/device.js';
+import { type Verifiable, verified } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { type StepRecord, StepRecords } from '../plan/step-records.js';
 import { type Tensor, type TensorStorage, upload } from '../plan/tensor.js';
 import { Workspace } from '../plan/workspace.js';
 import { type AccumulatorsByPurpose, allocateAccumulators } from './accumulators.js';
+import { Backlog } from './backlog.js';
 import {
   type BatchSource,
   BatchSources,
@@ -46,6 +47,9 @@ export interface Progress {
   /** The state of the latest schedule that has a state. */
   readonly scheduled?: Scheduled | undefined;
 }
+
+/** The arguments of `step`: inputs, targets, and weights of samples. */
+export type Minibatch = readonly [inputs: Numbers, targets: Targets, weights?: Numbers | undefined];
 
 /** The modules that a session loads before it allocates anything. */
 interface Loaded {
@@ -83,6 +87,8 @@ export class Session implements StepParts {
   latestRate: number;
   readonly #owner: Owner;
   readonly #sources: BatchSources;
+  /** The steps of `step` that the device has not run. */
+  readonly #backlog: Backlog;
 
   private constructor(model: Model, options: TrainerOptions<AnyMetric>, { fuse, clip }: Loaded, owner: Owner) {
     const { loss, optimizer, batchSize: batch, penalties, metrics = [], stepsPerSubmit } = options;
@@ -117,6 +123,7 @@ export class Session implements StepParts {
     this.latestRate = learningRate;
     const records = owner.own(new StepRecords(device, STEP_CAPACITY));
     this.#sources = owner.own(new BatchSources(this, records, owner));
+    this.#backlog = owner.own(new Backlog(device, () => this.check()));
   }
 
   /**
@@ -163,12 +170,10 @@ export class Session implements StepParts {
   /**
    * Checks that a step can follow.
    * @throws {DisposedError|DeviceLostError} if the session is disposed, or the device is lost
-   * @throws {MlpError} `out-of-memory` once, if the device had no memory for an earlier step
    */
   check(): void {
     this.#owner.check();
     this.model.device.check();
-    this.#sources.check();
   }
 
   /** The memory that a checkpoint stores, by name: parameters, buffers and optimizer state. */
@@ -197,18 +202,32 @@ export class Session implements StepParts {
   }
 
   /**
+   * Queues a training step on a minibatch.
+   * @returns a promise that resolves when there is room for another step, and the device has accepted the step if it is
+   * the first of its kind
+   * @throws {ShapeError|DataError} before anything is queued
+   */
+  step(...minibatch: Minibatch): Promise<void> {
+    const { value: bytes, fault } = this.minibatch('step', minibatch, (_, uploaded) => uploaded);
+    this.#backlog.add(bytes);
+    if (fault === undefined) return this.#backlog.room;
+    return fault.then((error) => {
+      if (error !== undefined) throw error;
+      return this.#backlog.room;
+    });
+  }
+
+  /**
    * Checks a minibatch, queues its upload, and replays the plan for its kind of data.
-   * @param afterReplay called after the replay is queued, to queue work that follows it
+   * @param afterReplay called after the replay is queued, to queue work that follows it; gets the bytes of the upload
    * @returns the result of `afterReplay`; and the device's verdict, if this is the first minibatch of its kind
    * @throws {ShapeError|DataError} before anything is queued
    */
   minibatch<T>(
     what: 'step' | 'gradients',
-    inputs: Numbers,
-    targets: Targets,
-    weights: Numbers | undefined,
-    afterReplay: (shard: Shard) => T,
-  ): Guarded<T> {
+    [inputs, targets, weights]: Minibatch,
+    afterReplay: (shard: Shard, uploaded: number) => T,
+  ): Verifiable<T> {
     const { model, loss, batch } = this;
     const samples = checkMinibatch(what, inputs, targets, weights, model.spec.inputs, loss.link);
     const rows = samples.inputs.length / samples.features;
@@ -225,7 +244,7 @@ export class Session implements StepParts {
       model.device.write(source.rows.data.buffer, 0, samples.inputs);
       model.device.write(source.rows.labels.buffer, 0, samples.labels);
       this.replay(what, shard, 0, 1);
-      return afterReplay(shard);
+      return afterReplay(shard, samples.inputs.byteLength + samples.labels.byteLength);
     });
     return { value, fault };
   }

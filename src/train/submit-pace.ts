@@ -60,7 +60,7 @@ export class SubmitPace {
 }
 
 /** Steps for the next submit, from the duration of a step. At most doubles, so that one outlier has little effect. */
-function nextPace(pace: number, millisecondsPerStep: number, maximum: number): number {
+export function nextPace(pace: number, millisecondsPerStep: number, maximum: number): number {
   const visible = typeof document !== 'undefined' && document.visibilityState === 'visible';
   const wanted = Math.floor((visible ? VISIBLE_MS : HIDDEN_MS) / Math.max(millisecondsPerStep, 1e-3));
   return Math.max(1, Math.min(wanted, 2 * pace, maximum));

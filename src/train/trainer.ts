@@ -69,21 +69,30 @@ export class Trainer<M extends AnyMetric = never> {
   }
 
   /**
-   * Queues one training step on a minibatch and returns at once. `loss()` reads the result.
+   * Queues one training step on a minibatch. `loss()` reads the result. The step is queued when `step` returns: calls
+   * that follow come after it, awaited or not. Await the promise before the next step, so that the memory for minibatches
+   * that the GPU has not used stays bounded. It costs no round trip: the promise resolves at once, unless the GPU is some
+   * dozen steps behind. A trainer whose steps pile up because nobody awaits them warns once.
    * @param inputs (samples, inputs), flat or nested: at most `batchSize` samples, raw; the model normalises them
    * @param targets (samples): the class of each sample, an index or a boolean; or (samples, outputs), flat or nested:
    * probabilities or values
    * @param weights (samples): factors ≥ 0 for the loss of each sample; the sum is still divided by the number of
    * samples. Default: 1 for each sample
+   * @returns resolves when there is room for another step
    * @throws {ShapeError|DataError} if the arrays do not fit the model or each other; nothing is queued
    * @throws {MlpError} `busy` while `fit`, `lossSurface` or `checkGradients` runs on the model; `out-of-memory` if the
-   * device had no memory for an earlier step
-   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
-   * @example trainer.step(images, labels);
+   * device has no memory for the first step on this kind of data
+   * @throws {DisposedError|DeviceLostError} if the trainer is or becomes disposed, or the device is or becomes lost
+   * @example for (const { images, labels } of batches) await trainer.step(images, labels);
    */
-  step(inputs: Numbers, targets: Targets, weights?: Numbers): void {
-    this.#allow('update', 'step');
-    this.#session.minibatch('step', inputs, targets, weights, () => undefined);
+  step(inputs: Numbers, targets: Targets, weights?: Numbers): Promise<void> {
+    // Not `async`: steps that wait for room share one promise, so that disposal rejects it once, or, unawaited, silently.
+    try {
+      this.#allow('update', 'step');
+      return this.#session.step(inputs, targets, weights);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -168,7 +177,7 @@ export class Trainer<M extends AnyMetric = never> {
   }> {
     this.#allow('read', 'gradients');
     const session = this.#session;
-    const reading = session.minibatch('gradients', inputs, targets, weights, async ({ samples, source }) => {
+    const reading = session.minibatch('gradients', [inputs, targets, weights], async ({ samples, source }) => {
       const [flat, perRow] = await Promise.all([source.gradients.read(), source.accumulators.losses.read()]);
       return { loss: mean(perRow, samples), gradients: session.model.cut(flat) };
     });
@@ -194,7 +203,7 @@ export class Trainer<M extends AnyMetric = never> {
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');
-    const queued = this.#session.minibatch('gradients', inputs, targets, options.weights, (shard) => shard);
+    const queued = this.#session.minibatch('gradients', [inputs, targets, options.weights], (shard) => shard);
     return await this.#during('borrow', 'checkGradients', async () => {
       const { checkGradients } = await import('./inspect/check-gradients.js');
       const fault = await queued.fault;

@@ -39,7 +39,7 @@ async function ownLosses(task: NetworkTask, steps: number): Promise<number[]> {
   });
   const losses: number[] = [];
   for (let i = 0; i < steps; i++) {
-    trainer.step(task.X.data, task.labels);
+    await trainer.step(task.X.data, task.labels);
     losses.push(await trainer.loss());
   }
   return losses;

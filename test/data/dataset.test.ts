@@ -166,7 +166,7 @@ test.for<[string, Numbers, Targets]>([
   ],
 ])('step takes classes with softmax: %s', async ([, inputs, targets]) => {
   const [, trainer] = await trainerOf(softmaxCrossEntropy(), 3);
-  trainer.step(inputs, targets);
+  await trainer.step(inputs, targets);
   const { inputs: X, labels } = uploaded(trainer);
   expect(X.slice(0, 4)).toEqual([1, 2, 3, 4]);
   expect(labels.slice(0, 2)).toEqual(bitsOf(1, 0));
@@ -179,14 +179,14 @@ test.for<[string, Targets]>([
 ])('step takes targets of one output: %s', async ([, targets]) => {
   for (const loss of [meanSquaredError(), binaryCrossEntropy()]) {
     const [, trainer] = await trainerOf(loss, 1);
-    trainer.step([1, 2, 3, 4], targets);
+    await trainer.step([1, 2, 3, 4], targets);
     expect(uploaded(trainer).labels.slice(0, 2)).toEqual([1, 0]);
   }
 });
 
 test('step takes one-hot rows with softmax as probabilities, and booleans with a logistic output as classes', async () => {
   const [, softmaxTrainer] = await trainerOf(softmaxCrossEntropy(), 2);
-  softmaxTrainer.step(
+  await softmaxTrainer.step(
     [1, 2, 3, 4],
     [
       [0, 1],
@@ -195,7 +195,7 @@ test('step takes one-hot rows with softmax as probabilities, and booleans with a
   );
   expect(uploaded(softmaxTrainer).labels.slice(0, 4)).toEqual([0, 1, 1, 0]);
   const [, logisticTrainer] = await trainerOf(binaryCrossEntropy(), 1);
-  logisticTrainer.step([1, 2, 3, 4], [true, false]);
+  await logisticTrainer.step([1, 2, 3, 4], [true, false]);
   expect(uploaded(logisticTrainer).labels.slice(0, 2)).toEqual(bitsOf(1, 0));
 });
 
@@ -220,7 +220,7 @@ test.for(badSteps)('step, gradients and checkGradients refuse %s', async ([, arg
   const [, trainer] = await trainerOf(softmaxCrossEntropy(), 3);
   const { length } = device.log;
   const [inputs, targets, weights] = args as [Numbers, Targets, Numbers?];
-  expect(() => trainer.step(inputs, targets, weights)).toThrow(`step: ${message}`);
+  await expect(trainer.step(inputs, targets, weights)).rejects.toThrow(`step: ${message}`);
   await expect(trainer.gradients(inputs, targets, weights)).rejects.toThrow(`gradients: ${message}`);
   await expect(trainer.checkGradients(inputs, targets, weights && { weights })).rejects.toThrow(
     `gradients: ${message}`,

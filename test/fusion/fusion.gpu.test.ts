@@ -103,7 +103,7 @@ test.for<Case>([
   using trainer = await trainerOf(model, batch);
   const start = referenceLayers(await model.weights(), network);
   const { inputs: X, labels } = clusters(rows, inputs, classes, 2);
-  trainer.step(X, labels);
+  await trainer.step(X, labels);
   const plan = trainer.plan.toString();
   for (const what of [HEAD, GATHER, TINY, UPDATE]) {
     expect(plan.includes(`\nfused: ${what}`), `${what} in\n${plan}`).toBe(fused.includes(what));

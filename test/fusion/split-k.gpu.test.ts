@@ -54,7 +54,7 @@ test.for<Case>([
     using model = await Mlp.create(gpu, { inputs, layers: layersOf(network), seed: 3 });
     using trainer = await trainerOf(model, batch);
     const start = referenceLayers(await model.weights(), network);
-    trainer.step(X, labels);
+    await trainer.step(X, labels);
     const expected = reference.train(start, [{ X: exact([batch, inputs], X), labels }], { learningRate: 0.05 });
     const weights = await model.weights();
     for (const [layer, { W, b }] of expected.layers.entries()) {

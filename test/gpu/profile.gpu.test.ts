@@ -45,9 +45,9 @@ async function withoutTimestamps(): Promise<GPUDevice> {
 }
 
 const steps =
-  (trainer: Trainer<Metric<'accuracy'>>, count: number): (() => void) =>
-  () => {
-    for (let i = 0; i < count; i++) trainer.step(batch.inputs, batch.labels);
+  (trainer: Trainer<Metric<'accuracy'>>, count: number): (() => Promise<void>) =>
+  async () => {
+    for (let i = 0; i < count; i++) await trainer.step(batch.inputs, batch.labels);
   };
 
 test('a step has the dispatches of its plan, with times that fit into the time it took', async () => {
@@ -130,7 +130,7 @@ test('more dispatches than a query set has room for', async () => {
 test('memory is as before, also when the work throws, and a profile can be taken again', async () => {
   using gpu = await Gpu.request();
   const { trainer } = await setting(gpu);
-  steps(trainer, 1)();
+  await steps(trainer, 1)();
   await trainer.loss();
   const alive = countQuerySets(gpu.device);
   const { usedBytes, allocatedBytes } = gpu.memory;
@@ -143,13 +143,13 @@ test('memory is as before, also when the work throws, and a profile can be taken
   expectAsBefore();
   const failure = new Error('the work failed');
   const failing = gpu.profile(() => {
-    steps(trainer, 2)();
+    void steps(trainer, 2)();
     throw failure;
   });
   await expect(failing).rejects.toBe(failure);
   expectAsBefore();
   const rejecting = gpu.profile(async () => {
-    steps(trainer, 2)();
+    await steps(trainer, 2)();
     await trainer.loss();
     throw failure;
   });
@@ -204,13 +204,13 @@ test('a profile within a profile, or beside it, is refused, and the outer one go
   const outer = gpu.profile(async () => {
     inner = gpu.profile(() => undefined);
     await inner.catch(() => undefined);
-    steps(trainer, 1)();
+    await steps(trainer, 1)();
   });
   expect((await outer).dispatches.length).toBe(trainer.plan.dispatches.length);
   await expect(inner).rejects.toThrow('profile: another profile is being taken on this Gpu.');
   await expect(inner).rejects.toMatchObject({ name: 'MlpError', code: 'busy' });
   const waiting = (): Promise<number> => {
-    steps(trainer, 1)();
+    void steps(trainer, 1)();
     return trainer.loss();
   };
   const both = await Promise.allSettled([gpu.profile(waiting), gpu.profile(waiting)]);
@@ -221,7 +221,7 @@ test('after destroy, and when the Gpu is destroyed meanwhile: DisposedError', as
   const gpu = await Gpu.request();
   const { trainer } = await setting(gpu);
   const destroyed = gpu.profile(() => {
-    steps(trainer, 1)();
+    void steps(trainer, 1)();
     gpu.destroy();
   });
   await expect(destroyed).rejects.toThrow(DisposedError);
@@ -238,7 +238,7 @@ test('a device that is lost while a profile is taken: the error says so', async 
   const gpu = await Gpu.request();
   const { trainer } = await setting(gpu);
   const lost = gpu.profile(async () => {
-    steps(trainer, 1)();
+    await steps(trainer, 1)();
     gpu.device.destroy();
     await gpu.lost;
   });

@@ -61,7 +61,7 @@ describe.for(networks)('$inputs-$units, $because', (network) => {
     const batches = steps.map((step) => ({ X: exact([batch, inputs], step.inputs), labels: step.labels }));
     const expected = reference.train(start, batches, rule);
     const twoSteps = reference.train(start, batches.slice(0, 2), rule).layers.flatMap(parts);
-    for (const step of steps) trainer.step(step.inputs, step.labels);
+    for (const step of steps) await trainer.step(step.inputs, step.labels);
     const weights = await model.weights();
     const wanted = expected.layers.flatMap(parts);
     expect(weights.length).toBe(wanted.length);
@@ -107,7 +107,7 @@ test('products around a learned activation take the batch from the data set, and
     using model = await Mlp.create(gpu, { inputs: 8, layers: [dense(600, activation), dense(4)], seed: 1 });
     using trainer = await trainerOf(model, 12);
     const { inputs, labels } = clusters(12, 8, 4);
-    trainer.step(inputs, labels);
+    await trainer.step(inputs, labels);
     const plan = trainer.plan.toString();
     expect(plan).toContain('\nfused: gather into its readers');
     expect(plan).toContain('\nfused: last layer, loss and first dX');

@@ -193,7 +193,7 @@ test('a message names both operations', async () => {
   const surface = first.lossSurface(data, { points: 2 });
   const refused = (what: string): MlpError =>
     new MlpError('busy', `${what}: lossSurface is running on this model. Await it.`);
-  expect(() => second.step(x, y)).toThrow(refused('step'));
+  await expect(second.step(x, y)).rejects.toEqual(refused('step'));
   expect(() => model.setWeights(weights)).toThrow(refused('setWeights'));
   await expect(model.predict(x)).rejects.toEqual(refused('predict'));
   await expect(model.save()).rejects.toEqual(refused('save'));

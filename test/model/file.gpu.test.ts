@@ -119,7 +119,7 @@ test('what is saved while fit runs are the weights between two steps, and fit is
   const known = [await hashOf(stepped)];
   for (let number = 0; number < 5 * epochs; number++) {
     const first = 8 * (number % 5);
-    stepping.step(inputs.slice(6 * first, 6 * (first + 8)), labels.slice(first, first + 8));
+    await stepping.step(inputs.slice(6 * first, 6 * (first + 8)), labels.slice(first, first + 8));
     known.push(await hashOf(stepped));
   }
   expect(new Set(known).size).toBe(known.length);

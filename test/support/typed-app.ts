@@ -154,7 +154,7 @@ export async function app(images: Uint8Array, labels: Uint8Array, appDevice: GPU
     penalties: { l2: 1e-4 },
   });
   await other.fit(train, { epochs: 1, schedule: cosine({ epochs: 1 }) });
-  other.step(images, labels);
+  await other.step(images, labels);
   const evaluation = await other.evaluate(test);
   const profile = await gpu.profile(() => trainer.evaluate(test));
   const rows = trainer.plan.dispatches.map(({ kernel, flops }) => `${kernel} ${flops}`);

@@ -124,7 +124,7 @@ async function trainStep(
 ): Promise<Map<string, ArrayLike<number>>> {
   const outputs = await model.predict(inputs, { output: 'logits' });
   const { loss, gradients } = await trainer.gradients(inputs, targets, ofSamples);
-  trainer.step(inputs, targets, ofSamples);
+  await trainer.step(inputs, targets, ofSamples);
   const [lossOfStep, weights] = await Promise.all([trainer.loss(), model.weights()]);
   // `gradients` runs the plain kernels, a step the fused ones.
   expect(Math.abs(loss - lossOfStep)).toBeLessThanOrEqual(1e-5 * Math.abs(loss) + 1e-6);

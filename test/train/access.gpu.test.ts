@@ -107,11 +107,11 @@ test.for(Object.entries(borrowing))(
 test.for(Object.entries(borrowing))('steps of a second trainer survive %s of the first', async ([, borrow]) => {
   using on = await setting(await sharedGpu());
   using same = await setting(await sharedGpu());
-  for (const { second } of [on, same]) second.step(x, y);
+  for (const { second } of [on, same]) await second.step(x, y);
   const borrowed = borrow(on);
   // It is refused, and not undone later.
-  expect(() => on.second.step(x, y)).toThrow('is running on this model');
+  await expect(on.second.step(x, y)).rejects.toThrow('is running on this model');
   await borrowed;
-  for (const { second } of [on, same]) second.step(x, y);
+  for (const { second } of [on, same]) await second.step(x, y);
   expect(await hashOf(on.model)).toBe(await hashOf(same.model));
 });

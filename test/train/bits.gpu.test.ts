@@ -223,7 +223,7 @@ async function train(
   const words = (data.classes ?? data.targets ?? []).length / dataset.length;
   const some = (from: ArrayLike<number>, count: number): Float32Array => Float32Array.from(from).slice(0, count);
   // A minibatch from the host behind them, and the gradients of another.
-  trainer.step(some(data.inputs, rows * features), some(data.classes ?? data.targets ?? [], rows * words));
+  await trainer.step(some(data.inputs, rows * features), some(data.classes ?? data.targets ?? [], rows * words));
   const { loss, gradients } = await trainer.gradients(
     some(data.inputs, 5 * features),
     some(data.classes ?? data.targets ?? [], 5 * words),

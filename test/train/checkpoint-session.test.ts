@@ -22,7 +22,7 @@ test('a checkpoint brings bytes, steps, epochs and the memory of a schedule to a
   const schedule = reduceOnPlateau({ monitor: 'loss', patience: 1 });
   await one.trainer.fit(one.data, { epochs: 2, schedule });
   const blob = await one.trainer.checkpoint();
-  other.trainer.step(other.x, other.y);
+  await other.trainer.step(other.x, other.y);
   await other.trainer.restore(blob);
   expect(await other.trainer.checkpoint()).toEqual(blob);
   expect(await other.model.weights()).toEqual(await one.model.weights());
@@ -37,12 +37,13 @@ test('a checkpoint brings bytes, steps, epochs and the memory of a schedule to a
 
 test('a checkpoint is of the moment of its call, whatever is queued behind it', async () => {
   const { trainer, x, y } = await setting();
-  trainer.step(x, y);
+  await trainer.step(x, y);
   const before = await trainer.checkpoint();
   const taken = trainer.checkpoint();
-  trainer.step(x, y);
+  const behind = trainer.step(x, y);
   trainer.learningRate = 5;
   expect(await taken).toEqual(before);
+  await behind;
   expect(await trainer.checkpoint()).not.toEqual(before);
 });
 

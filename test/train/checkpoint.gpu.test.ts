@@ -122,24 +122,25 @@ test.for([adam({ learningRate: 0.01 }), rmsprop({ momentum: 0.9, centered: true 
 );
 
 /** Minibatches of different sizes. */
-const step = ({ trainer }: Training, number: number): void => {
+const step = ({ trainer }: Training, number: number): Promise<void> => {
   const [from, to] = [7 * (number % 12), 7 * (number % 12) + 1 + (number % 16)];
-  trainer.step(inputs.slice(6 * from, 6 * to), labels.slice(from, to));
+  return trainer.step(inputs.slice(6 * from, 6 * to), labels.slice(from, to));
 };
 
 test.for([0, 1, 2, 5, 11, 12])('after %d of 12 steps: what comes then has the same bits', async (done) => {
   const gpu = await sharedGpu();
   for (const [, recipe] of recipes) {
     const whole = await start(gpu, recipe);
-    for (let number = 0; number < 12; number++) step(whole, number);
+    for (let number = 0; number < 12; number++) await step(whole, number);
     const first = await start(gpu, recipe);
-    for (let number = 0; number < done; number++) step(first, number);
+    for (let number = 0; number < done; number++) await step(first, number);
     const bytes = first.trainer.checkpoint();
     // Queued behind the copy: it must not be in the checkpoint.
-    step(first, 0);
+    const behind = step(first, 0);
     const second = await start(gpu, recipe);
     await second.trainer.restore(await bytes);
-    for (let number = done; number < 12; number++) step(second, number);
+    await behind;
+    for (let number = done; number < 12; number++) await step(second, number);
     expect(await hashOf(second.model)).toBe(await hashOf(whole.model));
     for (const { model } of [whole, first, second]) model.dispose();
   }

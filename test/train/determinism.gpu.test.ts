@@ -95,15 +95,15 @@ test.for([0, 1, 2, 3])(
 
 test('a checkpoint between two steps goes on with the mask of the next one', async () => {
   const gpu = await sharedGpu();
-  const step = ({ trainer }: Training, from: number): void =>
+  const step = ({ trainer }: Training, from: number): Promise<void> =>
     trainer.step(inputs.slice(FEATURES * from, FEATURES * (from + 16)), labels.slice(from, from + 16));
   const whole = await start(gpu, 1);
-  for (let number = 0; number < 6; number++) step(whole, 5 * number);
+  for (let number = 0; number < 6; number++) await step(whole, 5 * number);
   const first = await start(gpu, 1);
-  for (let number = 0; number < 3; number++) step(first, 5 * number);
+  for (let number = 0; number < 3; number++) await step(first, 5 * number);
   const second = await start(gpu, 1);
   await second.trainer.restore(await first.trainer.checkpoint());
-  for (let number = 3; number < 6; number++) step(second, 5 * number);
+  for (let number = 3; number < 6; number++) await step(second, 5 * number);
   expect(await hashOf(second.model)).toBe(await hashOf(whole.model));
   for (const { model } of [whole, first, second]) model.dispose();
 });

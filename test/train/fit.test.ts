@@ -153,7 +153,7 @@ test.for(ended)('$name at any moment ends fit within a submit ($source)', async 
     } else expect(found, when).toBeInstanceOf(error);
     if (error === undefined) {
       // The next step goes on behind those that were queued.
-      trainer.step(on.x, on.y);
+      await trainer.step(on.x, on.y);
       expect(device.replays.at(-1)?.step?.index, when).toBe(submits());
     }
     model.dispose();

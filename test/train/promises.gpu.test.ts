@@ -131,10 +131,10 @@ test('1,000 steps leave the memory unchanged, and dispose brings it back to zero
   await trainer.fit(data, { epochs: 100 });
   expect(gpu.memory).toEqual(before);
   const step = clusters(10, 6, 3);
-  trainer.step(step.inputs, step.labels);
+  await trainer.step(step.inputs, step.labels);
   const withStep = gpu.memory;
-  const counts = await countCalls(() => {
-    for (let i = 0; i < 100; i++) trainer.step(step.inputs, step.labels);
+  const counts = await countCalls(async () => {
+    for (let i = 0; i < 100; i++) await trainer.step(step.inputs, step.labels);
   });
   expect([counts.buffers, counts.bindGroups]).toEqual([0, 0]);
   await trainer.loss();

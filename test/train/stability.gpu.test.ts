@@ -58,7 +58,7 @@ test.for(activations)('%j: outputs and gradients are finite at z = ±1e4 and ±1
     const { loss, gradients } = await trainer.gradients(far, targets);
     expect(Number.isFinite(loss)).toBe(true);
     for (const { name, data } of gradients) expect(finite(data), `${name}: ${data}`).toBe(true);
-    trainer.step(far, targets);
+    await trainer.step(far, targets);
     expect(finite((await model.weights()).flatMap(({ data }) => [...data]))).toBe(true);
   }
 });
@@ -102,7 +102,7 @@ test.for<readonly [name: string, loss: Loss, targets: readonly number[]]>([
       const size = data.reduce((largest, g) => Math.max(largest, Math.abs(g)), 1);
       expect([...(found.gradients[number]?.data ?? [])]).toEqual([...data].map((g) => close(g, size)));
     }
-    trainer.step(outputs, targets, weights);
+    await trainer.step(outputs, targets, weights);
     expect(await trainer.loss()).toEqual(close(expected.loss, expected.loss));
   }
 });

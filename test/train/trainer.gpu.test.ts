@@ -54,7 +54,7 @@ test.for(networks)(
     const expected = reference.train(start, batches, { learningRate: 0.05, momentum: 0.9 });
     const twoSteps = reference.train(start, batches.slice(0, 2), { learningRate: 0.05, momentum: 0.9 });
     for (const [number, step] of steps.entries()) {
-      trainer.step(step.inputs, step.labels);
+      await trainer.step(step.inputs, step.labels);
       const { values, bound } = expected.losses[number] ?? exact([1, 1], [0]);
       expect(Math.abs((await trainer.loss()) - (values[0] ?? 0))).toBeLessThanOrEqual(bound[0] ?? 0);
     }
@@ -101,7 +101,7 @@ test('probability rows train like the class indices that they stand for', async 
   for (const targets of [labels, oneHot]) {
     using model = await Mlp.create(gpu, { inputs: 5, layers: layersOf(network), seed: 1 });
     using trainer = await trainerFor(model, 24);
-    trainer.step(inputs, targets);
+    await trainer.step(inputs, targets);
     hashes.push(await hashOf(model));
   }
   expect(hashes[0]).toBe(hashes[1]);
@@ -177,12 +177,12 @@ test('without shuffling fit takes the same steps as step()', async () => {
   using stepping = await trainerFor(stepped, 8);
   await fitting.fit(data, { epochs: 1, shuffle: false });
   for (const first of [0, 8, 16])
-    stepping.step(inputs.slice(4 * first, 4 * (first + 8)), labels.slice(first, first + 8));
+    await stepping.step(inputs.slice(4 * first, 4 * (first + 8)), labels.slice(first, first + 8));
   expect(await hashOf(fitted)).toBe(await hashOf(stepped));
   // A set that is smaller than a batch is a batch.
   using small = Dataset.create(gpu, { inputs: inputs.slice(0, 20), features: 4, classes: labels.slice(0, 5) });
   expect(await fitting.fit(small, { epochs: 1, shuffle: false })).toMatchObject([{ steps: 1 }]);
-  stepping.step(inputs.slice(0, 20), labels.slice(0, 5));
+  await stepping.step(inputs.slice(0, 20), labels.slice(0, 5));
   expect(await hashOf(fitted)).toBe(await hashOf(stepped));
 });
 

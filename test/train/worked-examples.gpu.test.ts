@@ -77,7 +77,7 @@ test('2: the gradients of one sample, one unit being dead, and a step of sgd', a
     near([-0.8619, 0.4634, 0.3985, 0, 0, 0], 4),
     near([-0.6282, 0.3378, 0.2904], 4),
   ]);
-  trainer.step([1.5, 0.2], [0]);
+  await trainer.step([1.5, 0.2], [0]);
   expect(await trainer.loss()).toBeCloseTo(0.98939, 5);
   expect(plain(await model.weights())).toEqual([
     near([0.86114, -1.04, 0.41015, -0.65], 5),
@@ -93,10 +93,10 @@ test('3: linear regression, one weight from zero', async () => {
   const { loss, gradients } = await trainer.gradients([6.7], [9.1]);
   expect(loss).toBeCloseTo(82.81, 4);
   expect(plain(gradients)).toEqual([near([-121.94], 4), near([-18.2], 4)]);
-  trainer.step([6.7], [9.1]);
+  await trainer.step([6.7], [9.1]);
   expect(plain(await model.weights())).toEqual([near([1.2194], 6), near([0.182], 6)]);
   expect((await model.predict([6.7]))[0]).toBeCloseTo(8.35198, 5);
-  trainer.step([6.7], [9.1]);
+  await trainer.step([6.7], [9.1]);
   expect(await trainer.loss()).toBeCloseTo(0.55953, 5);
 });
 
@@ -106,7 +106,7 @@ test.for(['linear', 'sigmoid'] as const)('4: logistic regression from zero, last
   const { loss, gradients } = await trainer.gradients([1.4, 0.2], [0]);
   expect(loss).toBeCloseTo(Math.LN2, 6);
   expect(plain(gradients)).toEqual([near([0.7, 0.1], 6), near([0.5], 6)]);
-  trainer.step([1.4, 0.2], [0]);
+  await trainer.step([1.4, 0.2], [0]);
   expect(plain(await model.weights())).toEqual([near([-0.007, -0.001], 6), near([-0.005], 6)]);
 });
 
@@ -116,7 +116,7 @@ test.for(['linear', 'softmax'] as const)('5: softmax regression from zero, last 
   expect(model.spec.layers[0]?.activation).toBe(activation);
   const { gradients } = await trainer.gradients([1.4], [0]);
   expect(plain(gradients)).toEqual([near([-0.7, 0.7], 6), near([-0.5, 0.5], 6)]);
-  trainer.step([1.4], [0]);
+  await trainer.step([1.4], [0]);
   expect(plain(await model.weights())).toEqual([near([0.007, -0.007], 6), near([0.005, -0.005], 6)]);
 });
 
@@ -130,7 +130,7 @@ test('6: from zero weights the hidden units stay alike, and the first gradient o
   const { inputs, classes } = xor();
   const { gradients } = await trainer.gradients(inputs, [0, 1, 1, 1]);
   expect(gradients.map(({ data }) => data.every((g) => g === 0))).toEqual([true, true, false, false]);
-  for (let step = 0; step < 20; step++) trainer.step(inputs, step % 2 === 0 ? classes : [0, 1, 1, 1]);
+  for (let step = 0; step < 20; step++) await trainer.step(inputs, step % 2 === 0 ? classes : [0, 1, 1, 1]);
   const [W = { data: new Float32Array() }] = await model.weights();
   const units = [0, 1, 2, 3].map((unit) => [W.data[unit], W.data[4 + unit]]);
   expect(units[0]).not.toEqual([0, 0]);

@@ -57,7 +57,7 @@ test("the guide's gradients are those of centred differences, and its update is 
     expect(Math.abs(slope - (data[0] ?? Number.NaN)), name).toBeLessThan(2e-3);
   }
   model.setWeights(weights);
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   for (const [which, { data }] of (await model.weights()).entries()) {
     for (const [i, value] of data.entries()) {
       const g = gradients[which]?.data[i] ?? Number.NaN;
@@ -131,7 +131,7 @@ test('`gate`, the earlier name of `activationGradient`, is still taken from laye
       optimizer: sgd({ learningRate: 0.25 }),
       batchSize: 5,
     });
-    trainer.step(inputs, labels);
+    await trainer.step(inputs, labels);
     trained.push((await model.weights()).map(({ data }) => data));
   }
   expect(trained[1]).toEqual(trained[0]);
@@ -148,8 +148,8 @@ test('products that are no chain of layers are not taken for one', async () => {
   const options = { loss: softmaxCrossEntropy(), batchSize: 5 };
   using trainer = await model.trainer({ ...options, optimizer: sgd({ learningRate: 0.25 }) });
   using other = await plain.trainer({ ...options, optimizer: sgd({ learningRate: 1 }) });
-  trainer.step(inputs, labels);
-  other.step(inputs, labels);
+  await trainer.step(inputs, labels);
+  await other.step(inputs, labels);
   // w ← w − ¼·2·g, so 2w ← 2w − g: what the plain layer does, which sums in another order.
   const [[once], [doubled]] = [await model.weights(), await plain.weights()];
   for (const [i, w] of (once?.data ?? []).entries()) expect(2 * w).toBeCloseTo(doubled?.data[i] ?? Number.NaN, 5);
@@ -188,7 +188,7 @@ test("a layer with a backward half of its own is not trained with dense's", asyn
   using trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: 5 });
   const before = await model.weights();
   const { gradients } = await trainer.gradients(inputs, labels);
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   const after = await model.weights();
   // All rows of the feedback are alike, so the hidden units get equal gradients.
   const [dW] = gradients;

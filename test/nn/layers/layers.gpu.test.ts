@@ -109,7 +109,7 @@ test.for(Object.keys(networks).flatMap((name) => [BATCH, 7].map((rows) => ({ nam
       expect(Math.abs(loss - meanLoss)).toBeLessThan(meanBound);
       expect(await model.weights()).toEqual(now);
       if (index === 1) break;
-      trainer.step(inputs, labels);
+      await trainer.step(inputs, labels);
       const after = await model.weights();
       const updated = expected.map((g, number) => {
         const p = exact(g.shape, trained[number]?.data ?? []);
@@ -185,7 +185,7 @@ test('a last batch of a single row leaves the running statistics as they are', a
   using model = await Mlp.create(gpu, { inputs: INPUTS, layers: [batchNorm(), dense(CLASSES)], seed: 1 });
   using trainer = await trainerOf(model, 4);
   const { inputs, labels } = clusters(1, INPUTS, CLASSES);
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   const running = (await model.weights()).filter(({ name }) => name.includes('running'));
   expect(running.map(({ data }) => [...data])).toEqual([new Array(INPUTS).fill(0), new Array(INPUTS).fill(1)]);
 });
@@ -200,7 +200,7 @@ test('weight decay does not touch running statistics', async () => {
   const optimizer = sgd({ learningRate: 0.1, weightDecay: 0.5 });
   using trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize: 4 });
   const { inputs, labels } = clusters(4, INPUTS, CLASSES);
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   const weights = await model.weights();
   expect([...(weights[3]?.data ?? [])]).toEqual(new Array(INPUTS).fill(1));
   const { gradients } = await trainer.gradients(inputs, labels);

@@ -100,7 +100,7 @@ for (const weighted of [false, true]) {
       const bias = [0, 1].map((k) => [0, 1, 2, 3].reduce((sum, r) => sum + (first.gradient.values[2 * r + k] ?? 0), 0));
       expect([...(found.gradients[1]?.data ?? [])]).toEqual(bias.map((value) => expect.closeTo(value, 6)));
       // With the rate 0 a step changes nothing, but its loss is known.
-      trainer.step(inputs.slice(0, 12), targets.slice(0, 8), weights?.slice(0, 4));
+      await trainer.step(inputs.slice(0, 12), targets.slice(0, 8), weights?.slice(0, 4));
       expect(await trainer.loss()).toBe(found.loss);
     },
   );

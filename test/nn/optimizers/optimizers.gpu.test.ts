@@ -89,7 +89,7 @@ async function compare(
   using model = await Mlp.create(gpu, { inputs: 4, layers: layersOf(network), seed: 3 });
   using trainer = await trainerOf(model, optimizer, options);
   const start = referenceLayers(await model.weights(), network);
-  for (const { inputs, labels } of data) trainer.step(inputs, labels);
+  for (const { inputs, labels } of data) await trainer.step(inputs, labels);
   const weights = await model.weights();
   const earlier = reference(start, STEPS - 1, adjust);
   let toldApart = false;
@@ -219,7 +219,7 @@ test('reported losses and gradients are those of the data, whatever the penaltie
   using adjusted = await trainerOf(model, sgd({ learningRate: 0 }), { clip: { norm: 0.01 }, penalties: { l1: 1 } });
   const [{ inputs, labels } = clusters(BATCH, 4, 3)] = data;
   expect(await adjusted.gradients(inputs, labels)).toEqual(await plain.gradients(inputs, labels));
-  for (const trainer of [plain, adjusted]) trainer.step(inputs, labels);
+  for (const trainer of [plain, adjusted]) await trainer.step(inputs, labels);
   expect(await adjusted.loss()).toBe(await plain.loss());
 });
 

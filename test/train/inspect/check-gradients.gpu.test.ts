@@ -29,7 +29,7 @@ async function check(gpu: Gpu, layers: Layer[], seed = 1): Promise<GradientCheck
   const checks = await trainer.checkGradients(inputs, labels);
   expect(await hashOf(model), 'the parameters are what they were').toBe(before);
   // Nobody has the trainer for himself any more.
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   return checks;
 }
 
@@ -74,7 +74,7 @@ async function worstOfStep(gpu: Gpu, { clip, units = 9 }: FusedNetwork): Promise
   const { inputs, labels } = clusters(ROWS, INPUTS, CLASSES, 1);
   const before = await model.weights();
   const { gradients } = await trainer.gradients(inputs, labels);
-  trainer.step(inputs, labels);
+  await trainer.step(inputs, labels);
   const after = await model.weights();
   let worst = 0;
   for (const [number, { data }] of gradients.entries()) {
@@ -111,7 +111,7 @@ test('a trainer that is checked does nothing else meanwhile', async () => {
   });
   const { inputs, labels } = clusters(4, INPUTS, CLASSES);
   const checking = trainer.checkGradients(inputs, labels);
-  expect(() => trainer.step(inputs, labels)).toThrow(/checkGradients is running/);
+  await expect(trainer.step(inputs, labels)).rejects.toThrow(/checkGradients is running/);
   await expect(trainer.checkGradients(inputs, labels)).rejects.toMatchObject({ code: 'busy' });
   await checking;
   await expect(trainer.checkGradients(inputs, labels, { elements: 0 })).rejects.toThrow(
