@@ -1,13 +1,19 @@
 import { defineConfig } from 'vite';
 import { wgsl } from './shaders/plugin.ts';
-import { asciiOnly, modulesOfTypes, oneFile } from './tools/library-plugins.ts';
+import { asciiOnly, modulesOfTypes, oneFile, typesForTypeScript5 } from './tools/library-plugins.ts';
 
 /**
  * The library: ES modules that a page can load as they are, without a bundler. One for each file, as a bundler keeps or drops,
  * and puts into what is loaded later, whole files; and one file with everything.
  */
 export default defineConfig({
-  plugins: [wgsl(), asciiOnly(), modulesOfTypes('src'), oneFile('webgpu-mlp.js')],
+  plugins: [
+    wgsl(),
+    asciiOnly(),
+    modulesOfTypes('src'),
+    oneFile('webgpu-mlp.js'),
+    typesForTypeScript5(['index', 'kernels', 'webgpu-mlp']),
+  ],
   publicDir: false,
   build: {
     target: 'es2022',

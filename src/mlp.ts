@@ -225,6 +225,11 @@ export class Mlp {
     this.dispose();
   }
 
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
+
   /** Loads the code for predictions on first use, since some apps only train. */
   async #loadPredictions(): Promise<Predictions> {
     try {

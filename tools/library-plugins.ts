@@ -59,3 +59,21 @@ export function oneFile(fileName: string): Plugin {
     },
   };
 }
+
+/**
+ * Declarations for TypeScript before 6, whose DOM has no WebGPU: they refer to `@webgpu/types`, of which tsc says if it is
+ * missing. In later versions its types would clash with those of the DOM.
+ */
+export function typesForTypeScript5(entries: readonly string[]): Plugin {
+  return {
+    name: 'types-for-typescript-5',
+    generateBundle() {
+      for (const entry of entries) {
+        const source = `export * from '../${entry}.js';\n`;
+        const reference = '/// <reference types="@webgpu/types" />\n';
+        this.emitFile({ type: 'asset', fileName: `ts5/${entry}.js`, source });
+        this.emitFile({ type: 'asset', fileName: `ts5/${entry}.d.ts`, source: reference + source });
+      }
+    },
+  };
+}

@@ -368,6 +368,11 @@ export class Dataset {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
 }
 
 /** Runs the upload `allocate`, and frees the tensors of `owner` if the device has no memory for them. */

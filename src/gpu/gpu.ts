@@ -164,6 +164,11 @@ export class Gpu implements Device {
     this.destroy();
   }
 
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
+
   /** @internal */
   get tunes(): boolean {
     return (this.tuning.tuning ?? 'off') !== 'off';

@@ -128,6 +128,11 @@ export class Plan {
     if (own) workspace.dispose();
     replay.dispose();
   }
+
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
 }
 
 /** Describes a dispatch and the program that it runs. */

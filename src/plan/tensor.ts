@@ -325,6 +325,11 @@ export class Tensor<T extends DType = 'f32'> {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
 }
 
 /**

@@ -308,6 +308,11 @@ export class Trainer<M extends AnyMetric = never> {
     this.dispose();
   }
 
+  /** @internal Vue reads it: `ref()` and `reactive()` then make no proxy, which could not reach the private members. */
+  get __v_skip(): true {
+    return true;
+  }
+
   /**
    * @throws {DisposedError|DeviceLostError|MlpError} if the trainer is disposed, the device is lost, or the model is
    * `busy`
