@@ -219,11 +219,12 @@ export class Dataset {
   }
 
   /**
-   * Creates a data set from two files in the IDX format of MNIST, plain or gzip: images and their labels, both of
-   * uint8.
+   * Creates a data set from two files in the IDX format of MNIST, plain or gzip: images and their labels. Elements may
+   * have any of the format's types: uint8, int8, int16, int32, float32 or float64, big-endian. Images of uint8 stay
+   * bytes on the GPU, all others become float32.
    * @param device a `Gpu`
    * @param imageBytes file of images, (count, rows, columns); `features` is rows · columns
-   * @param labelBytes file of labels, (count), which become the classes
+   * @param labelBytes file of labels, (count), integers ≥ 0 of any type, which become the classes
    * @throws {DataError} if a file is malformed, or their counts differ; the message states the position
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example

@@ -1,10 +1,19 @@
 import { formatShape, sizeOf } from '../base/check.js';
 import { DataError } from '../base/errors.js';
 
+/** Elements of an IDX file, in the type that the file has. */
+export type IdxArray =
+  | Uint8Array<ArrayBuffer>
+  | Int8Array<ArrayBuffer>
+  | Int16Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>;
+
 /** Contents of an IDX file. Images of MNIST have shape (count, rows, columns), labels (count). */
 export interface Idx {
   readonly shape: readonly number[];
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: IdxArray;
 }
 
 /** Options of `readIdx`. */
@@ -15,16 +24,32 @@ export interface IdxOptions {
   readonly rank?: number | undefined;
 }
 
-/** First bytes of a file: two zeros, and 8, the element type uint8. */
-const MAGIC = [0, 0, 8];
+/** Array of an element type, and the method that reads a big-endian element of more than one byte. */
+interface ElementType {
+  readonly array: new (buffer: ArrayBuffer) => IdxArray;
+  readonly read?: 'getInt16' | 'getInt32' | 'getFloat32' | 'getFloat64';
+  /** Bytes of an element. */
+  readonly bytes: number;
+}
+
+/** The element types by their code, the third byte of a file. */
+const TYPES: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
+  [0x08, { array: Uint8Array, bytes: 1 }],
+  [0x09, { array: Int8Array, bytes: 1 }],
+  [0x0b, { array: Int16Array, read: 'getInt16', bytes: 2 }],
+  [0x0c, { array: Int32Array, read: 'getInt32', bytes: 4 }],
+  [0x0d, { array: Float32Array, read: 'getFloat32', bytes: 4 }],
+  [0x0e, { array: Float64Array, read: 'getFloat64', bytes: 8 }],
+]);
 /** Size of the largest array that every browser can allocate. */
 const MAX_BYTES = 2 ** 31 - 1;
 /** Compressed bytes per read. Deflate expands a byte to at most 1032 bytes, so a bomb is detected after 17 MB. */
 const PORTION = 16384;
 
 /**
- * Reads an IDX file of uint8, plain or gzip. The format is: two zero bytes, the element type 8, the number of
- * dimensions, the dimensions as big-endian 32-bit integers, then the elements, and nothing after them.
+ * Reads an IDX file, plain or gzip. The format is: two zero bytes, the element type (08 uint8, 09 int8, 0b int16,
+ * 0c int32, 0d float32, 0e float64), the number of dimensions, the dimensions as big-endian 32-bit integers, then the
+ * elements, big-endian too, and nothing after them.
  * Source: Yann LeCun's page of the MNIST database, section "file formats".
  * @throws {DataError} if the file has another format; the message states the position, the expected and the found value
  */
@@ -32,19 +57,30 @@ export async function readIdx(bytes: Uint8Array | ArrayBuffer, options: IdxOptio
   const { name = 'The IDX file', rank } = options;
   const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   const content = file[0] === 0x1f && file[1] === 0x8b ? await decompressed(file, name, rank) : file;
-  const { shape, start, end } = readHeader(content, name, rank);
+  const { shape, type, start, end } = readHeader(content, name, rank);
   if (content.length < end) {
     const what = shape === undefined ? 'header' : `shape ${formatShape(shape)}`;
     throw new DataError(`${name} is truncated: its ${what} needs ${end} bytes, but there are ${content.length}.`);
   }
   if (content.length > end) throw new DataError(`${name} should end after ${end} bytes, but more follow.`);
-  return { shape: shape ?? [], data: content.slice(start) };
+  return { shape: shape ?? [], data: elements(new Uint8Array(content.subarray(start)), type) };
+}
+
+/** Elements of a type from their big-endian bytes. */
+function elements(content: Uint8Array<ArrayBuffer>, { array, read, bytes }: ElementType): IdxArray {
+  const data = new array(content.buffer);
+  if (read === undefined) return data;
+  const view = new DataView(content.buffer);
+  // In place: an element is written over its own bytes.
+  for (let i = 0; i < data.length; i++) data[i] = view[read](i * bytes);
+  return data;
 }
 
 /** Header of a file, of which the first bytes are known. */
 interface Header {
   /** Shape; undefined while the header is incomplete. */
   readonly shape?: readonly number[];
+  readonly type: ElementType;
   /** Byte where the elements begin. */
   readonly start: number;
   /** Byte where the file must end; the end of the header while it is incomplete. */
@@ -61,12 +97,15 @@ function readHeader(file: Uint8Array, name: string, rank: number | undefined): H
     throw new DataError(`${name} begins with \`${begin}\`, a web page, not IDX. Check the URL that it came from.`);
   }
   const first = [...file.subarray(0, 4)];
-  if (MAGIC.some((byte, i) => byte !== (first[i] ?? byte))) {
-    const hex = (list: readonly number[]): string => list.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    throw new DataError(`${name} begins with the bytes ${hex(first)}; an IDX file of uint8 begins with ${hex(MAGIC)}.`);
+  const type = TYPES.get(first[2] ?? 8);
+  if (type === undefined || first.slice(0, 2).some((byte) => byte !== 0)) {
+    const types = [...TYPES.keys()].map(hex).join(', ');
+    throw new DataError(
+      `${name} begins with the bytes ${first.map(hex).join(' ')}; an IDX file begins with 00 00 and an element type: ${types}.`,
+    );
   }
   const dimensions = first[3];
-  if (dimensions === undefined) return { start: 4, end: 4 };
+  if (dimensions === undefined) return { type, start: 4, end: 4 };
   if (dimensions === 0 || (rank ?? dimensions) !== dimensions) {
     const expected = rank ?? 'at least 1';
     throw new DataError(
@@ -74,15 +113,18 @@ function readHeader(file: Uint8Array, name: string, rank: number | undefined): H
     );
   }
   const start = 4 + 4 * dimensions;
-  if (file.length < start) return { start, end: start };
+  if (file.length < start) return { type, start, end: start };
   const view = new DataView(file.buffer, file.byteOffset);
   const shape = Array.from({ length: dimensions }, (_, d) => view.getUint32(4 + 4 * d));
   // Zeros count as 1 here, so that a dimension of 0 does not hide another that is too large.
-  if (sizeOf(shape.map((size) => size || 1)) > MAX_BYTES) {
+  if (sizeOf(shape.map((size) => size || 1)) * type.bytes > MAX_BYTES) {
     throw new DataError(`${name} claims the shape ${formatShape(shape)} in bytes 4 to ${start - 1}, more than 2 GiB.`);
   }
-  return { shape, start, end: start + sizeOf(shape) };
+  return { shape, type, start, end: start + sizeOf(shape) * type.bytes };
 }
+
+/** A byte as two hexadecimal digits. */
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
 /**
  * Decompresses a gzip file, but stops at most one portion after the end that the header states. Memory grows with the

@@ -2,12 +2,23 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { DataError } from '../../src/base/errors.js';
 import { Random } from '../../src/base/random.js';
-import { type IdxOptions, readIdx } from '../../src/data/idx.js';
+import { type IdxArray, type IdxOptions, readIdx } from '../../src/data/idx.js';
 
 const word = (value: number): number[] => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 const header = (...shape: number[]): number[] => [0, 0, 8, shape.length, ...shape.flatMap(word)];
 const images = Uint8Array.of(...header(2, 2, 3), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255);
 const labels = Uint8Array.of(...header(4), 5, 0, 4, 1);
+/** An IDX file of one dimension, written by DataView. */
+function idxOf(type: number, bytes: number, values: readonly number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8 + bytes * values.length));
+  view.setUint32(0, 256 * type + 1);
+  view.setUint32(4, values.length);
+  const write = { 8: 'setUint8', 9: 'setInt8', 11: 'setInt16', 12: 'setInt32', 13: 'setFloat32', 14: 'setFloat64' }[
+    type
+  ] as 'setUint8';
+  for (const [i, value] of values.entries()) view[write](8 + bytes * i, value);
+  return new Uint8Array(view.buffer);
+}
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const gzip = (bytes: Uint8Array): Uint8Array => new Uint8Array(gzipSync(bytes));
 const changed = (bytes: Uint8Array, index: number, change: (byte: number) => number): Uint8Array =>
@@ -30,6 +41,21 @@ describe('reads', () => {
     expect(await readIdx(labels, { rank: 1 })).toEqual({ shape: [4], data: Uint8Array.of(5, 0, 4, 1) });
   });
 
+  // Element 1 differs from what little-endian bytes would give; the extremes are those of each type.
+  test.for<[what: string, type: number, bytes: number, values: IdxArray]>([
+    ['uint8', 0x08, 1, Uint8Array.of(0, 1, 128, 255)],
+    ['int8', 0x09, 1, Int8Array.of(0, 1, -128, 127)],
+    ['int16', 0x0b, 2, Int16Array.of(0, 258, -32768, 32767)],
+    ['int32', 0x0c, 4, Int32Array.of(0, 16909060, -(2 ** 31), 2 ** 31 - 1)],
+    ['float32', 0x0d, 4, Float32Array.of(0, 0.1, -3.4028234663852886e38, 2 ** -149)],
+    ['float64', 0x0e, 8, Float64Array.of(0, 0.1, -1.7976931348623157e308, 5e-324)],
+  ])('elements of %s', async ([, type, bytes, values]) => {
+    const file = idxOf(type, bytes, [...values]);
+    for (const source of [file, gzip(file), Uint8Array.of(9, ...file).subarray(1), Buffer.from(file)]) {
+      expect(await readIdx(source, { rank: 1 })).toEqual({ shape: [4], data: values });
+    }
+  });
+
   test('no examples are an empty file, not an error', async () => {
     for (const bytes of [Uint8Array.from(header(0, 28, 28)), gzip(Uint8Array.from(header(0, 28, 28)))]) {
       expect(await readIdx(bytes)).toEqual({ shape: [0, 28, 28], data: new Uint8Array(0) });
@@ -49,7 +75,7 @@ describe('reads', () => {
     const file = gzip(Uint8Array.from([...header(1000, 1000), ...content]));
     const { data } = await readIdx(file, { rank: 2 });
     expect(data).toHaveLength(1_000_000);
-    expect(Buffer.compare(data, content)).toBe(0);
+    expect(Buffer.compare(data as Uint8Array, content)).toBe(0);
   });
 });
 
@@ -62,12 +88,17 @@ const malformed: readonly [what: string, bytes: Uint8Array, message: string, opt
   [
     'other text',
     text('version https'),
-    'begins with the bytes 76 65 72 73; an IDX file of uint8 begins with 00 00 08.',
+    'begins with the bytes 76 65 72 73; an IDX file begins with 00 00 and an element type: 08, 09, 0b, 0c, 0d, 0e.',
   ],
   ['second magic byte', changed(images, 1, () => 1), 'begins with the bytes 00 01 08 03; an IDX file'],
   ['unknown element type', changed(images, 2, () => 7), 'begins with the bytes 00 00 07 03; an IDX file'],
-  ['int32 elements', changed(images, 2, () => 12), 'begins with the bytes 00 00 0c 03; an IDX file of uint8'],
-  ['float32 elements', gzip(changed(images, 2, () => 13)), 'begins with the bytes 00 00 0d 03; an IDX file of uint8'],
+  [
+    'int32 elements in the room of bytes',
+    changed(images, 2, () => 12),
+    'its shape (2, 2, 3) needs 64 bytes, but there',
+  ],
+  ['the same, compressed', gzip(changed(images, 2, () => 12)), 'its shape (2, 2, 3) needs 64 bytes, but there are 28'],
+  ['bytes in the room of float64', idxOf(0x0e, 8, [1, 2]).with(2, 8), 'should end after 10 bytes, but more follow'],
   ['no dimensions', Uint8Array.of(0, 0, 8, 0, 1), 'has 0 dimensions (byte 3); at least 1 are expected'],
   [
     'labels for images',
@@ -96,6 +127,7 @@ const malformed: readonly [what: string, bytes: Uint8Array, message: string, opt
     'claims the shape (4294967295) in bytes 4 to 7, more than 2 GiB',
   ],
   ['a product of 2⁹⁶', gzip(Uint8Array.from(header(2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1))), 'more than 2 GiB'],
+  ['2²⁸ of float64', Uint8Array.of(...header(2 ** 28)).with(2, 0x0e), 'claims the shape (268435456) in bytes 4 to 7'],
   ['none of 2³¹', Uint8Array.from(header(0, 2 ** 31)), 'claims the shape (0, 2147483648)'],
   ['gzip’s first two bytes', packed.slice(0, 2), 'is gzip that is truncated or corrupt'],
   ['gzip cut in the middle', packed.slice(0, packed.length >> 1), 'is gzip that is truncated or corrupt'],
