@@ -12,8 +12,11 @@ export {
   type StreamedSamples,
   type StreamOptions,
 } from './data/dataset.js';
+export type { EncodedColumn, Encoder, Missing } from './data/encoder.js';
+export type { ColumnId, TableOptions } from './data/labelled-table.js';
 export type { ClassLabels } from './data/labels.js';
 export type { Targets } from './data/minibatch.js';
+export type { TableRow } from './data/rows.js';
 export type { Statistics } from './data/statistics.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './data/toy.js';
 export { Gpu, type GpuInfo, type GpuLoss, type GpuOptions } from './gpu/gpu.js';

@@ -1,32 +1,17 @@
 import { DataError, MlpError } from '../base/errors.js';
+import { namesColumns, readTable, type TableOptions, type TableSamples } from './labelled-table.js';
+import type { Table } from './table.js';
 
-/** Options of `Dataset.fromCsv`. Pass `target` or `targets`. */
-export interface CsvOptions {
+/** Options of `Dataset.fromCsv`: those of `Dataset.fromRows`, and the form of the file. */
+export interface CsvOptions extends TableOptions {
   /**
-   * Column of the labels: its name, or its index, counted from 0; negative indices count from the end, −1 is the last.
-   * Without it, pass `targets`.
-   */
-  readonly target?: string | number;
-  /** Several columns of numbers, to regress on. Without it, pass `target`. */
-  readonly targets?: readonly (string | number)[];
-  /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
-  readonly type?: 'class' | 'value';
-  /**
-   * True if the first line has the names of the columns. Default: true if `target` or `targets` has a name, or if no
-   * cell of the first line is a number.
+   * True if the first line has the names of the columns. Default: true if an option names a column by its name, or if
+   * the first line differs from the others: no cell of it is a number, it has a text in a column of numbers, or it
+   * counts its columns (`0,1,label`).
    */
   readonly header?: boolean;
   /** Character between the cells of a line. Default: a comma. */
   readonly delimiter?: string;
-}
-
-/** Contents of a CSV file, as options of `Dataset.create`. */
-export interface CsvSamples {
-  readonly inputs: Float32Array<ArrayBuffer>;
-  readonly features: number;
-  readonly classes?: Uint32Array<ArrayBuffer>;
-  readonly classNames?: readonly string[];
-  readonly targets?: Float32Array<ArrayBuffer>;
 }
 
 /** Record of a CSV file, and the number of the line where it begins, counted from 1. */
@@ -37,12 +22,16 @@ interface CsvRecord {
 
 const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 
+/** Texts that stand for a missing number, in lower case. */
+const MISSING: ReadonlySet<string> = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '?']);
+/** Number of records that are compared with the first one to tell if it is a header. */
+const COMPARED = 1000;
+
 /**
  * Reads samples from CSV (RFC 4180) in UTF-8, plain or gzip: one record per line, lines ending in LF or CRLF. A cell
  * with a delimiter, a quote or a line break is in quotes as a whole, and quotes in it are doubled. Empty lines are
- * skipped, and spaces around names and numbers are ignored. If all labels of type `class` are integers ≥ 0 and below
- * 2³¹, they are class indices; otherwise they are class names, numbered in order of first appearance. All other cells
- * must be numbers.
+ * skipped, and spaces around cells are ignored. If all labels of type `class` are integers ≥ 0 and below 2³¹, they are
+ * class indices; otherwise they are class names, numbered in order of first appearance.
  * @param name name of the file, for messages
  * @throws {DataError} with the line and the column where the file is malformed
  * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
@@ -51,7 +40,7 @@ export async function readCsv(
   source: string | Uint8Array | ArrayBuffer,
   options: CsvOptions,
   name = 'The CSV file',
-): Promise<CsvSamples> {
+): Promise<TableSamples> {
   const { delimiter = ',' } = options;
   if (delimiter.length !== 1 || /["\r\n]/.test(delimiter)) {
     throw new MlpError(
@@ -65,7 +54,9 @@ export async function readCsv(
   }
   const { value: first } = parse(text, delimiter, name).next();
   if (first === undefined) throw new DataError(`${name} is empty.`);
-  return collectSamples(parse(text, delimiter, name), findColumns(first, options, name), text);
+  const records = (): Iterable<CsvRecord> => parse(text, delimiter, name);
+  const { header = namesColumns(options) || isHeader(first.cells, records()) } = options;
+  return readTable(tableOf(first, records, header, text, name), options);
 }
 
 /** Decompresses and decodes a file. @throws {DataError} if it is corrupt gzip, or is not UTF-8 */
@@ -130,131 +121,81 @@ function closingQuote(text: string, start: number): number {
   return at;
 }
 
-/** Roles of the columns of a file. */
-interface Columns {
-  /** Name of the file, for messages. */
-  readonly file: string;
-  /** Number of columns. */
-  readonly count: number;
-  /** Names of the columns, if the first record has them. */
-  readonly names: readonly string[] | undefined;
-  /** Indices of the columns of inputs. */
-  readonly inputs: readonly number[];
-  /** Indices of the columns of labels. */
-  readonly labels: readonly number[];
-  /** True if the labels are classes, not numbers. */
-  readonly areClasses: boolean;
+/**
+ * Guesses if the first record has the names of the columns.
+ * @param records all records, with the first one
+ */
+function isHeader(first: readonly string[], records: Iterable<CsvRecord>): boolean {
+  const numbers = first.filter((cell) => NUMBER.test(cell));
+  if (numbers.length === 0) return true;
+  if (numbers.length === first.length) return false;
+  /** For each column, true as long as all other cells are numbers, and as long as the first cell does not recur. */
+  const areNumbers = first.map((cell) => !NUMBER.test(cell));
+  const areUnique = first.map((cell) => !NUMBER.test(cell));
+  let count = -1;
+  for (const { cells } of records) {
+    count += 1;
+    if (count === 0) continue;
+    if (count > COMPARED) break;
+    for (const [column, cell] of cells.entries()) {
+      areNumbers[column] &&= NUMBER.test(cell) || MISSING.has(cell.trim().toLowerCase());
+      areUnique[column] &&= cell !== first[column];
+    }
+  }
+  if (count === 0) return false;
+  const counts = numbers.length > 1 && numbers.every((cell, index) => cell.trim() === `${index}`);
+  return areNumbers.includes(true) || (counts && first.every((cell, i) => NUMBER.test(cell) || areUnique[i] === true));
 }
 
-/**
- * Finds the columns that the options name.
- * @throws {MlpError} `bad-option` if one does not exist, or no inputs are left
- */
-function findColumns({ line, cells }: CsvRecord, options: CsvOptions, file: string): Columns {
-  const { target, targets, type = 'class' } = options;
-  const wanted = targets ?? (target === undefined ? [] : [target]);
-  const hasNames = wanted.some((column) => typeof column === 'string');
-  const { header = hasNames || !cells.some((cell) => NUMBER.test(cell)) } = options;
+/** The table of a file. @param records parses the file */
+function tableOf(
+  { line, cells }: CsvRecord,
+  records: () => Iterable<CsvRecord>,
+  header: boolean,
+  text: string,
+  name: string,
+): Table {
+  const width = cells.length;
   const names = header ? cells.map((cell) => cell.trim()) : undefined;
-  const count = cells.length;
-  const labels = wanted.map((column) => {
-    const index = typeof column === 'string' ? (names ?? []).indexOf(column) : column < 0 ? count + column : column;
-    if (cells[index] !== undefined) return index;
-    const found = `${cells.slice(0, 9).join(', ')}${count > 9 ? ' …' : ''}`;
-    throw new MlpError(
-      'bad-option',
-      `${file} has no column ${JSON.stringify(column)}. Line ${line} has ${count}: ${found}. If the cells are not separated correctly, pass { delimiter }.`,
-    );
-  });
-  const inputs = cells.flatMap((_, index) => (labels.includes(index) ? [] : [index]));
-  if (labels.length === 0 || inputs.length === 0 || !['class', 'value'].includes(type)) {
-    throw new MlpError(
-      'bad-option',
-      `${file}: target must be one of its ${count} columns, or targets some of them, but not all; type must be "class" or "value".`,
-    );
-  }
-  return { file, count, names, inputs, labels, areClasses: type === 'class' && targets === undefined };
+  return {
+    name,
+    names,
+    width,
+    columnsText: `Line ${line} has ${width}: ${cells.slice(0, 9).join(', ')}${width > 9 ? ' …' : ''}. If the cells are not separated correctly, pass { delimiter }.`,
+    unit: 'line',
+    most: countLines(text),
+    records: {
+      *[Symbol.iterator]() {
+        let isFirst = header;
+        for (const { line: at, cells: found } of records()) {
+          if (found.length !== width) {
+            throw new DataError(`${name}: line ${at} has ${found.length} cells, but the first has ${width}.`);
+          }
+          if (!isFirst) yield { at, cells: found };
+          isFirst = false;
+        }
+      },
+    },
+    missingRemedy: 'Fill it, leave the line out, or pass { missing: "mean" } or { missing: "drop" }.',
+    classNamesOf: (texts) => [...texts],
+    toNumber,
+    toText: (cell) => `${cell}`.trim(),
+    show: (cell) => JSON.stringify(cell),
+    hintFor: (at) => (header || at > line ? '' : ' If the first line has names, pass { header: true }.'),
+  };
 }
 
-/**
- * Collects the inputs and labels of all records.
- * @throws {DataError} if a record is too short or long, or a cell is not allowed
- */
-function collectSamples(records: Iterable<CsvRecord>, columns: Columns, text: string): CsvSamples {
-  const { file, count, names, inputs: inputColumns, labels, areClasses } = columns;
-  const features = inputColumns.length;
-  const inputs = new Float32Array(text.split('\n').length * features);
-  const targets: number[] = [];
-  const texts: Cell[] = [];
-  let rows = names === undefined ? 0 : -1;
-  for (const { line, cells } of records) {
-    if (cells.length !== count) {
-      throw new DataError(`${file}: line ${line} has ${cells.length} cells, but the first has ${count}.`);
-    }
-    if (rows >= 0) {
-      const cell = (column: number): Cell => ({ text: cells[column] ?? '', line, column });
-      for (const [i, column] of inputColumns.entries()) inputs[rows * features + i] = toNumber(cell(column), columns);
-      if (areClasses) texts.push(requireText(cell(labels[0] ?? 0), columns));
-      else for (const column of labels) targets.push(toNumber(cell(column), columns));
-    }
-    rows += 1;
-  }
-  const samples = { inputs: inputs.slice(0, Math.max(rows, 0) * features), features };
-  return areClasses
-    ? { ...samples, ...toClasses(texts, columns) }
-    : { ...samples, targets: Float32Array.from(targets) };
+/** Number of line breaks + 1. */
+function countLines(text: string): number {
+  let lines = 1;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines += 1;
+  return lines;
 }
 
-/** Text of a cell and its place: `line` counts from 1, `column` from 0. */
-interface Cell {
-  readonly text: string;
-  readonly line: number;
-  readonly column: number;
-}
-
-/** Makes the error for a cell: its place and text, and then `what` is wrong. */
-function cellError({ text, line, column }: Cell, { file, names }: Columns, what: string): DataError {
-  const name = names?.[column] ? JSON.stringify(names[column]) : `${column}`;
-  return new DataError(`${file}: line ${line}, column ${name} is ${JSON.stringify(text)}${what}`);
-}
-
-/** Returns the cell. @throws {DataError} if it is empty */
-function requireText(cell: Cell, columns: Columns): Cell {
-  if (cell.text.trim() === '') throw cellError(cell, columns, ', an empty cell. Fill it, or leave the line out.');
-  return cell;
-}
-
-/** Converts a cell to a number. @throws {DataError} if it is not a finite float32 number */
-function toNumber(cell: Cell, columns: Columns): number {
-  const value = Math.fround(Number(requireText(cell, columns).text));
-  if (NUMBER.test(cell.text) && Number.isFinite(value)) return value;
-  const hint =
-    columns.names === undefined && cell.line === 1 ? ' If the first line has names, pass { header: true }.' : '';
-  throw cellError(cell, columns, `; it must be a finite float32 number.${hint}`);
-}
-
-/** Bound of class indices: larger integers become names, because their low 32 bits would be another class. */
-const MAX_CLASSES = 2 ** 31;
-
-/**
- * Converts labels to class indices: integers stay as they are, names are numbered.
- * @throws {DataError} if all labels are numbers, but some of them are fractions
- */
-function toClasses(cells: readonly Cell[], columns: Columns): Pick<CsvSamples, 'classes' | 'classNames'> {
-  const values = cells.map(({ text }) => (NUMBER.test(text) ? Number(text) : Number.NaN));
-  if (values.every((value) => Number.isInteger(value) && value >= 0 && value < MAX_CLASSES)) {
-    return { classes: Uint32Array.from(values) };
-  }
-  const fraction = cells[values.findIndex((value) => value % 1 !== 0)];
-  if (fraction !== undefined && !values.some(Number.isNaN)) {
-    throw cellError(fraction, columns, `, which is not a class. To regress on it, pass { type: 'value' }.`);
-  }
-  const numbers = new Map<string, number>();
-  const classes = Uint32Array.from(cells, ({ text }) => {
-    const name = text.trim();
-    const number = numbers.get(name) ?? numbers.size;
-    numbers.set(name, number);
-    return number;
-  });
-  return { classes, classNames: [...numbers.keys()] };
+/** Number in a cell after rounding to float32; NaN if it has something else, undefined if it is missing. */
+function toNumber(cell: unknown): number | undefined {
+  const text = `${cell}`;
+  if (!NUMBER.test(text)) return MISSING.has(text.trim().toLowerCase()) ? undefined : Number.NaN;
+  const value = Math.fround(Number(text));
+  return Number.isFinite(value) ? value : Number.NaN;
 }

@@ -7,7 +7,10 @@ import type { Device, Guarded } from '../plan/device.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
+import type { Encoder } from './encoder.js';
+import type { TableOptions } from './labelled-table.js';
 import { areNames } from './labels.js';
+import type { TableRow } from './rows.js';
 import { checkSamples, type Flaws, type SampleOptions, type Samples } from './samples.js';
 import type { Statistics } from './statistics.js';
 
@@ -19,6 +22,8 @@ export interface DatasetOptions extends SampleOptions {
    * chunks of 32 MiB.
    */
   readonly chunk?: number;
+  /** Encoding of the columns of the table that the inputs are from, for `dataset.encoder`. Default: undefined. */
+  readonly encoder?: Encoder;
 }
 
 /** Samples that the `read` function of a stream returns. */
@@ -72,6 +77,7 @@ export interface Resident {
 /** State that a data set shares with its splits. */
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
   readonly device: Device;
+  readonly encoder?: Encoder | undefined;
   readonly resident?: Resident | undefined;
   /** Owner of the tensors on the device. */
   readonly owner: Owner;
@@ -98,8 +104,10 @@ export class Dataset {
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
-  /** Names of the classes by index, if they are given or the CSV file has names; undefined otherwise. */
+  /** Names of the classes by index, if they are given or the table has names; undefined otherwise. */
   readonly classNames: readonly string[] | undefined;
+  /** Encoding of the columns of a table, from `fromCsv` or `fromRows`; undefined otherwise. */
+  readonly encoder: Encoder | undefined;
   /** @internal Samples on the GPU; undefined if they are streamed. */
   readonly resident: Resident | undefined;
   /** @internal Source of the chunks, if the samples are streamed; in either case, the row numbers of the samples. */
@@ -115,6 +123,7 @@ export class Dataset {
     this.length = source.length;
     this.features = source.features;
     this.classNames = store.classNames;
+    this.encoder = store.encoder;
     this.resident = store.resident;
     this.source = source;
     this.flaws = store.flaws;
@@ -160,7 +169,7 @@ export class Dataset {
     device.check();
     const samples = checkSamples('Dataset.create', options);
     const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
-    const { chunk } = options;
+    const { chunk, encoder } = options;
     if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
     const length = inputs.length / features;
     const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
@@ -175,7 +184,7 @@ export class Dataset {
     const resident = uploaded?.value;
     const host = isResident ? undefined : samples;
     return new Dataset(
-      { device, resident, owner, fault: uploaded?.fault, classCount, classNames, flaws, classes, users: 0 },
+      { device, resident, owner, fault: uploaded?.fault, classCount, classNames, encoder, flaws, classes, users: 0 },
       { length, features, rows: counting(length), host, chunk },
     );
   }
@@ -252,18 +261,40 @@ export class Dataset {
 
   /**
    * Creates a data set from CSV, as a string or as bytes in UTF-8, plain or gzip: one or more columns of labels, and
-   * all other columns are numeric inputs. A label column of texts becomes classes, numbered in order of first
-   * appearance; `classNames` has their names.
+   * all other columns are inputs. A label column of texts becomes classes, numbered in order of first appearance;
+   * `classNames` has their names. Read further files of the same model with `like`.
    * @param device a `Gpu`
    * @throws {DataError} if the file is malformed; the message states the line and the column
    * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
    * const flowers = await Dataset.fromCsv(gpu, text, { target: 'species' });
+   * const more = await Dataset.fromCsv(gpu, otherText, { like: flowers });
    */
   static async fromCsv(device: Device, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
     const { readCsv } = await import('./csv.js');
     return Dataset.create(device, await readCsv(file, options, 'Dataset.fromCsv: the file'));
+  }
+
+  /**
+   * Creates a data set from rows of objects, or of arrays, such as parsed JSON: one or more columns of labels, and all
+   * other columns are inputs. Texts in columns of numbers are not converted. A label column of texts or booleans
+   * becomes classes in sorted order; `classNames` has their names. Encode further rows of the same model with `like`;
+   * `model.predict` takes rows of objects and encodes them itself.
+   * @param device a `Gpu`
+   * @throws {DataError} if a cell is missing, or not allowed in its column; the message states the row and the column
+   * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
+   * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
+   * @example
+   * const rows = [
+   *   { size: 3, color: 'red', kind: 'apple' },
+   *   { size: 9, color: 'green', kind: 'melon' },
+   * ];
+   * const fruits = await Dataset.fromRows(gpu, rows, { target: 'kind', categories: ['color'] });
+   */
+  static async fromRows(device: Device, rows: readonly TableRow[], options: TableOptions): Promise<Dataset> {
+    const { readRows } = await import('./rows.js');
+    return Dataset.create(device, readRows(rows, options, 'Dataset.fromRows'));
   }
 
   /**

@@ -35,7 +35,9 @@ describe('reads', () => {
     ['no header', small.slice(9), { target: 2 }],
     ['a header of numbers, when told', `0,1,2\n${small.slice(9)}`, { target: 2, header: true }],
   ])('%s', async ([, source, options = { target: 'kind' }]) => {
-    expect(await readCsv(source, options)).toEqual(named);
+    const { encoder, ...samples } = await readCsv(source, options);
+    expect(samples).toEqual(named);
+    expect(encoder.columns).toHaveLength(2);
   });
 
   test('a first column of labels', async () => {
@@ -44,6 +46,7 @@ describe('reads', () => {
       features: 1,
       classes: Uint32Array.of(0, 1),
       classNames: ['x', 'y'],
+      encoder: { columns: [{ name: 1 }], targets: [0], type: 'class' },
     });
   });
 
@@ -66,12 +69,42 @@ describe('reads', () => {
 
   test('values to regress on', async () => {
     const text = 'a,b,c\n1,2,3\n4,5,6';
-    const two = { inputs: Float32Array.of(2, 5), features: 1, targets: Float32Array.of(3, 1, 6, 4) };
-    expect(await readCsv(text, { targets: ['c', 0] })).toEqual(two);
+    expect(await readCsv(text, { targets: ['c', 0] })).toEqual({
+      inputs: Float32Array.of(2, 5),
+      features: 1,
+      targets: Float32Array.of(3, 1, 6, 4),
+      encoder: { columns: [{ name: 'b' }], targets: ['c', 'a'], type: 'value' },
+    });
     expect(await readCsv(text, { target: 'c', type: 'value' })).toEqual({
       inputs: Float32Array.of(1, 2, 4, 5),
       features: 2,
       targets: Float32Array.of(3, 6),
+      encoder: { columns: [{ name: 'a' }, { name: 'b' }], targets: ['c'], type: 'value' },
+    });
+  });
+
+  describe('finds a header', () => {
+    test.for<[what: string, text: string, names: readonly (string | number)[], options?: CsvOptions]>([
+      ['names that are numbers', '0,1,label\n5,6,x\n7,8,y', ['0', '1']],
+      ['a label first', 'label,0,1\nx,5,6\ny,7,8', ['0', '1'], { target: 0 }],
+      ['a name that is a number', 'a,1990,kind\n1,2,x\n3,4,y', ['a', '1990']],
+      ['the pixels of Kaggle’s MNIST', 'label,1x1,1x2\n5,0,255\n4,3,2', ['1x1', '1x2'], { target: 0 }],
+      ['over missing cells', 'a,1990,kind\n,2,x\nNA,4,y', ['a', '1990'], { target: -1, missing: 'drop' }],
+    ])('%s', async ([, text, names, options = { target: -1 }]) => {
+      const { encoder } = await readCsv(text, options);
+      expect(encoder.columns.map(({ name }) => name)).toEqual(names);
+    });
+
+    test.for<[what: string, text: string, options: CsvOptions]>([
+      ['a label that recurs', '0,1,yes\n0,0,no\n1,1,yes', { target: 2 }],
+      ['numbers that do not count', '1,0,a\n2,5,b', { target: 2 }],
+      ['one number that counts', 'x,1\ny,2', { target: 0 }],
+      ['numbers alone', '0,1,2\n3,4,5', { target: 2 }],
+      ['a line alone', '0,1,label', { target: 2 }],
+    ])('but not in %s', async ([, text, options]) => {
+      const { encoder, classes } = await readCsv(text, options);
+      expect(encoder.columns.every(({ name }) => typeof name === 'number')).toBe(true);
+      expect(classes).toHaveLength(text.split('\n').length);
     });
   });
 
@@ -154,10 +187,10 @@ const malformed: readonly [what: string, source: string | Uint8Array, message: s
   ['a decimal comma', 'a;kind\n1,5;x', 'column "a" is "1,5"', { target: 'kind', delimiter: ';' }],
   ['two numbers in a cell', 'a,kind\n1 2,x', 'column "a" is "1 2"'],
   [
-    'a header that has a number',
+    'a header that is told not to be one',
     'a,1990,kind\n1,2,x',
     'line 1, column 0 is "a"; it must be a finite float32 number. If the first line has names, pass { header: true }.',
-    { target: 2 },
+    { target: 2, header: false },
   ],
   ['an unterminated quote', 'a,kind\n1,x\n2,"y\n3,z\n', 'line 3, column 1: the quote that opens here is never closed.'],
   ['an unterminated quote at the end', 'a,kind\n1,"', 'line 2, column 1: the quote that opens here'],
