@@ -122,11 +122,12 @@ export class Mlp {
   /**
    * Predicts the outputs of samples, by default probabilities, or values for regression. `spec.link` is the meaning of the
    * outputs: it is set by the last layer's activation (`softmax` or `sigmoid`), or else by the loss of the latest trainer.
+   * With the option `layer`, predicts the outputs of that layer, such as features or an embedding.
    * @param inputs raw samples as in training, (samples, inputs) row by row; the model normalizes them itself
-   * @returns (samples, outputs) row by row
+   * @returns (samples, outputs) row by row; with `layer`, (samples, units of the layer)
    * @throws {ShapeError} if `inputs` is not a whole number of samples
    * @throws {DataError} if `inputs` has a NaN or an infinity; not checked in a tensor or a GPUBuffer
-   * @throws {MlpError} `bad-option` if `output` or `batchSize` is invalid; `busy` while `lossSurface` or `checkGradients` is
+   * @throws {MlpError} `bad-option` if `output`, `layer` or `batchSize` is invalid; `busy` while `lossSurface` or `checkGradients` is
    * temporarily changing the parameters
    * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
    *

@@ -4,7 +4,7 @@ import { binds, type Fused, isGather, isLabelled, isMatmul } from './match.js';
 
 /**
  * Removes the `gatherRows` of a step: each matmul and each loss or accumulator that reads the batch takes its rows from
- * the data set instead. The pass applies only if no other dispatch reads the batch.
+ * the data set instead. The pass applies only if one of them reads the batch, and no other dispatch.
  */
 export function fuse(recorded: readonly Recorded[]): Fused {
   const gather = recorded.map(({ dispatch }) => dispatch).find(isGather);
@@ -22,6 +22,8 @@ export function fuse(recorded: readonly Recorded[]): Fused {
       isMatmul(dispatch) && dispatch.computes.A === X && dispatch.computes.activationGradient === undefined;
     return isReader ? { phase, dispatch: dispatch.computes.with(rows) } : other;
   });
+  // A batch that no dispatch reads is a prediction itself: that of a model whose only layers are dropouts, for example.
+  if (direct.every((one, i) => one === others[i])) return 'nothing in the plan reads the batch';
   const otherReader = direct.find(({ dispatch }) => binds(dispatch, X.storage) || binds(dispatch, Y.storage));
   return otherReader === undefined ? { recorded: direct } : `${otherReader.dispatch.label} reads the batch too`;
 }

@@ -15,12 +15,18 @@ import type { DeviceBuffer } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
+import type { LayerOutput } from './layer-output.js';
 import { type Model, rowSource } from './model.js';
 
 /** Options of `Mlp.predict`. */
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
   /** Kind of output. Default: `values` if `spec.link` is "identity", as in regression, and `probabilities` otherwise. */
   readonly output?: Output;
+  /**
+   * Layer whose outputs, after its activation, are returned in place of the model's: its index, or its name as `summary()`
+   * shows it, such as `"3.0"` for the first layer inside layer 3. Not together with `output`. Default: none.
+   */
+  readonly layer?: number | string;
   /** Largest number of samples that the GPU computes at once. It bounds memory, not the number of samples. Default: 1024. */
   readonly batchSize?: number;
 }
@@ -36,6 +42,9 @@ export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values'
  * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; or a tensor or GPUBuffer of float32.
  */
 export type PredictInputs = Numbers | Tensor | DeviceBuffer;
+
+/** Outputs that a plan predicts. */
+type Wanted = PredictionOutput | LayerOutput;
 
 /** A plan that predicts a batch, and its operands. */
 interface Predictor {
@@ -67,20 +76,8 @@ export class Predictions {
 
   /** Implements `Mlp.predict`. */
   async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
-    const regression = this.#model.spec.link === 'identity';
-    const { output = regression ? 'values' : 'probabilities', batchSize = MOST_AT_ONCE } = options;
-    if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
-      throw new MlpError(
-        'bad-option',
-        `predict: output = "${output}"; it must be "probabilities", "logits", "classes" or "values".`,
-      );
-    }
-    if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
-      throw new MlpError(
-        'bad-option',
-        `predict: output = "${output}", but the model has no classes: neither its last layer nor a trainer's loss is softmax or sigmoid. Use "values".`,
-      );
-    }
+    const { layer, batchSize = MOST_AT_ONCE } = options;
+    const output = layer === undefined ? this.#output(options) : await this.#layer(options);
     checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
     const values =
       inputs instanceof Tensor || this.#isBuffer(inputs)
@@ -93,8 +90,40 @@ export class Predictions {
     this.#made.dispose();
   }
 
+  /** The kind of output that the options ask for. @throws {MlpError} `bad-option` if the model does not have it */
+  #output(options: PredictOptions): PredictionOutput {
+    const regression = this.#model.spec.link === 'identity';
+    const { output = regression ? 'values' : 'probabilities' } = options;
+    if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}"; it must be "probabilities", "logits", "classes" or "values".`,
+      );
+    }
+    if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
+      throw new MlpError(
+        'bad-option',
+        `predict: output = "${output}", but the model has no classes: neither its last layer nor a trainer's loss is softmax or sigmoid. Use "values".`,
+      );
+    }
+    return output;
+  }
+
+  /** The layer that the options ask for. Loads the code for it on first use. @throws {MlpError} `bad-option` */
+  async #layer({ layer, output }: PredictOptions): Promise<Wanted> {
+    if (output !== undefined) {
+      throw new MlpError(
+        'bad-option',
+        'predict: there are both output and layer. output is for the last layer; leave one of them out.',
+      );
+    }
+    const { layerOutput } = await import('./layer-output.js');
+    this.#model.check();
+    return layerOutput(this.#model, layer);
+  }
+
   /** Uploads and predicts samples on the host, batch after batch, with a cached plan. */
-  async #predictArray(inputs: RawArray, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
+  async #predictArray(inputs: RawArray, output: Wanted, batchSize: number): Promise<Float32Array> {
     const features = this.#model.spec.inputs;
     const count = inputs.length / features;
     if (count === 0) return new Float32Array(0);
@@ -108,7 +137,7 @@ export class Predictions {
   }
 
   /** Predicts samples that are already on the GPU, with a plan for this call alone. */
-  async #predictTensor(data: Tensor, output: PredictionOutput, batchSize: number): Promise<Float32Array> {
+  async #predictTensor(data: Tensor, output: Wanted, batchSize: number): Promise<Float32Array> {
     const [count = 0] = data.shape;
     const predictor = await this.#makePredictor(Math.min(batchSize, count), output, () => data);
     try {
@@ -156,9 +185,9 @@ export class Predictions {
   }
 
   /** The cached plan for a batch size, output and type of inputs, with a buffer for the inputs. Old plans are disposed of. */
-  #predictor(batch: number, output: PredictionOutput, dtype: 'u8' | 'f32'): Promise<Predictor> {
+  #predictor(batch: number, output: Wanted, dtype: 'u8' | 'f32'): Promise<Predictor> {
     const { device, spec } = this.#model;
-    const key = `${batch}/${output}/${dtype}/${spec.link}`;
+    const key = `${batch}/${typeof output === 'string' ? output : `layer ${output.name}`}/${dtype}/${spec.link}`;
     const kept = this.#predictors.get(key);
     const predictor =
       kept ??
@@ -186,11 +215,7 @@ export class Predictions {
   }
 
   /** Compiles a plan. @param dataOf returns the samples that the plan reads; `owner` frees what it allocates with the plan */
-  async #makePredictor(
-    batch: number,
-    output: PredictionOutput,
-    dataOf: (owner: Owner) => RawTensor,
-  ): Promise<Predictor> {
+  async #makePredictor(batch: number, output: Wanted, dataOf: (owner: Owner) => RawTensor): Promise<Predictor> {
     const { device, parameterCount } = this.#model;
     const owner = this.#made.own(new Owner());
     const dispose = (): void => this.#made.free(owner);
@@ -238,7 +263,7 @@ export class Predictions {
 function recordPrediction(
   model: Model,
   batch: number,
-  output: PredictionOutput,
+  output: Wanted,
   source: RowSource,
   fuse: Rewrite,
 ): { readonly builder: PlanBuilder; readonly result: Tensor } {
@@ -246,13 +271,17 @@ function recordPrediction(
   const X = builder.tensor('X', [batch, model.spec.inputs]);
   const unusedLabels = builder.tensor('labels', [batch, 1], 'u32');
   builder.add(gatherRows(source, X, unusedLabels, PER_STEP));
-  let result = recordChain(builder, X, model.placed('evaluate', undefined, true))?.output ?? X;
-  if (output !== 'logits' && (output !== 'values' || model.ownLink !== undefined)) {
-    const logits = result;
-    const classes = output === 'classes';
-    result = builder.tensor('result', [batch, classes ? 1 : model.outputs]);
-    builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
-  }
+  const result = typeof output === 'string' ? recordOutput(builder, X, model, output) : output.record(builder, X);
   builder.keep(result);
   return { builder, result };
+}
+
+/** Records all layers, and the softmax or sigmoid behind them. @param X (batch, inputs) */
+function recordOutput(builder: PlanBuilder, X: Tensor, model: Model, output: PredictionOutput): Tensor {
+  const logits = recordChain(builder, X, model.placed('evaluate', undefined, true))?.output ?? X;
+  if (output === 'logits' || (output === 'values' && model.ownLink === undefined)) return logits;
+  const classes = output === 'classes';
+  const result = builder.tensor('result', [X.shape[0] ?? 1, classes ? 1 : model.outputs]);
+  builder.add(softmax(logits, result, { classes, logistic: model.spec.link === 'logistic' }));
+  return result;
 }

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { dense, type Gpu, LimitError, Mlp, type PredictOptions } from '../../src/index.js';
+import {
+  dense,
+  dropout,
+  type Gpu,
+  type Layer,
+  LimitError,
+  Mlp,
+  type PredictOptions,
+  residual,
+} from '../../src/index.js';
 import { type AllocationFailure, failingAllocation, nullGpu } from '../support/null-gpu.js';
 
 let gpu: Gpu;
@@ -90,6 +99,54 @@ test.for(refusals)('%s is refused, and leaves nothing behind', async ([, options
   const before = gpu.memory;
   await expect(model.predict(samples(4), options)).rejects.toThrow(kind);
   expect(gpu.memory).toEqual(before);
+});
+
+const layers: readonly [options: PredictOptions, message: string][] = [
+  [{ layer: 2 }, 'predict: layer = 2; layer must be the number or the name of one of 0 (dense), 1 (dense).'],
+  [{ layer: -1 }, 'predict: layer = -1;'],
+  [{ layer: 0.5 }, 'predict: layer = 0.5;'],
+  [{ layer: '0.0' }, 'predict: layer = "0.0";'],
+  [{ layer: 'dense' }, 'predict: layer = "dense";'],
+  [{ layer: null as never }, 'predict: layer = null;'],
+  [{ layer: [0] as never }, 'predict: layer is an array;'],
+  [{ layer: 0, output: 'logits' }, 'predict: there are both output and layer.'],
+];
+test.for(layers)('no layer of %o', async ([options, message]) => {
+  const { usedBytes } = gpu.memory;
+  const error = await model.predict(samples(4), options as PredictOptions<'logits'>).catch((cause: unknown) => cause);
+  expect(error).toMatchObject({ code: 'bad-option', message: expect.stringContaining(message) });
+  expect(gpu.memory.usedBytes).toBe(usedBytes);
+});
+
+test('plans of layers are kept beside those of outputs', async () => {
+  const ours = (): Promise<Float32Array> => model.predict(samples(16), { layer: 0 });
+  expect((await ours()).length).toBe(16 * 5);
+  expect((await model.predict(samples(16), { output: 'values' })).length).toBe(16 * 3);
+  expect(await bindGroups(ours)).toBe(0);
+});
+
+test('a layer that its container does not record is refused', async () => {
+  const inert: Layer = {
+    spec: { type: 'inert' },
+    layers: [dense(4)],
+    outputs: (inputs) => inputs,
+    parameters: () => [],
+    record: () => undefined,
+  };
+  using odd = await Mlp.create(gpu, { inputs: 4, layers: [inert, dense(3)] });
+  await expect(odd.predict(samples(4), { layer: '0.0' })).rejects.toThrow(
+    'layer = "0.0" (dense), which the layer that',
+  );
+});
+
+test('the input of a layer that records nothing is its output, also where nothing else reads the batch', async () => {
+  using model = await Mlp.create(gpu, {
+    inputs: 4,
+    layers: [dropout(0.5), residual([dropout(0.5), dense(4)]), dense(3)],
+  });
+  for (const layer of [0, '1.0']) expect((await model.predict(samples(2), { layer })).length).toBe(8);
+  using only = await Mlp.create(gpu, { inputs: 4, layers: [dropout(0.5)] });
+  expect((await only.predict(samples(2), { output: 'values' })).length).toBe(8);
 });
 
 test.for<AllocationFailure>(['out-of-memory', 'exception'])(

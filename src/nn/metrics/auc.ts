@@ -1,5 +1,5 @@
-import { describe } from '../../base/check.js';
-import { MlpError } from '../../base/errors.js';
+import { assertWord } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { scoreCounts, scoresOf } from '../../kernels/score-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import { type Accumulator, type Metric, type Sums, type Task, wantsDecisions } from './metric.js';
@@ -12,6 +12,8 @@ export interface AucOptions {
    */
   readonly average?: 'macro' | 'weighted';
 }
+
+const NAMES: OptionNames<AucOptions> = { average: 1 };
 
 /** Bins of a histogram, if there is one score. Several scores share twice as many, and have `LEAST_BINS` each at least. */
 const BINS = 2 ** 15;
@@ -58,10 +60,9 @@ interface Area {
  * @throws {MlpError} `bad-option` if `average` is not known
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [auc()] });
  */
-export function auc({ average = 'macro' }: AucOptions = {}): Metric<'auc'> {
-  if (average !== 'macro' && average !== 'weighted') {
-    throw new MlpError('bad-option', `auc: average = ${describe(average)}; average must be "macro" or "weighted".`);
-  }
+export function auc(options: AucOptions = {}): Metric<'auc'> {
+  const { average = 'macro' } = checkOptions('auc', options, NAMES);
+  assertWord('auc:', { average }, ['macro', 'weighted']);
   return {
     name: 'auc',
     accumulator: histograms,

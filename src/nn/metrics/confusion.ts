@@ -1,5 +1,5 @@
-import { describe } from '../../base/check.js';
-import { MlpError } from '../../base/errors.js';
+import { assertWord } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { classCounts } from '../../kernels/class-counts.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import { type Accumulator, type Metric, type Sums, type Task, wantsClasses } from './metric.js';
@@ -37,6 +37,8 @@ export interface AverageOptions {
   readonly average?: Average;
 }
 
+const NAMES: OptionNames<AverageOptions> = { average: 1 };
+
 /** Counts of one class, or of all classes together. */
 interface ClassCounts {
   /** Number of correct predictions. */
@@ -72,20 +74,15 @@ const averages: Readonly<
 /**
  * A metric with a value for each class, which is 0 if no sample of the class was predicted correctly, or an average.
  * @param ratio the value of a class, from its counts
- * @throws {MlpError} `bad-option` if the average is not known
+ * @throws {MlpError} `bad-option` if an option or the average is not known
  */
 export function perClass<Name extends string>(
   name: Name,
   ratio: (counts: ClassCounts) => number,
-  { average }: AverageOptions = {},
+  options: AverageOptions,
 ): Metric<Name, number[] | number> {
-  if (average !== undefined && !Object.hasOwn(averages, average)) {
-    const known = Object.keys(averages).map((word) => `"${word}"`);
-    throw new MlpError(
-      'bad-option',
-      `${name}: average = ${describe(average)}; average must be one of ${known.join(', ')}.`,
-    );
-  }
+  const { average } = checkOptions(name, options, NAMES);
+  if (average !== undefined) assertWord(`${name}:`, { average }, Object.keys(averages));
   const score = (counts: ClassCounts): number => (counts.right === 0 ? 0 : ratio(counts));
   return {
     name,

@@ -96,11 +96,13 @@ describe('averages over classes', () => {
     for (const make of [f1, precision, recall]) {
       for (const wrong of ['mean', null, 1, 'toString']) {
         expect(() => make({ average: wrong as Average })).toThrow(
-          expect.objectContaining({ code: 'bad-option', message: expect.stringContaining('"macro", "weighted"') }),
+          expect.objectContaining({ code: 'bad-option', message: expect.stringContaining('"macro", "weighted", "micro" or "binary"') }),
         );
       }
     }
-    expect(() => f1({ average: 'mean' as Average })).toThrow('f1: average = "mean"');
+    expect(() => f1({ average: 'mean' as Average })).toThrow('f1: average = "mean"; average must be "macro"');
+    expect(() => f1({ avrage: 'macro' } as never)).toThrow('f1 has no option "avrage". Did you mean average?');
+    expect(() => auc({ multiClass: 'ovo' } as never)).toThrow('auc has no option "multiClass".');
     expect(() => auc({ average: 'micro' as 'macro' })).toThrow('auc: average = "micro"');
   });
 });
