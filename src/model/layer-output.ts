@@ -47,15 +47,8 @@ function recordUpTo(plan: PlanBuilder, X: Tensor, model: Model, target: ModelLay
     if (context.number !== target.number) return within;
     return { ...within, layer: watching(layer, (found) => (output = found)) };
   };
-  const outermost = model.layers.findLastIndex(({ number }) => number <= target.number);
-  recordChain(
-    plan,
-    X,
-    model
-      .placed('evaluate')
-      .slice(0, outermost + 1)
-      .map(watched),
-  );
+  const { length } = model.layers.filter(({ number }) => number <= target.number);
+  recordChain(plan, X, model.placed('evaluate').slice(0, length).map(watched));
   if (output === undefined) {
     const { name, layer } = target;
     throw new MlpError(
