@@ -109,8 +109,7 @@ function ofNames(where: string, list: ArrayLike<unknown>, classNames: readonly s
   const classes = Uint32Array.from(names, (each, i) => {
     const index = indices.get(each);
     if (index !== undefined) return index;
-    const shown = known.slice(0, 9).map((text) => JSON.stringify(text));
-    throw refused(name, i, each, `classNames has only ${shown.join(', ')}${known.length > 9 ? ' …' : ''}`);
+    throw refused(name, i, each, `classNames has only ${known.slice(0, 9).join(', ')}${known.length > 9 ? ' …' : ''}`);
   });
   return { classes, classCount: known.length, classNames: known };
 }

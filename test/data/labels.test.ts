@@ -103,7 +103,7 @@ test.for<[unknown, string]>([
     ],
     'x: classes at row 1 has 3 numbers, but row 0 has 2.',
   ],
-  [[[0, 1], 1], 'x: classes at row 1 is 1, but row 0 is an array of 2.'],
+  [[[0, 1], 1], 'x: classes at row 1 is 1; it must be an array of numbers.'],
   [[[0], [1, 0]], 'x: classes[1] is an array; a class is an integer ≥ 0.'],
   ['abc', 'x: classes is "abc" (a string); it must be an array of classes.'],
   [new ArrayBuffer(4), 'x: classes is an ArrayBuffer; it must be an array of classes. Wrap its buffer'],
@@ -112,7 +112,7 @@ test.for<[unknown, string]>([
 });
 
 test.for<[readonly unknown[], unknown, string]>([
-  [['a', 'b'], ['a', 'c'], 'x: classes[1] is "c" (a string); classNames has only "a", "b".'],
+  [['a', 'b'], ['a', 'c'], 'x: classes[1] is "c" (a string); classNames has only a, b.'],
   [['a', 'a'], ['a'], 'x: classNames has "a" twice.'],
   [['a', 2], ['a'], 'x: classNames[1] is 2; a name is a string.'],
   [['a'], [0, 1], 'x: classNames has 1 names, but the largest class is 1.'],
