@@ -3,6 +3,7 @@
 
 // Device and data: the GPU, tensors on it, and data sets with what makes them.
 
+export type { ByteSource } from './base/bytes.js';
 export type { Numbers } from './base/values.js';
 export type { CsvOptions } from './data/csv.js';
 export {

@@ -1,3 +1,4 @@
+import type { ByteSource } from './base/bytes.js';
 import { MlpError } from './base/errors.js';
 import type { Numbers } from './base/values.js';
 import type { LayerMakers } from './model/file.js';
@@ -53,18 +54,19 @@ export class Mlp {
 
   /**
    * Creates the model that `save()` wrote.
-   * @param bytes contents of the safetensors file
+   * @param source contents of the safetensors file, or its URL
    * @throws {FormatError} if the file is damaged or was not written by `save()`, before any GPU work
+   * @throws {MlpError} `fetch` if the file cannot be fetched
    * @throws {MlpError} `unknown-layer` if neither the library nor `options.layers` has a type of layer in the file
    * @throws as `create`, for the model of the file
    *
    * @example
-   * const model = await Mlp.load(gpu, await (await fetch('model.safetensors')).arrayBuffer());
+   * const model = await Mlp.load(gpu, fetch('model.safetensors'));
    */
-  static async load(device: Device, bytes: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Mlp> {
+  static async load(device: Device, source: ByteSource, options: LoadOptions = {}): Promise<Mlp> {
     device.check();
-    const { readModelFile } = await import('./model/file.js');
-    const file = readModelFile(bytes, options.layers);
+    const { loadModelFile } = await import('./model/file.js');
+    const file = await loadModelFile(source, options.layers);
     const mlp = await Mlp.create(device, file.options);
     mlp.setWeights(file.weights);
     return mlp;
@@ -202,18 +204,19 @@ export class Mlp {
   /**
    * Overwrites every parameter with the tensors of a safetensors file, such as one that PyTorch saved from the equivalent
    * `torch.nn.Sequential`. A spec in the file is ignored. If it throws, no parameter has changed.
-   * @param bytes contents of the safetensors file
+   * @param source contents of the safetensors file, or its URL
    * @throws {FormatError} if the file is damaged, or its tensors do not fit the model
+   * @throws {MlpError} `fetch` if the file cannot be fetched
    * @throws {MlpError} `busy` while another operation, such as `fit`, changes the parameters
    * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
    *
    * @example
-   * await model.loadWeights(await (await fetch('weights.safetensors')).arrayBuffer());
+   * await model.loadWeights(fetch('weights.safetensors'));
    */
-  async loadWeights(bytes: Uint8Array | ArrayBuffer): Promise<void> {
+  async loadWeights(source: ByteSource): Promise<void> {
     this.#model.check();
-    const { readWeights } = await import('./model/file.js');
-    this.#overwrite('loadWeights', readWeights(bytes, this.#model.layers));
+    const { loadWeightFile } = await import('./model/file.js');
+    this.#overwrite('loadWeights', await loadWeightFile(source, this.#model.layers));
   }
 
   /** Frees the parameters, trainers and plans of the model. A second call does nothing. */

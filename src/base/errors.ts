@@ -13,6 +13,7 @@
  * - objects do not belong together: `other-gpu` (data set and model are on different devices), `other-training` (the
  *   checkpoint is of a different model or trainer), `no-gpu` (a wrapped tensor has no device), `not-trainable` (a layer
  *   cannot be trained), `no-gradients` (the plan was not recorded for training)
+ * - a file cannot be fetched: `fetch`
  * - a kernel is not correct: `bad-shader`, `bad-dispatch`, `per-step`, `no-program` (no program suits the adapter)
  * - WebGPU reports an error: `out-of-memory`, `validation`, `shader` (it does not compile), `gpu` (any other)
  *

@@ -1,3 +1,4 @@
+import { mistakenFor } from './bytes.js';
 import { formatShape, sizeOf } from './check.js';
 import { FormatError } from './errors.js';
 
@@ -22,6 +23,8 @@ export interface TensorFile {
 const METADATA = '__metadata__';
 /** Bytes of the 64-bit integer at the beginning of the file, the length of the header. */
 const LENGTH_BYTES = 8;
+/** First byte of the header. */
+const OPENING_BRACE = 0x7b;
 /** Largest header that is read or written: room for about ten thousand tensors. */
 const MAX_HEADER_BYTES = 2 ** 20;
 
@@ -66,6 +69,8 @@ export function writeSafetensors({ tensors, metadata }: TensorFile): Uint8Array<
  * @throws {FormatError} with the name of the tensor or the byte of the file where the error is
  */
 export function readSafetensors(file: Uint8Array, where: string): TensorFile {
+  const mistake = file[LENGTH_BYTES] === OPENING_BRACE ? undefined : mistakenFor(file);
+  if (mistake !== undefined) throw new FormatError(`${where}: the file is not safetensors. ${mistake}`);
   if (file.length < LENGTH_BYTES) {
     throw new FormatError(
       `${where}: the file has ${file.length} bytes; a safetensors file begins with a length of ${LENGTH_BYTES}.`,

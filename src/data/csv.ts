@@ -1,3 +1,4 @@
+import { type ByteSource, bytesOf } from '../base/bytes.js';
 import { DataError, MlpError } from '../base/errors.js';
 import { namesColumns, readTable, type TableOptions, type TableSamples } from './labelled-table.js';
 import type { Table } from './table.js';
@@ -34,10 +35,11 @@ const COMPARED = 1000;
  * class indices; otherwise they are class names, numbered in order of first appearance.
  * @param name name of the file, for messages
  * @throws {DataError} with the line and the column where the file is malformed
- * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
+ * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed; `fetch` if the file cannot be
+ * fetched
  */
 export async function readCsv(
-  source: string | Uint8Array | ArrayBuffer,
+  source: string | ByteSource,
   options: CsvOptions,
   name = 'The CSV file',
 ): Promise<TableSamples> {
@@ -60,8 +62,8 @@ export async function readCsv(
 }
 
 /** Decompresses and decodes a file. @throws {DataError} if it is corrupt gzip, or is not UTF-8 */
-async function decodeText(source: Uint8Array | ArrayBuffer, name: string): Promise<string> {
-  const bytes = source instanceof Uint8Array ? (source as Uint8Array<ArrayBuffer>) : new Uint8Array(source);
+async function decodeText(source: ByteSource, name: string): Promise<string> {
+  const bytes = await bytesOf(name, source);
   let plain: ArrayBuffer | Uint8Array = bytes;
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));

@@ -1,4 +1,5 @@
-import { assertOption, sizeOf } from '../base/check.js';
+import type { ByteSource } from '../base/bytes.js';
+import { assertOption } from '../base/check.js';
 import { DataError, DisposedError, MlpError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
@@ -232,31 +233,17 @@ export class Dataset {
    * have any of the format's types: uint8, int8, int16, int32, float32 or float64, big-endian. Images of uint8 stay
    * bytes on the GPU, all others become float32.
    * @param device a `Gpu`
-   * @param imageBytes file of images, (count, rows, columns); `features` is rows · columns
-   * @param labelBytes file of labels, (count), integers ≥ 0 of any type, which become the classes
+   * @param imageFile file of images, (count, rows, columns), or its URL; `features` is rows · columns
+   * @param labelFile file of labels, (count), integers ≥ 0 of any type, or its URL; they become the classes
    * @throws {DataError} if a file is malformed, or their counts differ; the message states the position
+   * @throws {MlpError} `fetch` if a file cannot be fetched
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
-   * const bytes = async (url) => (await fetch(url)).arrayBuffer();
-   * const data = await Dataset.fromIdx(gpu, await bytes('images-idx3-ubyte.gz'), await bytes('labels-idx1-ubyte.gz'));
+   * const data = await Dataset.fromIdx(gpu, fetch('images-idx3-ubyte.gz'), fetch('labels-idx1-ubyte.gz'));
    */
-  static async fromIdx(
-    device: Device,
-    imageBytes: ArrayBuffer | Uint8Array,
-    labelBytes: ArrayBuffer | Uint8Array,
-  ): Promise<Dataset> {
-    const { readIdx } = await import('./idx.js');
-    const images = await readIdx(imageBytes, { name: 'Dataset.fromIdx: the IDX file of images' });
-    const labels = await readIdx(labelBytes, { name: 'Dataset.fromIdx: the IDX file of labels', rank: 1 });
-    const [count = 0, ...sizes] = images.shape;
-    if (sizes.length === 0) {
-      throw new DataError('Dataset.fromIdx: the IDX file of images has 1 dimension, as labels have; images have 3.');
-    }
-    if (labels.data.length !== count) {
-      throw new DataError(`Dataset.fromIdx: there are ${count} images but ${labels.data.length} labels.`);
-    }
-    const features = sizeOf(sizes);
-    return Dataset.create(device, { inputs: images.data, features, classes: labels.data });
+  static async fromIdx(device: Device, imageFile: ByteSource, labelFile: ByteSource): Promise<Dataset> {
+    const { readIdxFiles } = await import('./idx.js');
+    return Dataset.create(device, await readIdxFiles(imageFile, labelFile, 'Dataset.fromIdx'));
   }
 
   /**
@@ -264,14 +251,16 @@ export class Dataset {
    * all other columns are inputs. A label column of texts becomes classes, numbered in order of first appearance;
    * `classNames` has their names. Read further files of the same model with `like`.
    * @param device a `Gpu`
+   * @param file the text of the file, its bytes, or its URL
    * @throws {DataError} if the file is malformed; the message states the line and the column
-   * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed
+   * @throws {MlpError} `bad-option` if a column does not exist, or an option is not allowed; `fetch` if the file cannot
+   * be fetched
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
    * const flowers = await Dataset.fromCsv(gpu, text, { target: 'species' });
    * const more = await Dataset.fromCsv(gpu, otherText, { like: flowers });
    */
-  static async fromCsv(device: Device, file: string | Uint8Array | ArrayBuffer, options: CsvOptions): Promise<Dataset> {
+  static async fromCsv(device: Device, file: string | ByteSource, options: CsvOptions): Promise<Dataset> {
     const { readCsv } = await import('./csv.js');
     return Dataset.create(device, await readCsv(file, options, 'Dataset.fromCsv: the file'));
   }

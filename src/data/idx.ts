@@ -1,3 +1,4 @@
+import { type ByteSource, bytesOf } from '../base/bytes.js';
 import { formatShape, sizeOf } from '../base/check.js';
 import { DataError } from '../base/errors.js';
 
@@ -47,15 +48,37 @@ const MAX_BYTES = 2 ** 31 - 1;
 const PORTION = 16384;
 
 /**
+ * Reads the files of images and of their labels, as options of `Dataset.create`.
+ * @param where the beginning of error messages
+ * @throws {DataError} if a file is malformed, or their counts differ
+ * @throws {MlpError} `fetch` if a file cannot be fetched
+ */
+export async function readIdxFiles(
+  imageFile: ByteSource,
+  labelFile: ByteSource,
+  where: string,
+): Promise<{ readonly inputs: IdxArray; readonly features: number; readonly classes: IdxArray }> {
+  const [name, labelName] = [`${where}: the IDX file of images`, `${where}: the IDX file of labels`];
+  const [imageBytes, labelBytes] = await Promise.all([bytesOf(name, imageFile), bytesOf(labelName, labelFile)]);
+  const images = await readIdx(imageBytes, { name });
+  const labels = await readIdx(labelBytes, { name: labelName, rank: 1 });
+  const [count = 0, ...sizes] = images.shape;
+  if (sizes.length === 0) throw new DataError(`${name} has 1 dimension, as labels have; images have 3.`);
+  if (labels.data.length !== count) {
+    throw new DataError(`${where}: there are ${count} images but ${labels.data.length} labels.`);
+  }
+  return { inputs: images.data, features: sizeOf(sizes), classes: labels.data };
+}
+
+/**
  * Reads an IDX file, plain or gzip. The format is: two zero bytes, the element type (08 uint8, 09 int8, 0b int16,
  * 0c int32, 0d float32, 0e float64), the number of dimensions, the dimensions as big-endian 32-bit integers, then the
  * elements, big-endian too, and nothing after them.
  * Source: Yann LeCun's page of the MNIST database, section "file formats".
  * @throws {DataError} if the file has another format; the message states the position, the expected and the found value
  */
-export async function readIdx(bytes: Uint8Array | ArrayBuffer, options: IdxOptions = {}): Promise<Idx> {
+export async function readIdx(file: Uint8Array, options: IdxOptions = {}): Promise<Idx> {
   const { name = 'The IDX file', rank } = options;
-  const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   const content = file[0] === 0x1f && file[1] === 0x8b ? await decompressed(file, name, rank) : file;
   const { shape, type, start, end } = readHeader(content, name, rank);
   if (content.length < end) {

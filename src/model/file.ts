@@ -1,3 +1,4 @@
+import { type ByteSource, bytesOf } from '../base/bytes.js';
 import { assertOption, formatShape, sizeOf } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, type TensorFile, writeSafetensors } from '../base/safetensors.js';
@@ -65,17 +66,30 @@ export function writeModelFile(
   return writeSafetensors({ tensors, metadata });
 }
 
+/** Reads a model's file from any form of bytes. @throws as `readModelFile` and `bytesOf` */
+export async function loadModelFile(
+  source: ByteSource,
+  userLayers?: LayerMakers,
+): Promise<ReturnType<typeof readModelFile>> {
+  return readModelFile(await bytesOf('Mlp.load: the file', source), userLayers);
+}
+
+/** Reads the weights of a model from any form of bytes. @throws as `readWeights` and `bytesOf` */
+export async function loadWeightFile(source: ByteSource, layers: readonly ModelLayer[]): Promise<Weight[]> {
+  return readWeights(await bytesOf('loadWeights: the file', source), layers);
+}
+
 /**
  * Reads and checks a model's file.
  * @throws {FormatError} if the file is damaged, or its spec and tensors contradict each other
  * @throws {MlpError} `unknown-layer` if neither the library nor `userLayers` has a type of layer in the file
  */
 export function readModelFile(
-  bytes: Uint8Array | ArrayBuffer,
+  bytes: Uint8Array,
   userLayers: LayerMakers = {},
 ): { readonly options: ModelOptions; readonly weights: Weight[] } {
   const where = 'Mlp.load';
-  const file = readSafetensors(asBytes(bytes), where);
+  const file = readSafetensors(bytes, where);
   const saved = file.metadata.get(KEY);
   if (saved === undefined) {
     throw new FormatError(
@@ -100,9 +114,9 @@ export function readModelFile(
 }
 
 /** Reads the weights of a model from a file in PyTorch's layout. @throws {FormatError} if the file does not fit the model */
-export function readWeights(bytes: Uint8Array | ArrayBuffer, layers: readonly ModelLayer[]): Weight[] {
+export function readWeights(bytes: Uint8Array, layers: readonly ModelLayer[]): Weight[] {
   const where = 'loadWeights';
-  return weightsOf(readSafetensors(asBytes(bytes), where), layers, where);
+  return weightsOf(readSafetensors(bytes, where), layers, where);
 }
 
 /**
@@ -255,8 +269,4 @@ function makeLayer(spec: LayerSpec, name: string, makers: LayerMakers): Layer {
     );
   }
   return layer;
-}
-
-function asBytes(bytes: Uint8Array | ArrayBuffer): Uint8Array {
-  return bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
 }

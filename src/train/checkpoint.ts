@@ -1,7 +1,10 @@
+import { bytesOf, mistakenFor } from '../base/bytes.js';
 import { assertOption } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
 import type { Progress, Session } from './session.js';
+
+export { bytesOf };
 
 /** The state of a training, complete enough to continue it bit for bit. */
 export interface Checkpoint {
@@ -46,7 +49,7 @@ export function writeCheckpoint({ training, progress, state }: Checkpoint): Uint
  * @throws {MlpError} `other-training`, with the option that differs
  */
 export function readCheckpoint(
-  bytes: Uint8Array | ArrayBuffer,
+  bytes: Uint8Array,
   training: Checkpoint['training'],
   sizes: ReadonlyMap<string, number>,
 ): Pick<Checkpoint, 'progress' | 'state'> {
@@ -83,7 +86,7 @@ export function checkpoint(session: Session, progress: Progress, state: Checkpoi
 }
 
 /** Writes the state of a checkpoint to the device, and returns its progress. @throws as `readCheckpoint` */
-export function restore(bytes: Uint8Array | ArrayBuffer, session: Session): Progress {
+export function restore(bytes: Uint8Array, session: Session): Progress {
   const kept = session.state;
   const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
   const { progress, state } = readCheckpoint(bytes, specsOf(session), sizes);
@@ -101,12 +104,10 @@ function specsOf({ model, loss, optimizer, batch, clip, penalties }: Session): C
 }
 
 /** Checks the magic, the length and the CRC-32, and returns the safetensors file inside. @throws {FormatError} */
-function contents(bytes: Uint8Array | ArrayBuffer): Uint8Array {
-  const blob = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+function contents(blob: Uint8Array): Uint8Array {
   if (MAGIC.some((byte, i) => byte !== (blob[i] ?? byte))) {
-    throw new FormatError(
-      'restore: the bytes do not begin as those of checkpoint() do. Models are read by Mlp.load().',
-    );
+    const why = mistakenFor(blob) ?? 'Models are read by Mlp.load().';
+    throw new FormatError(`restore: the bytes do not begin as those of checkpoint() do. ${why}`);
   }
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   const length = blob.length < HEAD_BYTES ? 'more' : view.getBigUint64(MAGIC.length, true);

@@ -1,3 +1,4 @@
+import type { ByteSource } from '../base/bytes.js';
 import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Numbers } from '../base/values.js';
@@ -282,15 +283,17 @@ export class Trainer<M extends AnyMetric = never> {
   /**
    * Restores a checkpoint of this trainer, or of a trainer that was made with the same options, also on another page.
    * If it throws, nothing has changed.
+   * @param source the bytes of the checkpoint, or their URL
    * @throws {FormatError} if the bytes are not a checkpoint, are truncated, or have been changed
    * @throws {MlpError} `other-training` if the model, loss, optimizer, batch size, clip or penalties differ; `busy`
    * while `fit`, `lossSurface` or `checkGradients` runs on the model
    * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
    * @example await trainer.restore(bytes);
    */
-  async restore(bytes: Uint8Array | ArrayBuffer): Promise<void> {
+  async restore(source: ByteSource): Promise<void> {
     this.#allow('update', 'restore');
-    const { restore } = await import('./checkpoint.js');
+    const { restore, bytesOf } = await import('./checkpoint.js');
+    const bytes = await bytesOf('restore: the checkpoint', source);
     this.#allow('update', 'restore');
     this.#session.progress = restore(bytes, this.#session);
     this.#session.latestRows = 0;

@@ -50,7 +50,7 @@ const malformed: readonly [what: string, bytes: Uint8Array, message: string][] =
   ['a length of 2⁶⁴ − 1', file(good, 8, 2n ** 64n - 1n), 'the header has 18446744073709552000 bytes'],
   ['a length that ends within the header', file(good, 8, good.length - 1), 'is expected'],
   ['a length that takes data for header', file(good, 8, good.length + 1), 'something follows the header'],
-  ['a web page', bytesOf('<!doctype html><title>404</title>'), 'Is the file safetensors, and complete?'],
+  ['a web page', bytesOf('<!doctype html><title>404</title>'), 'x: the file is not safetensors. It looks like HTML'],
   ['an array for a header', file('[]'), 'the header must begin with "{".'],
   ['space before the header', file(' {}', 0), 'at byte 8 of the file, the header must begin with "{".'],
   ['a byte order mark', file('\ufeff{}', 0), 'the header must begin with "{".'],

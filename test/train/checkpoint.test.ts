@@ -16,7 +16,7 @@ const sample: Checkpoint = {
   state,
 };
 const sizes = new Map([...state].map(([name, { length }]) => [name, length]));
-const read = (bytes: Uint8Array | ArrayBuffer): unknown => readCheckpoint(bytes, sample.training, sizes);
+const read = (bytes: Uint8Array): unknown => readCheckpoint(bytes, sample.training, sizes);
 const blob = writeCheckpoint(sample);
 
 /** The blob around a file, with its true length and CRC-32: only what is within can be wrong. */
@@ -47,7 +47,6 @@ test('what is written is what is read', () => {
   const { progress, state: again } = readCheckpoint(blob, sample.training, sizes);
   expect(progress).toEqual(sample.progress);
   expect(again).toEqual(state);
-  expect(read(blob.buffer)).toEqual({ progress, state: again });
   const within = new Uint8Array(blob.length + 3);
   within.set(blob, 3);
   expect(read(within.subarray(3))).toEqual({ progress, state: again });
