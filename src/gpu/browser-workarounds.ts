@@ -20,7 +20,11 @@ const CHROME_MS: readonly number[] = [0, 1, 1, 1];
  */
 const FIREFOX_MS = { first: 0.5, factor: 1.5, most: 16 } as const;
 
-const isFirefox = (): boolean => typeof navigator !== 'undefined' && navigator.userAgent.includes('Firefox/');
+/** False outside of browsers, where an app may define a `navigator` with nothing but `gpu`. */
+const isFirefox = (): boolean => {
+  const agent: string | undefined = typeof navigator === 'undefined' ? undefined : navigator.userAgent;
+  return agent?.includes('Firefox/') === true;
+};
 
 /** Milliseconds to wait before each empty submit. @param awaited true if a caller waits for this work and nothing else */
 function* delays(awaited: boolean, firefox: boolean): Generator<number, void> {

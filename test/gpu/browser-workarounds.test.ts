@@ -115,3 +115,9 @@ test.for(agents)('%s: idle() and reads are waited for as the browser needs', asy
   expect((await reading).byteLength).toBe(4);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('an app of Node may define a navigator with nothing but gpu', () => {
+  vi.stubGlobal('navigator', { gpu: {} });
+  const { submit, work } = busy();
+  expect(pauses(() => wake({ submit }, work, true), 20)).toEqual([0, 1, 1, 1]);
+});

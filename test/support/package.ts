@@ -15,9 +15,9 @@ const BUILT_FROM = [
 ];
 
 /** Runs a program to its end and returns its standard output. @throws {Error} with all that it printed, if it fails */
-export function runProgram(program: string, args: readonly string[], folder: string): string {
+export function runProgram(program: string, args: readonly string[], folder: string, env = process.env): string {
   const shell = process.platform === 'win32' && program === 'npm';
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: 'utf8', shell });
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: 'utf8', shell, env });
   if (status === 0) return stdout;
   throw new Error(`${[program, ...args].join(' ')} failed with status ${status}.\n${stdout}${stderr}`, {
     cause: error,
