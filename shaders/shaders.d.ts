@@ -14,6 +14,7 @@ declare module '*/shaders/optimizer/adagrad.wgsl' {
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
+      readonly DECAY_WEIGHTS: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly initial: 'f32'; readonly rate_decay: 'f32'; readonly epsilon: 'f32'; }>;
@@ -44,6 +45,7 @@ declare module '*/shaders/optimizer/adam.wgsl' {
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
+      readonly DECAY_WEIGHTS: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly rest1: 'f32'; readonly beta2: 'f32'; readonly rest2: 'f32'; readonly epsilon: 'f32'; }>;
@@ -717,6 +719,7 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
+      readonly DECAY_WEIGHTS: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly weight_decay: 'f32'; readonly decay: 'f32'; readonly rest: 'f32'; readonly epsilon: 'f32'; readonly momentum: 'f32'; }>;
@@ -772,6 +775,7 @@ declare module '*/shaders/optimizer/sgd.wgsl' {
       readonly CHECKED: boolean;
       readonly CLIP_VALUE: boolean;
       readonly CLIP_NORM: boolean;
+      readonly DECAY_WEIGHTS: boolean;
     };
     readonly uniforms: {
       readonly hyper: Uniform<{ readonly count: 'u32'; readonly clip: 'f32'; readonly l1: 'f32'; readonly l2: 'f32'; readonly momentum: 'f32'; readonly dampening: 'f32'; readonly weight_decay: 'f32'; }>;

@@ -81,6 +81,7 @@ export { type AdamOptions, adam, adamw } from './nn/optimizers/adam.js';
 export type { Optimizer } from './nn/optimizers/optimizer.js';
 export { type RmspropOptions, rmsprop } from './nn/optimizers/rmsprop.js';
 export { type SgdOptions, sgd } from './nn/optimizers/sgd.js';
+export type { WeightDecay } from './nn/optimizers/weight-decay.js';
 
 // Schedules: the learning rate from step to step.
 

@@ -2,7 +2,7 @@
 // have the line `//! uses penalties`; each of them declares the fields hyper.l1 and hyper.l2, of which hyper.l2 is twice the
 // l2 of the formula, and the binding
 //
-//   parameterMask  u32 (count/32, 2)   read if PENALTIES
+//   parameterMask  u32 (count/32, 2)   read if PENALTIES, and where a file says so
 //                  Two words for each 32 elements, with one bit for each element. A bit of the first word is 1 if the element
 //                  belongs to a parameter and is not padding; a bit of the second, if it belongs to a weight matrix.
 

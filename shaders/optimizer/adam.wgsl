@@ -34,9 +34,9 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   var g = gradient_of(i, p);
   var decayed = p;
   if (DECOUPLED) {
-    decayed *= 1.0 - step.learning_rate * hyper.weight_decay;
+    decayed *= 1.0 - step.learning_rate * decay_of(i);
   } else {
-    g += hyper.weight_decay * p;
+    g += decay_of(i) * p;
   }
   let second = i + ((hyper.count + 3) >> 2);
   let m = state[i] + hyper.rest1 * (g - state[i]);

@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let i = global.y * (workgroups.x * 64) + global.x;
   if (4 * i >= hyper.count) { return; }
   let p = parameters[i];
-  let g = gradient_of(i, p) + hyper.weight_decay * p;
+  let g = gradient_of(i, p) + decay_of(i) * p;
   var s = hyper.decay * state[i] + hyper.rest * g * g;
   state[i] = s;
   let row = (hyper.count + 3) >> 2;

@@ -22,7 +22,7 @@ fn main(@builtin(global_invocation_id) global: vec3u, @builtin(num_workgroups) w
   let i = global.y * (workgroups.x * 64) + global.x;
   if (4 * i >= hyper.count) { return; }
   let p = parameters[i];
-  let g = gradient_of(i, p) + hyper.weight_decay * p;
+  let g = gradient_of(i, p) + decay_of(i) * p;
   var v = g;
   if (MOMENTUM) {
     let before = velocity[i];

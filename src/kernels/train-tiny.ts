@@ -26,7 +26,7 @@ export interface TinyOutputs {
 }
 
 /** The optimizer of `trainTiny`: stochastic gradient descent, with the hyperparameters of `sgdUpdate`. */
-export type TinyOptimizer = Omit<SgdHyperparameters, 'watch'> & {
+export type TinyOptimizer = Omit<SgdHyperparameters, 'watch' | 'decayOn'> & {
   /** As many elements as the parameters, read and written. Required with momentum. Default: none. */
   readonly velocity?: Tensor | undefined;
 };

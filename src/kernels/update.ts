@@ -67,6 +67,11 @@ export const layerOfBlockOf = (watch: Watch | undefined): Tensor<'u32'> | undefi
 
 /** Options that all updates share. */
 export interface UpdateOptions {
+  /**
+   * The parameters that the update's weight decay applies to: `'all'`; or `'weights'`, the entries of weight matrices,
+   * which needs `adjustment.parameterMask`. Default: `'all'`.
+   */
+  readonly decayOn?: 'all' | 'weights';
   /** Watches for parameters that are not finite. Default: none. */
   readonly watch?: Watch | undefined;
   /** Penalties and clipping. Default: none. */
@@ -83,6 +88,7 @@ interface UpdateParts {
     readonly CLIP_VALUE: boolean;
     readonly CLIP_NORM: boolean;
     readonly PENALTIES: boolean;
+    readonly DECAY_WEIGHTS: boolean;
   };
   /** Fields of the uniform `hyper`. */
   readonly numbers: { readonly count: number; readonly clip: number; readonly l1: number; readonly l2: number };
@@ -100,14 +106,15 @@ interface UpdateParts {
  * Checks the tensors of an update, and describes the parts that all updates share.
  * @param state the state of the kernel, if it has one: an element for each parameter, or `rows` rows of ⌈count/4⌉·4
  * elements
- * @throws {ShapeError} if the numbers of elements differ, penalties have no mask, or a buffer ends before a whole vec4
+ * @throws {ShapeError} if the numbers of elements differ, penalties or the decay have no mask, or a buffer ends before a
+ * whole vec4
  */
 export function updateParts(
   kernel: string,
   parameters: Tensor,
   gradients: Tensor,
   state: Tensor | undefined,
-  { watch, adjustment = {} }: UpdateOptions,
+  { watch, adjustment = {}, decayOn }: UpdateOptions,
   rows?: number,
 ): UpdateParts {
   const count = parameters.length;
@@ -125,6 +132,10 @@ export function updateParts(
   checkVec4s(kernel, [parameters, gradients, ...(state === undefined ? [] : [state])]);
   const { clip } = adjustment;
   const penalties = penaltiesOf(kernel, adjustment);
+  const DECAY_WEIGHTS = decayOn === 'weights';
+  if (DECAY_WEIGHTS && penalties.parameterMask === undefined) {
+    throw new ShapeError(`${kernel}: decayOn = "weights" needs parameterMask.`);
+  }
   const scale = clip !== undefined && 'scale' in clip ? clip.scale : undefined;
   const CLIP_VALUE = clip !== undefined && 'value' in clip;
   const adjustments = [clip && 'clipped', penalties.PENALTIES && 'penalised'].filter(Boolean);
@@ -137,6 +148,7 @@ export function updateParts(
       CLIP_VALUE,
       CLIP_NORM: scale !== undefined,
       PENALTIES: penalties.PENALTIES,
+      DECAY_WEIGHTS,
     },
     numbers: { count, clip: CLIP_VALUE ? clip.value : 0, l1: penalties.l1, l2: penalties.l2 },
     buffers: {

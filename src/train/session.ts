@@ -54,7 +54,7 @@ export type Minibatch = readonly [inputs: Numbers, targets: Targets, weights?: N
 /** The modules that a session loads before it allocates anything. */
 interface Loaded {
   readonly fuse: Rewrite;
-  /** The module for penalties and clipping, loaded only if the options have any. */
+  /** The module for penalties, clipping and the mask of parameters, loaded only if the options need any. */
   readonly clip: typeof import('./clip.js') | undefined;
 }
 
@@ -133,7 +133,8 @@ export class Session implements StepParts {
   static async create(model: Model, options: TrainerOptions<AnyMetric>): Promise<Session> {
     checkTrainerOptions(model, options);
     const { device } = model;
-    const adjusts = options.clip !== undefined || options.penalties !== undefined;
+    const { clip: limit, penalties, optimizer } = options;
+    const adjusts = limit !== undefined || penalties !== undefined || optimizer.needsMask === true;
     const [fuse, clip] = await Promise.all([
       loadFusions(model.parameterCount, options.batchSize, device.info, true),
       adjusts ? import('./clip.js') : undefined,

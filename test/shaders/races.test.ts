@@ -39,7 +39,11 @@ const updates = (own: number, overrides: Overrides): Run[] => {
   return [
     { overrides: { ...overrides, CHECKED: true }, uniforms: hyper(50), workgroups: [1, 1] },
     { overrides: { ...overrides, CHECKED: true }, uniforms: hyper(135), workgroups: [2, 2] },
-    { overrides: { ...overrides, CLIP_NORM: true, PENALTIES: true }, uniforms: hyper(50), workgroups: [1, 1] },
+    {
+      overrides: { ...overrides, CLIP_NORM: true, PENALTIES: true, DECAY_WEIGHTS: true },
+      uniforms: hyper(50),
+      workgroups: [1, 1],
+    },
     { overrides: { ...overrides, CLIP_VALUE: true }, uniforms: hyper(50), workgroups: [1, 1] },
     { overrides: { ...overrides, WHOLE: true }, uniforms: hyper(52), workgroups: [1, 1] },
   ];

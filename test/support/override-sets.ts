@@ -27,7 +27,7 @@ const epilogues: Overrides[] = [
 ];
 
 /** Independent overrides, each of which omits one part of the shader. */
-const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|FINISH)$/;
+const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|DECAY_WEIGHTS|FINISH)$/;
 
 /** A batch read from a data set of bytes or of floats, as the first operand or in the first layer's dW. */
 const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => ({

@@ -15,12 +15,13 @@ export type Adjust = (
   gradients: readonly LayerGradient[],
 ) => readonly LayerGradient[];
 
-/** The layers after a step for each batch. */
+/** The layers after a step for each batch. @param ofBiases the rule of biases, if they have another */
 export function trainBy<State>(
   start: readonly ReferenceLayer[],
   batches: readonly ReferenceBatch[],
   rule: Rule<State>,
   adjust: Adjust = (_layers, gradients) => gradients,
+  ofBiases: Rule<State> = rule,
 ): readonly ReferenceLayer[] {
   let layers = start;
   const states = start.map((): { W?: State; b?: State } => ({}));
@@ -30,7 +31,7 @@ export function trainBy<State>(
       const [gradient, state] = [gradients[l], states[l]];
       if (gradient === undefined || state === undefined) throw new RangeError(`Layer ${l} has no gradient.`);
       const W = rule(layer.W, gradient.W, state.W, index);
-      const b = rule(layer.b, gradient.b, state.b, index);
+      const b = ofBiases(layer.b, gradient.b, state.b, index);
       states[l] = { W, b };
       return { ...layer, W: W.parameters, b: b.parameters };
     });

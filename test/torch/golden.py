@@ -1,6 +1,6 @@
 # Numbers of PyTorch itself, in float64; test/torch/golden.test.ts compares the reference with them.
-# Written by `python test/torch/golden.py > test/torch/golden.json` with PyTorch 2.13 (the last two
-# cases: 1.13), and `npm run format`.
+# Written by `python test/torch/golden.py > test/torch/golden.json` with PyTorch 2.13 (the cases from
+# softsign on: 1.13), and `npm run format`.
 import json
 import torch
 from torch import nn
@@ -214,4 +214,31 @@ cases.append(record('penalties', *network(*tanh), losses[0], optimizers[1], pena
 cases.append(record('activation "softsign"', *network('softsign', lambda units: nn.Softsign()), losses[0], optimizers[1], steps=2))
 log_cosh = ({'type': 'logCosh'}, numbers, lambda z, y: torch.log(torch.cosh(z - y)).mean(), None)
 cases.append(record('loss {"type": "logCosh"}', *network(*tanh), log_cosh, optimizers[0], steps=2))
-print(json.dumps(cases, default=list))
+
+
+def groups(parameters):
+    """Parameter groups: only weight matrices decay."""
+    return [
+        {'params': [p for p in parameters if p.dim() > 1]},
+        {'params': [p for p in parameters if p.dim() < 2], 'weight_decay': 0},
+    ]
+
+
+# From here on each case has a seed of its own, so that it can be computed alone.
+def add(seed, make):
+    torch.manual_seed(seed)
+    cases.append(make())
+
+
+for seed, (spec, make) in enumerate([
+    ({'type': 'sgd', 'learningRate': 0.1, 'momentum': 0.9}, lambda p: O.SGD(groups(p), 0.1, 0.9, weight_decay=0.3)),
+    ({'type': 'adagrad', 'learningRate': 0.1}, lambda p: O.Adagrad(groups(p), 0.1, weight_decay=0.3)),
+    ({'type': 'rmsprop', 'learningRate': 0.01}, lambda p: O.RMSprop(groups(p), 0.01, weight_decay=0.3)),
+    ({'type': 'adam', 'learningRate': 0.02}, lambda p: O.Adam(groups(p), 0.02, weight_decay=0.3)),
+    ({'type': 'adamw', 'learningRate': 0.02}, lambda p: O.AdamW(groups(p), 0.02, weight_decay=0.3)),
+]):
+    spec = spec | {'weightDecay': {'value': 0.3, 'on': 'weights'}}
+    add(100 + seed, lambda: record(f'decay of weights, {spec["type"]}', *normalized('layerNorm', nn.LayerNorm), losses[10], (spec, make)))
+if __name__ == '__main__':
+    print(json.dumps(cases, default=list))
+

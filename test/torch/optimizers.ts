@@ -18,6 +18,8 @@ interface Step {
   readonly values: Float64Array;
   readonly gradient: Float64Array;
   readonly state: OptimizerState;
+  /** The parameter that is updated. */
+  readonly parameter: Parameter;
 }
 
 /** An update by the algorithm in PyTorch's documentation (torch.optim), in its order of operations. */
@@ -25,9 +27,17 @@ type OptimizerRule = (step: Step) => Update;
 
 const zeros = (like: Float64Array): Float64Array => new Float64Array(like.length);
 
+/** The weight decay of a parameter: 0 beside weight matrices, if the option is { value, on: 'weights' }. */
+function decayOf({ spec, parameter }: Step, fallback: number): number {
+  const { weightDecay } = spec;
+  if (typeof weightDecay !== 'object') return numberOf(spec, 'weightDecay', fallback);
+  return isWeightMatrix(parameter) ? numberOf({ type: spec.type, ...weightDecay }, 'value') : 0;
+}
+
 /** The gradient with weightDecay·p added: decay as an L2 penalty. */
-function decayed({ arithmetic, spec, values, gradient }: Step): Float64Array {
-  const decay = numberOf(spec, 'weightDecay', 0);
+function decayed(step: Step): Float64Array {
+  const { arithmetic, values, gradient } = step;
+  const decay = decayOf(step, 0);
   if (decay === 0) return gradient;
   return gradient.map((g, i) => arithmetic.round(g + arithmetic.round(decay * values[i]!)));
 }
@@ -123,8 +133,8 @@ const adam: OptimizerRule = (step) => adaptiveMoments(step, step.values, decayed
 
 /** Adam with decoupled decay: p ← p − γλp first. */
 const adamw: OptimizerRule = (step) => {
-  const { arithmetic, spec, learningRate, values } = step;
-  const decay = numberOf(spec, 'weightDecay', 0.01);
+  const { arithmetic, learningRate, values } = step;
+  const decay = decayOf(step, 0.01);
   const start = decay === 0 ? values : values.map((p) => arithmetic.round(p * (1 - learningRate * decay)));
   return adaptiveMoments(step, start, step.gradient);
 };
@@ -153,7 +163,7 @@ export function optimizerStep(
     const gradient = gradients.find(({ name }) => name === parameter.name)?.data;
     if (gradient === undefined) return parameter;
     const state = states[parameter.name] ?? {};
-    const update = rule({ arithmetic, spec, learningRate, step, values: parameter.data, gradient, state });
+    const update = rule({ arithmetic, spec, learningRate, step, values: parameter.data, gradient, state, parameter });
     next[parameter.name] = update.state;
     return { ...parameter, data: update.values };
   });

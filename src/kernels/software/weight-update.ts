@@ -32,7 +32,7 @@ export function weightUpdate(
   gradient: MatmulDispatch,
   parameters: Tensor,
   velocity: Tensor | undefined,
-  hyper: SgdHyperparameters,
+  hyper: Omit<SgdHyperparameters, 'decayOn'>,
   step: StepValues | typeof PER_STEP,
   start = 0,
 ): Dispatch {

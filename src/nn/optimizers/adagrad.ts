@@ -3,6 +3,7 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { adagradUpdate } from '../../kernels/adagrad.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
+import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `adagrad`. */
 export interface AdagradOptions {
@@ -12,8 +13,11 @@ export interface AdagradOptions {
    * Decay of the rate, ≥ 0: step t, counted from 0, has the rate learningRate / (1 + t·learningRateDecay). Default: 0.
    */
   readonly learningRateDecay?: number;
-  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
-  readonly weightDecay?: number;
+  /**
+   * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
+   * norms alone. Default: 0.
+   */
+  readonly weightDecay?: WeightDecay;
   /** Initial value of the sums of squares, ≥ 0. PyTorch's `initial_accumulator_value`. Default: 0. */
   readonly initialAccumulator?: number;
   /** Number > 0 that is added to the denominator. Default: 1e-10. */
@@ -43,14 +47,18 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     initialAccumulator = 0,
     epsilon = 1e-10,
   } = checkOptions('adagrad', options, NAMES, 'bad-optimizer');
-  const numbers = { learningRateDecay, weightDecay, initialAccumulator };
+  const numbers = { learningRateDecay, initialAccumulator };
+  const decay = decayOf('adagrad', weightDecay);
   assertOption('adagrad:', { learningRate, ...numbers }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('adagrad:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   return {
-    spec: { type: 'adagrad', learningRate, ...numbers, epsilon },
+    spec: { type: 'adagrad', learningRate, learningRateDecay, weightDecay, initialAccumulator, epsilon },
+    needsMask: decay.decayOn === 'weights',
     record(plan, { values, gradients, adjustment, ...watch }) {
       const squares = plan.state('squares', values.shape);
-      plan.add(adagradUpdate(values, gradients, squares, { ...numbers, epsilon, watch, adjustment }, PER_STEP));
+      plan.add(
+        adagradUpdate(values, gradients, squares, { ...numbers, ...decay, epsilon, watch, adjustment }, PER_STEP),
+      );
     },
   };
 }

@@ -3,6 +3,7 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { adamCorrections, adamUpdate } from '../../kernels/adam.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
+import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `adam` and `adamw`. */
 export interface AdamOptions {
@@ -16,9 +17,10 @@ export interface AdamOptions {
   readonly epsilon?: number;
   /**
    * Weight decay, ≥ 0: `adam` adds weightDecay·p to each gradient, `adamw` multiplies each parameter p by
-   * 1 − learningRate·weightDecay. Default: 0 for `adam`, 0.01 for `adamw`.
+   * 1 − learningRate·weightDecay. `{ value, on: 'weights' }` leaves biases and norms alone. Default: 0 for `adam`, 0.01
+   * for `adamw`.
    */
-  readonly weightDecay?: number;
+  readonly weightDecay?: WeightDecay;
 }
 
 const NAMES: OptionNames<AdamOptions> = { learningRate: 1, beta1: 1, beta2: 1, epsilon: 1, weightDecay: 1 };
@@ -51,12 +53,14 @@ export function adamw(options: AdamOptions = {}): Optimizer {
 function adamOf(type: 'adam' | 'adamw', options: AdamOptions, defaultDecay: number): Optimizer {
   const known = checkOptions(type, options, NAMES, 'bad-optimizer');
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = known;
-  assertOption(`${type}:`, { learningRate, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
+  assertOption(`${type}:`, { learningRate }, 'a finite number >= 0', 'bad-optimizer');
   assertOption(`${type}:`, { beta1, beta2 }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption(`${type}:`, { epsilon }, 'a positive float32 number', 'bad-optimizer');
-  const hyper = { beta1, beta2, epsilon, weightDecay, decoupled: type === 'adamw' };
+  const decay = decayOf(type, weightDecay);
+  const hyper = { beta1, beta2, epsilon, ...decay, decoupled: type === 'adamw' };
   return {
     spec: { type, learningRate, beta1, beta2, epsilon, weightDecay },
+    needsMask: decay.decayOn === 'weights',
     perStep: (index) => adamCorrections(hyper, index),
     record(plan, { values, gradients, adjustment, ...watch }) {
       const state = plan.state('moments', [2, values.length]);

@@ -29,6 +29,11 @@ export interface Optimizer {
     /** Initial learning rate of a trainer. */
     readonly learningRate: number;
   } & Readonly<Record<string, unknown>>;
+  /**
+   * True if `record` reads `adjustment.parameterMask`, which a trainer otherwise makes only for `clip` and `penalties`.
+   * Default: false.
+   */
+  readonly needsMask?: boolean;
   /** Records one update of all parameters. The learning rate is a field of the uniforms of each step. */
   record(plan: PlanBuilder, parameters: ParameterSet): void;
   /**

@@ -3,6 +3,7 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { rmspropRows, rmspropUpdate } from '../../kernels/rmsprop.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
+import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `rmsprop`. */
 export interface RmspropOptions {
@@ -12,8 +13,11 @@ export interface RmspropOptions {
   readonly decay?: number;
   /** Number > 0 that is added to the denominator. Default: 1e-8. */
   readonly epsilon?: number;
-  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
-  readonly weightDecay?: number;
+  /**
+   * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
+   * norms alone. Default: 0.
+   */
+  readonly weightDecay?: WeightDecay;
   /** Factor of the previous update, ≥ 0. Default: 0. */
   readonly momentum?: number;
   /** True to divide by the standard deviation of the gradient instead of its root mean square. Default: false. */
@@ -48,16 +52,18 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     momentum = 0,
     centered = false,
   } = checkOptions('rmsprop', options, NAMES, 'bad-optimizer');
-  assertOption('rmsprop:', { learningRate, weightDecay, momentum }, 'a finite number >= 0', 'bad-optimizer');
+  assertOption('rmsprop:', { learningRate, momentum }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('rmsprop:', { decay }, 'a number in [0, 1)', 'bad-optimizer');
   assertOption('rmsprop:', { epsilon }, 'a positive float32 number', 'bad-optimizer');
   assertOption('rmsprop:', { centered }, 'true or false', 'bad-optimizer');
-  const hyper = { decay, epsilon, weightDecay, momentum, centered };
+  const weights = decayOf('rmsprop', weightDecay);
+  const hyper = { decay, epsilon, momentum, centered };
   return {
-    spec: { type: 'rmsprop', learningRate, ...hyper },
+    spec: { type: 'rmsprop', learningRate, decay, epsilon, weightDecay, momentum, centered },
+    needsMask: weights.decayOn === 'weights',
     record(plan, { values, gradients, adjustment, ...watch }) {
       const state = plan.state('rmsprop', [rmspropRows(hyper), values.length]);
-      plan.add(rmspropUpdate(values, gradients, state, { ...hyper, watch, adjustment }, PER_STEP));
+      plan.add(rmspropUpdate(values, gradients, state, { ...hyper, ...weights, watch, adjustment }, PER_STEP));
     },
   };
 }

@@ -4,6 +4,7 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { sgdUpdate } from '../../kernels/sgd.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Optimizer } from './optimizer.js';
+import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `sgd`. */
 export interface SgdOptions {
@@ -13,8 +14,11 @@ export interface SgdOptions {
   readonly momentum?: number;
   /** Share of the gradient that is not added to the velocity. Default: 0. */
   readonly dampening?: number;
-  /** Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. Default: 0. */
-  readonly weightDecay?: number;
+  /**
+   * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
+   * norms alone. Default: 0.
+   */
+  readonly weightDecay?: WeightDecay;
   /** True for Nesterov momentum, which needs momentum > 0 and dampening = 0. Default: false. */
   readonly nesterov?: boolean;
 }
@@ -34,7 +38,7 @@ const NAMES: OptionNames<SgdOptions> = { learningRate: 1, momentum: 1, dampening
 export function sgd(options: SgdOptions): Optimizer {
   const known = checkOptions('sgd', options, NAMES, 'bad-optimizer');
   const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = known;
-  assertOption('sgd:', { learningRate, momentum, weightDecay }, 'a finite number >= 0', 'bad-optimizer');
+  assertOption('sgd:', { learningRate, momentum }, 'a finite number >= 0', 'bad-optimizer');
   assertOption('sgd:', { dampening }, 'a finite number', 'bad-optimizer');
   assertOption('sgd:', { nesterov }, 'true or false', 'bad-optimizer');
   if (nesterov && (momentum <= 0 || dampening !== 0)) {
@@ -43,11 +47,13 @@ export function sgd(options: SgdOptions): Optimizer {
       `sgd: nesterov needs momentum > 0 and dampening = 0; momentum = ${momentum}, dampening = ${dampening}.`,
     );
   }
+  const decay = decayOf('sgd', weightDecay);
   return {
     spec: { type: 'sgd', learningRate, momentum, dampening, weightDecay, nesterov },
+    needsMask: decay.decayOn === 'weights',
     record(plan, { values, gradients, adjustment, ...watch }) {
       const velocity = momentum === 0 ? undefined : plan.state('velocity', values.shape);
-      const hyper = { momentum, dampening, weightDecay, nesterov, watch, adjustment };
+      const hyper = { momentum, dampening, ...decay, nesterov, watch, adjustment };
       plan.add(sgdUpdate(values, gradients, velocity, hyper, PER_STEP));
     },
   };

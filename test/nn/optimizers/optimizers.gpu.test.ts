@@ -122,6 +122,69 @@ test.for<{ optimizer: Optimizer; reference: Reference }>([
   await compare(optimizer, reference);
 });
 
+test('decay on weights leaves biases alone: five optimizers, six steps each', async () => {
+  const weightDecay = { value: 0.5, on: 'weights' } as const;
+  const sgdRules = [0.5, 0].map((decay) => ({ ...rate, momentum: 0.9, weightDecay: decay }));
+  await compare(sgd({ ...rate, momentum: 0.9, weightDecay }), (start, steps) =>
+    trainBy<{ velocity: Bounded }>(
+      start,
+      batches.slice(0, steps),
+      (p, g, state) => sgdStep(p, g, state?.velocity, sgdRules[0] ?? rate),
+      undefined,
+      (p, g, state) => sgdStep(p, g, state?.velocity, sgdRules[1] ?? rate),
+    ),
+  );
+  await compare(adagrad({ ...rate, weightDecay }), (start, steps) =>
+    trainBy<{ squares: Bounded }>(
+      start,
+      batches.slice(0, steps),
+      (p, g, state, index) => adagradStep(p, g, state?.squares, index, { ...rate, weightDecay: 0.5 }),
+      undefined,
+      (p, g, state, index) => adagradStep(p, g, state?.squares, index, rate),
+    ),
+  );
+  await compare(rmsprop({ ...rate, weightDecay }), (start, steps) =>
+    trainBy<ReturnType<typeof rmspropStep>>(
+      start,
+      batches.slice(0, steps),
+      (p, g, state) => rmspropStep(p, g, state, { ...rate, weightDecay: 0.5 }),
+      undefined,
+      (p, g, state) => rmspropStep(p, g, state, rate),
+    ),
+  );
+  for (const decoupled of [false, true]) {
+    const optimizer = decoupled ? adamw({ ...rate, weightDecay }) : adam({ ...rate, weightDecay });
+    await compare(optimizer, (start, steps) =>
+      trainBy<ReturnType<typeof adamStep>>(
+        start,
+        batches.slice(0, steps),
+        (p, g, state, index) => adamStep(p, g, state, index, { ...rate, weightDecay: 0.5, decoupled }),
+        undefined,
+        (p, g, state, index) => adamStep(p, g, state, index, { ...rate, weightDecay: 0, decoupled }),
+      ),
+    );
+  }
+});
+
+test.for([
+  sgd({ ...rate, weightDecay: { value: 0.5, on: 'weights' } }),
+  adamw({ ...rate, weightDecay: { value: 0.5, on: 'weights' } }),
+])('a bias of 1 is 1 after ten steps without a gradient, and weights have decayed: $spec.type', async (optimizer) => {
+  const gpu = await sharedGpu();
+  using model = await Mlp.create(gpu, { inputs: 4, layers: [dense(5, 'relu'), dense(2)], seed: 3 });
+  model.setWeights((await model.weights()).map((weight) => ({ ...weight, data: weight.data.map(() => 1) })));
+  using trainer = await trainerOf(model, optimizer, { clip: { value: 1 } });
+  // All units are dead, and equal logits are the targets: every gradient is exactly 0.
+  for (let step = 0; step < 10; step++) await trainer.step(new Float32Array(4).fill(-9), [0.5, 0.5]);
+  const decayed = (1 - 0.05 * 0.5) ** 10;
+  for (const { name, data } of await model.weights()) {
+    // Each step rounds its factor, and its product.
+    const tolerance = name.endsWith('bias') ? 0 : 40 * 2 ** -23;
+    const wanted = name.endsWith('bias') ? 1 : decayed;
+    for (const value of data) expect(Math.abs(value - wanted), name).toBeLessThanOrEqual(tolerance);
+  }
+});
+
 const all = (gradients: Parameters<Adjust>[1]): Bounded[] => gradients.flatMap(({ W, b }) => [W, b]);
 const byNorm =
   (norm: number): Adjust =>

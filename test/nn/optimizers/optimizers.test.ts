@@ -3,6 +3,7 @@ import { adagrad } from '../../../src/nn/optimizers/adagrad.js';
 import { adam, adamw } from '../../../src/nn/optimizers/adam.js';
 import type { Optimizer } from '../../../src/nn/optimizers/optimizer.js';
 import { rmsprop } from '../../../src/nn/optimizers/rmsprop.js';
+import { sgd } from '../../../src/nn/optimizers/sgd.js';
 
 test('specs are plain data, with PyTorch’s defaults', () => {
   expect(JSON.parse(JSON.stringify([adagrad(), rmsprop(), adam(), adamw()].map(({ spec }) => spec)))).toEqual([
@@ -26,6 +27,16 @@ test('specs are plain data, with PyTorch’s defaults', () => {
     { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     { type: 'adamw', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
   ]);
+});
+
+test('a decay of weights alone is in the spec as it was given', () => {
+  const weightDecay = { value: 0.1, on: 'weights' } as const;
+  const all = [sgd({ learningRate: 1, weightDecay }), adagrad({ weightDecay }), rmsprop({ weightDecay })];
+  for (const { spec, needsMask } of [...all, adam({ weightDecay }), adamw({ weightDecay })]) {
+    expect(spec).toMatchObject({ weightDecay });
+    expect(needsMask).toBe(true);
+  }
+  expect(adam({ weightDecay: 0.1 }).needsMask).toBe(false);
 });
 
 test('Adam’s corrections of a step: 1 − 0.9ᵗ and √(1 − 0.999ᵗ)', () => {
@@ -53,6 +64,17 @@ test.for<readonly [make: () => Optimizer, message: string]>([
   ],
   [() => adam({ beta1: 1 }), 'adam: beta1 = 1; beta1 must be a number in [0, 1).'],
   [() => adam({ beta2: -0.1 }), 'adam: beta2 = -0.1; beta2 must be a number in [0, 1).'],
+  [
+    () => adamw({ weightDecay: { value: -1, on: 'weights' } }),
+    'adamw: weightDecay with value = -1; value must be a finite number ≥ 0.',
+  ],
+  ...[{}, { value: 1 }, { value: 1, on: 'biases' }, { value: 1, on: 'weights', off: 1 }, null, []].map(
+    (weightDecay): readonly [make: () => Optimizer, message: string] => [
+      () => sgd({ learningRate: 1, weightDecay: weightDecay as unknown as number }),
+      'sgd: weightDecay must be a number, or { value, on: "weights" }.',
+    ],
+  ),
+  [() => adagrad({ weightDecay: -1 }), 'adagrad: weightDecay = -1; weightDecay must be a finite number ≥ 0.'],
   [() => adamw({ weightDecay: Infinity }), 'adamw: weightDecay = Infinity; weightDecay must be a finite number ≥ 0.'],
 ])('%s: %s', ([make, message]) => {
   expect(make).toThrow(message);
