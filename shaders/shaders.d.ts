@@ -122,6 +122,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
     readonly code: string;
     readonly library: true;
     readonly overrides: {
+      readonly RUNNING: boolean;
       readonly AFFINE: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
@@ -130,7 +131,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
       readonly SLICES: number;
     };
     readonly uniforms: {
-      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly kept_offset: 'u32'; }>;
+      readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly kept_offset: 'u32'; readonly epsilon: 'f32'; }>;
       readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
     };
     readonly buffers: {
@@ -141,6 +142,27 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
       readonly kept: Binding<'read', 'array<f32>'>;
       readonly gradients: Binding<'read_write', 'array<f32>'>;
       readonly dX: Binding<'read_write', 'array<f32>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/optimizer/batch-share.wgsl' {
+  const shader: {
+    readonly name: 'batch-share';
+    readonly code: string;
+    readonly library: true;
+    readonly overrides: {
+      readonly CLASS_WEIGHTS: boolean;
+    };
+    readonly uniforms: {
+      readonly dims: Uniform<{ readonly words: 'u32'; readonly batches: 'u32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly labels: Binding<'read', 'array<u32>'>;
+      readonly weights: Binding<'read', 'array<f32>'>;
+      readonly share: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;
@@ -733,6 +755,28 @@ declare module '*/shaders/optimizer/rmsprop.wgsl' {
       readonly status: Binding<'read_write', 'array<atomic<u32>>'>;
       readonly scale: Binding<'read', 'array<f32>'>;
       readonly parameterMask: Binding<'read', 'array<vec2u>'>;
+    };
+  };
+  export default shader;
+}
+
+declare module '*/shaders/optimizer/running-average.wgsl' {
+  const shader: {
+    readonly name: 'running-average';
+    readonly code: string;
+    readonly library: true;
+    readonly overrides: {
+      readonly SHARED: boolean;
+      readonly ROWS: boolean;
+    };
+    readonly uniforms: {
+      readonly hyper: Uniform<{ readonly count: 'u32'; readonly factor: 'f32'; }>;
+      readonly step: Uniform<{ readonly first: 'u32'; readonly rows: 'u32'; readonly index: 'u32'; readonly learning_rate: 'f32'; }>;
+    };
+    readonly buffers: {
+      readonly values: Binding<'read', 'array<f32>'>;
+      readonly share: Binding<'read', 'array<f32>'>;
+      readonly average: Binding<'read_write', 'array<f32>'>;
     };
   };
   export default shader;

@@ -13,8 +13,10 @@ export {
   type BatchNormOptions,
   batchNormRows,
   batchNormRowsBackward,
+  batchNormRunningBackward,
   type NormGradients,
 } from './kernels/batch-norm.js';
+export { batchShare } from './kernels/batch-share.js';
 export { biasActivation, biasActivationBackward } from './kernels/bias-activation.js';
 export { type ClassCountsForm, classCounts } from './kernels/class-counts.js';
 export { columnStatistics } from './kernels/column-statistics.js';
@@ -42,6 +44,7 @@ export { matmul, splitMatmul } from './kernels/matmul/any-adapter.js';
 export type { MatmulDispatch, MatmulOptions } from './kernels/matmul/matmul.js';
 export { maxout, maxoutBackward } from './kernels/maxout.js';
 export { type RmspropHyperparameters, rmspropUpdate } from './kernels/rmsprop.js';
+export { runningAverage } from './kernels/running-average.js';
 export { type ScoreCountsForm, scoreCounts } from './kernels/score-counts.js';
 export { type SgdHyperparameters, sgdUpdate } from './kernels/sgd.js';
 export { type Plane, shiftParameters } from './kernels/shift-parameters.js';

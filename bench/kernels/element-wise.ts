@@ -4,7 +4,8 @@ import { Tensor } from '../../src/index.js';
 import { adagradUpdate } from '../../src/kernels/adagrad.js';
 import { adamUpdate } from '../../src/kernels/adam.js';
 import { add } from '../../src/kernels/add.js';
-import { batchNormRows, batchNormRowsBackward } from '../../src/kernels/batch-norm.js';
+import { batchNormRows, batchNormRowsBackward, batchNormRunningBackward } from '../../src/kernels/batch-norm.js';
+import { batchShare } from '../../src/kernels/batch-share.js';
 import { biasActivation, biasActivationBackward } from '../../src/kernels/bias-activation.js';
 import { classCounts } from '../../src/kernels/class-counts.js';
 import { columnStatistics, slicesOf } from '../../src/kernels/column-statistics.js';
@@ -19,6 +20,7 @@ import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../..
 import { learnedActivation, learnedActivationBackward } from '../../src/kernels/learned-activation.js';
 import { maxout, maxoutBackward } from '../../src/kernels/maxout.js';
 import { rmspropUpdate } from '../../src/kernels/rmsprop.js';
+import { runningAverage } from '../../src/kernels/running-average.js';
 import { scoreCounts } from '../../src/kernels/score-counts.js';
 import { sgdUpdate } from '../../src/kernels/sgd.js';
 import { shiftParameters } from '../../src/kernels/shift-parameters.js';
@@ -106,15 +108,17 @@ function updates(count: number): Case[] {
       7,
       ({ random, zeros }) => adamUpdate(random([count]), random([count]), zeros([2, count], 'f32'), adam, at(1)),
     ],
+    'running-average': [3, ({ random }) => runningAverage(random([count]), random([count]), 0.1, at(1))],
     'gradient-norm': [
       1,
       ({ random, zeros }) =>
         gradientNorm(random([count]), random([count]), zeros([normSums(count), 2], 'f32'), zeros([2], 'f32'), 1)[0],
     ],
   };
-  return Object.entries(kernels).map(([name, [words, describe]]) =>
-    kernelCase(`${name} ${count}`, words * 4 * count, describe, false),
-  );
+  const share = kernelCase('batch-share', 2 * 4, ({ zeros }) => batchShare(zeros([2], 'f32'), 4, at(1)), false);
+  return Object.entries(kernels)
+    .map(([name, [words, describe]]) => kernelCase(`${name} ${count}`, words * 4 * count, describe, false))
+    .concat(share);
 }
 
 function activation(rows: number, columns: number, large = false): Case[] {
@@ -276,6 +280,13 @@ function norms(rows: number, columns: number, large = false): Case[] {
       3 * bytes,
       ({ random, zeros }) =>
         batchNormRowsBackward(random(shape), random(shape), zeros(shape, 'f32'), random([2, columns]), {}, at(rows)),
+      large,
+    ),
+    kernelCase(
+      `batch-norm ${name} running backward`,
+      2 * bytes,
+      ({ random, zeros }) =>
+        batchNormRunningBackward(random(shape), zeros(shape, 'f32'), random([2, columns]), { epsilon }, at(rows)),
       large,
     ),
     kernelCase(

@@ -7,12 +7,14 @@
 //   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows), or 0 for rows from step.rows on
 //              times f′(kept[r, c]) if ACTIVATION_GRADIENT
 //
-//   X           f32 (rows, columns)   read
+// With RUNNING, the forward half took running statistics, which are constants: dX[r, c] = weight[c]·ρ·dY[r, c], and no gradients.
+//
+//   X           f32 (rows, columns)   read unless RUNNING
 //   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1
-//   statistics  f32 (2, columns)      μ, then ρ              read
+//   statistics  f32 (2, columns)      μ, then ρ; with RUNNING μ, then v      read
 //   dY          f32 (rows, columns)   read
 //   kept        f32 (rows, columns)   read if ACTIVATION_GRADIENT, see activation-gradient.wgsl
-//   gradients   f32 (2, columns)      dweight, then dbias    written if AFFINE
+//   gradients   f32 (2, columns)      dweight, then dbias    written if AFFINE, unless RUNNING
 //   dX          f32 (rows, columns)   written, every element
 //
 // One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
@@ -20,9 +22,10 @@
 // Dispatch ⌈columns/SUMS⌉ workgroups.
 // Error: test/reference/batch-norm.ts derives the bound, rounding by rounding.
 
+override RUNNING: bool = false;
 override AFFINE: bool = true;
 
-struct Dims { rows: u32, columns: u32, kept_offset: u32 }
+struct Dims { rows: u32, columns: u32, kept_offset: u32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(2) var<storage, read> X: array<f32>;
 @group(0) @binding(3) var<storage, read> parameters: array<f32>;
@@ -36,8 +39,18 @@ struct Dims { rows: u32, columns: u32, kept_offset: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.x;
   let column = min(wanted, dims.columns - 1); // every invocation takes part in the sums
+  var scale = statistics[dims.columns + column];
+  if (RUNNING) {
+    scale = inverseSqrt(scale + dims.epsilon);
+    if (AFFINE) { scale *= parameters[column]; }
+    let rows = select(0, dims.rows, wanted == column);
+    for (var r = local.y; r < rows; r += SLICES) {
+      let i = r * dims.columns + column;
+      dX[i] = select(0.0, times_activation_gradient(i, scale * dY[i]), r < step.rows);
+    }
+    return;
+  }
   let mean = statistics[column];
-  let scale = statistics[dims.columns + column];
   var sum = 0.0;
   var products = 0.0;
   for (var r = local.y; r < step.rows; r += SLICES) {

@@ -93,32 +93,79 @@ export function batchNormRowsBackward(
   { parameters, gradients, ...options }: NormGradients,
   step: StepValues | typeof PER_STEP,
 ): Dispatch {
+  checkNorm('batchNormRowsBackward', X, { dY }, { parameters, statistics, gradients }, [2, X.shape[1] ?? 1]);
+  return describeBackward('batchNormRowsBackward', dY, dX, options, step, {
+    RUNNING: false,
+    epsilon: 0,
+    buffers: { X, parameters, statistics, gradients },
+  });
+}
+
+/**
+ * Describes a dispatch that computes dX = weight/√(running variance + ε)·dY, the gradient of `batchNormRows` by running
+ * statistics, times f′ with `activationGradient`; 0 in rows that are not valid. No gradient reaches the parameters.
+ *
+ * Kernel: `shaders/norm/batch-norm-backward.wgsl`.
+ * @param dY (rows, columns): ∂loss/∂Y
+ * @param dX (rows, columns), overwritten; not in the buffer of dY
+ * @param running (2, columns): running mean, then running variance, as in the forward pass
+ * @param step `rows` is the number of valid rows; `PER_STEP` in a recorded plan, which sets it at each replay
+ * @throws {ShapeError} if the shapes do not fit together
+ * @throws {MlpError} `unknown-activation` or `bad-activation` if the activation of `activationGradient` is not valid
+ * @example
+ * gpu.run([batchNormRunningBackward(dY, dX, running, { epsilon: 1e-5 }, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
+ */
+export function batchNormRunningBackward(
+  dY: Tensor,
+  dX: Tensor,
+  running: Tensor,
+  { epsilon, parameters, ...options }: Pick<BatchNormOptions, 'epsilon' | 'parameters'> & WithActivationGradient,
+  step: StepValues | typeof PER_STEP,
+): Dispatch {
+  checkNorm('batchNormRunningBackward', dY, {}, { parameters, running }, [2, dY.shape[1] ?? 1]);
+  return describeBackward('batchNormRunningBackward', dY, dX, options, step, {
+    RUNNING: true,
+    epsilon,
+    buffers: { X: undefined, parameters, statistics: running, gradients: undefined },
+  });
+}
+
+/** Describes a backward dispatch. @param form the statistics that the forward half took, and the tensors for them */
+function describeBackward(
+  what: string,
+  dY: Tensor,
+  dX: Tensor,
+  options: WithActivationGradient,
+  step: StepValues | typeof PER_STEP,
+  form: {
+    readonly RUNNING: boolean;
+    readonly epsilon: number;
+    readonly buffers: Readonly<Record<'X' | 'parameters' | 'statistics' | 'gradients', Tensor | undefined>>;
+  },
+): Dispatch {
+  const { RUNNING, epsilon, buffers } = form;
   const activationGradient = activationGradientOf(options);
-  const [rows = 1, columns = 1] = X.shape;
-  checkNorm(
-    'batchNormRowsBackward',
-    X,
-    { dY, dX, activationGradient: activationGradient?.at },
-    { parameters, statistics, gradients },
-    [2, columns],
-  );
+  const [rows = 1, columns = 1] = dY.shape;
+  checkNorm(what, dY, { dX, activationGradient: activationGradient?.at }, {}, [2, columns]);
   const { index, alpha, name } = resolveActivation(activationGradient?.activation ?? 'linear');
   const start = activationGradient && unaligned(activationGradient.at);
+  const statistics = RUNNING ? ' running' : '';
   return dispatch(backward, {
     kernel: 'batch-norm',
-    label: `batch-norm ${rows}×${columns} backward${activationGradient === undefined ? '' : ` ⊙ ${name}′`}`,
+    label: `batch-norm ${rows}×${columns}${statistics} backward${activationGradient === undefined ? '' : ` ⊙ ${name}′`}`,
     programs: totalPrograms(
       backward,
       {
-        AFFINE: parameters !== undefined,
+        RUNNING,
+        AFFINE: buffers.parameters !== undefined,
         ACTIVATION_GRADIENT: activationGradient !== undefined,
         ACTIVATION: index,
         ALPHA: alpha,
       },
       columns,
     ),
-    uniforms: { dims: { rows, columns, kept_offset: start?.offset ?? 0 }, step },
-    buffers: { X, parameters, statistics, dY, kept: start?.base, gradients, dX },
-    flops: 12 * X.length,
+    uniforms: { dims: { rows, columns, kept_offset: start?.offset ?? 0, epsilon }, step },
+    buffers: { ...buffers, dY, kept: start?.base, dX },
+    flops: (RUNNING ? 2 : 12) * dY.length,
   });
 }

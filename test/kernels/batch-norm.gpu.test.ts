@@ -3,6 +3,7 @@ import {
   type BatchNormOptions,
   batchNormRows,
   batchNormRowsBackward,
+  batchNormRunningBackward,
   type Dispatch,
   Tensor,
 } from '../../src/kernels.js';
@@ -133,6 +134,30 @@ test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, af
   },
 );
 
+test.for([false, true])(
+  'by running statistics, the gradient of X is dY times a constant; affine %s',
+  async (affine) => {
+    const gpu = await sharedGpu();
+    const dY = randomMatrix(5, 67, 1);
+    const parameters = affine ? randomMatrix(2, 67, 2) : undefined;
+    const running = exact([2, 67], randomMatrix(2, 67, 3).values.map(Math.abs));
+    const below = affine ? { at: randomMatrix(5, 67, 5), activation: 'tanh' as const } : undefined;
+    const expected = reference.batchNormRunningBackward(dY, running, { epsilon, rows: 4, parameters }, below);
+    for (const number of [0, 1]) {
+      const dX = new Guarded(gpu, dY.shape);
+      const options = {
+        epsilon,
+        parameters: parameters && upload(gpu, parameters),
+        activationGradient: below && { ...below, at: upload(gpu, below.at) },
+      };
+      const [dy, statistics] = [upload(gpu, dY), upload(gpu, running)];
+      const call = variants(batchNormRunningBackward(dy, dX.tensor, statistics, options, at(4)))[number];
+      gpu.run(call === undefined ? [] : [call]);
+      expect(await dX.read()).toBeWithin(expected, 'dX');
+    }
+  },
+);
+
 test('shapes that do not fit are refused', async () => {
   const gpu = await sharedGpu();
   const [X, Y] = [Tensor.empty(gpu, [2, 3]), Tensor.empty(gpu, [2, 4])];
@@ -144,4 +169,5 @@ test('shapes that do not fit are refused', async () => {
     'X is (2, 3) and statistics is (2, 4); statistics must be (2, 3).',
   );
   expect(() => batchNormRowsBackward(X, Y, X, statistics, {}, at(2))).toThrow('dY must be (2, 3)');
+  expect(() => batchNormRunningBackward(X, Y, statistics, { epsilon }, at(2))).toThrow('dX must be (2, 3)');
 });

@@ -53,6 +53,23 @@ export function batchNormRunning(X: Bounded, running: Bounded, { epsilon, parame
   return Y;
 }
 
+/** ∂loss/∂X = weight·ρ·∂loss/∂Y of the same: the statistics are constants. 0 in rows that do not count. */
+export function batchNormRunningBackward(
+  dY: Bounded,
+  running: Bounded,
+  { epsilon, rows = dY.shape[0], parameters }: BatchNormOptions,
+  activationGradient?: { readonly at: Bounded; readonly activation: Activation },
+): Bounded {
+  const columns = dY.shape[1];
+  const dX = zeros(dY.shape);
+  for (let i = 0; i < rows * columns; i++) {
+    const c = i % columns;
+    const scale = inverseSqrt(plus(element(running, columns + c), option(epsilon)));
+    put(dX, i, product(product(scale, weightOf(parameters, c)), element(dY, i)));
+  }
+  return belowActivation(dX, activationGradient);
+}
+
 /** running ← (1 − momentum)·running + momentum·of the batch, both (2, columns). */
 export function updateRunning(running: Bounded, unbiased: Bounded, momentum: number): Bounded {
   const updated = zeros(running.shape);

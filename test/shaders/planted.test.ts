@@ -33,9 +33,11 @@ const withoutGradients = {
   'what is done with gradients': [
     'adagrad',
     'adam',
+    'batch-share',
     'gradient-norm',
     'penalties',
     'rmsprop',
+    'running-average',
     'sgd',
     'sgd-rule',
     'update',

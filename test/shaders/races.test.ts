@@ -69,10 +69,11 @@ const runs: Record<string, readonly Run[]> = {
   'batch-norm-backward': [
     {
       overrides: { ACTIVATION_GRADIENT: true, ACTIVATION: 1 },
-      uniforms: { dims: [4, 65, 0], step },
+      uniforms: { dims: [4, 65, 0, 0], step },
       workgroups: [2, 1],
     },
-    { overrides: sliced, uniforms: { dims: [7, 3, 0], step: [0, 6, 0, 0] }, workgroups: [2, 1] },
+    { overrides: sliced, uniforms: { dims: [7, 3, 0, 0], step: [0, 6, 0, 0] }, workgroups: [2, 1] },
+    { overrides: { ...sliced, RUNNING: true }, uniforms: { dims: [7, 3, 0, 0], step }, workgroups: [2, 1] },
   ],
   'layer-norm': [
     { overrides: {}, uniforms: { dims: [65, 4, 0] }, workgroups: [2, 1] },
@@ -182,6 +183,14 @@ const runs: Record<string, readonly Run[]> = {
   adagrad: updates(4, {}),
   adam: updates(5, { DECOUPLED: true }),
   rmsprop: updates(5, { CENTERED: true, MOMENTUM: true }),
+  'running-average': [
+    { overrides: { ROWS: true }, uniforms: { hyper: [15, 0], step }, workgroups: [1, 1] },
+    { overrides: { SHARED: true }, uniforms: { hyper: [530, 0], step }, workgroups: [2, 2] },
+  ],
+  'batch-share': [
+    { overrides: { CLASS_WEIGHTS: true }, uniforms: { dims: [2, 3], step: [0, 70, 1, 0] }, workgroups: [1, 1] },
+    { overrides: {}, uniforms: { dims: [1, 3], step }, workgroups: [1, 1] },
+  ],
   'gradient-norm': [
     { overrides: { MASKED: true }, uniforms: { hyper: [700, 0, 0, 0, 128] }, workgroups: [2, 1] },
     { overrides: { PENALTIES: true }, uniforms: { hyper: [255, 0, 0, 0, 64] }, workgroups: [1, 1] },
@@ -427,6 +436,10 @@ test.each([
   ['adagrad', '+ global.x;', '+ global.x / 2;'],
   ['adam', '+ global.x;', '+ global.x / 2;'],
   ['rmsprop', '+ global.x;', '+ global.x / 2;'],
+  ['running-average', '+ global.x);', '+ global.x / 2);'],
+  ['running-average', 'var i = first;', 'var i = first / 2;'],
+  ['batch-share', 'parts[thread] = part;', 'parts[thread / 2] = part;'],
+  ['batch-share', 'if (thread > 0) { return; }', ''],
   ['gradient-norm', 'sums[global.x] =', 'sums[global.x % 64] ='],
   ['gradient-norm', 'parts[thread] = part;', 'parts[thread / 2] = part;'],
   ['softmax', 'let row = global.x;', 'let row = global.x / 2;'],
