@@ -47,6 +47,7 @@ export { Trainer } from './train/trainer.js';
 
 export type { Activation, ActivationName, Sharing } from './kernels/activations.js';
 export type { Initializer } from './nn/initializers.js';
+export { activation } from './nn/layers/activation.js';
 export { type BatchNormLayerOptions, batchNorm } from './nn/layers/batch-norm.js';
 export { type DenseOptions, dense, type Maxout } from './nn/layers/dense.js';
 export { dropout } from './nn/layers/dropout.js';
@@ -62,6 +63,7 @@ export type {
 } from './nn/layers/layer.js';
 export { type LayerNormOptions, layerNorm } from './nn/layers/layer-norm.js';
 export { type ResidualOptions, residual } from './nn/layers/residual.js';
+export type { TrainableOptions } from './nn/layers/trainable.js';
 
 // Losses: functions of a model's last outputs and the labels.
 

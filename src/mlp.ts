@@ -77,9 +77,14 @@ export class Mlp {
     return this.#model.spec;
   }
 
-  /** Number of trained values in all layers. */
+  /** Number of values in the parameters of all layers, frozen layers included; running statistics do not count. */
   get parameterCount(): number {
     return this.#model.parameterCount;
+  }
+
+  /** Number of values that training changes: `parameterCount` without the layers that have `trainable: false`. */
+  get trainableParameterCount(): number {
+    return this.#model.trainableCount;
   }
 
   /** A table of the layers with their shapes, activations and numbers of parameters; layers inside a layer follow it. */

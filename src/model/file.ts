@@ -3,12 +3,14 @@ import { assertOption, formatShape, sizeOf } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, type TensorFile, writeSafetensors } from '../base/safetensors.js';
 import type { Activation } from '../kernels/activations.js';
+import { activation } from '../nn/layers/activation.js';
 import { type BatchNormLayerOptions, batchNorm } from '../nn/layers/batch-norm.js';
 import { type DenseOptions, dense } from '../nn/layers/dense.js';
 import { dropout } from '../nn/layers/dropout.js';
 import type { Layer } from '../nn/layers/layer.js';
 import { type LayerNormOptions, layerNorm } from '../nn/layers/layer-norm.js';
 import { type ResidualOptions, residual } from '../nn/layers/residual.js';
+import type { TrainableOptions } from '../nn/layers/trainable.js';
 import { checkLink } from '../nn/output.js';
 import type { ModelOptions, ModelSpec, Weight } from './model.js';
 import { normalizationOf } from './normalization.js';
@@ -32,6 +34,7 @@ export type LayerMakers = Readonly<
 const ownLayers: LayerMakers = {
   dense: ({ type, units, activation, ...options }) =>
     dense(units as number, activation as Activation, options as DenseOptions),
+  activation: ({ type, activation: f, ...options }) => activation(f as Activation, options as TrainableOptions),
   dropout: ({ rate }) => dropout(rate as number),
   batchNorm: ({ type, ...options }) => batchNorm(options as BatchNormLayerOptions),
   layerNorm: ({ type, ...options }) => layerNorm(options as LayerNormOptions),

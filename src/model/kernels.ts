@@ -28,8 +28,8 @@ export async function loadKernels(
   };
 }
 
-/** True if a layer may need dispatches after its matmul. */
+/** True if a layer may need the dispatches of learned activations and maxout. */
 function mayEndApart({ layer: { spec } }: ModelLayer): boolean {
-  if (spec.type !== 'dense') return !WITHOUT_DENSE.includes(spec.type);
+  if (spec.type !== 'dense' && spec.type !== 'activation') return !WITHOUT_DENSE.includes(spec.type);
   return endsApart(spec.activation as Activation | Maxout | undefined);
 }

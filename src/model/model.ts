@@ -16,8 +16,10 @@ import { loadKernels } from './kernels.js';
 import { type Normalization, normalizationOf, plainNormalization } from './normalization.js';
 import {
   everyLayer,
+  type FlatKind,
   type FlatValues,
   flatLength,
+  flatValues,
   initialParameters,
   type ModelLayer,
   type PlacedParameter,
@@ -79,6 +81,8 @@ export class Model {
   #spec: ModelSpec;
   /** All trained parameters, layer by layer. Each layer begins at a multiple of `PARAMETER_BLOCK`. */
   readonly flatParameters: Tensor;
+  /** All parameters of frozen layers, likewise. */
+  readonly flatFrozen: Tensor;
   /** All other parameters, likewise. Separate, so that no optimizer can change them. */
   readonly flatBuffers: Tensor;
   /** (inputs, 2): scale and shift of each feature. */
@@ -93,7 +97,7 @@ export class Model {
     spec: ModelSpec,
     layers: readonly ModelLayer[],
     kernels: LayerKernels,
-    { parameters, buffers }: { readonly parameters: Tensor; readonly buffers: Tensor },
+    { parameters, frozen, buffers }: Readonly<Record<FlatKind, Tensor>>,
     normalization: Tensor,
     common: readonly [number, number] | undefined,
   ) {
@@ -102,13 +106,14 @@ export class Model {
     this.layers = layers;
     this.kernels = kernels;
     this.flatParameters = parameters;
+    this.flatFrozen = frozen;
     this.flatBuffers = buffers;
     this.normalization = normalization;
     this.common = common;
     // Drawing takes as long as compiling a kernel, so it is deferred to run during the first compilation.
     this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
     this.parts.own({ dispose: this.#skipInitial });
-    for (const tensor of [parameters, buffers, normalization]) this.parts.own(tensor);
+    for (const tensor of [parameters, frozen, buffers, normalization]) this.parts.own(tensor);
   }
 
   /** Checks the options and allocates a model. @throws as `Mlp.create` */
@@ -134,10 +139,8 @@ export class Model {
     const owner = new Owner();
     try {
       return await device.guarded('Mlp.create', () => {
-        const tensors = {
-          parameters: owner.own(Tensor.empty(device, [flatLength(layers, 'parameters')], 'parameters')),
-          buffers: owner.own(Tensor.empty(device, [flatLength(layers, 'buffers')], 'buffers')),
-        };
+        const flat = (kind: FlatKind): Tensor => owner.own(Tensor.empty(device, [flatLength(layers, kind)], kind));
+        const tensors = { parameters: flat('parameters'), frozen: flat('frozen'), buffers: flat('buffers') };
         const normalization = owner.own(Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization'));
         const [scale = 1, shift = 0] = scaleAndShift;
         const isCommon = scaleAndShift.every((value, i) => value === (i % 2 === 0 ? scale : shift));
@@ -184,9 +187,18 @@ export class Model {
     return everyLayer(this.layers).flatMap(({ parameters }) => parameters);
   }
 
-  /** Number of trained values. */
+  /** Number of values in parameters, without buffers. */
   get parameterCount(): number {
-    return this.parameters.reduce((sum, { length, trained }) => sum + (trained ? length : 0), 0);
+    return this.#count('parameters') + this.#count('frozen');
+  }
+
+  /** Number of values that training changes. */
+  get trainableCount(): number {
+    return this.#count('parameters');
+  }
+
+  #count(counted: FlatKind): number {
+    return this.parameters.reduce((sum, { length, kind }) => sum + (kind === counted ? length : 0), 0);
   }
 
   /**
@@ -198,15 +210,15 @@ export class Model {
     const learns = purpose === 'evaluate' ? undefined : gradients;
     const last = this.layers.at(-1);
     const place = (placed: ModelLayer): PlacedLayer => {
-      const { layer, ranges, number, layers } = placed;
+      const { layer, ranges, number, layers, trainable } = placed;
       return {
         layer: folded && placed === last ? (layer.linear ?? layer) : layer,
         block: {
-          values: part(this.flatParameters, ranges.parameters),
-          gradients: learns && part(learns, ranges.parameters),
+          values: trainable ? part(this.flatParameters, ranges.parameters) : part(this.flatFrozen, ranges.frozen),
+          gradients: trainable ? learns && part(learns, ranges.parameters) : undefined,
           states: part(this.flatBuffers, ranges.buffers),
         },
-        context: { purpose, seed: this.spec.seed, number, layers: layers.map(place), kernels: this.kernels },
+        context: { purpose, trainable, seed: this.spec.seed, number, layers: layers.map(place), kernels: this.kernels },
       };
     };
     return this.layers.map(place);
@@ -219,13 +231,17 @@ export class Model {
 
   /** Copies every parameter to the host. */
   async weights(): Promise<Weight[]> {
-    const [parameters, buffers] = await Promise.all([this.flatParameters.read(), this.flatBuffers.read()]);
-    return this.#cut({ parameters, buffers });
+    const [parameters, frozen, buffers] = await Promise.all([
+      this.flatParameters.read(),
+      this.flatFrozen.read(),
+      this.flatBuffers.read(),
+    ]);
+    return this.#cut({ parameters, frozen, buffers });
   }
 
-  #cut({ parameters, buffers }: { readonly parameters: Float32Array; readonly buffers?: Float32Array }): Weight[] {
-    return this.parameters.flatMap(({ fullName, shape, start, length, trained }) => {
-      const data = (trained ? parameters : buffers)?.slice(start, start + length);
+  #cut(flat: Readonly<Partial<Record<FlatKind, Float32Array>>>): Weight[] {
+    return this.parameters.flatMap(({ fullName, shape, start, length, kind }) => {
+      const data = flat[kind]?.slice(start, start + length);
       return data === undefined ? [] : [{ name: fullName, shape, data }];
     });
   }
@@ -233,29 +249,29 @@ export class Model {
   /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
   setWeights(list: readonly { readonly name: string; readonly data: Numbers }[]): void {
     const placed = this.parameters;
-    const parameters = new Float32Array(this.flatParameters.length);
-    const buffers = new Float32Array(this.flatBuffers.length);
+    const flat = flatValues(this.layers);
     const names = placed.map(({ fullName }) => fullName);
     if (names.join() !== list.map(({ name }) => name).join()) {
       throw new ShapeError(
         `setWeights: expected ${names.join(', ')}, but got ${list.map(({ name }) => name).join(', ') || 'nothing'}. Pass all of them in the order of weights().`,
       );
     }
-    for (const [number, { fullName, shape, start, length, trained }] of placed.entries()) {
+    for (const [number, { fullName, shape, start, length, kind }] of placed.entries()) {
       const data = toFloats(`setWeights: ${fullName}`, list[number]?.data, shape.at(-1));
       if (data.length !== length) {
         throw new ShapeError(
           `setWeights: ${fullName} is ${formatShape(shape)}, ${length} values, but got ${data.length}.`,
         );
       }
-      (trained ? parameters : buffers).set(data, start);
+      flat[kind].set(data, start);
     }
     this.#skipInitial();
-    this.#write({ parameters, buffers });
+    this.#write(flat);
   }
 
-  #write({ parameters, buffers }: FlatValues): void {
+  #write({ parameters, frozen, buffers }: FlatValues): void {
     this.flatParameters.write(parameters);
+    this.flatFrozen.write(frozen);
     this.flatBuffers.write(buffers);
   }
 
@@ -264,9 +280,13 @@ export class Model {
     const rows = everyLayer(this.layers).map(({ layer: { spec }, name, inputs, outputs, ranges }) => {
       const { type, activation } = spec;
       const form = typeof activation === 'object' ? JSON.stringify(activation) : String(activation ?? '');
-      return [name, type, `${inputs} → ${outputs}`, form, `${ranges.parameters.length}`];
+      const { parameters, frozen } = ranges;
+      const count = frozen.length > 0 ? `${frozen.length} frozen` : `${parameters.length}`;
+      return [name, type, `${inputs} → ${outputs}`, form, count];
     });
-    return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters`;
+    const frozenCount = this.#count('frozen');
+    const split = frozenCount > 0 ? `: ${this.trainableCount} trainable, ${frozenCount} frozen` : '';
+    return `${table(['layer', 'type', 'shape', 'activation', 'parameters'], rows)}\n${this.parameterCount} parameters${split}`;
   }
 
   /** Checks that the model is usable. @throws {DisposedError|DeviceLostError|MlpError} if it is disposed, or its device failed */

@@ -5,11 +5,20 @@ import { checkInitializer, initialValues } from '../nn/initializers.js';
 import type { Layer, ParameterSpec } from '../nn/layers/layer.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 
-/** A parameter and its range in a flat tensor: `values` holds all trained parameters of the model, `states` all others. */
+/**
+ * The flat tensors of a model: `parameters` has all parameters that training changes, `frozen` those of frozen layers,
+ * `buffers` all others, such as running statistics.
+ */
+export type FlatKind = 'parameters' | 'frozen' | 'buffers';
+
+/** A parameter and its range in a flat tensor. */
 export interface PlacedParameter extends ParameterSpec {
   /** The layer's name and the parameter's, such as `3.0.weight`. */
   readonly fullName: string;
+  /** True if training changes it. */
   readonly trained: boolean;
+  /** The flat tensor that it is in. */
+  readonly kind: FlatKind;
   /** Its first element in the flat tensor. */
   readonly start: number;
   readonly length: number;
@@ -30,35 +39,33 @@ export interface ModelLayer {
   readonly number: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Its ranges in the flat tensors of trained and of other parameters. */
-  readonly ranges: Readonly<Record<'parameters' | 'buffers', Range>>;
+  /** False if the layer is frozen, by itself or by a layer around it. */
+  readonly trainable: boolean;
+  /** Its ranges in the flat tensors. */
+  readonly ranges: Readonly<Record<FlatKind, Range>>;
   readonly parameters: readonly PlacedParameter[];
   /** The layers inside it. */
   readonly layers: readonly ModelLayer[];
 }
 
-/** The contents of the two flat tensors. */
-export interface FlatValues {
-  readonly parameters: Float32Array<ArrayBuffer>;
-  readonly buffers: Float32Array<ArrayBuffer>;
-}
+/** The contents of the flat tensors. */
+export type FlatValues = Readonly<Record<FlatKind, Float32Array<ArrayBuffer>>>;
+
+const FLAT_KINDS = ['parameters', 'frozen', 'buffers'] as const;
 
 /** Rounds up to whole parameter blocks. */
 const aligned = (elements: number): number => Math.ceil(elements / PARAMETER_BLOCK) * PARAMETER_BLOCK;
 
 /** The elements at which the next layer's parameters begin, and its number. */
-interface Cursor {
-  parameters: number;
-  buffers: number;
-  number: number;
-}
+type Cursor = Record<FlatKind | 'number', number>;
 
 /** Checks layers, and assigns them sizes and ranges. @throws {ShapeError|MlpError} naming the layer that is wrong */
 export function placeLayers(
   inputs: number,
   layers: readonly Layer[],
   prefix = '',
-  next: Cursor = { parameters: 0, buffers: 0, number: 0 },
+  next: Cursor = { parameters: 0, frozen: 0, buffers: 0, number: 0 },
+  within = true,
 ): ModelLayer[] {
   let width = inputs;
   return layers.map((layer, index): ModelLayer => {
@@ -70,27 +77,35 @@ export function placeLayers(
         `Mlp.create: layer ${name} has activation "softmax", which only the last layer can have. Use "relu" or another here.`,
       );
     }
-    const place = { layer, name, number: next.number, inputs: width };
+    const { trainable: own = true } = layer;
+    assertOption(
+      `Mlp.create: layer ${name} (${layer.spec.type}) has`,
+      { trainable: own },
+      'true or false',
+      'bad-layer',
+    );
+    const trainable = within && own;
+    const place = { layer, name, number: next.number, inputs: width, trainable };
     next.number += 1;
     const starts = { ...next };
     const parameters = layer.parameters(width, `Mlp.create: layer ${name}`).map((wanted): PlacedParameter => {
-      const { trained = true, shape, initializer } = wanted;
-      const kind = trained ? 'parameters' : 'buffers';
+      const { shape, initializer } = wanted;
+      const kind = wanted.trained === false ? 'buffers' : trainable ? 'parameters' : 'frozen';
       const length = sizeOf(shape);
       if (typeof initializer !== 'number') {
         checkInitializer(`Mlp.create: ${name}.${wanted.name} has initializer`, initializer, shape.length > 1);
       }
       next[kind] += length;
-      return { ...wanted, trained, fullName: `${name}.${wanted.name}`, start: next[kind] - length, length };
+      const trained = kind === 'parameters';
+      return { ...wanted, trained, kind, fullName: `${name}.${wanted.name}`, start: next[kind] - length, length };
     });
-    const range = (kind: 'parameters' | 'buffers'): Range => ({
+    const range = (kind: FlatKind): Range => ({
       start: starts[kind],
       length: next[kind] - starts[kind],
     });
-    const ranges = { parameters: range('parameters'), buffers: range('buffers') };
-    next.parameters = aligned(next.parameters);
-    next.buffers = aligned(next.buffers);
-    const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next);
+    const ranges = { parameters: range('parameters'), frozen: range('frozen'), buffers: range('buffers') };
+    for (const kind of FLAT_KINDS) next[kind] = aligned(next[kind]);
+    const inner = placeLayers(width, layer.layers ?? [], `${name}.`, next, trainable);
     const outputs = layer.outputs(width);
     assertOption(`Mlp.create: layer ${name} (${layer.spec.type}) has`, { outputs }, 'a positive integer', 'shape');
     width = outputs;
@@ -104,7 +119,7 @@ export function everyLayer(layers: readonly ModelLayer[]): readonly ModelLayer[]
 }
 
 /** Elements of a flat tensor: whole parameter blocks, and at least one, even without any parameters. */
-export function flatLength(layers: readonly ModelLayer[], kind: 'parameters' | 'buffers'): number {
+export function flatLength(layers: readonly ModelLayer[], kind: FlatKind): number {
   return Math.max(
     PARAMETER_BLOCK,
     ...everyLayer(layers).map(
@@ -117,14 +132,19 @@ export function flatLength(layers: readonly ModelLayer[], kind: 'parameters' | '
   );
 }
 
+/** Zeros for each flat tensor. */
+export function flatValues(layers: readonly ModelLayer[]): FlatValues {
+  const zeros = (kind: FlatKind): Float32Array<ArrayBuffer> => new Float32Array(flatLength(layers, kind));
+  return { parameters: zeros('parameters'), frozen: zeros('frozen'), buffers: zeros('buffers') };
+}
+
 /** Draws the initial values of all parameters. A parameter with several pieces is drawn piece by piece. */
 export function initialParameters(layers: readonly ModelLayer[], seed: number): FlatValues {
-  const parameters = new Float32Array(flatLength(layers, 'parameters'));
-  const buffers = new Float32Array(flatLength(layers, 'buffers'));
+  const flat = flatValues(layers);
   const random = new Random(seed);
   const all = everyLayer(layers).flatMap((layer) => layer.parameters);
-  for (const { initializer, shape, start, length, trained, pieces = 1 } of all) {
-    const flatTensor = trained ? parameters : buffers;
+  for (const { initializer, shape, start, length, kind, pieces = 1 } of all) {
+    const flatTensor = flat[kind];
     if (typeof initializer === 'number') {
       flatTensor.fill(initializer, start, start + length);
       continue;
@@ -136,5 +156,5 @@ export function initialParameters(layers: readonly ModelLayer[], seed: number): 
       else for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
     }
   }
-  return { parameters, buffers };
+  return flat;
 }

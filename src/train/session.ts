@@ -179,8 +179,15 @@ export class Session implements StepParts {
 
   /** The memory that a checkpoint stores, by name: parameters, buffers and optimizer state. */
   get state(): ReadonlyMap<string, TensorStorage> {
-    const { flatParameters, flatBuffers } = this.model;
-    return new Map([['parameters', flatParameters.storage], ['states', flatBuffers.storage], ...this.workspace.states]);
+    const { flatParameters, flatFrozen, flatBuffers, parameterCount, trainableCount } = this.model;
+    // Without frozen layers, a checkpoint is that of earlier versions.
+    const frozen = parameterCount > trainableCount ? [['frozen', flatFrozen.storage] as const] : [];
+    return new Map([
+      ['parameters', flatParameters.storage],
+      ...frozen,
+      ['states', flatBuffers.storage],
+      ...this.workspace.states,
+    ]);
   }
 
   /** Opens a data set for epochs of batches. The module for streams is loaded only if the data set is streamed. */

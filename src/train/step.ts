@@ -78,7 +78,7 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
 
   builder.phase('update');
   if (purpose === 'gradients') builder.keep(gradients);
-  else if (model.parameterCount > 0) {
+  else if (model.trainableCount > 0) {
     const adjustment = gradientRules?.record(builder, gradients);
     optimizer.record(builder, {
       values: model.flatParameters,

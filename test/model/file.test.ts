@@ -6,6 +6,8 @@ import { type LayerMakers, readModelFile, readWeights, writeModelFile } from '..
 import type { ModelSpec, Weight } from '../../src/model/model.js';
 import type { Normalization } from '../../src/model/normalization.js';
 import { everyLayer, placeLayers } from '../../src/model/placement.js';
+import { activation } from '../../src/nn/layers/activation.js';
+import { batchNorm } from '../../src/nn/layers/batch-norm.js';
 import { dense } from '../../src/nn/layers/dense.js';
 import type { Layer } from '../../src/nn/layers/layer.js';
 
@@ -50,6 +52,36 @@ test('names and layout are those of torch.nn.Sequential(Linear, ReLU, Linear, Li
   expect(floats(tensors.get('0.weight')!)).toEqual([1, 4, 2, 5, 3, 6]);
   expect(floats(tensors.get('0.bias')!)).toEqual([7, 8, 9]);
   expect(metadata.get('format')).toBe('pt');
+});
+
+test('activations as layers are modules of their own: Linear, BatchNorm1d, ReLU, Linear, PReLU, Linear, Softmax', () => {
+  const list = [
+    dense(3),
+    batchNorm({ trainable: false }),
+    activation('relu'),
+    dense(2, 'linear', { trainable: false }),
+    activation({ type: 'prelu', per: 'unit' }),
+    dense(2),
+    activation('softmax'),
+  ];
+  const { tensors } = readSafetensors(fileOf(list), 'x');
+  expect([...tensors].map(([name, { shape }]) => `${name} ${shape}`)).toEqual([
+    '1.num_batches_tracked ',
+    '0.weight 3,2',
+    '0.bias 3',
+    '1.weight 3',
+    '1.bias 3',
+    '1.running_mean 3',
+    '1.running_var 3',
+    '3.weight 2,3',
+    '3.bias 2',
+    '4.weight 2',
+    '5.weight 2,2',
+    '5.bias 2',
+  ]);
+  const { options, weights } = readModelFile(fileOf(list));
+  expect(options.layers.map(({ spec }) => spec)).toEqual(list.map(({ spec }) => spec));
+  expect(weights).toEqual(counted(list));
 });
 
 test('what is written is what is read, spec and weights', () => {
@@ -175,7 +207,7 @@ describe('layers of a user', () => {
     const load = (): unknown => readModelFile(fileOf([mine(3)]));
     expect(load).toThrow(expect.objectContaining({ code: 'unknown-layer' }));
     expect(load).toThrow(
-      'Mlp.load: layer 0 (mine) of the file has an unknown type. Known: dense, dropout, batchNorm, layerNorm, residual. Pass { layers: { mine: (spec) => … } } for your own layer.',
+      'Mlp.load: layer 0 (mine) of the file has an unknown type. Known: dense, activation, dropout, batchNorm, layerNorm, residual. Pass { layers: { mine: (spec) => … } } for your own layer.',
     );
   });
 

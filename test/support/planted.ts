@@ -1,6 +1,7 @@
 import { activationFormulas } from '../../shaders/activations.js';
 import { Random } from '../../src/base/random.js';
 import {
+  activation,
   batchNorm,
   binaryCrossEntropy,
   type Clip,
@@ -139,6 +140,15 @@ export const networks: Readonly<Record<string, CheckedNetwork>> = {
   'prelu of units': ending({ type: 'prelu', per: 'unit' }),
   'swish learned': ending({ type: 'swish', learned: true }),
   maxout: ending({ type: 'maxout', pieces: 3 }),
+  activation: between(() => activation('softplus')),
+  'activation from z, and learned': between(
+    () => activation('gelu'),
+    () => activation({ type: 'prelu', per: 'unit' }),
+  ),
+  frozen: between(
+    () => dense(6, 'tanh', { trainable: false }),
+    () => batchNorm({ trainable: false }),
+  ),
   dropout: between(() => dropout(0.4)),
   batchNorm: between(batchNorm),
   layerNorm: between(layerNorm),

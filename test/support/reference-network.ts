@@ -3,7 +3,13 @@ import type { Activation } from '../../src/kernels/activations.js';
 import { resolveActivation } from '../../src/kernels/activations.js';
 import { activate } from '../reference/activations.js';
 import { add } from '../reference/add.js';
-import { batchNorm, batchNormBackward, batchNormRunning, updateRunning } from '../reference/batch-norm.js';
+import {
+  batchNorm,
+  batchNormBackward,
+  batchNormRunning,
+  batchNormRunningBackward,
+  updateRunning,
+} from '../reference/batch-norm.js';
 import { biasActivationBackward } from '../reference/bias-activation.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import { columnSum } from '../reference/column-sum.js';
@@ -17,6 +23,8 @@ export interface ReferenceContext {
   readonly seed: number;
   /** The number of the step. */
   readonly index: number;
+  /** True inside a frozen layer. Default: false. */
+  readonly frozen?: boolean;
 }
 
 /** A chain of layers, recorded in float64. */
@@ -104,6 +112,12 @@ function chain(specs: readonly Layer['spec'][], cursor: Cursor, X: Bounded, cont
 }
 
 function layer(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: ReferenceContext): ReferenceTrace {
+  const frozen = context.frozen === true || spec.trainable === false;
+  const trace = layerOf(spec, cursor, X, { ...context, frozen });
+  return frozen ? { ...trace, backward: (dY) => ({ dX: trace.backward(dY).dX, gradients: [] }) } : trace;
+}
+
+function layerOf(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: ReferenceContext): ReferenceTrace {
   const {
     type,
     activation = 'linear',
@@ -136,6 +150,14 @@ function layer(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: Referen
   if (type === 'batchNorm') {
     const parameters = affine ? cursor.pair() : undefined;
     const running = cursor.pair();
+    if (context.frozen === true) {
+      const backward: ReferenceTrace['backward'] = (dY) => ({
+        dX: batchNormRunningBackward(dY, running, { epsilon, parameters }),
+        gradients: [],
+      });
+      const kept = [rowOf(running, 0), rowOf(running, 1)];
+      return { Y: batchNormRunning(X, running, { epsilon, parameters }), running: kept, backward };
+    }
     const { Y, statistics, unbiased } = batchNorm(X, { epsilon, parameters });
     const updated = X.shape[0] > 1 ? updateRunning(running, unbiased, momentum) : running;
     return {
@@ -159,6 +181,10 @@ function layer(spec: Layer['spec'], cursor: Cursor, X: Bounded, context: Referen
         return { dX: add(dZ, dX), gradients };
       },
     };
+  }
+  if (type === 'activation') {
+    const backward: ReferenceTrace['backward'] = (dY) => ({ dX: throughActivation(dY, X, activation), gradients: [] });
+    return { Y: activate(X, activation), running: [], backward };
   }
   const [W, b] = [cursor.take(), cursor.take()];
   const Z = matmul(X, W, { bias: b });

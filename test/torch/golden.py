@@ -239,6 +239,38 @@ for seed, (spec, make) in enumerate([
 ]):
     spec = spec | {'weightDecay': {'value': 0.3, 'on': 'weights'}}
     add(100 + seed, lambda: record(f'decay of weights, {spec["type"]}', *normalized('layerNorm', nn.LayerNorm), losses[10], (spec, make)))
+
+
+class FrozenBatchNorm(nn.BatchNorm1d):
+    def train(self, mode=True):
+        return super().train(False)
+
+
+def activated(middle, kind, **options):
+    """Linear, norm, activation, Linear, PReLU, Linear: activations as layers of their own."""
+    first, names1 = dense(2, 3, lambda units: nn.Identity(), '0')
+    between, names2 = norm(middle, 3, '1')
+    nn.init.normal_(between.running_mean)
+    second, names3 = dense(3, 3, lambda units: nn.Identity(), '3')
+    slope = nn.PReLU(3, 0.25)
+    last, names4 = dense(3, 3, lambda units: nn.Identity(), '5')
+    linear = {'type': 'dense', 'units': 3, 'activation': 'linear'}
+    specs = [linear | options, {'type': 'batchNorm', 'units': 3} | options, {'type': 'activation', 'activation': kind}]
+    specs += [linear, {'type': 'activation', 'activation': {'type': 'prelu', 'alpha': 0.25, 'per': 'unit'}}, linear]
+    names = names1 + names2 + names3 + [('4.alpha', slope.weight, False)] + names4
+    function = {'relu': nn.ReLU(), 'gelu': nn.GELU()}[kind]
+    return specs, nn.Sequential(first, between, function, second, slope, last), names
+
+
+def frozen():
+    specs, module, names = activated(FrozenBatchNorm, 'gelu', trainable=False)
+    for part in module[:2]:
+        part.requires_grad_(False)
+    return specs, module, names
+
+
+add(200, lambda: record('layers of activations', *activated(nn.BatchNorm1d, 'relu'), losses[0], optimizers[1]))
+add(201, lambda: record('frozen layers', *frozen(), losses[0], (optimizers[1][0], lambda p: optimizers[1][1]([q for q in p if q.requires_grad]))))
 if __name__ == '__main__':
     print(json.dumps(cases, default=list))
 

@@ -54,7 +54,14 @@ interface Place {
 
 type LayerRule = (context: Context, place: Place, X: Matrix) => Recorded;
 
-const rules: Readonly<Record<string, LayerRule>> = { dense, dropout, batchNorm, layerNorm, residual };
+const rules: Readonly<Record<string, LayerRule>> = {
+  activation: (context, place, X) => activationOf(context, place, 0)(X),
+  dense,
+  dropout,
+  batchNorm,
+  layerNorm,
+  residual,
+};
 
 /** Runs layers in order. @param prefix of the names of their parameters, such as `3.` within a residual block */
 export function runLayers(
@@ -71,8 +78,13 @@ export function runLayers(
     const own = parameters.filter((parameter) => parameter.name.startsWith(`${name}.`));
     const rule = rules[spec.type];
     if (rule === undefined) throw new RangeError(`The reference knows no layer "${spec.type}".`);
-    const layer = rule(context, { name, spec, parameters: own }, output);
-    recorded.push(layer);
+    // A frozen layer has no gradients, and its running statistics are constants, as in eval() mode.
+    const frozen = spec.trainable === false;
+    const inside = frozen ? { ...context, training: false } : context;
+    const layer = rule(inside, { name, spec, parameters: own }, output);
+    recorded.push(
+      frozen ? { ...layer, backward: (...args) => ({ ...layer.backward(...args), gradients: [] }) } : layer,
+    );
     output = layer.output;
   }
   return {

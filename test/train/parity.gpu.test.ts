@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import {
+  activation,
   adagrad,
   adam,
   adamw,
@@ -116,6 +117,29 @@ const stacks: readonly {
       dropout(0.4),
       residual([dense(9, 'tanh'), dropout(0.3), dense(9)], { activation: 'swish' }),
       dropout(0.2),
+    ],
+  },
+  {
+    what: 'activation',
+    layers: () => [
+      activation('gelu'),
+      dense(9),
+      batchNorm(),
+      activation('tanh'),
+      dense(7),
+      activation({ type: 'prelu', per: 'unit' }),
+      activation('gelu'),
+    ],
+    rows: [16, 3],
+  },
+  {
+    what: 'frozen',
+    layers: () => [
+      dense(9, 'tanh'),
+      batchNorm({ trainable: false }),
+      dense(7, 'gelu', { trainable: false }),
+      layerNorm({ trainable: false }),
+      dense(7, 'prelu', { trainable: false }),
     ],
   },
   { what: 'maxout', layers: () => [dense(9, 'maxout'), dense(6, { type: 'maxout', pieces: 5 }, { bias: false })] },

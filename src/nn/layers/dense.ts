@@ -4,6 +4,7 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { type Activation, type ResolvedActivation, resolveActivation } from '../../kernels/activations.js';
 import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../initializers.js';
 import type { Layer, ParameterSpec, RecordDenseEnd } from './layer.js';
+import { type TrainableOptions, trainableOf } from './trainable.js';
 
 /** The maximum of several linear pieces per unit (Goodfellow et al. 2013). Only dense layers have it. */
 export type Maxout =
@@ -17,7 +18,7 @@ export type Maxout =
 const MAXOUT_NAMES: OptionNames<Exclude<Maxout, string>> = { type: 1, pieces: 1 };
 
 /** Options of `dense`. */
-export interface DenseOptions {
+export interface DenseOptions extends TrainableOptions {
   /**
    * Initializer of the weights. Default: `heNormal` for relu, leakyRelu, prelu, elu, swish and gelu, `lecunNormal` for
    * selu, otherwise `xavierUniform`.
@@ -29,7 +30,7 @@ export interface DenseOptions {
   readonly biasInitializer?: Initializer;
 }
 
-const NAMES: OptionNames<DenseOptions> = { initializer: 1, bias: 1, biasInitializer: 1 };
+const NAMES: OptionNames<DenseOptions> = { initializer: 1, bias: 1, biasInitializer: 1, trainable: 1 };
 
 /**
  * Fully connected layer: Y = f(X·W + b), with X (batch, inputs), W (inputs, units), b (units) and Y (batch, units).
@@ -55,6 +56,7 @@ export function dense(
   options: DenseOptions = {},
 ): Layer {
   const { bias = true, ...given } = checkOptions('dense', options, NAMES, 'bad-layer');
+  const trainable = trainableOf(options);
   // Softmax is the model's link, not a part of the layer: the layer computes the logits.
   const ownActivation = activation === 'softmax' ? 'linear' : activation;
   const maxout = isMaxout(ownActivation) ? maxoutSpec(ownActivation) : undefined;
@@ -79,11 +81,15 @@ export function dense(
       initializer,
       bias,
       biasInitializer,
+      ...trainable,
     },
+    ...trainable,
     modules:
       resolved?.name === 'linear' && activation !== 'softmax' ? [linearModule] : [linearModule, activationModule],
     outputs: () => units,
-    ...(resolved?.name === 'sigmoid' && { linear: dense(units, 'linear', { initializer, bias, biasInitializer }) }),
+    ...(resolved?.name === 'sigmoid' && {
+      linear: dense(units, 'linear', { initializer, bias, biasInitializer, ...trainable }),
+    }),
     ...untrainableBy(resolved),
     parameters(inputs, where) {
       assertOption(`${where} (dense) has`, { units, pieces }, 'a positive integer', 'shape');
@@ -99,7 +105,7 @@ export function dense(
       }
       return parameters;
     },
-    record(plan, X, { values, gradients }, { kernels }) {
+    record(plan, X, { values, gradients }, { kernels, purpose }) {
       const [batch = 1, inputs = 1] = X.shape;
       const { from, name } = resolveActivation(applied);
       const rows = inputs + (bias ? 1 : 0);
@@ -107,7 +113,7 @@ export function dense(
       const W = values.view(0, [inputs, columns], 'W');
       const b = bias ? { bias: values.view(inputs * columns, [columns], 'b') } : {};
       // If the derivative needs the pre-activation, one tensor holds Y and then Z.
-      const keep = gradients !== undefined && from === 'z';
+      const keep = purpose !== 'evaluate' && from === 'z';
       const written = plan.tensor(end === undefined ? 'Y' : 'Z', keep ? [2, batch, columns] : [batch, columns]);
       plan.add(kernels.matmul(X, W, written, { ...b, activation: applied, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, columns], 'Y') : written;
@@ -119,12 +125,12 @@ export function dense(
         activationGradient,
         gate: activationGradient,
         backward(gradient, below) {
-          if (gradients === undefined)
+          if (purpose === 'evaluate')
             throw new MlpError('no-gradients', 'dense: this plan was not recorded for training.');
           const dZ = ending.backward(gradient);
           // [dW; db] = [X 1]ᵀ·dZ: the gradient of the bias is the product of a row of ones and dZ.
-          const dW = gradients.view(0, [rows, columns], 'dW');
-          plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
+          const dW = gradients?.view(0, [rows, columns], 'dW');
+          if (dW !== undefined) plan.add(kernels.matmul(X, dZ, dW, { transposeA: true, onesRow: bias }));
           const dX = plan.tensor('dX', [batch, inputs]);
           plan.add(kernels.matmul(dZ, W, dX, { transposeB: true, activationGradient: below }));
           return dX;

@@ -3,16 +3,17 @@ import { checkOptions, type OptionNames } from '../../base/options.js';
 import { layerNormParameters, layerNormRows, layerNormRowsBackward } from '../../kernels/layer-norm.js';
 import type { Layer } from './layer.js';
 import { normParameters } from './norm.js';
+import { type TrainableOptions, trainableOf } from './trainable.js';
 
 /** Options of `layerNorm`. */
-export interface LayerNormOptions {
+export interface LayerNormOptions extends TrainableOptions {
   /** ε, which is added to the variance. Default: 1e-5. */
   readonly epsilon?: number;
   /** True to learn a weight and a bias for each feature. Default: true. */
   readonly affine?: boolean;
 }
 
-const NAMES: OptionNames<LayerNormOptions> = { epsilon: 1, affine: 1 };
+const NAMES: OptionNames<LayerNormOptions> = { epsilon: 1, affine: 1, trainable: 1 };
 
 /**
  * Layer normalization: Y = (X − μ)/√(v + ε)·weight + bias, with the mean μ and the biased variance v of each row over
@@ -25,8 +26,10 @@ const NAMES: OptionNames<LayerNormOptions> = { epsilon: 1, affine: 1 };
  */
 export function layerNorm(options: LayerNormOptions = {}): Layer {
   const { epsilon = 1e-5, affine = true } = checkOptions('layerNorm', options, NAMES, 'bad-layer');
+  const trainable = trainableOf(options);
   return {
-    spec: { type: 'layerNorm', epsilon, affine },
+    spec: { type: 'layerNorm', epsilon, affine, ...trainable },
+    ...trainable,
     outputs: (inputs) => inputs,
     parameters(inputs, where) {
       assertOption(`${where} (layerNorm) has`, { epsilon }, 'a positive float32 number');

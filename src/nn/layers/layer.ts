@@ -30,11 +30,11 @@ export interface ParameterSpec {
  * The tensors of a layer's parameters, in the order of `Layer.parameters`. Each starts at a multiple of 64 elements.
  */
 export interface ParameterBlock {
-  /** The trained parameters, one after the other. */
+  /** The parameters, one after the other, without those of `states`. */
   readonly values: Tensor;
-  /** The gradients, laid out as `values`; undefined in evaluation and prediction. */
+  /** The gradients, laid out as `values`; undefined in evaluation and prediction, and if the layer is frozen. */
   readonly gradients: Tensor | undefined;
-  /** The parameters that are not trained, one after the other. */
+  /** The parameters with `trained: false`, one after the other. */
   readonly states: Tensor;
 }
 
@@ -48,6 +48,8 @@ export type Purpose = 'step' | 'gradients' | 'evaluate';
 export interface LayerContext {
   /** Purpose of the plan. */
   readonly purpose: Purpose;
+  /** False if the layer is frozen, by its own `trainable: false` or by that of a layer around it. */
+  readonly trainable: boolean;
   /** Seed of the model. */
   readonly seed: number;
   /** Number of the layer, unique in the model; it selects the layer's stream of random numbers. */
@@ -129,6 +131,11 @@ export interface Layer {
    * `3.0.weight`. Default: none.
    */
   readonly layers?: readonly Layer[];
+  /**
+   * False to freeze the layer and the layers inside it: its parameters get no gradients and are not updated. A layer that
+   * is saved also has it in its spec. Default: true.
+   */
+  readonly trainable?: boolean;
   /**
    * Reason why the layer cannot be trained, and a remedy: the rest of a sentence whose subject is the layer.
    * Undefined if it can be trained.

@@ -6,14 +6,15 @@ import { add } from '../../kernels/add.js';
 import { recordChain } from './chain.js';
 import { isMaxout, tryResolve, untrainableBy } from './dense.js';
 import type { Layer } from './layer.js';
+import { type TrainableOptions, trainableOf } from './trainable.js';
 
 /** Options of `residual`. */
-export interface ResidualOptions {
+export interface ResidualOptions extends TrainableOptions {
   /** Activation f of the sum; not a learned one and not maxout, which need a dense layer. Default: `linear`. */
   readonly activation?: Activation;
 }
 
-const NAMES: OptionNames<ResidualOptions> = { activation: 1 };
+const NAMES: OptionNames<ResidualOptions> = { activation: 1, trainable: 1 };
 
 /**
  * Residual block: Y = f(X + F(X)), where F is the sequence of layers, which may contain residual blocks. X, F(X) and Y
@@ -29,13 +30,16 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
   assertList('residual:', 'layers', layers, '[dense(64), dense(64)]', 'bad-layer');
   for (const layer of layers) assertMethod('residual: a layer', layer, 'record', 'dense(64)', 'bad-layer');
   const { activation = 'linear' } = checkOptions('residual', options, NAMES, 'bad-layer');
+  const trainable = trainableOf(options);
   const resolved = tryResolve(activation);
   return {
     spec: {
       type: 'residual',
       activation: resolved?.spec ?? activation,
       layers: layers.map(({ spec }) => spec),
+      ...trainable,
     },
+    ...trainable,
     layers,
     ...untrainableBy(resolved),
     outputs: (inputs) => inputs,
@@ -56,12 +60,12 @@ export function residual(layers: readonly Layer[], options: ResidualOptions = {}
       }
       return [];
     },
-    record(plan, X, { gradients }, { layers: placed }) {
+    record(plan, X, _block, { layers: placed, purpose }) {
       const inner = recordChain(plan, X, placed);
       const { name, from } = resolveActivation(activation);
       const [batch = 1, width = 1] = X.shape;
       // If the derivative needs the pre-activation, one tensor holds Y and then Z.
-      const keep = gradients !== undefined && from === 'z';
+      const keep = purpose !== 'evaluate' && from === 'z';
       const written = plan.tensor('Y', keep ? [2, batch, width] : [batch, width]);
       plan.add(add(X, inner?.output ?? X, written, { activation, keepPreActivation: keep }));
       const Y = keep ? written.view(0, [batch, width], 'Y') : written;

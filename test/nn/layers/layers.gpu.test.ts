@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import {
   accuracy,
+  activation,
+  adam,
   batchNorm,
   Dataset,
   dense,
@@ -9,6 +11,7 @@ import {
   layerNorm,
   type Metric,
   Mlp,
+  meanSquaredError,
   residual,
   sgd,
   softmaxCrossEntropy,
@@ -61,6 +64,31 @@ const networks: Readonly<Record<string, () => Layer[]>> = {
     dense(CLASSES),
   ],
   'a residual block of nothing but dropout': () => [dense(8, 'tanh'), residual([dropout(0.5)]), dense(CLASSES)],
+  'an activation after batchNorm': () => [dense(9), batchNorm(), activation('tanh'), dense(CLASSES)],
+  'an activation on the inputs, from z, and after an activation': () => [
+    activation('gelu'),
+    dense(9, 'tanh'),
+    activation('gelu'),
+    dense(CLASSES),
+  ],
+  'an activation last, and in a residual block': () => [
+    residual([dense(INPUTS, 'tanh'), activation('tanh')]),
+    dense(CLASSES, 'tanh'),
+    activation('tanh'),
+  ],
+  'frozen layers of each kind': () => [
+    dense(9, 'gelu'),
+    batchNorm({ trainable: false }),
+    dense(9, 'tanh', { trainable: false }),
+    residual([dense(9, 'tanh'), batchNorm(), layerNorm()], { trainable: false }),
+    layerNorm({ trainable: false }),
+    dense(CLASSES),
+  ],
+  'all frozen but the last layer': () => [
+    batchNorm({ trainable: false }),
+    dense(9, 'tanh', { trainable: false }),
+    dense(CLASSES),
+  ],
   'nothing with parameters after the first layer': () => [
     dense(CLASSES, 'tanh'),
     layerNorm({ affine: false }),
@@ -89,7 +117,9 @@ test.for(Object.keys(networks).flatMap((name) => [BATCH, 7].map((rows) => ({ nam
     using model = await Mlp.create(gpu, { inputs: INPUTS, layers, seed: SEED });
     using trainer = await trainerOf(model);
     const before = await model.weights();
-    const trained = before.filter(({ name: weight }) => !weight.includes('running'));
+    const frozen = model.spec.layers.flatMap(({ trainable }, number) => (trainable === false ? [`${number}`] : []));
+    const isFrozen = (weight: string): boolean => frozen.includes(weight.split('.')[0] ?? '');
+    const trained = before.filter(({ name: weight }) => !weight.includes('running') && !isFrozen(weight));
     const { inputs, labels } = clusters(rows, INPUTS, CLASSES, 3);
     const X = exact([rows, INPUTS], inputs);
     // Once to see that nothing changes, and at the second step, whose masks are others.
@@ -116,8 +146,12 @@ test.for(Object.keys(networks).flatMap((name) => [BATCH, 7].map((rows) => ({ nam
         return referenceSgd(p, g, undefined, { learningRate }).parameters;
       });
       const running = [...trace.running];
-      for (const { data, name: weight } of after) {
-        const wanted = weight.includes('running') ? running.shift() : updated.shift();
+      for (const [number, { data, name: weight }] of after.entries()) {
+        const wanted = weight.includes('running') ? running.shift() : isFrozen(weight) ? undefined : updated.shift();
+        if (isFrozen(weight)) {
+          expect(data).toEqual(before[number]?.data);
+          continue;
+        }
         expect(data).toBeWithin(wanted ?? exact([1, 1], [0]), weight);
       }
     }
@@ -252,6 +286,22 @@ test('names, order, counts and the summary', async () => {
     '4 dense 4 → 3 linear 15',
     '117 parameters',
   ]);
+  const partly = [
+    dense(4, 'relu', { trainable: false }),
+    residual([layerNorm()], { trainable: false }),
+    dense(CLASSES),
+  ];
+  using frozen = await Mlp.create(gpu, { inputs: INPUTS, layers: partly });
+  expect([frozen.parameterCount, frozen.trainableParameterCount]).toEqual([24 + 8 + 15, 15]);
+  expect(model.trainableParameterCount).toBe(117);
+  const rows = frozen.summary().split('\n');
+  expect(rows.map((line) => line.trim().replace(/\s+/g, ' ')).slice(-5)).toEqual([
+    '0 dense 5 → 4 relu 24 frozen',
+    '1 residual 4 → 4 linear 0',
+    '1.0 layerNorm 4 → 4 8 frozen',
+    '2 dense 4 → 3 linear 15',
+    '47 parameters: 15 trainable, 32 frozen',
+  ]);
   expect(JSON.parse(JSON.stringify(model.spec))).toEqual(model.spec);
   expect(model.spec.layers[1]).toEqual({ type: 'batchNorm', momentum: 0.1, epsilon: 1e-5, affine: true });
   model.setWeights(weights.map((weight) => ({ ...weight, data: weight.data.map((x) => x + 1) })));
@@ -271,6 +321,20 @@ test.for<[string, () => Layer[], string, string]>([
     () => [residual([dense(3)])],
     'shape',
     'layer 0 (residual) has 5 inputs, but its layers give 3 outputs',
+  ],
+  ['maxout as a layer', () => [activation('maxout' as 'relu')], 'bad-activation', 'layer 0 (activation) has maxout'],
+  ['an unknown layer of activation', () => [activation('rleu' as 'relu')], 'unknown-activation', '"rleu"'],
+  [
+    'softmax that is not last',
+    () => [activation('softmax'), dense(3)],
+    'bad-activation',
+    'layer 0 has activation "softmax", which only the last layer can have.',
+  ],
+  [
+    'trainable',
+    () => [dense(2, 'relu', { trainable: 'no' as unknown as boolean })],
+    'bad-layer',
+    'layer 0 (dense): trainable = "no" is a string; trainable must be true or false.',
   ],
   ['a layer in a block', () => [residual([dropout(2), dense(5)])], 'bad-option', 'layer 0.0 (dropout) has rate = 2'],
   ['an activation', () => [residual([dense(5)], { activation: 'rleu' as 'relu' })], 'unknown-activation', '"rleu"'],
@@ -297,6 +361,59 @@ test('a block that ends in a step cannot be trained, and predicts', async () => 
     message: expect.stringContaining('layer 0 (residual) has the activation "step", whose derivative is 0'),
   });
   expect(await model.predict([-2, -1, 0, 1, 2], { output: 'values' })).toEqual(new Float32Array([0, 0, 1, 1, 1]));
+});
+
+test('nothing is computed for frozen layers that nothing else needs', async () => {
+  const gpu = await sharedGpu();
+  const kernelsOf = async (trainable: boolean): Promise<string[]> => {
+    const layers = [dense(990, 'tanh', { trainable }), dense(10, 'tanh', { trainable }), dense(CLASSES)];
+    using model = await Mlp.create(gpu, { inputs: 36, layers });
+    const optimizer = adam({ weightDecay: 0.1 });
+    using trainer = await model.trainer({ loss: meanSquaredError(), optimizer, batchSize: 8, penalties: { l1: 1 } });
+    // Adam's moments are of the last layer alone: 33 parameters, in a block of 64.
+    if (!trainable) expect(trainer.plan.memory.state).toBe(2 * 4 * 64);
+    return trainer.plan.dispatches.map(({ label }) => label);
+  };
+  const matmuls = (labels: readonly string[]): number => labels.filter((label) => label.startsWith('matmul')).length;
+  // Without dW and dX of the second layer, dW of the first, and dX of the last.
+  expect(matmuls(await kernelsOf(true)) - matmuls(await kernelsOf(false))).toBe(4);
+});
+
+test('a model that is frozen as a whole is evaluated, and fit changes nothing', async () => {
+  const gpu = await sharedGpu();
+  const { inputs, labels } = clusters(24, INPUTS, CLASSES);
+  using data = Dataset.create(gpu, { inputs, features: INPUTS, classes: labels });
+  const losses: (number | undefined)[] = [];
+  for (const trainable of [true, false]) {
+    const layers = [dense(9, 'tanh', { trainable }), dense(CLASSES, 'linear', { trainable })];
+    using model = await Mlp.create(gpu, { inputs: INPUTS, layers, seed: 1 });
+    using trainer = await trainerOf(model);
+    const before = await hashOf(model);
+    losses.push((await trainer.evaluate(data)).loss);
+    await trainer.fit(data, { epochs: 1 });
+    expect((await hashOf(model)) === before).toBe(!trainable);
+  }
+  expect(losses[1]).toBe(losses[0]);
+});
+
+test('the weights of a frozen layer go where the trainer of another model changes them', async () => {
+  const gpu = await sharedGpu();
+  const layers = (trainable: boolean): Layer[] => [dense(9, 'tanh', { trainable }), dense(CLASSES)];
+  using frozen = await Mlp.create(gpu, { inputs: INPUTS, layers: layers(false), seed: 1 });
+  using free = await Mlp.create(gpu, { inputs: INPUTS, layers: layers(true), seed: 2 });
+  free.setWeights(await frozen.weights());
+  expect(await free.weights()).toEqual(await frozen.weights());
+  const loaded = await Mlp.load(gpu, await frozen.save());
+  expect(loaded.spec).toEqual(frozen.spec);
+  expect(await loaded.weights()).toEqual(await frozen.weights());
+  // A checkpoint has the frozen weights; a trainer of other layers refuses it.
+  const [of, other] = [await trainerOf(frozen), await trainerOf(free)];
+  const bytes = await of.checkpoint();
+  frozen.setWeights((await frozen.weights()).map((weight) => ({ ...weight, data: weight.data.map(() => 0) })));
+  await of.restore(bytes);
+  expect(await frozen.weights()).toEqual(await loaded.weights());
+  await expect(other.restore(bytes)).rejects.toMatchObject({ code: 'other-training' });
+  loaded.dispose();
 });
 
 test('batchNorm cannot be trained row by row', async () => {
