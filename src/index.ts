@@ -37,10 +37,19 @@ export type { Link } from './nn/output.js';
 export type { PlannedDispatch } from './plan/plan.js';
 export type { Clip } from './train/clip.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
+export type { Ema } from './train/ema.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './train/inspect/check-gradients.js';
 export type { DiagnoseOptions, Diagnosis, Histogram, LayerDiagnosis } from './train/inspect/diagnose.js';
 export type { LossSurface, LossSurfaceOptions } from './train/inspect/loss-surface.js';
-export type { EpochResult, Evaluation, FitOptions, History, StepResult, TrainerOptions } from './train/options.js';
+export type {
+  EpochResult,
+  EvaluateOptions,
+  Evaluation,
+  FitOptions,
+  History,
+  StepResult,
+  TrainerOptions,
+} from './train/options.js';
 export { Trainer } from './train/trainer.js';
 
 // Layers: their activations and initial values, and the interfaces of a layer of your own.

@@ -115,7 +115,7 @@ function updates(count: number): Case[] {
         gradientNorm(random([count]), random([count]), zeros([normSums(count), 2], 'f32'), zeros([2], 'f32'), 1)[0],
     ],
   };
-  const share = kernelCase('batch-share', 2 * 4, ({ zeros }) => batchShare(zeros([2], 'f32'), 4, at(1)), false);
+  const share = kernelCase('batch-share of 4', 2 * 4, ({ zeros }) => batchShare(zeros([2], 'f32'), 4, at(1)), false);
   return Object.entries(kernels)
     .map(([name, [words, describe]]) => kernelCase(`${name} ${count}`, words * 4 * count, describe, false))
     .concat(share);

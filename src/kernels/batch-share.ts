@@ -12,7 +12,7 @@ import type { Tensor } from '../plan/tensor.js';
  * @param share (2): the share, overwritten; then the weight of the step's batches so far, read and written
  * @param batches batches of a step: those whose `step.index` is a multiple begin one
  * @param step `rows` is the number of valid rows; `PER_STEP` in a recorded plan, which sets it at each replay
- * @param classes `labels`, (rows, 1 or more) class indices first, and `weights`, one for each class. Default: none.
+ * @param classes the rows' classes and their weights. Default: none, rows count.
  * @throws {ShapeError} if `share` does not have two elements, or the labels are not a matrix
  * @example
  * gpu.run([batchShare(share, 4, { first: 0, rows: 32, index: 0, learning_rate: 0 })]);
@@ -21,7 +21,12 @@ export function batchShare(
   share: Tensor,
   batches: number,
   step: StepValues | typeof PER_STEP,
-  classes?: { readonly labels: Tensor<'u32'>; readonly weights: Tensor },
+  classes?: {
+    /** (rows, 1 or more): class indices in the first column. */
+    readonly labels: Tensor<'u32'>;
+    /** One weight for each class. */
+    readonly weights: Tensor;
+  },
 ): Dispatch {
   const { labels, weights } = classes ?? {};
   const shape = labels?.shape ?? [1, 1];

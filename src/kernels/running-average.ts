@@ -12,8 +12,6 @@ import type { Tensor } from '../plan/tensor.js';
  * @param average `count` elements, read and written; not in the buffer of values
  * @param factor a number in [0, 1], or a tensor whose first element is the factor
  * @param step `index` is the number of the step; `PER_STEP` in a recorded plan, which sets it at each replay
- * @param options `rows`: the values are losses of `step.rows` rows, and count with their mean; each is multiplied by
- * count/step.rows. Default: false.
  * @throws {ShapeError} if the numbers of elements differ
  * @example
  * gpu.run([runningAverage(p, average, 1 - 0.999, { first: 0, rows: 1, index: 0, learning_rate: 0 })]);
@@ -23,7 +21,10 @@ export function runningAverage(
   average: Tensor,
   factor: number | Tensor,
   step: StepValues | typeof PER_STEP,
-  options: { readonly rows?: boolean } = {},
+  options: {
+    /** True if the values are losses of `step.rows` rows: each is multiplied by count/step.rows. Default: false. */
+    readonly rows?: boolean;
+  } = {},
 ): Dispatch {
   const { rows = false } = options;
   const count = values.length;

@@ -205,8 +205,14 @@ export class Model {
    * The layers with their tensors, ready to be recorded.
    * @param gradients flat tensor of the gradients of all trained parameters
    * @param folded true to leave out the last layer's activation, because a loss or a prediction applies it to the logits itself
+   * @param parameters takes the place of `flatParameters`
    */
-  placed(purpose: Purpose, gradients?: Tensor, folded = false): PlacedLayer[] {
+  placed(
+    purpose: Purpose,
+    gradients?: Tensor,
+    folded = false,
+    parameters: Tensor = this.flatParameters,
+  ): PlacedLayer[] {
     const learns = purpose === 'evaluate' ? undefined : gradients;
     const last = this.layers.at(-1);
     const place = (placed: ModelLayer): PlacedLayer => {
@@ -214,7 +220,7 @@ export class Model {
       return {
         layer: folded && placed === last ? (layer.linear ?? layer) : layer,
         block: {
-          values: trainable ? part(this.flatParameters, ranges.parameters) : part(this.flatFrozen, ranges.frozen),
+          values: trainable ? part(parameters, ranges.parameters) : part(this.flatFrozen, ranges.frozen),
           gradients: trainable ? learns && part(learns, ranges.parameters) : undefined,
           states: part(this.flatBuffers, ranges.buffers),
         },
@@ -229,10 +235,10 @@ export class Model {
     return this.#cut({ parameters: flat });
   }
 
-  /** Copies every parameter to the host. */
-  async weights(): Promise<Weight[]> {
+  /** Copies every parameter to the host. @param trained takes the place of `flatParameters` */
+  async weights(trained: Tensor = this.flatParameters): Promise<Weight[]> {
     const [parameters, frozen, buffers] = await Promise.all([
-      this.flatParameters.read(),
+      trained.read(),
       this.flatFrozen.read(),
       this.flatBuffers.read(),
     ]);

@@ -3,18 +3,19 @@ import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
 import type { Dataset, RawTensor, Resident } from '../data/dataset.js';
-import type { Flaws } from '../data/samples.js';
+import type { Flaws, Samples } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import { type Model, rowSource } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
 import type { PlanBuilder } from '../plan/builder.js';
 import { verified } from '../plan/device.js';
+import type { DeviceMemory } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import type { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import type { Accumulators } from './accumulators.js';
-import { recordStep, type StepParts } from './step.js';
+import { purposeOf, recordStep, type StepParts, type StepUse } from './step.js';
 
 /** A source of batches: the data on the device, and the plan that is replayed for each batch. */
 export interface BatchSource extends Disposable {
@@ -28,14 +29,19 @@ export interface BatchSource extends Disposable {
   readonly dataset?: Dataset;
 }
 
+/** Use of a data set's epochs. */
+export type EpochUse = 'step' | 'evaluate' | 'average';
+
 /** Consecutive batches of an epoch whose samples are on the device at the same time. */
 export interface Shard {
   readonly source: BatchSource;
   readonly samples: number;
-  /** Number of the shard's first step, within the epoch. */
+  /** Number of the shard's first batch, within the epoch. */
   readonly first: number;
-  /** Steps of the shard. */
+  /** Batches of the shard. */
   readonly steps: number;
+  /** Batches of the epoch. */
+  readonly batches: number;
 }
 
 /** Iterates over the epochs of a data set, shard by shard. */
@@ -54,7 +60,8 @@ export function residentEpochs(
   { rows, length }: { readonly rows: Uint32Array<ArrayBuffer>; readonly length: number },
   batch: number,
 ): EpochIterator {
-  const shard = { source, samples: length, first: 0, steps: Math.ceil(length / batch) };
+  const batches = Math.ceil(length / batch);
+  const shard = { source, samples: length, first: 0, steps: batches, batches };
   return {
     source,
     begin: (random) => source.rows.order.write(random?.shuffled(rows) ?? rows),
@@ -74,9 +81,10 @@ export class BatchSources implements Disposable {
   readonly #parts: StepParts;
   readonly #records: StepRecords;
   readonly #owner: Owner;
-  readonly #ofDatasets: Record<'step' | 'evaluate', Map<Dataset, Promise<BatchSource>>> = {
+  readonly #ofDatasets: Record<EpochUse, Map<Dataset, Promise<BatchSource>>> = {
     step: new Map<Dataset, Promise<BatchSource>>(),
     evaluate: new Map<Dataset, Promise<BatchSource>>(),
+    average: new Map<Dataset, Promise<BatchSource>>(),
   };
   readonly #ofMinibatches: Map<string, BatchSource> = new Map<string, BatchSource>();
   /** The device's verdicts that are pending, on sources that were made synchronously. */
@@ -138,7 +146,7 @@ export class BatchSources implements Disposable {
   }
 
   /** The source of a data set. Training and evaluation have separate sources, because their orders of samples differ. */
-  of(dataset: Dataset, { inputs, labels }: Resident, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
+  of(dataset: Dataset, { inputs, labels }: Resident, purpose: EpochUse): Promise<BatchSource> {
     const sources = this.#ofDatasets[purpose];
     const known = sources.get(dataset);
     if (known !== undefined) return known;
@@ -173,7 +181,7 @@ export class BatchSources implements Disposable {
   }
 
   /** A source with room for a number of rows of a data set. The caller writes the rows, and disposes of the source. */
-  slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: 'step' | 'evaluate'): Promise<BatchSource> {
+  slot(dataset: Dataset, { dtype, labels }: Format, rows: number, purpose: EpochUse): Promise<BatchSource> {
     const allocate = (owner: Owner): RowSource => this.#buffers(owner, dtype, labels, rows);
     return this.#compile(callerOf(purpose), purpose, allocate, dataset);
   }
@@ -240,7 +248,7 @@ export class BatchSources implements Disposable {
   /** Allocates, records and compiles a source. @throws the device's error, after freeing what was allocated */
   #compile(
     what: string,
-    purpose: Purpose,
+    purpose: StepUse,
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
@@ -249,7 +257,7 @@ export class BatchSources implements Disposable {
 
   async #compileNow(
     what: string,
-    purpose: Purpose,
+    purpose: StepUse,
     allocate: (owner: Owner) => RowSource,
     dataset?: Dataset,
   ): Promise<BatchSource> {
@@ -294,12 +302,12 @@ export class BatchSources implements Disposable {
     owner: Owner,
     plan: Plan,
     rows: RowSource,
-    purpose: Purpose,
+    purpose: StepUse,
     gradients: Tensor,
     dataset?: Dataset,
   ): BatchSource {
     const { batch } = this.#parts;
-    const { packed, ...apart } = this.#parts.accumulators[purpose];
+    const { packed, ...apart } = this.#parts.accumulators[purposeOf(purpose)];
     const accumulators = plan.takesRuns
       ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
       : apart;
@@ -309,8 +317,40 @@ export class BatchSources implements Disposable {
   }
 }
 
+/** Checks the number of a minibatch's samples. @param every batches of a step @throws {ShapeError} */
+export function checkRows(what: string, rows: number, batch: number, every: number): void {
+  if (rows <= every * batch) return;
+  const [and, most] = every === 1 ? ['', 'that many'] : [` and accumulate = ${every}`, `${every * batch}`];
+  throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${batch}${and}. Pass at most ${most}.`);
+}
+
+/** The batches of a minibatch, each alone in its source. */
+export function minibatchShards(source: BatchSource, rows: number, batch: number): readonly [Shard, ...Shard[]] {
+  const batches = Math.ceil(rows / batch);
+  const shard = (first: number): Shard => ({
+    source,
+    samples: Math.min(batch, rows - first * batch),
+    first,
+    steps: 1,
+    batches,
+  });
+  return [shard(0), ...Array.from({ length: batches - 1 }, (_, number) => shard(number + 1))];
+}
+
+/** Writes one of the batches of a minibatch to its source. */
+export function uploadBatch(
+  device: DeviceMemory,
+  { inputs, labels, features, words }: Samples,
+  { source: { rows }, first }: Shard,
+  batch: number,
+): void {
+  const [begin, end] = [first * batch, (first + 1) * batch];
+  device.write(rows.data.buffer, 0, inputs.subarray(begin * features, end * features));
+  device.write(rows.labels.buffer, 0, labels.subarray(begin * words, end * words));
+}
+
 /** The trainer's method that uses sources of a purpose, for error messages. */
-const callerOf = (purpose: 'step' | 'evaluate'): string => (purpose === 'step' ? 'fit' : purpose);
+const callerOf = (use: EpochUse): string => (use === 'step' ? 'fit' : 'evaluate');
 
 /** The key of a kind of minibatches. */
 const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): string =>

@@ -98,9 +98,27 @@ export function restore(bytes: Uint8Array, session: Session): Progress {
 }
 
 /** The options that decide the bits of training, together with the training data: plain data. */
-function specsOf({ model, loss, optimizer, batch, clip, penalties }: Session): Checkpoint['training'] {
+function specsOf({
+  model,
+  loss,
+  optimizer,
+  batch,
+  clip,
+  penalties,
+  average,
+  accumulation,
+}: Session): Checkpoint['training'] {
   const all = penalties && { l1: 0, l2: 0, ...penalties };
-  return { ...model.spec, loss: loss.spec, optimizer: optimizer.spec, batchSize: batch, clip, penalties: all };
+  const means = { accumulate: accumulation?.every, ema: average?.decay };
+  return {
+    ...model.spec,
+    loss: loss.spec,
+    optimizer: optimizer.spec,
+    batchSize: batch,
+    clip,
+    penalties: all,
+    ...means,
+  };
 }
 
 /** Checks the magic, the length and the CRC-32, and returns the safetensors file inside. @throws {FormatError} */

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
 import { clear, counters, type ReadSums, sumsOf } from './accumulators.js';
-import { checkDataset } from './batches.js';
+import { checkDataset, type EpochUse } from './batches.js';
 import { type Evaluation, taskOf } from './options.js';
 import type { Session } from './session.js';
 import { STEP_CAPACITY } from './submit-pace.js';
@@ -28,22 +28,26 @@ export class Evaluator<M extends AnyMetric> {
     return values as Evaluation<M>;
   }
 
-  /** Computes the mean loss and the metrics over all samples of a data set. The last batch may be partial. */
-  async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
-    const { model, loss } = this.#session;
+  /**
+   * Computes the mean loss and the metrics over all samples of a data set. The last batch may be partial.
+   * @param averaged true to take the averaged parameters
+   */
+  async evaluate(dataset: Dataset, averaged = false): Promise<Evaluation<M>> {
+    const { model, loss, progress } = this.#session;
     this.#session.check();
     checkDataset('evaluate', dataset, model, loss);
     // Evaluations run one after the other, because they add to the same accumulators.
-    const turn = this.#latest.then(() => this.#evaluateNow(dataset));
+    const use = averaged && progress.steps > 0 ? 'average' : 'evaluate';
+    const turn = this.#latest.then(() => this.#evaluateNow(dataset, use));
     this.#latest = turn.catch(() => undefined);
     return await turn;
   }
 
-  async #evaluateNow(dataset: Dataset): Promise<Evaluation<M>> {
+  async #evaluateNow(dataset: Dataset, use: EpochUse): Promise<Evaluation<M>> {
     const session = this.#session;
     const { batch, model } = session;
     session.check();
-    const iterator = await session.open(dataset, 'evaluate');
+    const iterator = await session.open(dataset, use);
     const { accumulators } = iterator.source;
     const steps = Math.ceil(dataset.length / batch);
     session.check();

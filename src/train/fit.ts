@@ -105,8 +105,9 @@ async function runEpoch<M extends AnyMetric>(
   state: ScheduleState | undefined,
   { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule }: FitOptions<M>,
 ): Promise<EpochResult<M> | undefined> {
-  const { pace, batch, model } = session;
-  const steps = Math.ceil(samples / batch);
+  const { pace, batch, model, every } = session;
+  const batches = Math.ceil(samples / batch);
+  const steps = Math.ceil(batches / every);
   const { source } = iterator;
   const { status } = source.accumulators;
   const { steps: firstStep, epochs } = session.progress;
@@ -128,7 +129,8 @@ async function runEpoch<M extends AnyMetric>(
   };
   // A pause moves the start, so that `seconds` excludes the pause.
   let started = performance.now();
-  let reported = { sums: ZERO_SUMS, time: started };
+  let reported = { sums: ZERO_SUMS, time: started, step: 0 };
+  /** Batches that are queued. */
   let queued = 0;
   pace.begin(source.plan);
   session.midEpoch = true;
@@ -138,20 +140,22 @@ async function runEpoch<M extends AnyMetric>(
     // The latest of several readbacks includes the others: sums accumulate, and `status` keeps the first failure.
     const report = readbacks.take().at(-1);
     if (report === undefined) return;
-    const { tag: step, time, values } = report;
+    const { tag: done, time, values } = report;
     const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
     const before = reported;
-    const sums = sumsOf(source.accumulators, sumsRead, Math.min(step * batch, samples));
+    const sums = sumsOf(source.accumulators, sumsRead, Math.min(done * batch, samples));
     if (onNotFinite === 'stop') refuseNotFinite(session, new Uint32Array(statusRead), firstStep, epoch, before.sums);
-    reported = { sums, time };
+    const step = done === batches ? steps : Math.floor(done / every);
+    // A step of several batches is reported as a whole.
+    if (step === before.step) return;
+    reported = { sums, time, step };
     const since = difference(sums, before.sums);
-    if (since.rows === 0) return;
     const samplesPerSecond = (1000 * since.rows) / Math.max(time - before.time, 1e-3);
     await onStep?.({ ...evaluator.of(since), epoch, step, steps, samplesPerSecond });
   };
 
   try {
-    while (queued < steps && signal?.aborted !== true) {
+    while (queued < batches && signal?.aborted !== true) {
       const next = iterator.shard(queued);
       const shard = next instanceof Promise ? await Promise.race([next, ended]) : next;
       session.check();
@@ -170,7 +174,8 @@ async function runEpoch<M extends AnyMetric>(
         continue;
       }
       const first = queued - shard.first;
-      const copies = (done: number): BufferCopy[] => readbacks.copies(shard.first + done, shard.first + done === steps);
+      const copies = (done: number): BufferCopy[] =>
+        readbacks.copies(shard.first + done, shard.first + done === batches);
       const count = session.replay('fit', shard, first, Math.min(pace.steps, shard.steps - first), copies, rateOf);
       readbacks.map();
       queued += count;
@@ -185,7 +190,7 @@ async function runEpoch<M extends AnyMetric>(
     session.midEpoch = false;
     over.abort();
   }
-  if (queued < steps) return undefined;
+  if (queued < batches) return undefined;
   const seconds = (performance.now() - started) / 1000;
   return { ...evaluator.of(reported.sums), epoch, steps, learningRate: session.latestRate, seconds };
 }
@@ -196,12 +201,15 @@ async function runEpoch<M extends AnyMetric>(
  * @throws {NotFiniteError} with the step and the layer
  */
 function refuseNotFinite(
-  { model, latestRate }: Session,
+  { model, latestRate, every }: Session,
   status: Uint32Array,
   firstStep: number,
   epoch: number,
   before: ReadSums,
 ): void {
+  // The loss of a step of several batches has the number of the batch.
+  const [batch = ALL_FINITE] = status;
+  if (batch !== ALL_FINITE) status[0] = Math.floor(batch / every);
   const step = Math.min(...status);
   if (step === ALL_FINITE) return;
   const layer = status.indexOf(step) - 1;

@@ -12,6 +12,7 @@ import type { Outcome } from '../nn/schedules/monitor.js';
 import type { Schedule } from '../nn/schedules/schedule.js';
 import type { Clip } from './clip.js';
 import type { EarlyStoppingOptions } from './early-stopping.js';
+import type { Ema } from './ema.js';
 import { STEP_CAPACITY } from './submit-pace.js';
 
 /**
@@ -41,10 +42,35 @@ export interface TrainerOptions<M extends AnyMetric = never> {
    */
   readonly penalties?: Regularization;
   /**
+   * Number of batches in a training step, a positive integer: the step updates once, by the gradient of all their
+   * samples, so that a step may have more samples than memory or a dispatch has room for. Loss, gradient, clipping and
+   * penalties are those of one batch of accumulate·batchSize samples, also with weights of classes; the last step of an
+   * epoch may have fewer. `batchNorm` normalises each batch alone. Steps in a history, in schedules and in `onStep` are
+   * updates; `stepsPerSubmit` counts batches. Default: 1.
+   */
+  readonly accumulate?: number;
+  /**
+   * Keeps an exponential moving average of the parameters, updated after each step: `averaged()` returns it, and
+   * `evaluate(dataset, { weights: 'ema' })` measures it. Default: none.
+   */
+  readonly ema?: Ema;
+  /**
    * Training steps that `fit` submits to the device at once: an integer from 1 to 64. `"auto"` measures the duration of
    * a step and chooses the number. Default: `"auto"`.
    */
   readonly stepsPerSubmit?: number | 'auto';
+}
+
+/**
+ * Options of `Trainer.evaluate`.
+ * @example const { loss } = await trainer.evaluate(test, { weights: 'ema' });
+ */
+export interface EvaluateOptions {
+  /**
+   * `"ema"` for the averaged parameters of a trainer with the option `ema`; before its first step, they are the model's
+   * own. Default: `"model"`.
+   */
+  readonly weights?: 'model' | 'ema';
 }
 
 /**
@@ -65,7 +91,7 @@ export type Evaluation<M extends AnyMetric = never> = {
 export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
   /** Number of the epoch in this call of `fit`, from 1. */
   readonly epoch: number;
-  /** Training steps in the epoch: ⌈samples / batchSize⌉. */
+  /** Training steps in the epoch: ⌈samples / (batchSize·accumulate)⌉. */
   readonly steps: number;
   /** Learning rate of the epoch's last step. */
   readonly learningRate: number;
@@ -137,7 +163,7 @@ export interface FitOptions<M extends AnyMetric = never> {
  */
 export function checkTrainerOptions(
   model: Model,
-  { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto' }: TrainerOptions<AnyMetric>,
+  { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto', accumulate = 1 }: TrainerOptions<AnyMetric>,
 ): void {
   const { ownLink, layers, device } = model;
   assertMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
@@ -147,6 +173,7 @@ export function checkTrainerOptions(
   assertOption('trainer: the optimizer has', { learningRate }, 'a finite number >= 0');
   for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
+  assertOption('trainer:', { accumulate }, 'a positive integer');
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;
     throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);

@@ -1,4 +1,3 @@
-import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
@@ -17,17 +16,23 @@ import type { BufferCopy } from '../plan/memory.js';
 import { type StepRecord, StepRecords } from '../plan/step-records.js';
 import { type Tensor, type TensorStorage, upload } from '../plan/tensor.js';
 import { Workspace } from '../plan/workspace.js';
+import type { Accumulation } from './accumulate.js';
 import { type AccumulatorsByPurpose, allocateAccumulators } from './accumulators.js';
 import { Backlog } from './backlog.js';
 import {
   type BatchSource,
   BatchSources,
   checkLabels,
+  checkRows,
   type EpochIterator,
+  type EpochUse,
+  minibatchShards,
   residentEpochs,
   type Shard,
+  uploadBatch,
 } from './batches.js';
 import type { Clip, GradientRules } from './clip.js';
+import type { AveragedParameters } from './ema.js';
 import { checkTrainerOptions, type TrainerOptions, taskOf } from './options.js';
 import type { StepParts } from './step.js';
 import { STEP_CAPACITY, SubmitPace } from './submit-pace.js';
@@ -56,6 +61,8 @@ interface Loaded {
   readonly fuse: Rewrite;
   /** The module for penalties, clipping and the mask of parameters, loaded only if the options need any. */
   readonly clip: typeof import('./clip.js') | undefined;
+  /** The module for averages of parameters, if the options have `ema`. */
+  readonly ema: typeof import('./ema.js') | undefined;
 }
 
 /**
@@ -71,6 +78,9 @@ export class Session implements StepParts {
   readonly batch: number;
   readonly fuse: Rewrite;
   readonly gradientRules: GradientRules | undefined;
+  readonly average: AveragedParameters | undefined;
+  /** Means over the batches of a step, if a step has several. */
+  accumulation: Accumulation | undefined;
   readonly workspace: Workspace;
   readonly layerOfBlock: Tensor<'u32'>;
   readonly accumulators: AccumulatorsByPurpose;
@@ -87,10 +97,11 @@ export class Session implements StepParts {
   latestRate: number;
   readonly #owner: Owner;
   readonly #sources: BatchSources;
+  readonly #records: StepRecords;
   /** The steps of `step` that the device has not run. */
   readonly #backlog: Backlog;
 
-  private constructor(model: Model, options: TrainerOptions<AnyMetric>, { fuse, clip }: Loaded, owner: Owner) {
+  private constructor(model: Model, options: TrainerOptions<AnyMetric>, { fuse, clip, ema }: Loaded, owner: Owner) {
     const { loss, optimizer, batchSize: batch, penalties, metrics = [], stepsPerSubmit } = options;
     const { device } = model;
     this.model = model;
@@ -103,6 +114,8 @@ export class Session implements StepParts {
     this.#owner = owner;
     const rules = clip?.gradientRules(model, options.clip, penalties);
     this.gradientRules = rules && owner.own(rules);
+    const average = ema && options.ema && new ema.AveragedParameters(model, options.ema);
+    this.average = average && owner.own(average);
     this.workspace = owner.own(new Workspace());
     const layers = layerOfBlock(model);
     this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'layerOfBlock'));
@@ -121,8 +134,8 @@ export class Session implements StepParts {
     const { learningRate } = optimizer.spec;
     this.progress = { steps: 0, epochs: 0, learningRate };
     this.latestRate = learningRate;
-    const records = owner.own(new StepRecords(device, STEP_CAPACITY));
-    this.#sources = owner.own(new BatchSources(this, records, owner));
+    this.#records = owner.own(new StepRecords(device, STEP_CAPACITY));
+    this.#sources = owner.own(new BatchSources(this, this.#records, owner));
     this.#backlog = owner.own(new Backlog(device, () => this.check()));
   }
 
@@ -133,17 +146,20 @@ export class Session implements StepParts {
   static async create(model: Model, options: TrainerOptions<AnyMetric>): Promise<Session> {
     checkTrainerOptions(model, options);
     const { device } = model;
-    const { clip: limit, penalties, optimizer } = options;
+    const { clip: limit, penalties, optimizer, accumulate: every = 1 } = options;
     const adjusts = limit !== undefined || penalties !== undefined || optimizer.needsMask === true;
-    const [fuse, clip] = await Promise.all([
+    const [fuse, clip, ema, accumulate] = await Promise.all([
       loadFusions(model.parameterCount, options.batchSize, device.info, true),
       adjusts ? import('./clip.js') : undefined,
+      options.ema === undefined ? undefined : import('./ema.js'),
+      every === 1 ? undefined : import('./accumulate.js'),
     ]);
     model.check();
     const owner = model.parts.own(new Owner(DISPOSED));
     try {
-      const made = device.guard('trainer', () => new Session(model, options, { fuse, clip }, owner));
+      const made = device.guard('trainer', () => new Session(model, options, { fuse, clip, ema }, owner));
       const session = await verified(made, async (unprepared) => {
+        unprepared.accumulation = await accumulate?.Accumulation.create(unprepared, every, unprepared.#records, owner);
         unprepared.latest = await unprepared.#sources.prepare();
         return unprepared;
       });
@@ -156,6 +172,11 @@ export class Session implements StepParts {
       model.check();
       throw error;
     }
+  }
+
+  /** Batches of a step. */
+  get every(): number {
+    return this.accumulation?.every ?? 1;
   }
 
   /** True while `fit` is paused. */
@@ -185,13 +206,14 @@ export class Session implements StepParts {
     return new Map([
       ['parameters', flatParameters.storage],
       ...frozen,
+      ...(this.average === undefined ? [] : [['ema', this.average.values.storage] as const]),
       ['states', flatBuffers.storage],
       ...this.workspace.states,
     ]);
   }
 
   /** Opens a data set for epochs of batches. The module for streams is loaded only if the data set is streamed. */
-  async open(dataset: Dataset, purpose: 'step' | 'evaluate'): Promise<EpochIterator> {
+  async open(dataset: Dataset, purpose: EpochUse): Promise<EpochIterator> {
     await dataset.ready();
     const { resident } = dataset;
     if (resident !== undefined) {
@@ -237,22 +259,22 @@ export class Session implements StepParts {
     afterReplay: (shard: Shard, uploaded: number) => T,
   ): Verifiable<T> {
     const { model, loss, batch } = this;
+    const { device } = model;
     const samples = checkMinibatch(what, inputs, targets, weights, model.spec.inputs, loss.link);
     const rows = samples.inputs.length / samples.features;
-    if (rows > batch) {
-      throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${batch}. Pass at most that many.`);
-    }
+    checkRows(what, rows, batch, what === 'gradients' ? 1 : this.every);
     const indices = samples.labels instanceof Uint32Array;
     checkLabels(what, { ...samples, indices }, model, loss);
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
     const source = this.#sources.ofMinibatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
-    const shard = { source, samples: rows, first: 0, steps: 1 };
+    const shards = minibatchShards(source, rows, batch);
     const fault = this.#sources.verdict(source);
     const value = this.#sources.queue(what, () => {
-      model.device.write(source.rows.data.buffer, 0, samples.inputs);
-      model.device.write(source.rows.labels.buffer, 0, samples.labels);
-      this.replay(what, shard, 0, 1);
-      return afterReplay(shard, samples.inputs.byteLength + samples.labels.byteLength);
+      for (const shard of shards) {
+        uploadBatch(device, samples, shard, batch);
+        this.replay(what, shard, 0, 1);
+      }
+      return afterReplay(shards[0], samples.inputs.byteLength + samples.labels.byteLength);
     });
     return { value, fault };
   }
@@ -276,6 +298,10 @@ export class Session implements StepParts {
     const { source, samples } = shard;
     this.check();
     source.dataset?.check(what);
+    if (this.accumulation !== undefined && (what === 'fit' || what === 'step')) {
+      this.accumulation.replay(what, shard, first, wanted, copies?.(first + wanted) ?? [], rateOf);
+      return wanted;
+    }
     const { records, count } = this.#stepRecords(shard, first, wanted, rateOf);
     source.plan.run(what, records, copies?.(first + count));
     if (what === 'fit' || what === 'step') {

@@ -11,7 +11,20 @@ import type { Tensor } from '../plan/tensor.js';
 import type { Workspace } from '../plan/workspace.js';
 import type { AccumulatorsByPurpose } from './accumulators.js';
 import type { GradientRules } from './clip.js';
+import type { AveragedParameters } from './ema.js';
 import { taskOf } from './options.js';
+
+/** Use of a plan: a purpose of layers, or `average`, the evaluation of the averaged parameters. */
+export type StepUse = Purpose | 'average';
+
+/** The purpose of layers in a plan. */
+export const purposeOf = (use: StepUse): Purpose => (use === 'average' ? 'evaluate' : use);
+
+/** Means over the batches of a step. */
+interface BatchMeans {
+  /** Records the end of a batch's plan, which takes the place of the update. */
+  record(plan: PlanBuilder, gradients: Tensor, losses: Tensor, labels: LabelTensor): void;
+}
 
 /** The parts of a session that a step is recorded from. */
 export interface StepParts {
@@ -20,6 +33,10 @@ export interface StepParts {
   readonly optimizer: Optimizer;
   /** Penalties and clipping, which change the gradients before the update, if the options have any. */
   readonly gradientRules: GradientRules | undefined;
+  /** The averaged parameters, if the options have `ema`. */
+  readonly average: AveragedParameters | undefined;
+  /** The means over the batches of a step, if a step has several. */
+  readonly accumulation: BatchMeans | undefined;
   /** Rows of a step. */
   readonly batch: number;
   /** Rewrites the dispatches of a step into fewer ones that compute the same. */
@@ -44,8 +61,9 @@ export interface RecordedStep {
  * Records a step on batches from a source: gather, forward, loss, backward, update. A step of `evaluate` ends after the
  * loss, and a step of `gradients` keeps the gradients instead of updating the parameters.
  */
-export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose): RecordedStep {
-  const { model, loss, optimizer, batch, fuse, workspace, layerOfBlock, gradientRules } = parts;
+export function recordStep(parts: StepParts, source: RowSource, use: StepUse): RecordedStep {
+  const { model, loss, batch, fuse, workspace, average, accumulation } = parts;
+  const purpose = purposeOf(use);
   const accumulators = parts.accumulators[purpose];
   const builder = new PlanBuilder(purpose === 'gradients' ? undefined : fuse, workspace);
   const X = builder.tensor('X', [batch, model.spec.inputs]);
@@ -56,7 +74,8 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
   builder.add(gatherRows(source, X, labels, PER_STEP));
   // A last activation that is the link of the loss is computed by the loss: the sigmoid before binaryCrossEntropy.
   const folded = model.ownLink === loss.link;
-  const network = recordChain(builder, X, model.placed(purpose, gradients, folded));
+  const parameters = use === 'average' ? average?.values : undefined;
+  const network = recordChain(builder, X, model.placed(purpose, gradients, folded, parameters));
   const output = network?.output ?? X;
   const recorded = { builder, gradients, outputs: network?.outputs ?? [] };
 
@@ -78,18 +97,21 @@ export function recordStep(parts: StepParts, source: RowSource, purpose: Purpose
 
   builder.phase('update');
   if (purpose === 'gradients') builder.keep(gradients);
-  else if (model.trainableCount > 0) {
-    const adjustment = gradientRules?.record(builder, gradients);
-    optimizer.record(builder, {
-      values: model.flatParameters,
-      gradients,
-      layerOfBlock,
-      owners: layerOfBlock,
-      status: accumulators.status,
-      adjustment,
-    });
-  }
+  else if (accumulation !== undefined) accumulation.record(builder, gradients, accumulators.losses, labels);
+  else recordUpdate(parts, builder, gradients);
   return recorded;
+}
+
+/** Records the update of the parameters by the gradients of a step. */
+export function recordUpdate(parts: StepParts, builder: PlanBuilder, gradients: Tensor): void {
+  const { model, optimizer, layerOfBlock, gradientRules, average } = parts;
+  builder.phase('update');
+  if (model.trainableCount === 0) return;
+  const { status } = parts.accumulators.step;
+  const adjustment = gradientRules?.record(builder, gradients);
+  const values = model.flatParameters;
+  optimizer.record(builder, { values, gradients, layerOfBlock, owners: layerOfBlock, status, adjustment });
+  average?.record(builder);
 }
 
 /** Makes a tensor for the labels of a batch, of the same type and row length as the labels of the source. */

@@ -3,7 +3,14 @@ import type { Random } from '../base/random.js';
 import { type Chunk, chunkRows, chunks, findFormat } from '../data/chunks.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Samples } from '../data/samples.js';
-import { type BatchSource, type BatchSources, checkLabels, type EpochIterator, type Shard } from './batches.js';
+import {
+  type BatchSource,
+  type BatchSources,
+  checkLabels,
+  type EpochIterator,
+  type EpochUse,
+  type Shard,
+} from './batches.js';
 import type { StepParts } from './step.js';
 
 /**
@@ -44,7 +51,7 @@ export class StreamedEpochs implements EpochIterator {
     parts: StepParts,
     sources: BatchSources,
     dataset: Dataset,
-    purpose: 'step' | 'evaluate',
+    purpose: EpochUse,
   ): Promise<StreamedEpochs> {
     const { batch } = parts;
     const allRows = Math.ceil(dataset.length / batch) * batch;
@@ -107,6 +114,7 @@ export class StreamedEpochs implements EpochIterator {
     model.device.write(data.buffer, 0, samples.inputs);
     model.device.write(labels.buffer, 0, samples.labels);
     source.rows.order.write(order);
-    return { source, samples: order.length, first, steps: Math.ceil(order.length / batch) };
+    const batches = Math.ceil(this.#dataset.length / batch);
+    return { source, samples: order.length, first, steps: Math.ceil(order.length / batch), batches };
   }
 }

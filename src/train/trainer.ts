@@ -1,6 +1,7 @@
 import type { ByteSource } from '../base/bytes.js';
-import { assertOption } from '../base/check.js';
+import { assertOption, describe } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Targets } from '../data/minibatch.js';
@@ -16,8 +17,10 @@ import { prepareFit } from './fit.js';
 import type { CheckGradientsOptions, GradientChecks } from './inspect/check-gradients.js';
 import type { DiagnoseOptions, Diagnosis } from './inspect/diagnose.js';
 import type { LossSurface, LossSurfaceOptions } from './inspect/loss-surface.js';
-import type { Evaluation, FitOptions, History, TrainerOptions } from './options.js';
+import type { EvaluateOptions, Evaluation, FitOptions, History, TrainerOptions } from './options.js';
 import { Session } from './session.js';
+
+const EVALUATE_NAMES: OptionNames<EvaluateOptions> = { weights: 1 };
 
 /**
  * Trains a model with a loss and an optimizer. The training step is compiled once for a batch size; each step replays
@@ -65,8 +68,10 @@ export class Trainer<M extends AnyMetric = never> {
    */
   get plan(): Pick<Plan, 'dispatches' | 'memory' | 'toString'> {
     this.#session.check();
+    const { latest, accumulation } = this.#session;
     // biome-ignore lint/style/noNonNullAssertion: `create` has compiled one
-    return this.#session.latest!.plan;
+    const { plan } = latest!;
+    return accumulation?.planOf(plan) ?? plan;
   }
 
   /**
@@ -74,7 +79,8 @@ export class Trainer<M extends AnyMetric = never> {
    * that follow come after it, awaited or not. Await the promise before the next step, so that the memory for minibatches
    * that the GPU has not used stays bounded. It costs no round trip: the promise resolves at once, unless the GPU is some
    * dozen steps behind. A trainer whose steps pile up because nobody awaits them warns once.
-   * @param inputs (samples, inputs), flat or nested: at most `batchSize` samples, raw; the model normalises them
+   * @param inputs (samples, inputs), flat or nested: at most `batchSize` samples, or
+   * accumulate·batchSize, raw; the model normalises them
    * @param targets (samples): the class of each sample, an index or a boolean; or (samples, outputs), flat or nested:
    * probabilities or values
    * @param weights (samples): factors ≥ 0 for the loss of each sample; the sum is still divided by the number of
@@ -137,12 +143,41 @@ export class Trainer<M extends AnyMetric = never> {
    * Computes the mean loss and the metrics over all samples of a data set. Dropout is off. May run while `fit` runs.
    * @returns `loss`, and the value of each metric under the metric's name
    * @throws {DataError|ShapeError} if the data set does not fit the model
-   * @throws {MlpError} `busy` while `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
+   * @throws {MlpError} `bad-option` if `weights` is not known, or is "ema" without that option; `busy` while `lossSurface` or `checkGradients` runs on the model; `out-of-memory`
    * @throws {DisposedError|DeviceLostError} if the trainer or the data set is disposed, or the device is lost
    * @example const { loss, accuracy } = await trainer.evaluate(test);
    */
-  async evaluate(dataset: Dataset): Promise<Evaluation<M>> {
-    return await this.#during('read', 'evaluate', () => this.#evaluator.evaluate(dataset));
+  async evaluate(dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation<M>> {
+    const { weights = 'model' } = checkOptions('evaluate', options, EVALUATE_NAMES);
+    const isKnown = weights === 'model' || (weights === 'ema' && this.#session.average !== undefined);
+    if (!isKnown) {
+      const why =
+        weights === 'ema'
+          ? 'this trainer has no averages; make it with { ema: { decay: 0.999 } }'
+          : 'it must be "model" or "ema"';
+      throw new MlpError('bad-option', `evaluate: weights = ${describe(weights)}; ${why}.`);
+    }
+    return await this.#during('read', 'evaluate', () => this.#evaluator.evaluate(dataset, weights === 'ema'));
+  }
+
+  /**
+   * Copies the averaged parameters of a trainer with the option `ema` to the host, in the form of `Mlp.weights()`. Frozen
+   * parameters and running statistics are those of the model, and so is everything before the first step.
+   * @throws {MlpError} `bad-option` if the trainer has no averages; `busy` while `lossSurface` or `checkGradients` runs on
+   * the model
+   * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
+   * @example model.setWeights(await trainer.averaged());
+   */
+  async averaged(): Promise<Weight[]> {
+    this.#allow('read', 'averaged');
+    const { average, model, progress } = this.#session;
+    if (average === undefined) {
+      throw new MlpError(
+        'bad-option',
+        'averaged: this trainer has no averages. Make it with { ema: { decay: 0.999 } }.',
+      );
+    }
+    return await model.weights(progress.steps > 0 ? average.values : undefined);
   }
 
   /**
@@ -155,7 +190,8 @@ export class Trainer<M extends AnyMetric = never> {
     this.#session.check();
     const { latest, latestRows } = this.#session;
     if (latest === undefined || latestRows === 0) return Number.NaN;
-    return mean(await latest.accumulators.losses.read(), latestRows);
+    const { losses } = this.#session.accumulation ?? latest.accumulators;
+    return mean(await losses.read(), latestRows);
   }
 
   /**

@@ -41,16 +41,25 @@ interface Options {
   readonly units?: number;
   /** Default: 4. */
   readonly batchSize?: number;
+  /** Default: 1. */
+  readonly accumulate?: number;
 }
 
 /** The setup of tests of training on a fake device. */
 export async function smallTraining(options: Options = {}): Promise<SmallTraining> {
   const { device = new FakeDevice(), optimizer = sgd({ learningRate: 0.1 }), stepsPerSubmit = 1, units = 70 } = options;
-  const { batchSize = BATCH } = options;
+  const { batchSize = BATCH, accumulate = 1 } = options;
   const { inputs, labels } = clusters(22, FEATURES, CLASSES);
   const model = await Mlp.create(device, { inputs: FEATURES, layers: [dense(units, 'relu'), dense(CLASSES)] });
   const makeTrainer = (): ReturnType<SmallTraining['makeTrainer']> =>
-    model.trainer({ loss: softmaxCrossEntropy(), optimizer, batchSize, metrics: [accuracy()], stepsPerSubmit });
+    model.trainer({
+      loss: softmaxCrossEntropy(),
+      optimizer,
+      batchSize,
+      accumulate,
+      metrics: [accuracy()],
+      stepsPerSubmit,
+    });
   const makeData = (): Dataset => Dataset.create(device, { inputs, features: FEATURES, classes: labels });
   const makeStream: SmallTraining['makeStream'] = (before) => {
     const read: StreamOptions['read'] = async (first, count) => {

@@ -20,6 +20,11 @@ export interface Loss {
    */
   readonly weighsClasses?: boolean;
   /**
+   * The weights of the classes, if `weighsClasses` is true and labels may be class indices. A trainer with `accumulate`
+   * needs them. Default: none.
+   */
+  readonly classWeights?: readonly number[] | undefined;
+  /**
    * Records the loss of each row, the gradient of the batch's loss, and the accumulators over steps.
    * @param outputs (batch, outputs): the model's outputs, or its logits
    * @param labels (batch, 1) or (batch, outputs); one more column, if there is one, has the float32 weight of each row

@@ -39,6 +39,7 @@ export function softmaxCrossEntropy(options: SoftmaxCrossEntropyOptions = {}): L
     spec: { type: 'softmaxCrossEntropy', labelSmoothing, classWeights: classWeights ?? null },
     link: 'softmax',
     weighsClasses: classWeights !== undefined,
+    classWeights,
     record(plan, logits, labels, results) {
       const weights = classWeights && plan.constant('class weights', classWeights);
       const form = { labelSmoothing, classWeights: weights };
