@@ -1,7 +1,13 @@
 import { MlpError } from '../base/errors.js';
 import type { Device, DeviceLoss, Guarded, Replay } from '../plan/device.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
-import type { BufferCopy, BufferUse, DeviceBuffer, MemoryReport } from '../plan/memory.js';
+import {
+  type BufferCopy,
+  type BufferUse,
+  type DeviceBuffer,
+  type MemoryReport,
+  STAGING_BYTES,
+} from '../plan/memory.js';
 import type { StepRecords } from '../plan/step-records.js';
 import type { DType, Tensor } from '../plan/tensor.js';
 import { Faults } from './faults.js';
@@ -285,15 +291,36 @@ export class Gpu implements Device {
   /** @internal */
   async read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
     this.check();
-    const first = byteOffset - (byteOffset % 4);
-    const size = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
-    const staging = this.allocate(size, 'read', 'staging');
+    const before = byteOffset % 4;
+    const size = Math.ceil((before + byteLength) / 4) * 4;
+    const parts: { readonly staging: DeviceBuffer; readonly start: number; readonly size: number }[] = [];
     try {
-      this.queue.copy([{ from: buffer, fromOffset: first, to: staging, toOffset: 0, byteLength: size }], 'read');
-      const bytes = await this.readStaging(staging, size, true);
-      return bytes.slice(byteOffset - first, byteOffset - first + byteLength);
+      for (let start = 0; start < size; start += STAGING_BYTES) {
+        const length = Math.min(STAGING_BYTES, size - start);
+        parts.push({ staging: this.allocate(length, 'read', 'staging'), start, size: length });
+      }
+      // One submit copies all parts, so that they are of the same moment.
+      this.queue.copy(
+        parts.map(({ staging: to, start, size: length }) => ({
+          from: buffer,
+          fromOffset: byteOffset - before + start,
+          to,
+          toOffset: 0,
+          byteLength: length,
+        })),
+        'read',
+      );
+      const bytes = new Uint8Array(size);
+      for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+        try {
+          bytes.set(new Uint8Array(await this.readStaging(part.staging, part.size, true)), part.start);
+        } finally {
+          this.free(part.staging);
+        }
+      }
+      return before === 0 && size === byteLength ? bytes.buffer : bytes.buffer.slice(before, before + byteLength);
     } finally {
-      this.free(staging);
+      for (const { staging } of parts) this.free(staging);
     }
   }
 

@@ -11,7 +11,7 @@ import { recordChain } from '../nn/layers/chain.js';
 import { PlanBuilder, type Rewrite } from '../plan/builder.js';
 import { verified } from '../plan/device.js';
 import { NO_STEP, PER_STEP } from '../plan/dispatch.js';
-import type { DeviceBuffer } from '../plan/memory.js';
+import { type DeviceBuffer, STAGING_BYTES } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
@@ -52,6 +52,10 @@ interface Predictor {
   /** The samples that it reads. */
   readonly data: RawTensor;
   readonly result: Tensor;
+  /** Number of calls that replay the plan. */
+  uses: number;
+  /** True if no further call will use it: the last use disposes of it. */
+  retired: boolean;
   dispose(): void;
 }
 
@@ -148,40 +152,73 @@ export class Predictions {
   }
 
   /**
-   * Predicts batch after batch.
+   * Predicts batch after batch. The outputs of some batches at a time are copied to one of two staging buffers.
    * @param count number of samples
    * @param load makes the samples from `first` on available; returns the row of the source at which they begin
    */
   async #replay(
-    { plan, result }: Predictor,
+    predictor: Predictor,
     count: number,
     load: (first: number, rows: number) => number,
   ): Promise<Float32Array> {
     this.#model.check();
     const { device } = this.#model;
+    const [batch = 1, perRow = 1] = predictor.result.shape;
+    const most = batch * Math.max(1, Math.floor(STAGING_BYTES / (4 * perRow * batch)));
+    const values = new Float32Array(count * perRow);
+    const owner = new Owner();
+    const slots: DeviceBuffer[] = [];
+    const allocate = (): DeviceBuffer => {
+      const staging = device.allocate(4 * perRow * Math.min(most, count), 'predictions', 'staging');
+      owner.own({ dispose: () => device.free(staging) });
+      return staging;
+    };
+    const readings: Promise<void>[] = [];
+    predictor.uses += 1;
+    try {
+      for (let first = 0; first < count; first += most) {
+        const slot = readings.length % 2;
+        await readings.at(-2);
+        this.#model.check();
+        const rows = Math.min(most, count - first);
+        const queued = device.guard('predict', () => {
+          slots[slot] ??= allocate();
+          return this.#queue(predictor, slots[slot], first, rows, load);
+        });
+        const reading = verified(queued, async (bytes) => values.set(new Float32Array(await bytes), first * perRow));
+        // A rejection surfaces below.
+        reading.catch(() => undefined);
+        readings.push(reading);
+      }
+      await Promise.all(readings);
+      return values;
+    } finally {
+      // A staging buffer can be used again when its reading has ended.
+      await Promise.allSettled(readings);
+      owner.dispose();
+      predictor.uses -= 1;
+      if (predictor.retired && predictor.uses === 0) predictor.dispose();
+    }
+  }
+
+  /** Queues the prediction of `count` samples from `start` on, and reads their outputs. */
+  #queue(
+    { plan, result }: Predictor,
+    staging: DeviceBuffer,
+    start: number,
+    count: number,
+    load: (first: number, rows: number) => number,
+  ): Promise<ArrayBuffer> {
     const [batch = 1, perRow = 1] = result.shape;
     const bytes = 4 * perRow;
-    const owner = new Owner();
-    const queue = (): Promise<ArrayBuffer> => {
-      const staging = device.allocate(count * bytes, 'predictions', 'staging');
-      owner.own({ dispose: () => device.free(staging) });
-      for (let first = 0; first < count; first += batch) {
-        const rows = Math.min(batch, count - first);
-        const step = { ...NO_STEP, first: load(first, rows), rows };
-        const [from, fromOffset] = [result.buffer, result.byteOffset];
-        plan.run(
-          'predict',
-          [step],
-          [{ from, fromOffset, to: staging, toOffset: first * bytes, byteLength: rows * bytes }],
-        );
-      }
-      return device.readStaging(staging, count * bytes, true);
-    };
-    try {
-      return new Float32Array(await verified(device.guard('predict', queue), (reading) => reading));
-    } finally {
-      owner.dispose();
+    for (let done = 0; done < count; done += batch) {
+      const rows = Math.min(batch, count - done);
+      const step = { ...NO_STEP, first: load(start + done, rows), rows };
+      const [from, fromOffset] = [result.buffer, result.byteOffset];
+      const copy = { from, fromOffset, to: staging, toOffset: done * bytes, byteLength: rows * bytes };
+      plan.run('predict', [step], [copy]);
     }
+    return this.#model.device.readStaging(staging, count * bytes, true);
   }
 
   /** The cached plan for a batch size, output and type of inputs, with a buffer for the inputs. Old plans are disposed of. */
@@ -207,7 +244,10 @@ export class Predictions {
       this.#predictors.delete(oldest[0]);
       // Calls that await this plan continue before the disposal, and queue their work first.
       oldest[1].then(
-        (unneeded) => unneeded.dispose(),
+        (unneeded) => {
+          unneeded.retired = true;
+          if (unneeded.uses === 0) unneeded.dispose();
+        },
         () => undefined,
       );
     }
@@ -231,7 +271,7 @@ export class Predictions {
       return await verified(allocated, async ({ data, source, records }) => {
         const { builder, result } = recordPrediction(this.#model, batch, output, source, fuse);
         const plan = owner.own(await builder.compile(device, 'predict', records));
-        return { plan, data, result, dispose };
+        return { plan, data, result, uses: 0, retired: false, dispose };
       });
     } catch (error) {
       dispose();

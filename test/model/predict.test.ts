@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
+  DisposedError,
   dense,
   dropout,
   type Gpu,
@@ -8,8 +9,12 @@ import {
   Mlp,
   type PredictOptions,
   residual,
+  Tensor,
 } from '../../src/index.js';
+import type { DeviceBuffer } from '../../src/plan/memory.js';
+import { FakeDevice } from '../support/fake-device.js';
 import { type AllocationFailure, failingAllocation, nullGpu } from '../support/null-gpu.js';
+import { errorOf, quiet } from '../support/small-training.js';
 
 let gpu: Gpu;
 let model: Mlp;
@@ -186,3 +191,91 @@ test.for<AllocationFailure>(['out-of-memory', 'exception'])(
     expect(gpu.memory.usedBytes).toBe(0);
   },
 );
+
+/** A model of one input and 784 outputs on a device that computes the output 784·x + k. */
+async function wideModel() {
+  const device = new FakeDevice();
+  const wide = await Mlp.create(device, { inputs: 1, layers: [dense(784)] });
+  device.onReplay = ({ step, tensors }) => {
+    const inputs = tensors.find(({ label }) => label === 'inputs');
+    const outputs = tensors.find(({ shape }) => shape.length === 2 && shape[1] === 784 && shape[0] !== 1);
+    if (inputs === undefined || outputs === undefined) throw new Error('The plan has no inputs or no outputs.');
+    const [X, Y] = [device.floats(inputs), device.floats(outputs)];
+    for (let i = 0; i < 784 * (step?.rows ?? 0); i++) Y[i] = 784 * (X[Math.floor(i / 784)] ?? 0) + (i % 784);
+  };
+  /** Bytes of the staging buffers in use, and of the largest one, so far. */
+  const staging = { most: 0, largest: 0 };
+  const inUse = new Map<DeviceBuffer, number>();
+  const { allocate, free } = device;
+  device.allocate = (byteLength, label, use) => {
+    const buffer = allocate.call(device, byteLength, label, use);
+    if (use !== 'staging') return buffer;
+    inUse.set(buffer, byteLength);
+    staging.largest = Math.max(staging.largest, byteLength);
+    staging.most = Math.max(
+      staging.most,
+      [...inUse.values()].reduce((sum, bytes) => sum + bytes),
+    );
+    return buffer;
+  };
+  device.free = (buffer) => {
+    inUse.delete(buffer);
+    free.call(device, buffer);
+  };
+  return { device, wide, staging };
+}
+
+test('large outputs are read in parts, through two staging buffers of 16 MiB at most', async () => {
+  const { device, wide, staging } = await wideModel();
+  const count = 18_000;
+  const options = { output: 'logits', batchSize: 1000 } as const;
+  const outputs = await wide.predict(
+    Float32Array.from({ length: count }, (_, row) => row),
+    options,
+  );
+  expect(outputs.length).toBe(784 * count);
+  const wrong = outputs.findIndex((value, i) => value !== i);
+  expect(wrong).toBe(-1);
+  // All outputs are 56 MB; a staging buffer has room for five batches.
+  expect(staging).toEqual({ most: 2 * 5 * 4 * 784 * 1000, largest: 5 * 4 * 784 * 1000 });
+  // A batch that is larger than a part is read as one.
+  expect((await wide.predict(new Float32Array(8000), { ...options, batchSize: 8000 })).length).toBe(784 * 8000);
+  wide.dispose();
+  expect(device.memory.usedBytes).toBe(0);
+});
+
+test('a plan that makes room while its outputs are read in parts is used to the end', async () => {
+  const { device, wide } = await wideModel();
+  const first = wide.predict(new Float32Array(18_000).fill(3), { output: 'logits', batchSize: 1000 });
+  const others = Array.from({ length: 12 }, (_, i) => wide.predict(new Float32Array(64), { batchSize: i + 2 }));
+  await Promise.all(others);
+  expect((await first).every((value, i) => value === 3 * 784 + (i % 784))).toBe(true);
+  await quiet(device);
+  wide.dispose();
+  expect(device.memory.usedBytes).toBe(0);
+});
+
+test('a model that is disposed while its outputs are read in parts ends the prediction', async () => {
+  const { device, wide } = await wideModel();
+  const predicting = errorOf(() => wide.predict(new Float32Array(30_000), { output: 'logits', batchSize: 1000 }));
+  await expect.poll(() => device.log.filter((entry) => entry === 'submit predict').length).toBeGreaterThan(5);
+  wide.dispose();
+  expect(await predicting).toBeInstanceOf(DisposedError);
+  await quiet(device);
+  expect(device.memory.usedBytes).toBe(0);
+});
+
+test('a large tensor is read through staging buffers of 16 MiB at most, all copied in one submit', async () => {
+  const elements = 10 * 2 ** 20 + 3;
+  const tensor = Tensor.empty(gpu, [elements + 64]);
+  const create = vi.spyOn(gpu.device, 'createBuffer');
+  const submit = vi.spyOn(gpu.device.queue, 'submit');
+  const used = gpu.memory.usedBytes;
+  expect((await tensor.view(64, [elements]).read()).length).toBe(elements);
+  expect(create.mock.calls.map(([{ size }]) => size)).toEqual([2 ** 24, 2 ** 24, 2 ** 23 + 16]);
+  expect(submit.mock.calls.filter(([commands]) => [...commands].length > 0)).toHaveLength(1);
+  expect(gpu.memory.usedBytes).toBe(used);
+  // Bytes that do not begin and end at whole words.
+  const bytes = Tensor.empty(gpu, [2 ** 24 + 9], 'bytes', 'u8');
+  expect((await bytes.view(3, [2 ** 24 + 5]).read()).length).toBe(2 ** 24 + 5);
+});
