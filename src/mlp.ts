@@ -37,7 +37,8 @@ export class Mlp {
   }
 
   /**
-   * Creates a model with initialized parameters.
+   * Creates a model with initialized parameters. The initial values of more than a million parameters are drawn in slices,
+   * between which the page stays responsive.
    * @throws {ShapeError} if `inputs` or a layer's size is not a positive integer, or `layers` is empty
    * @throws {MlpError} if an option or a layer is invalid, such as `bad-layer` or `bad-activation`; the text names the layer
    * @throws {LimitError|MlpError} if the GPU lacks the memory (`out-of-memory`)
@@ -67,9 +68,10 @@ export class Mlp {
     device.check();
     const { loadModelFile } = await import('./model/file.js');
     const file = await loadModelFile(source, options.layers);
-    const mlp = await Mlp.create(device, file.options);
-    mlp.setWeights(file.weights);
-    return mlp;
+    const { Model } = await import('./model/model.js');
+    const model = await Model.create(device, file.options, false);
+    model.setWeights(file.weights);
+    return new Mlp(model);
   }
 
   /** Description of the model as plain data: inputs, layers, normalization, seed and link, with all defaults filled in. */

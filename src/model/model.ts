@@ -2,6 +2,7 @@ import { assertOption, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
+import { atOnce, inSlices, nextTask } from '../base/slices.js';
 import { table } from '../base/text-table.js';
 import { type Numbers, toFloats } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
@@ -20,6 +21,7 @@ import {
   type FlatValues,
   flatLength,
   flatValues,
+  initialCost,
   initialParameters,
   type ModelLayer,
   type PlacedParameter,
@@ -57,6 +59,11 @@ export interface ModelSpec {
   /** Meaning of the outputs: from the last layer's activation, else from the latest trainer's loss, else from `ModelOptions`. */
   readonly link: Link;
 }
+
+/** Maximum cost of initial values that are drawn at once, when the model is first used; beyond, `create` draws them. */
+const DEFERRED_COST = 2 ** 20;
+/** Values that are written before other tasks run. */
+const WRITTEN_AT_ONCE = 2 ** 22;
 
 /** A copy of one parameter on the host, as `weights()` returns it. */
 export interface Weight {
@@ -100,6 +107,7 @@ export class Model {
     { parameters, frozen, buffers }: Readonly<Record<FlatKind, Tensor>>,
     normalization: Tensor,
     common: readonly [number, number] | undefined,
+    draws: boolean,
   ) {
     this.device = device;
     this.#spec = spec;
@@ -111,13 +119,19 @@ export class Model {
     this.normalization = normalization;
     this.common = common;
     // Drawing takes as long as compiling a kernel, so it is deferred to run during the first compilation.
-    this.#skipInitial = device.defer(() => this.#write(initialParameters(layers, spec.seed)));
+    this.#skipInitial = draws
+      ? device.defer(() => this.#write(atOnce(initialParameters(layers, spec.seed))))
+      : () => undefined;
     this.parts.own({ dispose: this.#skipInitial });
     for (const tensor of [parameters, frozen, buffers, normalization]) this.parts.own(tensor);
   }
 
-  /** Checks the options and allocates a model. @throws as `Mlp.create` */
-  static async create(device: Device, options: ModelOptions): Promise<Model> {
+  /**
+   * Checks the options and allocates a model.
+   * @param draws false if the caller sets all parameters at once, so that no initial values are drawn
+   * @throws as `Mlp.create`
+   */
+  static async create(device: Device, options: ModelOptions, draws = true): Promise<Model> {
     const { inputs, seed = 0, normalize } = options;
     assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     assertOption('Mlp.create:', { seed }, 'an integer >= 0', 'bad-seed');
@@ -136,9 +150,10 @@ export class Model {
       link,
     };
     const kernels = await loadKernels(device, layers);
+    const isLarge = initialCost(layers) > DEFERRED_COST;
     const owner = new Owner();
     try {
-      return await device.guarded('Mlp.create', () => {
+      const created = await device.guarded('Mlp.create', () => {
         const flat = (kind: FlatKind): Tensor => owner.own(Tensor.empty(device, [flatLength(layers, kind)], kind));
         const tensors = { parameters: flat('parameters'), frozen: flat('frozen'), buffers: flat('buffers') };
         const normalization = owner.own(Tensor.from(device, scaleAndShift, [inputs, 2], 'normalization'));
@@ -152,10 +167,13 @@ export class Model {
           tensors,
           normalization,
           isCommon ? [scale, shift] : undefined,
+          draws && !isLarge,
         );
         owner.own(model);
         return model;
       });
+      if (draws && isLarge) await created.#drawInSlices();
+      return created;
     } catch (error) {
       owner.dispose();
       throw error;
@@ -273,6 +291,23 @@ export class Model {
     }
     this.#skipInitial();
     this.#write(flat);
+  }
+
+  /** Draws and writes the initial values, and lets other tasks run meanwhile. @throws as `check` */
+  async #drawInSlices(): Promise<void> {
+    const flat = await inSlices(initialParameters(this.layers, this.spec.seed));
+    for (const [{ buffer, length }, values] of [
+      [this.flatParameters, flat.parameters],
+      [this.flatFrozen, flat.frozen],
+      [this.flatBuffers, flat.buffers],
+    ] as const) {
+      for (let start = 0; start < length; start += WRITTEN_AT_ONCE) {
+        this.check();
+        this.device.write(buffer, 4 * start, values.subarray(start, start + WRITTEN_AT_ONCE));
+        await nextTask();
+      }
+    }
+    this.check();
   }
 
   #write({ parameters, frozen, buffers }: FlatValues): void {

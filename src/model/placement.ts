@@ -1,7 +1,8 @@
 import { assertMethod, assertOption, sizeOf } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { Random } from '../base/random.js';
-import { checkInitializer, initialValues } from '../nn/initializers.js';
+import type { Sliced } from '../base/slices.js';
+import { checkInitializer, drawingCost, initialValues } from '../nn/initializers.js';
 import type { Layer, ParameterSpec } from '../nn/layers/layer.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 
@@ -138,8 +139,17 @@ export function flatValues(layers: readonly ModelLayer[]): FlatValues {
   return { parameters: zeros('parameters'), frozen: zeros('frozen'), buffers: zeros('buffers') };
 }
 
+/** Cost of `initialParameters`. */
+export function initialCost(layers: readonly ModelLayer[]): number {
+  const all = everyLayer(layers).flatMap(({ parameters }) => parameters);
+  return all.reduce((sum, { initializer, shape: [fanIn = 1, columns = 1], pieces = 1 }) => {
+    const own = typeof initializer === 'number' ? 0 : pieces * drawingCost(initializer, fanIn, columns / pieces);
+    return sum + own;
+  }, 0);
+}
+
 /** Draws the initial values of all parameters. A parameter with several pieces is drawn piece by piece. */
-export function initialParameters(layers: readonly ModelLayer[], seed: number): FlatValues {
+export function* initialParameters(layers: readonly ModelLayer[], seed: number): Sliced<FlatValues> {
   const flat = flatValues(layers);
   const random = new Random(seed);
   const all = everyLayer(layers).flatMap((layer) => layer.parameters);
@@ -151,7 +161,7 @@ export function initialParameters(layers: readonly ModelLayer[], seed: number): 
     }
     const [fanIn = 1, columns = 1] = shape;
     for (let piece = 0; piece < pieces; piece++) {
-      const drawn = initialValues(initializer, fanIn, columns / pieces, random);
+      const drawn = yield* initialValues(initializer, fanIn, columns / pieces, random);
       if (pieces === 1) flatTensor.set(drawn, start);
       else for (const [i, value] of drawn.entries()) flatTensor[start + i * pieces + piece] = value;
     }

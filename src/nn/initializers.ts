@@ -2,6 +2,7 @@ import { assertOption, type Kind } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
 import type { Random } from '../base/random.js';
+import type { Sliced } from '../base/slices.js';
 
 /**
  * The rule that draws the initial values of a parameter: a name, or an object with options. `zeros`, `constant`,
@@ -56,8 +57,11 @@ interface InitializerRow {
   readonly options: Readonly<Record<string, { readonly kind: Kind; readonly default?: number }>>;
   /** True if the distribution depends on fanIn and fanOut, which only a weight matrix has. */
   readonly usesFans: boolean;
-  /** Returns a function that draws the next element of a (fanIn, fanOut) matrix at each call, row by row. */
-  sampler(random: Random, options: Options, fanIn: number, fanOut: number): () => number;
+  /**
+   * Returns a function that draws the next element of a (fanIn, fanOut) matrix at each call, row by row; or the work that
+   * makes this function.
+   */
+  sampler(random: Random, options: Options, fanIn: number, fanOut: number): (() => number) | Sliced<() => number>;
 }
 
 type Variance = (fanIn: number, fanOut: number) => number;
@@ -126,21 +130,37 @@ const table: Readonly<Record<InitializerName, InitializerRow>> = {
 
 const isKnown = (type: string): type is InitializerName => Object.hasOwn(table, type);
 
+/** Values that are drawn in one step. */
+const VALUES_AT_ONCE = 2 ** 14;
+/** Multiplications that cost as much as a random number. */
+const MULTIPLICATIONS = 64;
+
+/** Cost of drawing the initial values of a matrix. */
+export function drawingCost(initializer: Initializer, fanIn: number, fanOut: number): number {
+  const isOrthogonal = asObject(initializer).type === 'orthogonal';
+  return fanIn * fanOut * (1 + (isOrthogonal ? Math.min(fanIn, fanOut) / MULTIPLICATIONS : 0));
+}
+
 /**
  * Draws the initial values of a (fanIn, fanOut) matrix, or of a (units) vector with `fanOut` = 1.
  * @param initializer one that `checkInitializer` has accepted
  */
-export function initialValues(
+export function* initialValues(
   initializer: Initializer,
   fanIn: number,
   fanOut: number,
   random: Random,
-): Float32Array<ArrayBuffer> {
+): Sliced<Float32Array<ArrayBuffer>> {
   const { type, ...given } = asObject(initializer);
   const { options, sampler } = table[type as InitializerName];
-  const draw = sampler(random, { ...defaults(options), ...given }, fanIn, fanOut);
+  const made = sampler(random, { ...defaults(options), ...given }, fanIn, fanOut);
+  const draw = typeof made === 'function' ? made : yield* made;
   const values = new Float32Array(fanIn * fanOut);
-  for (let i = 0; i < values.length; i++) values[i] = draw();
+  for (let start = 0; start < values.length; start += VALUES_AT_ONCE) {
+    const end = Math.min(start + VALUES_AT_ONCE, values.length);
+    for (let i = start; i < end; i++) values[i] = draw();
+    yield end - start;
+  }
   return values;
 }
 
@@ -214,7 +234,7 @@ const LEAST_NORM_RATIO = 2 ** -10;
  * comes from the QR decomposition of a matrix of normal numbers, by the Gram-Schmidt process in float64. The process
  * makes R's diagonal positive, as PyTorch's `orthogonal_` does, so that every Q is equally likely.
  */
-function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut: number): () => number {
+function* orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut: number): Sliced<() => number> {
   const vectors: Float64Array[] = [];
   const length = Math.max(fanIn, fanOut);
   while (vectors.length < Math.min(fanIn, fanOut)) {
@@ -228,6 +248,7 @@ function orthogonal(random: Random, { gain = 1 }: Options, fanIn: number, fanOut
     } while (norm < LEAST_NORM_RATIO * before);
     for (let i = 0; i < length; i++) vector[i] = (vector[i] ?? 0) / norm;
     vectors.push(vector);
+    yield length * (1 + (2 * vectors.length) / MULTIPLICATIONS);
   }
   let next = 0;
   return () => {

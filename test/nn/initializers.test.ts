@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { MlpError } from '../../src/base/errors.js';
 import { Random } from '../../src/base/random.js';
+import { atOnce } from '../../src/base/slices.js';
 import { activationTable } from '../../src/kernels/activations.js';
 import { placeLayers } from '../../src/model/placement.js';
 import {
@@ -28,7 +29,7 @@ function expectMoments(values: Float32Array, mean: number, variance: number, kur
 }
 
 const draw = (initializer: Initializer, seed = 9, shape: readonly [number, number] = [fanIn, fanOut]): Float32Array =>
-  initialValues(initializer, shape[0], shape[1], new Random(seed));
+  atOnce(initialValues(initializer, shape[0], shape[1], new Random(seed)));
 
 const normals: readonly [Initializer, mean: number, variance: number][] = [
   ['heNormal', 0, 2 / 200],
@@ -121,7 +122,7 @@ describe('orthogonal', () => {
         return this.#drawn <= 3 ? 1 : 1 + 1e-12 * super.normal();
       }
     }
-    const W = initialValues('orthogonal', 3, 2, new Parallel(1));
+    const W = atOnce(initialValues('orthogonal', 3, 2, new Parallel(1)));
     const product = [0, 1, 2].reduce((sum, k) => sum + (W[2 * k] ?? NaN) * (W[2 * k + 1] ?? NaN), 0);
     expect(Math.abs(product)).toBeLessThanOrEqual(1.001 * 2 ** -23);
   });
