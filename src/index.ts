@@ -36,8 +36,10 @@ export type { PredictInputs, PredictionOutput, PredictOptions } from './model/pr
 export type { Link } from './nn/output.js';
 export type { PlannedDispatch } from './plan/plan.js';
 export type { Clip } from './train/clip.js';
+export { crossValidate } from './train/cross-validate.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
 export type { Ema } from './train/ema.js';
+export type { CrossValidation, CrossValidationOptions, FoldOptions, FoldResult } from './train/folds.js';
 export type { CheckGradientsOptions, GradientCheck, GradientChecks } from './train/inspect/check-gradients.js';
 export type { DiagnoseOptions, Diagnosis, Histogram, LayerDiagnosis } from './train/inspect/diagnose.js';
 export type { LossSurface, LossSurfaceOptions } from './train/inspect/loss-surface.js';

@@ -148,6 +148,11 @@ export class Dataset {
     return this.#store.classes !== undefined;
   }
 
+  /** @internal Class of each row, including those of other parts; undefined for targets and streams. */
+  get rowClasses(): Uint32Array | undefined {
+    return this.#store.classes;
+  }
+
   /** @internal Row numbers of the samples in inputs and labels, in order; empty for a stream. */
   get rows(): Uint32Array<ArrayBuffer> {
     return this.source.rows;
@@ -314,9 +319,12 @@ export class Dataset {
     }
     const group = (row: number): number => (stratify ? (classes?.[row] ?? 0) : 0);
     const parts = divide(new Random(seed, SPLIT_STREAM).shuffled(this.rows), group, fraction, wanted);
-    const part = (own: Uint32Array<ArrayBuffer>): Dataset =>
-      new Dataset(this.#store, { ...this.source, rows: own, length: own.length });
-    return [part(parts[0]), part(parts[1])];
+    return [this.part(parts[0]), this.part(parts[1])];
+  }
+
+  /** @internal A data set of some of the rows, which shares the buffers of this one. Not for a stream. */
+  part(rows: Uint32Array<ArrayBuffer>): Dataset {
+    return new Dataset(this.#store, { ...this.source, rows, length: rows.length });
   }
 
   /**
