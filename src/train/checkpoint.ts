@@ -70,7 +70,7 @@ export function readCheckpoint(
   } catch (cause) {
     throw new FormatError(`restore: the checkpoint has no valid progress: ${String(cause)}`, { cause });
   }
-  const state = new Map([...tensors].map(([name, { data }]) => [name, data]));
+  const state = divideStates(new Map([...tensors].map(([name, { data }]) => [name, data])), sizes);
   for (const name of new Set([...sizes.keys(), ...state.keys()])) {
     if (state.get(name)?.length === sizes.get(name)) continue;
     throw new FormatError(
@@ -78,6 +78,39 @@ export function readCheckpoint(
     );
   }
   return { progress, state };
+}
+
+/**
+ * Divides each state of a large model as its optimizer does now (`partsOf`): earlier versions had one state for all
+ * parameters.
+ * @param sizes names and bytes of the states now, those of one label in the order of the parameters
+ */
+function divideStates(
+  state: ReadonlyMap<string, Uint8Array>,
+  sizes: ReadonlyMap<string, number>,
+): ReadonlyMap<string, Uint8Array> {
+  const divided = new Map(state);
+  const rowBytes = sizes.get('parameters') ?? 0;
+  for (const [name, bytes] of state) {
+    const label = name.match(/^(.*) 0 \d+$/)?.[1];
+    if (label === undefined || sizes.has(name)) continue;
+    const parts = [...sizes].filter(([other]) => other.replace(/ \d+ \d+$/, '') === label && other !== label);
+    const rows = bytes.length / rowBytes;
+    if (parts.reduce((sum, [, size]) => sum + size, 0) !== bytes.length || !Number.isInteger(rows)) continue;
+    divided.delete(name);
+    let start = 0;
+    for (const [part, size] of parts) {
+      const values = new Uint8Array(size);
+      const own = size / rows;
+      for (let row = 0; row < rows; row++) {
+        const from = row * rowBytes + start;
+        values.set(bytes.subarray(from, from + own), row * own);
+      }
+      divided.set(part, values);
+      start += own;
+    }
+  }
+  return divided;
 }
 
 /** Makes a checkpoint of a session. @param state bytes of the session's state at the time of `progress`, by name */

@@ -1,5 +1,6 @@
 import { biasActivationBackward } from '../kernels/bias-activation.js';
 import { gatherRows, type LabelTensor, type RowSource } from '../kernels/gather-rows.js';
+import type { Adjustment } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
 import { recordChain } from '../nn/layers/chain.js';
 import type { Purpose } from '../nn/layers/layer.js';
@@ -7,6 +8,7 @@ import type { Loss } from '../nn/losses/loss.js';
 import type { Optimizer } from '../nn/optimizers/optimizer.js';
 import { PlanBuilder, type Rewrite } from '../plan/builder.js';
 import { PER_STEP } from '../plan/dispatch.js';
+import { PARAMETER_BLOCK, partsOf } from '../plan/parameter-block.js';
 import type { Tensor } from '../plan/tensor.js';
 import type { Workspace } from '../plan/workspace.js';
 import type { AccumulatorsByPurpose } from './accumulators.js';
@@ -109,9 +111,25 @@ export function recordUpdate(parts: StepParts, builder: PlanBuilder, gradients: 
   if (model.trainableCount === 0) return;
   const { status } = parts.accumulators.step;
   const adjustment = gradientRules?.record(builder, gradients);
-  const values = model.flatParameters;
-  optimizer.record(builder, { values, gradients, layerOfBlock, owners: layerOfBlock, status, adjustment });
+  const { flatParameters } = model;
+  for (const { start, length } of partsOf(flatParameters.length, optimizer.stateRows ?? 1)) {
+    const layers = layerOfBlock.view(start / PARAMETER_BLOCK, [length / PARAMETER_BLOCK]);
+    optimizer.record(builder, {
+      values: flatParameters.view(start, [length]),
+      gradients: gradients.view(start, [length]),
+      layerOfBlock: layers,
+      owners: layers,
+      status,
+      adjustment: adjustment && adjustmentOf(adjustment, start, length),
+    });
+  }
   average?.record(builder);
+}
+
+/** The part of an adjustment for a part of the parameters. */
+function adjustmentOf(adjustment: Adjustment, start: number, length: number): Adjustment {
+  const { parameterMask: mask } = adjustment;
+  return { ...adjustment, parameterMask: mask?.view(start / 16, [length / 32, 2]) };
 }
 
 /** Makes a tensor for the labels of a batch, of the same type and row length as the labels of the source. */

@@ -137,3 +137,26 @@ test('a checkpoint of another training is refused, with what is not the same', (
   expect(other({ batchSize: 8 })).toThrow('has batchSize = nothing, but this trainer has 8.');
   expect(other({ normalize: { mean: new Array(1000).fill(0) } })).toThrow('0,0,0…. Use');
 });
+
+test('a state for all parameters, as earlier versions wrote it, is divided into the states of now', () => {
+  const floats = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
+  const earlier = new Map([
+    ['parameters', floats(1, 2, 3, 4, 5)],
+    // Two rows of five.
+    ['moments 0 40', floats(10, 11, 12, 13, 14, 20, 21, 22, 23, 24)],
+    ['slow 0 20', floats(0, 1, 2, 3, 4)],
+  ]);
+  const now = new Map([
+    ['parameters', floats(1, 2, 3, 4, 5)],
+    ['moments 0 24', floats(10, 11, 12, 20, 21, 22)],
+    ['moments 1 16', floats(13, 14, 23, 24)],
+    ['slow 0 20', floats(0, 1, 2, 3, 4)],
+  ]);
+  const sizesNow = new Map([...now].map(([name, { length }]) => [name, length]));
+  const { state: found } = readCheckpoint(writeCheckpoint({ ...sample, state: earlier }), sample.training, sizesNow);
+  expect(new Map([...found].sort())).toEqual(new Map([...now].sort()));
+  const other = new Map(earlier).set('moments 0 40', floats(1, 2));
+  expect(() => readCheckpoint(writeCheckpoint({ ...sample, state: other }), sample.training, sizesNow)).toThrow(
+    '"moments 0 24" has no bytes in the checkpoint',
+  );
+});

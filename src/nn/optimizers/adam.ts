@@ -61,6 +61,7 @@ function adamOf(type: 'adam' | 'adamw', options: AdamOptions, defaultDecay: numb
   return {
     spec: { type, learningRate, beta1, beta2, epsilon, weightDecay },
     needsMask: decay.decayOn === 'weights',
+    stateRows: 2,
     perStep: (index) => adamCorrections(hyper, index),
     record(plan, { values, gradients, adjustment, ...watch }) {
       const state = plan.state('moments', [2, values.length]);

@@ -34,7 +34,12 @@ export interface Optimizer {
    * Default: false.
    */
   readonly needsMask?: boolean;
-  /** Records one update of all parameters. The learning rate is a field of the uniforms of each step. */
+  /**
+   * Numbers of state for each parameter, in one tensor. If such a tensor for all parameters would exceed 128 MiB, which
+   * every device can bind, a trainer calls `record` for one part of the parameters after the other. Default: 1.
+   */
+  readonly stateRows?: number;
+  /** Records one update of all parameters, or of a part of them. The learning rate is a field of the uniforms of each step. */
   record(plan: PlanBuilder, parameters: ParameterSet): void;
   /**
    * Computes at most 60 numbers of a step, which follow the learning rate in the uniforms of the step, as f32.

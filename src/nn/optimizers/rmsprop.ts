@@ -61,6 +61,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   return {
     spec: { type: 'rmsprop', learningRate, decay, epsilon, weightDecay, momentum, centered },
     needsMask: weights.decayOn === 'weights',
+    stateRows: rmspropRows(hyper),
     record(plan, { values, gradients, adjustment, ...watch }) {
       const state = plan.state('rmsprop', [rmspropRows(hyper), values.length]);
       plan.add(rmspropUpdate(values, gradients, state, { ...hyper, ...weights, watch, adjustment }, PER_STEP));
