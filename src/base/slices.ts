@@ -2,7 +2,7 @@
 export type Sliced<T> = Generator<number, T, undefined>;
 
 /** Cost of the work between two pauses. A random number has a cost of 1, and takes some 0.2 µs. */
-export const SLICE_COST = 2 ** 16;
+export const SLICE_COST: number = 2 ** 16;
 
 /** Does all work at once. */
 export function atOnce<T>(work: Sliced<T>): T {

@@ -13,7 +13,7 @@ export interface DeviceBuffer {
 export type BufferUse = 'storage' | 'uniform' | 'staging';
 
 /** Maximum number of bytes that large reads copy to one staging buffer: they use several. */
-export const STAGING_BYTES = 16 * 2 ** 20;
+export const STAGING_BYTES: number = 16 * 2 ** 20;
 
 /** Copy from one buffer to another; offsets and length are in bytes. */
 export interface BufferCopy {
