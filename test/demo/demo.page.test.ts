@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import { barsBecome, type Demo, openDemo } from '../support/demo-page.ts';
 import { patient } from '../support/patience.ts';
@@ -65,42 +65,7 @@ test('the page opens with its adapter named, ready to start, and asks no other s
 });
 
 test('one click trains: curves, figures, table, announcement and misread digits', async () => {
-  await using demo = await openDemo(browser, { query: `${SMALL}&epochs=2` });
-  await demo.state('ready');
-  await demo.click('#start');
-  await demo.state('done');
-  await demo.page.waitForSelector('#gallery button', { timeout: patient(20_000) });
-
-  expect(Number.parseFloat(await demo.text('#figure-test'))).toBeGreaterThan(60);
-  expect(await demo.text('#figure-step')).toBe('16 of 16');
-  expect(await demo.page.$eval('#track', (track) => track.getAttribute('aria-valuenow'))).toBe('100');
-  expect(await demo.text('#announcement')).toMatch(/^Epoch 2 took .* test accuracy \d\d\.\d\d%\.$/);
-  for (const [chart, name] of [
-    ['#loss-chart', 'loss'],
-    ['#accuracy-chart', 'accuracy'],
-  ] as const) {
-    expect(await pixelsOf(demo, chart, '--train')).toBeGreaterThan(100);
-    expect(await pixelsOf(demo, chart, '--test')).toBeGreaterThan(40);
-    expect(await demo.text(`${chart} .hint`)).toMatch(
-      new RegExp(`^Training ${name} went from .* in 32 steps; test ${name} is`),
-    );
-    await demo.click(`${chart} summary`);
-    await demo.page.waitForSelector(`${chart} tbody tr`);
-    expect(await demo.text(`${chart} tbody tr:last-child th`)).toBe('32');
-  }
-
-  const shown = await demo.page.$$eval('#gallery button', (buttons) => buttons.length);
-  expect(shown).toBe(Math.min(48, number(await demo.text('#gallery-summary'))));
-  await demo.click('#gallery button');
-  await barsBecome(demo, 10);
-  const label = await demo.page.$eval('#gallery button', (button) => button.getAttribute('aria-label') ?? '');
-  const [, read, actual] = /read as (\d).*, is (\d)/.exec(label) ?? [];
-  expect(await demo.text('#pad-verdict')).toBe(`Read as ${read}; it is ${actual}.`);
-  expect(demo.problems).toEqual([]);
-});
-
-test('the misread digits are as many as the test accuracy says, also while training goes on', async () => {
-  await using demo = await openDemo(browser, { query: `${SMALL}&epochs=4&batch=32` });
+  await using demo = await openDemo(browser, { query: `${SMALL}&epochs=4` });
   await demo.state('ready');
   await demo.page.evaluate(() => {
     const said: Record<string, string[]> = { 'figure-test': [], 'gallery-summary': [] };
@@ -113,10 +78,40 @@ test('the misread digits are as many as the test accuracy says, also while train
   });
   await demo.click('#start');
   await demo.state('done');
+  await demo.page.waitForSelector('#gallery button', { timeout: patient(20_000) });
+
+  expect(Number.parseFloat(await demo.text('#figure-test'))).toBeGreaterThan(60);
+  expect(await demo.text('#figure-step')).toBe('16 of 16');
+  expect(await demo.page.$eval('#track', (track) => track.getAttribute('aria-valuenow'))).toBe('100');
+  expect(await demo.text('#announcement')).toMatch(/^Epoch 4 took .* test accuracy \d\d\.\d\d%\.$/);
+  for (const [chart, name] of [
+    ['#loss-chart', 'loss'],
+    ['#accuracy-chart', 'accuracy'],
+  ] as const) {
+    expect(await pixelsOf(demo, chart, '--train')).toBeGreaterThan(100);
+    expect(await pixelsOf(demo, chart, '--test')).toBeGreaterThan(40);
+    expect(await demo.text(`${chart} .hint`)).toMatch(
+      new RegExp(`^Training ${name} went from .* in 64 steps; test ${name} is`),
+    );
+    await demo.click(`${chart} summary`);
+    await demo.page.waitForSelector(`${chart} tbody tr`);
+    expect(await demo.text(`${chart} tbody tr:last-child th`)).toBe('64');
+  }
+
+  // After each epoch, also while training goes on, the misread digits are as many as the test accuracy says.
   await demo.page.waitForFunction(() => (globalThis as unknown as Said).said['gallery-summary'].length === 4);
   const said = await demo.page.evaluate(() => (globalThis as unknown as Said).said);
   const wrong = said['figure-test'].map((text) => Math.round(2000 - 20 * Number.parseFloat(text)));
   expect(said['gallery-summary'].map(number)).toEqual(wrong);
+
+  const shown = await demo.page.$$eval('#gallery button', (buttons) => buttons.length);
+  expect(shown).toBe(Math.min(48, number(await demo.text('#gallery-summary'))));
+  await demo.click('#gallery button');
+  await barsBecome(demo, 10);
+  const label = await demo.page.$eval('#gallery button', (button) => button.getAttribute('aria-label') ?? '');
+  const [, read, actual] = /read as (\d).*, is (\d)/.exec(label) ?? [];
+  expect(await demo.text('#pad-verdict')).toBe(`Read as ${read}; it is ${actual}.`);
+  expect(demo.problems).toEqual([]);
 });
 
 test('pause holds, a single step adds one, resume goes on, reset begins anew', async () => {
@@ -158,15 +153,20 @@ test('pause holds, a single step adds one, resume goes on, reset begins anew', a
 });
 
 test('the same seed trains the same weights, another seed others', async () => {
-  const hash = async (seed: number): Promise<string> => {
-    await using demo = await openDemo(browser, { query: `${SMALL}&epochs=1&autostart&seed=${seed}` });
+  await using demo = await openDemo(browser, { query: `${SMALL}&epochs=1&seed=5` });
+  const hash = async (seed: string): Promise<string> => {
+    await demo.state('ready');
+    await demo.page.$eval('#seed', (input, value) => Object.assign(input, { value }), seed);
+    await demo.click('#start');
     await demo.state('done');
-    return await demo.page.$eval('#status', (status) => (status as HTMLElement).title);
+    const title = await demo.page.$eval('#status', (status) => (status as HTMLElement).title);
+    await demo.click('#reset');
+    return title;
   };
-  const first = await hash(5);
+  const first = await hash('5');
   expect(first).toMatch(/[0-9a-f]{64}$/);
-  expect(await hash(5)).toBe(first);
-  expect(await hash(6)).not.toBe(first);
+  expect(await hash('5')).toBe(first);
+  expect(await hash('6')).not.toBe(first);
 });
 
 test('a faulty setting is marked and said, and nothing starts', async () => {
@@ -183,7 +183,7 @@ test('a faulty setting is marked and said, and nothing starts', async () => {
 
 test('training that runs away stops with the reason', async () => {
   await using demo = await openDemo(browser, {
-    query: `${SMALL}&rate=10&momentum=0.9&activation=linear&layers=64,64&epochs=20&autostart`,
+    query: `${SMALL}&rate=10&momentum=0.9&activation=linear&epochs=20&autostart`,
   });
   await demo.state('failed');
   expect(await demo.text('#notice')).toMatch(/not finite .*learning rate/);
@@ -292,16 +292,20 @@ describe('the plan of a step', () => {
 });
 
 describe('a digit on the pad', () => {
-  async function opened(): Promise<Demo> {
-    const demo = await openDemo(browser, { query: `${SMALL}&epochs=1` });
+  let demo: Demo;
+  beforeAll(async () => {
+    demo = await openDemo(browser, { query: `${SMALL}&epochs=1` });
     await demo.state('ready');
     await demo.page.$eval('#pad', (pad) => pad.scrollIntoView({ block: 'center' }));
-    return demo;
-  }
+  });
+  beforeEach(async () => {
+    await demo.click('#pad-clear');
+    await barsBecome(demo, 0);
+  });
+  afterAll(() => demo?.page.close());
   const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
   test('drawn with the mouse gives ten bars that sum to 1, and Clear takes them away', async () => {
-    await using demo = await opened();
     const box = await (await demo.page.$('#pad'))?.boundingBox();
     if (!box) throw new Error('The pad has no place on the page.');
     await demo.page.mouse.move(box.x + 0.3 * box.width, box.y + 0.3 * box.height);
@@ -317,7 +321,6 @@ describe('a digit on the pad', () => {
   });
 
   test('drawn with a finger', async () => {
-    await using demo = await opened();
     const box = await (await demo.page.$('#pad'))?.boundingBox();
     if (!box) throw new Error('The pad has no place on the page.');
     const { touchscreen } = demo.page;
@@ -329,7 +332,6 @@ describe('a digit on the pad', () => {
   });
 
   test('drawn with the keyboard: arrows move, Space paints, Shift draws, Delete clears', async () => {
-    await using demo = await opened();
     const { keyboard } = demo.page;
     await demo.page.focus('#pad');
     await keyboard.press('ArrowUp');
@@ -351,7 +353,6 @@ describe('a digit on the pad', () => {
   });
 
   test('picked from the test digits says what it is', async () => {
-    await using demo = await opened();
     await demo.page.focus('#pad-pick');
     await demo.page.keyboard.press('Enter');
     await barsBecome(demo, 10);

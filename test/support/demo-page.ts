@@ -8,12 +8,16 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export type State = 'loading' | 'ready' | 'running' | 'paused' | 'done' | 'measuring' | 'failed';
 
-export interface OpenOptions {
-  /** Query of the address, such as `?limit=2000`. */
-  readonly query?: string;
+/** Size and colours of a page. Default: 1280 × 900 pixels, light. */
+export interface Look {
   readonly width?: number;
   readonly height?: number;
   readonly dark?: boolean;
+}
+
+export interface OpenOptions extends Look {
+  /** Query of the address, such as `?limit=2000`. */
+  readonly query?: string;
   /** Address to open instead of the one at which the demo is served. */
   readonly url?: string;
   /** Prepares the page before it opens the address. */
@@ -28,13 +32,15 @@ export interface Demo {
   state(name: State): Promise<void>;
   text(selector: string): Promise<string>;
   click(selector: string): Promise<void>;
+  /** Shows the page in another look. */
+  look(look: Look): Promise<void>;
   /** Findings of axe-core, one line per rule. */
   violations(): Promise<string[]>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function openDemo(browser: Browser, options: OpenOptions = {}): Promise<Demo> {
-  const { query = '', width = 1280, height = 900, dark = false, before } = options;
+  const { query = '', before } = options;
   const url = options.url ?? inject('demoUrl');
   const page = await browser.newPage();
   page.setDefaultTimeout(patient(30_000));
@@ -48,8 +54,11 @@ export async function openDemo(browser: Browser, options: OpenOptions = {}): Pro
     const { origin, protocol } = new URL(request.url());
     if (protocol !== 'data:' && origin !== new URL(url).origin) problems.push(`third party: ${request.url()}`);
   });
-  await page.setViewport({ width, height });
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }]);
+  const look = async ({ width = 1280, height = 900, dark = false }: Look): Promise<void> => {
+    await page.setViewport({ width, height });
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }]);
+  };
+  await look(options);
   await before?.(page);
   await page.goto(`${url}${query}`);
   return {
@@ -66,6 +75,7 @@ export async function openDemo(browser: Browser, options: OpenOptions = {}): Pro
     },
     text: (selector) => page.$eval(selector, (element) => element.textContent?.trim() ?? ''),
     click: (selector) => page.click(selector),
+    look,
     violations: async () => {
       await page.evaluate(axe);
       return page.evaluate(async () => {
