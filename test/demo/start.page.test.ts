@@ -152,12 +152,6 @@ describe('training', () => {
     expect(lines.stdout).toMatch(new RegExp(`^Test accuracy ${percent} % after [\\d.]+ s of training\\n$`, 'm'));
   });
 
-  test('what the library refuses is told in its words, with exit status 1', async () => {
-    const { status, stdout, stderr } = await start(['--json', '--limit', '50', '--layers', '8']).end;
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(stderr).toMatch(/^DataError: .*batchSize = 128.* 50 samples.*$/m);
-  });
-
   test('Ctrl-C ends it with exit status 130', async () => {
     const { child, says, end } = start(['--headless', '--epochs', '100']);
     await says(/^Adapter: /);

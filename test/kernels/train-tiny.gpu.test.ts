@@ -243,8 +243,8 @@ test.for(named)('$name: a dispatch of many steps gives the bits of many dispatch
 test.for(named)('$name: the bits do not depend on the number of invocations', async (problem) => {
   const gpu = await sharedGpu();
   const few = new Run(gpu, problem);
-  const expected = await few.run(withThreads(few.dispatch({}), 4)).read();
-  for (const threads of [1, 7, 64]) {
+  const expected = await few.run(withThreads(few.dispatch({}), 1)).read();
+  for (const threads of [7, 64]) {
     const run = new Run(gpu, problem);
     expect(await run.run(withThreads(run.dispatch({}), threads)).read(), `${threads}`).toEqual(expected);
   }

@@ -30,7 +30,6 @@ const tallQuad: Form = { name: 'tall quad', variant: 'matmul-quad-32x16' };
 const fromStorage = [quad, largeQuad, tallQuad];
 const serialGemv: Form = { name: 'serial gemv', variant: 'matmul-gemv-serial' };
 const slicedGemv: Form = { name: 'gemv', variant: 'matmul-gemv' };
-const gemvs: readonly Form[] = [slicedGemv, serialGemv];
 const tile = (name: string, changes: Partial<Tile>): Form => ({
   name,
   variant: 'matmul-4x4-32x32',
@@ -192,7 +191,14 @@ const named = [
   { variant: 'matmul-8x8-128x64', layout: NT, M: 127, N: 68, K: 15, because: 'one short, one vec4 past, one short' },
   { variant: 'matmul-8x8-64x64', layout: TN, M: 64, N: 64, K: 32, because: 'one tile' },
   { variant: 'matmul-4x4-64x64', layout: NN, M: 65, N: 63, K: 17, because: 'one past, one short, one past' },
-  { variant: 'matmul-4x4-32x32-split', layout: NT, M: 31, N: 36, K: 31, because: 'one short, one vec4 past, one short' },
+  {
+    variant: 'matmul-4x4-32x32-split',
+    layout: NT,
+    M: 31,
+    N: 36,
+    K: 31,
+    because: 'one short, one vec4 past, one short',
+  },
   { variant: 'matmul-4x4-32x32', layout: TN, M: 33, N: 31, K: 17, because: 'one past, one short, one past' },
 ] as const;
 test.for(named.map((each) => ({ ...each, as: nameOf(each.layout) })))(

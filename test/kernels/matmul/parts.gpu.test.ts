@@ -79,22 +79,21 @@ test.for(
       { M: 32, N: 10, K: 784, count: 12, because: 'what a GPU would get as one workgroup' },
     ]
       // Each is one or two compilations of seconds. The layouts differ in how tiles are loaded alone.
-      .filter(({ M, K }) => layout === NN || K === 65 || K === 96 || M === 67)
+      .filter(({ K }) => layout === NN || (layout.transposeA ? K === 65 : K === 131))
       .map((problem) => ({ ...problem, layout, as: nameOf(layout) })),
   ),
 )('$as ($M, $N, $K) in $count parts: $because', async ({ count, layout, ...problem }) => {
   await expectWithin(count, problem, layout);
 });
-test.for(layouts)('without slices of the workgroup, %j', async (layout) => {
-  await expectWithin(3, { M: 33, N: 31, K: 127 }, layout, 'matmul-4x4-32x32');
+test('without slices of the workgroup', async () => {
+  await expectWithin(3, { M: 33, N: 31, K: 127 }, { transposeA: true }, 'matmul-4x4-32x32');
 });
 test.for([
-  { M: 31, N: 12, K: 130 },
-  { M: 32, N: 33, K: 96 },
-  { M: 3, N: 5, K: 77 },
-])('with a row of ones: ($M + 1, $N, $K)', async (problem) => {
-  await expectWithin(3, problem, { onesRow: true });
-  await expectWithin(3, problem, { transposeA: true, onesRow: true });
+  { M: 31, N: 12, K: 130, transposeA: true },
+  { M: 32, N: 33, K: 96, transposeA: true },
+  { M: 3, N: 5, K: 77, transposeA: false },
+])('with a row of ones: ($M + 1, $N, $K)', async ({ transposeA, ...problem }) => {
+  await expectWithin(3, problem, { transposeA, onesRow: true });
 });
 
 // Bias, activation and pre-activation forward, and its derivative backward: once, and behind the sum.
@@ -124,16 +123,21 @@ test.for(
   expect(dZ).toBeWithin(reference.matmul(A, B, { activation, kept }), `⊙ ${activation}′`);
 });
 
-test.for([
-  { dtype: 'u8', columns: 68 },
-  { dtype: 'f32', columns: 71 },
-] as const)('takes a batch of rows of $columns $dtype from a data set', async ({ dtype, columns }) => {
+const [batch, N] = [66, 13];
+test('takes a batch of rows of bytes from a data set', async () => {
   const gpu = await sharedGpu();
-  const [batch, N] = [66, 13];
-  const { A, X } = gatheredBatch(gpu, { dtype, columns, batch, rows: 50 });
-  const [W, bias, dY] = [randomMatrix(columns, N, 2), randomMatrix(1, N, 3), randomMatrix(batch, N, 4)];
+  const columns = 68;
+  const { A, X } = gatheredBatch(gpu, { dtype: 'u8', columns, batch, rows: 50 });
+  const [W, bias] = [randomMatrix(columns, N, 2), randomMatrix(1, N, 3)];
   const forward = await inParts(2, A, upload(gpu, W), [batch, N], { bias: upload(gpu, bias) });
   expect(forward).toBeWithin(reference.matmul(X, W, { bias }), 'X·W + b');
+});
+
+test('takes a batch of rows of floats from a data set, transposed for dW', async () => {
+  const gpu = await sharedGpu();
+  const columns = 71;
+  const { A, X } = gatheredBatch(gpu, { dtype: 'f32', columns, batch, rows: 50 });
+  const dY = randomMatrix(batch, N, 4);
   const gradient = { transposeA: true, onesRow: true };
   const dW = await inParts(2, A, upload(gpu, dY), [columns + 1, N], gradient);
   expect(dW).toBeWithin(reference.matmul(X, dY, gradient), 'dW');
@@ -151,14 +155,12 @@ test('parts are added in their order', async () => {
   expect([...sums]).toEqual(new Array<number>(M * N).fill(1));
 });
 
-test.for([
-  { N: 71, because: 'scalars' },
-  { N: 72, because: 'vec4s' },
-])('the same bits twice, $because', async ({ N }) => {
+test('the same bits twice', async () => {
   const gpu = await sharedGpu();
-  const { A, B } = operands({ M: 37, N, K: 300 }, {});
+  const [M, N] = [37, 71];
+  const { A, B } = operands({ M, N, K: 301 }, {});
   const [a, b] = [upload(gpu, A), upload(gpu, B)];
-  const [first, second] = [await inParts(4, a, b, [37, N]), await inParts(4, a, b, [37, N])];
+  const [first, second] = [await inParts(4, a, b, [M, N]), await inParts(4, a, b, [M, N])];
   expect(new Uint8Array(first.buffer)).toEqual(new Uint8Array(second.buffer));
 });
 
