@@ -10,6 +10,7 @@ import {
   softmaxCrossEntropy,
   type Trainer,
 } from '../../src/index.js';
+import { sharedGpu } from '../support/gpu.js';
 import { patient } from '../support/patience.js';
 import { clusters } from '../support/problems.js';
 
@@ -74,12 +75,7 @@ interface Setting {
   dispose(): void;
 }
 
-async function setting(
-  sizes: readonly number[],
-  batchSize: number,
-  samples: number,
-  stepsPerSubmit: number | 'auto' = 'auto',
-): Promise<Setting> {
+async function setting(sizes: readonly number[], batchSize: number, samples: number): Promise<Setting> {
   const gpu = await Gpu.request();
   const [inputs = 1, ...units] = sizes;
   const layers = units.map((width, number) => dense(width, number < units.length - 1 ? 'relu' : 'linear'));
@@ -87,7 +83,7 @@ async function setting(
   const { inputs: values, labels } = clusters(samples, inputs, units.at(-1) ?? 1);
   const data = Dataset.create(gpu, { inputs: values, features: inputs, classes: labels });
   const options = { loss: softmaxCrossEntropy(), optimizer: sgd({ learningRate: 0.05 }), metrics: [accuracy()] };
-  const trainer = await model.trainer({ ...options, batchSize, stepsPerSubmit });
+  const trainer = await model.trainer({ ...options, batchSize });
   return {
     gpu,
     model,
@@ -102,7 +98,16 @@ async function setting(
 }
 
 test('a step of 784-400-200-10 at batch 128 is 7 dispatches and one small write, and makes nothing', async () => {
-  const { trainer, data, dispose } = await setting([784, 400, 200, 10], 128, 8 * 128, 4);
+  // The pipelines of the training whose bits are recorded in test/train/bits.gpu.test.ts.
+  const gpu = await sharedGpu();
+  const layers = [dense(400, 'relu'), dense(200, 'relu'), dense(10)];
+  using model = await Mlp.create(gpu, { inputs: 784, layers, normalize: 'unit', seed: 1 });
+  const { inputs, labels } = clusters(8 * 128, 784, 10);
+  const pixels = Uint8Array.from(inputs, (value) => 128 + 40 * value);
+  using data = Dataset.create(gpu, { inputs: pixels, features: 784, classes: labels });
+  const optimizer = sgd({ learningRate: 0.05, momentum: 0.9 });
+  const options = { loss: softmaxCrossEntropy(), optimizer, metrics: [accuracy()] };
+  using trainer = await model.trainer({ ...options, batchSize: 128, stepsPerSubmit: 4 });
   const epoch = (): Promise<unknown> => trainer.fit(data, { epochs: 1 });
   await trainer.fit(data, { epochs: 4 });
   // The larger tiles that take over are compiled once, behind the first steps.
@@ -119,9 +124,8 @@ test('a step of 784-400-200-10 at batch 128 is 7 dispatches and one small write,
   // Two submits of four steps, a write each; the order and the two sums of the epoch.
   expect(one.submits).toBe(2);
   expect(one.writes).toBe(2 + 3);
-  expect(trainer.plan.toString()).toContain('matmul NN 128×400×784 gathered f32 bias relu');
+  expect(trainer.plan.toString()).toContain('matmul NN 128×400×784 gathered u8 bias relu');
   expect(trainer.plan.dispatches.some(({ label }) => /^matmul NT 128×784/.test(label))).toBe(false);
-  dispose();
 });
 
 test('1,000 steps leave the memory unchanged, and dispose brings it back to zero', async () => {

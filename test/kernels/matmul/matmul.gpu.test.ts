@@ -42,7 +42,6 @@ const eightSplit = tile('8×8 in 16 × 8, K in 2 slices', { PER_THREAD: 8, THREA
 const wider = tile('4×4 in 16 × 16', { THREADS_X: 4, THREADS_Y: 4, TILE_K: 16 });
 /** They differ from 4×4 in 8 × 8 in the tile alone; what loads and stores is the same. */
 const otherTiles = [eightByEight, split, eightSplit, wider];
-const tiles = [fourByFour, ...otherTiles];
 
 const NN: MatmulOptions = {};
 const TN: MatmulOptions = { transposeA: true };
@@ -123,7 +122,9 @@ test.for(
       { M: 36, N: 20, K: 24, because: 'whole vec4s, and eights of k' },
       { M: 35, N: 17, K: 8, because: 'one short, one past, one eight of k' },
       { M: 12, N: 20, K: 130, because: 'a batch that is no whole vec4' },
-    ].map((shape) => ({ ...shape, layout, form: quad, as: nameOf(layout) })),
+    ]
+      .filter((_, i) => layout !== TT || i % 3 === 1)
+      .map((shape) => ({ ...shape, layout, form: quad, as: nameOf(layout) })),
   ),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
   await expectWithin(form, problem, layout);
@@ -159,12 +160,14 @@ const severalTiles = [
 ];
 test.for(
   [
-    ...[...oneTile, ...severalTiles].flatMap((shape) =>
-      [NN, TN, NT].map((layout) => ({ ...shape, form: fourByFour, layout })),
+    ...[...oneTile, ...severalTiles].flatMap((shape, i) =>
+      [NN, i % 2 === 0 ? TN : NT].map((layout) => ({ ...shape, form: fourByFour, layout })),
     ),
-    // Each shape in one layout, and each layout with several tiles and shapes.
+    // Each shape and each layout with several tiles.
     ...otherTiles.flatMap((form, number) =>
-      severalTiles.map((shape, i) => ({ ...shape, form, layout: [NN, TN, NT][(number + i) % 3] ?? NN })),
+      severalTiles
+        .filter((_, i) => i % 2 === number % 2)
+        .map((shape, i) => ({ ...shape, form, layout: [NN, TN, NT][(number + i) % 3] ?? NN })),
     ),
   ].map((each) => ({ ...each, as: nameOf(each.layout) })),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
@@ -225,8 +228,8 @@ const forGemv = [
 test.for(
   [
     ...forGemv.map((shape) => ({ ...shape, form: serialGemv })),
-    // With slices of K, for one row, for up to four and for up to eight, in each layout; it compiles for seconds.
-    ...forGemv.filter((_, i) => i % 3 === 1 || i % 6 === 5).map((shape) => ({ ...shape, form: slicedGemv })),
+    // With slices of K, which compile for seconds: for one row, for up to four and for up to eight, in each layout.
+    ...forGemv.filter((_, i) => [1, 4, 6, 11].includes(i)).map((shape) => ({ ...shape, form: slicedGemv })),
   ].map((each) => ({ ...each, as: nameOf(each.layout) })),
 )('$form.name: $as ($M, $N, $K), $because', async ({ form, layout, ...problem }) => {
   await expectWithin(form, problem, layout);
@@ -242,7 +245,6 @@ test.for([
     { form: fourByFour, M: 1, N: 3, K: 130 },
     { form: serialGemv, M: 7, N: 16, K: 8 },
   ].flatMap((each) => [TN, NN].map((layout) => ({ ...each, layout }))),
-  { form: largeQuad, M: 15, N: 17, K: 5, layout: NN },
   { form: largeQuad, M: 784, N: 12, K: 128, layout: TN },
   { form: tallQuad, M: 15, N: 17, K: 5, layout: TN },
   { form: eightSplit, M: 15, N: 17, K: 5, layout: TN },
@@ -291,7 +293,7 @@ test.for(
   await expectEpilogue(form, name, [M, N]);
 });
 test.for([
-  ...[...tiles, slicedGemv].map((form) => ({ form, N: 20, because: 'stored as vec4s' })),
+  ...[fourByFour, eightSplit, slicedGemv].map((form) => ({ form, N: 20, because: 'stored as vec4s' })),
   { form: fourByFour, N: 21, because: 'stored as scalars' },
 ])('$form.name fused with bias and relu, $because', async ({ form, N }) => {
   await expectEpilogue(form, 'relu', [8, N]);
@@ -351,10 +353,10 @@ test.for(endsWithin)(
   },
 );
 
-test.for([quad, fourByFour, eightSplit, slicedGemv])('$name: the same bits twice', async (form) => {
-  const M = form === slicedGemv ? 5 : 67;
-  const { A, B } = operands({ M, N: 71, K: 301 }, {});
-  const [first, second] = [await onGpu(form, A, B, [M, 71], {}), await onGpu(form, A, B, [M, 71], {})];
+test.for([quad, fourByFour, eightSplit])('$name: the same bits twice', async (form) => {
+  const [M, N] = [67, 71];
+  const { A, B } = operands({ M, N, K: 301 }, {});
+  const [first, second] = [await onGpu(form, A, B, [M, N], {}), await onGpu(form, A, B, [M, N], {})];
   expect(new Uint8Array(first.buffer)).toEqual(new Uint8Array(second.buffer));
 });
 
@@ -398,11 +400,9 @@ const sources = [
   ...[quad, fourByFour].map((form) => ({ ...floats, form })),
   // The others load rows as these do, with other tiles: bytes in whole vec4s, or floats that are not.
   { ...bytes, form: largeQuad },
-  { ...floats, form: tallQuad },
   { ...bytes, form: split },
   { ...floats, form: eightSplit },
   { ...bytes, ...few, form: slicedGemv },
-  { ...floats, ...few, form: slicedGemv },
   { ...bytes, ...few, form: serialGemv },
   { ...floats, ...few, form: serialGemv },
 ].map((each) => ({ ...each, name: each.form.name }));
