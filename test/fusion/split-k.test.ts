@@ -49,7 +49,7 @@ test.for<Case>([
   for (const cores of [1, 64]) {
     using model = await Mlp.create(deviceOf({ parallelWidth: cores }), { inputs, layers: layersOf(network), seed: 3 });
     using trainer = await trainerOf(model, batch);
-    trainer.step(X, labels);
+    await trainer.step(X, labels);
     const wanted = cores === 1 ? [] : split.flatMap((parts) => [parts, parts.replace(/\d+ parts$/, 'sum of $&')]);
     const { plan } = trainer;
     const inParts = plan.dispatches.filter(({ label }) => label.endsWith(' parts'));
