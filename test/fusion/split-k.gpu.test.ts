@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { Gpu, Mlp, sgd, softmaxCrossEntropy, type Trainer } from '../../src/index.js';
+import { type Gpu, Mlp, sgd, softmaxCrossEntropy, type Trainer } from '../../src/index.js';
 import type { AdapterTraits } from '../../src/plan/dispatch.js';
 import { exact } from '../reference/bounded.js';
 import * as reference from '../reference/mlp.js';
-import '../support/bounds.js';
+import { ownGpu } from '../support/gpu.js';
 import { clusters, layersOf, type Network, referenceLayers } from '../support/problems.js';
 
 /** This device, taken for another: it gets the plans of that one, and runs them. */
 async function pretended(traits: Partial<AdapterTraits>): Promise<Gpu> {
-  const gpu = await Gpu.request();
+  const gpu = await ownGpu();
   return Object.assign(gpu, { info: { ...gpu.info, software: false, vendor: 'nvidia', ...traits } });
 }
 
@@ -35,31 +35,4 @@ test.for<Network & { readonly batch: number }>([
     expect(weights[2 * layer + 1]?.data).toBeWithin(b, `b of layer ${layer}`);
   }
   expect(trainer.plan.toString()).toContain('\nsplit: K of 2 matmuls');
-});
-
-const wide: Network = { inputs: 784, units: [20, 600, 10], activations: ['relu', 'relu'] };
-const ROWS = 32;
-
-/** The labels of what is dispatched meanwhile. */
-async function labelsOf(gpu: Gpu, work: () => Promise<unknown>): Promise<readonly string[]> {
-  return (await gpu.profile(work)).dispatches.map(({ label }) => label);
-}
-
-test('a prediction is split too', async () => {
-  using gpu = await pretended({ parallelWidth: 64 });
-  using model = await Mlp.create(gpu, { inputs: 784, layers: layersOf(wide), seed: 3 });
-  const { inputs } = clusters(ROWS, 784, 10, 2);
-  const X = exact([ROWS, 784], inputs);
-  const layers = referenceLayers(await model.weights(), wide);
-  const predicted = await labelsOf(gpu, async () => {
-    expect(await model.predict(inputs, { output: 'logits' })).toBeWithin(reference.predict(layers, X), 'logits');
-  });
-  const first = 'matmul NN 32×20×784 gathered f32 bias relu';
-  const last = 'matmul NN 32×10×600 bias';
-  expect(predicted.filter((label) => label.endsWith(' parts'))).toEqual([
-    `${first}: 12 parts`,
-    `${first}: sum of 12 parts`,
-    `${last}: 9 parts`,
-    `${last}: sum of 9 parts`,
-  ]);
 });

@@ -18,6 +18,15 @@ export function sharedGpu(): Promise<Gpu> {
   return shared;
 }
 
+/**
+ * A `Gpu` of its own on the shared device, with memory and plans of its own. The browser answers with the pipelines that
+ * the device has compiled before, if their text and overrides are the same.
+ */
+export async function ownGpu(): Promise<Gpu> {
+  const { device } = await sharedGpu();
+  return Gpu.from(device);
+}
+
 /** The bytes in use on a device, after all that was queued has come back: a read-back holds its buffer until then. */
 export async function settledBytes(gpu: Gpu): Promise<number> {
   await gpu.device.queue.onSubmittedWorkDone();

@@ -10,7 +10,7 @@ import {
   softmaxCrossEntropy,
   type Trainer,
 } from '../../src/index.js';
-import { sharedGpu } from '../support/gpu.js';
+import { ownGpu, sharedGpu } from '../support/gpu.js';
 import { patient } from '../support/patience.js';
 import { clusters } from '../support/problems.js';
 
@@ -76,7 +76,7 @@ interface Setting {
 }
 
 async function setting(sizes: readonly number[], batchSize: number, samples: number): Promise<Setting> {
-  const gpu = await Gpu.request();
+  const gpu = await ownGpu();
   const [inputs = 1, ...units] = sizes;
   const layers = units.map((width, number) => dense(width, number < units.length - 1 ? 'relu' : 'linear'));
   const model = await Mlp.create(gpu, { inputs, layers, seed: 1 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { dense, Gpu, type GradientChecks, type Layer, Mlp, sgd, softmaxCrossEntropy } from '../../../src/index.js';
-import { sharedGpu } from '../../support/gpu.js';
+import { dense, type Gpu, type GradientChecks, type Layer, Mlp, sgd, softmaxCrossEntropy } from '../../../src/index.js';
+import { ownGpu, sharedGpu } from '../../support/gpu.js';
 import { withPlanted } from '../../support/plant.js';
 import {
   checkNetwork,
@@ -58,7 +58,7 @@ test.for(
   plantedErrors.map((errors) => ({ errors, shaders: [...new Set(errors.map(({ shader }) => shader))].join(', ') })),
 )('errors are found in $shaders', async ({ errors }) => {
   const found = await withPlanted(errors, async () => {
-    using gpu = await Gpu.request();
+    using gpu = await ownGpu();
     const all: [string, readonly string[]][] = [];
     for (const { what, network } of errors) all.push([what, wrongOnes(await checkNetwork(gpu, network, 1, 3))]);
     return all;
@@ -95,7 +95,7 @@ test.for(fusedErrors)(
     // Both are sums of the same products in another order.
     expect(right.worst).toBeLessThan(1e-5);
     const { worst } = await withPlanted([{ text, wrong }], async () => {
-      using gpu = await Gpu.request();
+      using gpu = await ownGpu();
       return await worstOfStep(gpu, network);
     });
     expect(worst).toBeGreaterThan(0.01);
