@@ -129,13 +129,32 @@ export class Mlp {
     },
   ): Promise<Uint32Array>;
   /**
+   * Predicts the name of the most probable class of each sample: of `spec.classNames`, which the model has from `Mlp.create` or
+   * from the first data set with names that `fit` got. A class without a name gives its index.
+   * @param inputs raw samples as in training, (samples, inputs) row by row, or rows of objects
+   * @returns one name for each sample
+   * @throws as with `classes`, and `bad-option` if the model has no class names
+   *
+   * @example
+   * const [name] = await model.predict([{ size: 3, color: 'red' }], { output: 'names' });
+   */
+  predict(
+    inputs: PredictInputs,
+    options: PredictOptions<'names'> & {
+      /** Selects names of classes instead of numbers. */
+      readonly output: 'names';
+    },
+  ): Promise<string[]>;
+  /**
    * Predicts the outputs of samples, by default probabilities, or values for regression. `spec.link` is the meaning of the
    * outputs: it is set by the last layer's activation (`softmax` or `sigmoid`), or else by the loss of the latest trainer.
    * With the option `layer`, predicts the outputs of that layer, such as features or an embedding.
-   * @param inputs raw samples as in training, (samples, inputs) row by row; the model normalizes them itself
+   * @param inputs raw samples as in training, (samples, inputs) row by row; the model normalizes them itself. Or rows of objects,
+   * if the model was trained on a table (`Dataset.fromCsv`, `Dataset.fromRows`): it encodes them as it encoded the table
    * @returns (samples, outputs) row by row; with `layer`, (samples, units of the layer)
    * @throws {ShapeError} if `inputs` is not a whole number of samples
-   * @throws {DataError} if `inputs` has a NaN or an infinity; not checked in a tensor or a GPUBuffer
+   * @throws {DataError} if `inputs` has a NaN or an infinity, which is not checked in a tensor or a GPUBuffer; or if a row has a
+   * category that the training set did not have, or lacks a column whose mean the model does not know
    * @throws {MlpError} `bad-option` if `output`, `layer` or `batchSize` is invalid; `busy` while `lossSurface` or `checkGradients` is
    * temporarily changing the parameters
    * @throws {DisposedError|DeviceLostError} if the model is disposed, or the device is destroyed or lost
@@ -143,8 +162,11 @@ export class Mlp {
    * @example
    * const probabilities = await model.predict(images);
    */
-  predict(inputs: PredictInputs, options?: PredictOptions<Exclude<PredictionOutput, 'classes'>>): Promise<Float32Array>;
-  async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array> {
+  predict(
+    inputs: PredictInputs,
+    options?: PredictOptions<Exclude<PredictionOutput, 'classes' | 'names'>>,
+  ): Promise<Float32Array>;
+  async predict(inputs: PredictInputs, options: PredictOptions = {}): Promise<Float32Array | Uint32Array | string[]> {
     this.#model.check();
     return await this.#model.access.during('read', 'predict', async () => {
       this.#predictions ??= this.#loadPredictions();

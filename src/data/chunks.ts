@@ -100,18 +100,22 @@ export async function* chunks<Samples extends HostRows>(
   }
 }
 
-/** Uploads the inputs chunk by chunk. The tensor of a chunk is freed when the next chunk is requested. */
+/**
+ * Uploads the inputs, or the labels, chunk by chunk. The tensor of a chunk is freed when the next chunk is requested.
+ */
 export async function* uploads<Samples extends HostRows>(
   device: Device,
   source: Source<Samples>,
+  part: 'inputs' | 'labels' = 'inputs',
 ): AsyncGenerator<{ data: Tensor<'u8'> | Tensor; rows: Uint32Array<ArrayBuffer> }> {
   const size = chunkRows(device, source, await findFormat(source));
   for await (const { samples, order } of chunks(source, size)) {
-    const shape = [order.length, source.features];
+    const shape = [order.length, part === 'inputs' ? source.features : samples.words];
+    const values = samples[part] as ArrayOf<'u8'> | ArrayOf<'f32'>;
     const owner = new Owner('The chunk has been used.');
     try {
       const data = await device.guarded('statistics', () =>
-        owner.own(upload<'u8' | 'f32'>(device, samples.inputs, shape, 'chunk') as Tensor<'u8'> | Tensor),
+        owner.own(upload<'u8' | 'f32'>(device, values, shape, 'chunk') as Tensor<'u8'> | Tensor),
       );
       yield { data, rows: order };
     } finally {

@@ -363,6 +363,21 @@ export class Dataset {
     return await statistics(this.device, parts, per);
   }
 
+  /**
+   * Computes the mean and the population standard deviation of each target, for the option `targets` of `Mlp.create`. If
+   * all values of a target are equal, its `std` is 1. Weights of samples do not count. Errors are those of `statistics()`.
+   * @throws {DataError} also if the labels are classes
+   * @example
+   * const model = await Mlp.create(gpu, { inputs: 4, layers, targets: await data.targetStatistics() });
+   */
+  async targetStatistics(): Promise<Statistics<number[]>> {
+    this.check('targetStatistics');
+    const { targetStatistics } = await import('./statistics.js');
+    this.check('targetStatistics');
+    await this.ready();
+    return await targetStatistics(this);
+  }
+
   /** @internal Checks that the data set is in use. @throws {DisposedError} after `dispose` */
   check(where: string): void {
     if (this.#disposed) throw new DisposedError(`${where}: the data set has been disposed. Make it again.`);

@@ -11,15 +11,10 @@ import type { Table } from './table.js';
  * @example
  * const row: TableRow = { size: 52, color: 'red', price: 17_300 };
  */
-export type TableRow = Readonly<Record<string, unknown>> | readonly unknown[];
+export type TableRow = object;
 
 /** Names of the classes of booleans, also if only one of them occurs. */
 const BOOLEANS = ['false', 'true'];
-
-/** True for a list whose first element is an object with cells by name. */
-export function areObjects(rows: unknown): rows is readonly TableRow[] {
-  return Array.isArray(rows) && isObject(rows[0]);
-}
 
 /** True for an object that is neither an array nor a typed array. */
 const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>

@@ -2,6 +2,8 @@ import { DataError, MlpError } from '../base/errors.js';
 import { columnStatistics, slicesOf } from '../kernels/column-statistics.js';
 import type { Device } from '../plan/device.js';
 import { Tensor, upload } from '../plan/tensor.js';
+import { findFormat, type Source, uploads } from './chunks.js';
+import type { Samples } from './samples.js';
 
 /**
  * Mean and population standard deviation of inputs, for the option `normalize` of `Mlp.create`: numbers, or one per
@@ -49,11 +51,37 @@ export async function statistics(device: Device, parts: Parts, per: 'set' | 'fea
   return { mean: all.mean, std: deviation(all) };
 }
 
+/** A data set whose labels may be targets. */
+interface Labelled {
+  readonly device: Device;
+  readonly resident: { readonly labels: Tensor<'u32'> | Tensor } | undefined;
+  readonly source: Source<Samples>;
+  readonly rows: Uint32Array<ArrayBuffer>;
+  /** Width of a row of targets, once it is known. */
+  readonly classCount: number;
+}
+
+/**
+ * Computes the mean and the standard deviation of each target.
+ * @throws {DataError} if the labels are classes, or the squares of the values exceed float32
+ * @throws {MlpError} `out-of-memory`
+ */
+export async function targetStatistics(dataset: Labelled): Promise<Statistics<number[]>> {
+  const { device, resident, source, rows } = dataset;
+  const dtype = resident?.labels.dtype ?? (await findFormat(source)).labels[0];
+  if (dtype === 'u32') throw new DataError('targetStatistics: the labels are classes, not targets.');
+  const parts: Parts =
+    resident === undefined ? uploads(device, source, 'labels') : [{ data: resident.labels as Tensor, rows }];
+  // Behind the targets may be the weight of each sample.
+  const moments = (await momentsOf(device, parts, 'target')).slice(0, dataset.classCount);
+  return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
+}
+
 /**
  * Computes the moments of each feature. The GPU sums slices of rows; the host merges slices in float64, in a fixed
  * order.
  */
-async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
+async function momentsOf(device: Device, parts: Parts, column: 'feature' | 'target' = 'feature'): Promise<Moments[]> {
   const moments: Moments[] = [];
   for await (const { data, rows } of parts) {
     const [, columns = 1] = data.shape;
@@ -63,15 +91,15 @@ async function momentsOf(device: Device, parts: Parts): Promise<Moments[]> {
     for (let place = 0; place < size; place++) {
       // The sums of a slice are over the differences from `shift`, a value near the mean of the slice.
       const [shift = 0, sum = 0, squares = 0] = [partials[place], partials[size + place], partials[2 * size + place]];
-      const column = place % columns;
+      const index = place % columns;
       if (!Number.isFinite(shift + sum + squares)) {
         throw new DataError(
-          `statistics: the squares of feature ${column} exceed float32. Scale the data, or remove extreme values.`,
+          `statistics: the squares of ${column} ${index} exceed float32. Scale the data, or remove extreme values.`,
         );
       }
       const count = Math.min(sliceRows, rows.length - Math.floor(place / columns) * sliceRows);
-      moments[column] ??= noValues();
-      merge(moments[column], { count, mean: shift + sum / count, squares: Math.max(squares - (sum * sum) / count, 0) });
+      moments[index] ??= noValues();
+      merge(moments[index], { count, mean: shift + sum / count, squares: Math.max(squares - (sum * sum) / count, 0) });
     }
   }
   return moments;

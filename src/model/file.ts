@@ -11,7 +11,8 @@ import type { Layer } from '../nn/layers/layer.js';
 import { type LayerNormOptions, layerNorm } from '../nn/layers/layer-norm.js';
 import { type ResidualOptions, residual } from '../nn/layers/residual.js';
 import type { TrainableOptions } from '../nn/layers/trainable.js';
-import { checkLink } from '../nn/output.js';
+import { checkLink, linkOf } from '../nn/output.js';
+import { checkDescription, descriptionOf } from './description.js';
 import type { ModelOptions, ModelSpec, Weight } from './model.js';
 import { normalizationOf } from './normalization.js';
 import { everyLayer, type ModelLayer, type PlacedParameter, placeLayers } from './placement.js';
@@ -101,15 +102,19 @@ export function readModelFile(
   }
   const spec = readSpec(saved, where);
   try {
-    const { inputs, normalize, seed, link } = spec;
-    const layers = spec.layers.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
+    const { inputs, layers: specs, normalize, seed, link, ...description } = spec;
+    const layers = specs.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
     assertOption('the spec has', { inputs }, 'a positive integer');
     assertOption('the spec has', { seed }, 'an integer >= 0');
     checkLink('the spec has', link);
-    const weights = weightsOf(file, placeLayers(inputs, layers), where);
+    const placed = placeLayers(inputs, layers);
+    const weights = weightsOf(file, placed, where);
     // After the tensors, whose shapes confirm the number of inputs: a wrong number could allocate too much here.
     if (normalize !== null) normalizationOf(inputs, normalize);
-    return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }) }, weights };
+    const isProbability = linkOf(specs.at(-1)?.activation) !== undefined;
+    const sizes = { inputs, outputs: placed.at(-1)?.outputs ?? inputs, isProbability };
+    const checked = checkDescription('the spec', description, sizes);
+    return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }), ...checked }, weights };
   } catch (cause) {
     if (cause instanceof FormatError || (cause instanceof MlpError && cause.code === 'unknown-layer')) throw cause;
     throw new FormatError(`${where}: the spec in the file is not that of a model: ${String(cause)}`, { cause });
@@ -232,14 +237,14 @@ function readSpec(json: string, where: string): ModelSpec {
   if (!Array.isArray(spec?.layers) || spec.layers.length === 0) {
     throw new FormatError(`${where}: the spec in the file has no list of layers.`);
   }
-  const { inputs, layers, normalize, seed, link, ...rest } = spec;
+  const { inputs, layers, normalize, seed, link, classNames, encoder, targets, ...rest } = spec;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
     throw new FormatError(
       `${where}: the spec in the file has "${unknown}", which this version of the library does not know.`,
     );
   }
-  return { inputs, layers, normalize, seed, link };
+  return { inputs, layers, normalize, seed, link, ...descriptionOf({ classNames, encoder, targets }) };
 }
 
 /**

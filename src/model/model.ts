@@ -13,6 +13,7 @@ import type { Device } from '../plan/device.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 import { Tensor, upload } from '../plan/tensor.js';
 import { Access } from './access.js';
+import type { DataDescription, DescriptionOptions } from './description.js';
 import { loadKernels } from './kernels.js';
 import { type Normalization, normalizationOf, plainNormalization } from './normalization.js';
 import {
@@ -30,7 +31,7 @@ import {
 } from './placement.js';
 
 /** Options of `Mlp.create`. */
-export interface ModelOptions {
+export interface ModelOptions extends DescriptionOptions {
   /** Number of features of a sample, a positive integer. */
   readonly inputs: number;
   /** Layers in order, at least one. */
@@ -46,8 +47,11 @@ export interface ModelOptions {
   readonly link?: Link;
 }
 
-/** Description of a model as plain data, with all defaults filled in. `save` writes it, `Mlp.load` reads it. */
-export interface ModelSpec {
+/**
+ * Description of a model as plain data, with all defaults filled in. `save` writes it, `Mlp.load` reads it. What the model has
+ * learned about its data is there once it has.
+ */
+export interface ModelSpec extends DataDescription {
   /** Number of features of a sample. */
   readonly inputs: number;
   /** The `spec` of each layer, in order. */
@@ -138,17 +142,7 @@ export class Model {
     if (options.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
-    const specs = layers.map(({ layer }) => layer.spec);
-    const outputs = layers.at(-1)?.outputs;
-    const link = linkOf(specs.at(-1)?.activation) ?? options.link ?? (outputs === 1 ? 'identity' : 'softmax');
-    checkLink('Mlp.create:', link);
-    const spec = {
-      inputs,
-      layers: specs,
-      normalize: normalize === undefined ? null : plainNormalization(normalize),
-      seed,
-      link,
-    };
+    const spec = await specOf(options, layers, seed);
     const kernels = await loadKernels(device, layers);
     const isLarge = initialCost(layers) > DEFERRED_COST;
     const owner = new Owner();
@@ -193,6 +187,11 @@ export class Model {
   /** Sets the meaning of the outputs to that of a trainer's loss, unless the last layer's activation sets it. */
   learnsWith(link: Link): void {
     this.#spec = { ...this.#spec, link: this.ownLink ?? link };
+  }
+
+  /** Adds what a trainer has learned about its data. */
+  learns(description: DataDescription): void {
+    this.#spec = { ...this.#spec, ...description };
   }
 
   /** Number of features of the last layer's output. */
@@ -339,6 +338,23 @@ export class Model {
   dispose(): void {
     this.parts.dispose();
   }
+}
+
+/** Description of a model with all defaults filled in. @throws {MlpError} `bad-option` */
+async function specOf(options: ModelOptions, layers: readonly ModelLayer[], seed: number): Promise<ModelSpec> {
+  const { inputs, normalize, classNames, encoder, targets } = options;
+  const specs = layers.map(({ layer }) => layer.spec);
+  const outputs = layers.at(-1)?.outputs ?? inputs;
+  const own = linkOf(specs.at(-1)?.activation);
+  const regresses = outputs === 1 || targets !== undefined;
+  const link = own ?? options.link ?? (regresses ? 'identity' : 'softmax');
+  checkLink('Mlp.create:', link);
+  const plain = normalize === undefined ? null : plainNormalization(normalize);
+  const spec = { inputs, layers: specs, normalize: plain, seed, link };
+  if (classNames === undefined && encoder === undefined && targets === undefined) return spec;
+  const { checkDescription } = await import('./description.js');
+  const sizes = { inputs, outputs, isProbability: own !== undefined };
+  return { ...spec, ...checkDescription('Mlp.create', options, sizes) };
 }
 
 /**

@@ -3,6 +3,7 @@ import { MlpError, ShapeError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
+import type { TableRow } from '../data/rows.js';
 import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
 import { gatherRows, type RowSource } from '../kernels/gather-rows.js';
@@ -16,7 +17,7 @@ import type { Plan } from '../plan/plan.js';
 import { StepRecords } from '../plan/step-records.js';
 import { Tensor } from '../plan/tensor.js';
 import type { LayerOutput } from './layer-output.js';
-import { type Model, rowSource } from './model.js';
+import { type Model, type ModelSpec, rowSource } from './model.js';
 
 /** Options of `Mlp.predict`. */
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
@@ -33,15 +34,19 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
 
 /**
  * Output of a prediction, for each sample: `probabilities` has the probability of each class or output, `logits` the values
- * before softmax or sigmoid, `classes` the index of the most probable class, `values` the last layer's outputs after its
- * activation.
+ * before softmax or sigmoid, `classes` the index of the most probable class, `names` its name, `values` the last layer's outputs
+ * after its activation, in the units of the targets if the model standardizes them.
  */
-export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'values';
+export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'names' | 'values';
 
 /**
- * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; or a tensor or GPUBuffer of float32.
+ * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; a tensor or GPUBuffer of float32; or rows of
+ * objects with the columns of the table that the model was trained on.
  */
-export type PredictInputs = Numbers | Tensor | DeviceBuffer;
+export type PredictInputs = Samples | readonly TableRow[];
+
+/** Samples that are numbers already. */
+type Samples = Numbers | Tensor | DeviceBuffer;
 
 /** Outputs that a plan predicts. */
 type Wanted = PredictionOutput | LayerOutput;
@@ -79,38 +84,25 @@ export class Predictions {
   }
 
   /** Implements `Mlp.predict`. */
-  async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array> {
+  async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array | string[]> {
     const { layer, batchSize = MOST_AT_ONCE } = options;
-    const output = layer === undefined ? this.#output(options) : await this.#layer(options);
+    const wanted = layer === undefined ? outputOf(this.#model, options) : await this.#layer(options);
     checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
+    const output = wanted === 'names' ? 'classes' : wanted;
+    const samples = areRows(inputs) ? await encode(this.#model, inputs) : (inputs as Samples);
     const values =
-      inputs instanceof Tensor || this.#isBuffer(inputs)
-        ? await this.#predictTensor(this.#asTensor(inputs), output, batchSize)
-        : await this.#predictArray(checkInputs('predict', inputs, this.#model.spec.inputs).inputs, output, batchSize);
-    return output === 'classes' ? Uint32Array.from(values) : values;
+      samples instanceof Tensor || this.#isBuffer(samples)
+        ? await this.#predictTensor(this.#asTensor(samples), output, batchSize)
+        : await this.#predictArray(checkInputs('predict', samples, this.#model.spec.inputs).inputs, output, batchSize);
+    const { classNames, targets } = this.#model.spec;
+    // A class without a name has its index.
+    if (wanted === 'names') return Array.from(values, (index) => classNames?.[index] ?? `${index}`);
+    if (output === 'classes') return Uint32Array.from(values);
+    return output === 'values' ? inUnits(values, targets) : values;
   }
 
   dispose(): void {
     this.#made.dispose();
-  }
-
-  /** The kind of output that the options ask for. @throws {MlpError} `bad-option` if the model does not have it */
-  #output(options: PredictOptions): PredictionOutput {
-    const regression = this.#model.spec.link === 'identity';
-    const { output = regression ? 'values' : 'probabilities' } = options;
-    if (!['probabilities', 'logits', 'classes', 'values'].includes(output)) {
-      throw new MlpError(
-        'bad-option',
-        `predict: output = "${output}"; it must be "probabilities", "logits", "classes" or "values".`,
-      );
-    }
-    if (regression && (output === 'probabilities' || (output === 'classes' && this.#model.outputs === 1))) {
-      throw new MlpError(
-        'bad-option',
-        `predict: output = "${output}", but the model has no classes: neither its last layer nor a trainer's loss is softmax or sigmoid. Use "values".`,
-      );
-    }
-    return output;
   }
 
   /** The layer that the options ask for. Loads the code for it on first use. @throws {MlpError} `bad-option` */
@@ -294,9 +286,71 @@ export class Predictions {
     return inputs instanceof Tensor ? inputs.view(0, shape) : Tensor.wrap(inputs, shape);
   }
 
-  #isBuffer(inputs: PredictInputs): inputs is DeviceBuffer {
+  #isBuffer(inputs: Samples): inputs is DeviceBuffer {
     return this.#model.device.isBuffer(inputs);
   }
+}
+
+/** True for an array of objects, which are no samples themselves, as nested arrays are. */
+const areRows = (inputs: PredictInputs): inputs is readonly TableRow[] =>
+  Array.isArray(inputs) && Object.prototype.toString.call(inputs[0]) === '[object Object]';
+
+/** Converts standardized values, (samples, outputs), to the units of the targets, in place. */
+function inUnits(values: Float32Array, targets: ModelSpec['targets']): Float32Array {
+  if (typeof targets !== 'object') return values;
+  const { mean, std } = targets;
+  for (const [i, value] of values.entries()) {
+    const output = i % mean.length;
+    values[i] = value * (std[output] ?? 1) + (mean[output] ?? 0);
+  }
+  return values;
+}
+
+/** Encodes rows of objects as the model's inputs. @throws {MlpError} `bad-option` if the model has no encoder */
+async function encode(model: Model, rows: readonly TableRow[]): Promise<Float32Array<ArrayBuffer>> {
+  const { encoder, inputs } = model.spec;
+  if (encoder === undefined) {
+    throw new MlpError(
+      'bad-option',
+      `predict: inputs are objects, but the model does not know the columns of a table. Pass ${inputs} numbers for each sample, or train it on a data set of Dataset.fromCsv or Dataset.fromRows.`,
+    );
+  }
+  const { encodeRows } = await import('../data/rows.js');
+  model.check();
+  return encodeRows(rows, encoder, 'predict');
+}
+
+/** The kind of output that the options ask for. @throws {MlpError} `bad-option` if the model does not have it */
+function outputOf(model: Model, options: PredictOptions): PredictionOutput {
+  const { link, classNames, targets } = model.spec;
+  const regression = link === 'identity';
+  const { output = regression ? 'values' : 'probabilities' } = options;
+  if (!['probabilities', 'logits', 'classes', 'names', 'values'].includes(output)) {
+    throw new MlpError(
+      'bad-option',
+      `predict: output = "${output}"; it must be "probabilities", "logits", "classes", "names" or "values".`,
+    );
+  }
+  const isClass = output === 'classes' || output === 'names';
+  if (regression && (output === 'probabilities' || (isClass && model.outputs === 1))) {
+    throw new MlpError(
+      'bad-option',
+      `predict: output = "${output}", but the model has no classes: neither its last layer nor a trainer's loss is softmax or sigmoid. Use "values".`,
+    );
+  }
+  if (output === 'names' && classNames === undefined) {
+    throw new MlpError(
+      'bad-option',
+      'predict: output = "names", but the model has no class names. Train it on a data set with classNames, or pass { classNames } to Mlp.create.',
+    );
+  }
+  if (output === 'values' && targets === 'standardize') {
+    throw new MlpError(
+      'bad-option',
+      'predict: the model standardizes its targets, but has seen none yet. Train it with fit, or pass { targets: { mean, std } } to Mlp.create.',
+    );
+  }
+  return output;
 }
 
 /** Records the prediction of one batch of a source. */

@@ -5,6 +5,7 @@ import type { Format } from '../data/chunks.js';
 import type { Dataset, RawTensor, Resident } from '../data/dataset.js';
 import type { Flaws, Samples } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
+import { checkAlike } from '../model/description.js';
 import { type Model, rowSource } from '../model/model.js';
 import type { Purpose } from '../nn/layers/layer.js';
 import type { Loss } from '../nn/losses/loss.js';
@@ -150,12 +151,13 @@ export class BatchSources implements Disposable {
     const sources = this.#ofDatasets[purpose];
     const known = sources.get(dataset);
     if (known !== undefined) return known;
-    const { model } = this.#parts;
+    const { model, targets } = this.#parts;
     const making = this.#compile(
       callerOf(purpose),
       purpose,
       (owner) => {
-        const rows = rowSource(model, inputs, labels, dataset.rows);
+        const scaled = targets?.onDevice(callerOf(purpose), labels, owner) ?? labels;
+        const rows = rowSource(model, inputs, scaled, dataset.rows);
         owner.own(rows.order);
         return rows;
       },
@@ -372,6 +374,7 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
       `${where}: a sample of the data set has ${dataset.features} features, but the model has ${model.spec.inputs} inputs.`,
     );
   }
+  checkAlike(where, dataset, model.spec);
   // The labels of a stream are checked when they are read.
   if (dataset.source.read === undefined) checkLabels(where, dataset, model, loss);
 }

@@ -2,6 +2,8 @@ import { bytesOf, mistakenFor } from '../base/bytes.js';
 import { assertOption } from '../base/check.js';
 import { FormatError, MlpError } from '../base/errors.js';
 import { type FileTensor, readSafetensors, writeSafetensors } from '../base/safetensors.js';
+import { checkDescription, type DataDescription, descriptionOf } from '../model/description.js';
+import type { Model } from '../model/model.js';
 import type { Progress, Session } from './session.js';
 
 export { bytesOf };
@@ -11,6 +13,8 @@ export interface Checkpoint {
   /** Options that the training depends on, by name: plain data. */
   readonly training: Readonly<Record<string, unknown>>;
   readonly progress: Progress;
+  /** Description of the data that the model has learned. */
+  readonly learned?: DataDescription | undefined;
   /** Bytes of the tensors that persist from step to step, by name: parameters, buffers and optimizer state. */
   readonly state: ReadonlyMap<string, Uint8Array>;
 }
@@ -24,12 +28,12 @@ const CRC_BYTES = 4;
 const SHOWN_LENGTH = 300;
 
 /** Writes a checkpoint as one block of bytes. Its length and its CRC-32 reveal truncation and changes. */
-export function writeCheckpoint({ training, progress, state }: Checkpoint): Uint8Array<ArrayBuffer> {
+export function writeCheckpoint({ training, progress, learned, state }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors = [...state].map(([name, data]): [string, FileTensor] => [
     name,
     { dtype: 'F32', shape: [data.length / 4], data },
   ]);
-  const metadata = new Map([['checkpoint', JSON.stringify({ version: VERSION, training, progress })]]);
+  const metadata = new Map([['checkpoint', JSON.stringify({ version: VERSION, training, progress, learned })]]);
   const file = writeSafetensors({ tensors: new Map(tensors), metadata });
   const blob = new Uint8Array(HEAD_BYTES + file.length + CRC_BYTES);
   const view = new DataView(blob.buffer);
@@ -52,7 +56,7 @@ export function readCheckpoint(
   bytes: Uint8Array,
   training: Checkpoint['training'],
   sizes: ReadonlyMap<string, number>,
-): Pick<Checkpoint, 'progress' | 'state'> {
+): Pick<Checkpoint, 'progress' | 'learned' | 'state'> {
   const { tensors, metadata } = readSafetensors(contents(bytes), 'restore');
   const saved = parse(metadata.get('checkpoint') ?? '');
   const other = Object.keys(training).find((name) => json(training[name]) !== json(saved.training?.[name]));
@@ -77,7 +81,7 @@ export function readCheckpoint(
       `restore: "${name}" has ${state.get(name)?.length ?? 'no'} bytes in the checkpoint, but ${sizes.get(name) ?? 'none'} here. Another version of the library wrote it.`,
     );
   }
-  return { progress, state };
+  return { progress, learned: saved.learned, state };
 }
 
 /**
@@ -115,19 +119,42 @@ function divideStates(
 
 /** Makes a checkpoint of a session. @param state bytes of the session's state at the time of `progress`, by name */
 export function checkpoint(session: Session, progress: Progress, state: Checkpoint['state']): Uint8Array<ArrayBuffer> {
-  return writeCheckpoint({ training: specsOf(session), progress, state });
+  return writeCheckpoint({ training: specsOf(session), progress, learned: descriptionOf(session.model.spec), state });
 }
 
 /** Writes the state of a checkpoint to the device, and returns its progress. @throws as `readCheckpoint` */
 export function restore(bytes: Uint8Array, session: Session): Progress {
   const kept = session.state;
   const sizes = new Map([...kept].map(([name, { byteLength }]) => [name, byteLength]));
-  const { progress, state } = readCheckpoint(bytes, specsOf(session), sizes);
+  const { progress, learned, state } = readCheckpoint(bytes, specsOf(session), sizes);
+  session.model.learns(learnedOf(session.model, learned ?? {}));
   for (const [name, values] of state) {
     const storage = kept.get(name);
     if (storage !== undefined) session.model.device.write(storage.buffer, 0, values);
   }
   return progress;
+}
+
+/**
+ * Description of the data that a model has after a restore.
+ * @throws {MlpError} `other-training` if the checkpoint standardizes targets in another way than the model
+ * @throws {FormatError} if what the checkpoint says does not fit the model
+ */
+function learnedOf({ spec, outputs }: Model, { targets, ...others }: DataDescription): DataDescription {
+  const isNew = targets === 'standardize' || spec.targets === 'standardize';
+  if (!(isNew ? targets && spec.targets : json(targets) === json(spec.targets))) {
+    throw new MlpError(
+      'other-training',
+      `restore: the checkpoint has targets = ${shown(targets)}, but this model has ${shown(spec.targets)}. Use a new model with the same options.`,
+    );
+  }
+  const kept = targets === 'standardize' ? spec.targets : targets;
+  const description = descriptionOf({ ...others, targets: kept });
+  try {
+    return checkDescription('restore', description, { inputs: spec.inputs, outputs, isProbability: false });
+  } catch (cause) {
+    throw new FormatError(`restore: the checkpoint does not describe its data: ${String(cause)}`, { cause });
+  }
 }
 
 /** The options that decide the bits of training, together with the training data: plain data. */
@@ -143,8 +170,9 @@ function specsOf({
 }: Session): Checkpoint['training'] {
   const all = penalties && { l1: 0, l2: 0, ...penalties };
   const means = { accumulate: accumulation?.every, ema: average?.decay };
+  const { classNames, encoder, targets, ...spec } = model.spec;
   return {
-    ...model.spec,
+    ...spec,
     loss: loss.spec,
     optimizer: optimizer.spec,
     batchSize: batch,
@@ -178,6 +206,7 @@ interface Saved {
   readonly version?: unknown;
   readonly training?: Readonly<Record<string, unknown>>;
   readonly progress?: unknown;
+  readonly learned?: DataDescription;
 }
 
 /** Parses the metadata. @throws {FormatError} */

@@ -2,6 +2,8 @@ import { NotFiniteError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
+import { checkAlike, type DataDescription, descriptionOf } from '../model/description.js';
+import type { ModelSpec } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
@@ -35,7 +37,10 @@ export function prepareFit<M extends AnyMetric>(
   const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
   checkFitOptions(options, outcome);
   checkDataset('fit', dataset, model, loss);
-  if (validation !== undefined) checkDataset('fit: validation', validation, model, loss);
+  if (validation !== undefined) {
+    checkDataset('fit: validation', validation, model, loss);
+    checkAlike('fit', validation, learned(model.spec, dataset), 'the validation set', 'the training set');
+  }
   return async () => {
     const owner = new Owner();
     try {
@@ -44,6 +49,16 @@ export function prepareFit<M extends AnyMetric>(
       owner.dispose();
     }
   };
+}
+
+/** Description of the data of a model with that of a training set. The model keeps what it has. */
+function learned({ classNames = [], encoder }: ModelSpec, dataset: Dataset): DataDescription {
+  const more = dataset.classNames ?? [];
+  const names = more.length > classNames.length ? more : classNames;
+  return descriptionOf({
+    classNames: names.length > 0 ? names : undefined,
+    encoder: encoder ?? dataset.encoder,
+  });
 }
 
 /** Trains epoch by epoch. @param outcome an example of an epoch's result @param owner gets what is allocated */
@@ -62,12 +77,14 @@ async function trainEpochs<M extends AnyMetric>(
     const module = await import('./early-stopping.js');
     stopping = owner.own(await module.earlyStopping(model, earlyStopping, outcome));
   }
+  await session.targets?.learn(dataset);
   const iterator = owner.own(await session.open(dataset, 'step'));
   const { accumulators } = iterator.source;
   const readbacks = await model.device.guarded('fit', () =>
     owner.own(new Readbacks(model.device, [accumulators.status, ...counters(accumulators)])),
   );
   session.check();
+  model.learns(learned(model.spec, dataset));
   const { scheduled } = progress;
   const continues = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
   // A schedule that continues from an earlier `fit` keeps its state.

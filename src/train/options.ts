@@ -78,7 +78,7 @@ export interface EvaluateOptions {
  * @example const { loss, accuracy } = await trainer.evaluate(test);
  */
 export type Evaluation<M extends AnyMetric = never> = {
-  /** Mean loss of the samples, without penalties. */
+  /** Mean loss of the samples, without penalties; of standardized targets, if the model standardizes them. */
   readonly loss: number;
 } & {
   readonly [Each in M as Each['name']]: ReturnType<Each['value']>;
@@ -184,6 +184,12 @@ export function checkTrainerOptions(
       throw new MlpError('bad-option', `trainer: stepsPerSubmit = ${stepsPerSubmit}; it is ${STEP_CAPACITY} at most.`);
     }
   }
+  if (model.spec.targets !== undefined && loss.link !== 'identity') {
+    throw new MlpError(
+      'bad-loss',
+      `trainer: the model standardizes its targets, but the loss is ${loss.spec.type}. Use meanSquaredError(), or a model without targets.`,
+    );
+  }
   // A last activation "sigmoid" goes with any loss except softmax's; "softmax" only with its own loss.
   const isMismatch =
     ownLink !== undefined && ownLink !== loss.link && (ownLink === 'softmax' || loss.link === 'softmax');
@@ -221,6 +227,6 @@ export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOp
 }
 
 /** The task that metrics measure: a model's outputs with the link of its loss. */
-export function taskOf({ outputs }: Model, { link }: Loss): Task {
-  return { outputs, link };
+export function taskOf({ outputs, spec: { targets } }: Model, { link }: Loss): Task {
+  return typeof targets === 'object' ? { outputs, link, targetScale: targets.std } : { outputs, link };
 }

@@ -36,6 +36,7 @@ import type { AveragedParameters } from './ema.js';
 import { checkTrainerOptions, type TrainerOptions, taskOf } from './options.js';
 import type { StepParts } from './step.js';
 import { STEP_CAPACITY, SubmitPace } from './submit-pace.js';
+import type { TargetScaling } from './targets.js';
 
 const DISPOSED = 'This trainer has been disposed. Make a new one with model.trainer().';
 
@@ -63,6 +64,24 @@ interface Loaded {
   readonly clip: typeof import('./clip.js') | undefined;
   /** The module for averages of parameters, if the options have `ema`. */
   readonly ema: typeof import('./ema.js') | undefined;
+  /** The scaling of targets, loaded only if the model standardizes them. */
+  readonly targets: TargetScaling | undefined;
+}
+
+/** Loads the modules that the options need. */
+async function load(
+  model: Model,
+  { clip: limit, penalties, optimizer, accumulate: every = 1, ema: average, batchSize }: TrainerOptions<AnyMetric>,
+): Promise<Loaded & { readonly every: number; readonly accumulate: typeof import('./accumulate.js') | undefined }> {
+  const adjusts = limit !== undefined || penalties !== undefined || optimizer.needsMask === true;
+  const [fuse, clip, ema, accumulate, scaling] = await Promise.all([
+    loadFusions(model.parameterCount, batchSize, model.device.info, true),
+    adjusts ? import('./clip.js') : undefined,
+    average === undefined ? undefined : import('./ema.js'),
+    every === 1 ? undefined : import('./accumulate.js'),
+    model.spec.targets === undefined ? undefined : import('./targets.js'),
+  ]);
+  return { fuse, clip, ema, every, accumulate, targets: scaling && new scaling.TargetScaling(model) };
 }
 
 /**
@@ -84,6 +103,7 @@ export class Session implements StepParts {
   readonly workspace: Workspace;
   readonly layerOfBlock: Tensor<'u32'>;
   readonly accumulators: AccumulatorsByPurpose;
+  readonly targets: TargetScaling | undefined;
   readonly pace: SubmitPace;
   /** Steps, epochs and learning rate so far. A checkpoint stores them. */
   progress: { -readonly [Name in keyof Progress]: Progress[Name] };
@@ -101,7 +121,12 @@ export class Session implements StepParts {
   /** The steps of `step` that the device has not run. */
   readonly #backlog: Backlog;
 
-  private constructor(model: Model, options: TrainerOptions<AnyMetric>, { fuse, clip, ema }: Loaded, owner: Owner) {
+  private constructor(
+    model: Model,
+    options: TrainerOptions<AnyMetric>,
+    { fuse, clip, ema, targets }: Loaded,
+    owner: Owner,
+  ) {
     const { loss, optimizer, batchSize: batch, penalties, metrics = [], stepsPerSubmit } = options;
     const { device } = model;
     this.model = model;
@@ -111,6 +136,7 @@ export class Session implements StepParts {
     this.penalties = penalties;
     this.batch = batch;
     this.fuse = fuse;
+    this.targets = targets;
     this.#owner = owner;
     const rules = clip?.gradientRules(model, options.clip, penalties);
     this.gradientRules = rules && owner.own(rules);
@@ -146,18 +172,11 @@ export class Session implements StepParts {
   static async create(model: Model, options: TrainerOptions<AnyMetric>): Promise<Session> {
     checkTrainerOptions(model, options);
     const { device } = model;
-    const { clip: limit, penalties, optimizer, accumulate: every = 1 } = options;
-    const adjusts = limit !== undefined || penalties !== undefined || optimizer.needsMask === true;
-    const [fuse, clip, ema, accumulate] = await Promise.all([
-      loadFusions(model.parameterCount, options.batchSize, device.info, true),
-      adjusts ? import('./clip.js') : undefined,
-      options.ema === undefined ? undefined : import('./ema.js'),
-      every === 1 ? undefined : import('./accumulate.js'),
-    ]);
+    const { accumulate, every, ...loaded } = await load(model, options);
     model.check();
     const owner = model.parts.own(new Owner(DISPOSED));
     try {
-      const made = device.guard('trainer', () => new Session(model, options, { fuse, clip, ema }, owner));
+      const made = device.guard('trainer', () => new Session(model, options, loaded, owner));
       const session = await verified(made, async (unprepared) => {
         unprepared.accumulation = await accumulate?.Accumulation.create(unprepared, every, unprepared.#records, owner);
         unprepared.latest = await unprepared.#sources.prepare();
@@ -215,6 +234,7 @@ export class Session implements StepParts {
   /** Opens a data set for epochs of batches. The module for streams is loaded only if the data set is streamed. */
   async open(dataset: Dataset, purpose: EpochUse): Promise<EpochIterator> {
     await dataset.ready();
+    this.targets?.check(purpose === 'step' ? 'fit' : purpose);
     const { resident } = dataset;
     if (resident !== undefined) {
       return residentEpochs(await this.#sources.of(dataset, resident, purpose), dataset, this.batch);
@@ -265,13 +285,15 @@ export class Session implements StepParts {
     checkRows(what, rows, batch, what === 'gradients' ? 1 : this.every);
     const indices = samples.labels instanceof Uint32Array;
     checkLabels(what, { ...samples, indices }, model, loss);
+    const labels = this.targets?.onHost(what, samples.labels as Float32Array, samples.words);
+    const scaled = labels === undefined ? samples : { ...samples, labels };
     const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
     const source = this.#sources.ofMinibatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
     const shards = minibatchShards(source, rows, batch);
     const fault = this.#sources.verdict(source);
     const value = this.#sources.queue(what, () => {
       for (const shard of shards) {
-        uploadBatch(device, samples, shard, batch);
+        uploadBatch(device, scaled, shard, batch);
         this.replay(what, shard, 0, 1);
       }
       return afterReplay(shards[0], samples.inputs.byteLength + samples.labels.byteLength);

@@ -15,6 +15,7 @@ import type { AccumulatorsByPurpose } from './accumulators.js';
 import type { GradientRules } from './clip.js';
 import type { AveragedParameters } from './ema.js';
 import { taskOf } from './options.js';
+import type { TargetScaling } from './targets.js';
 
 /** Use of a plan: a purpose of layers, or `average`, the evaluation of the averaged parameters. */
 export type StepUse = Purpose | 'average';
@@ -48,6 +49,8 @@ export interface StepParts {
   /** For each block of 64 parameters, the number of its layer. */
   readonly layerOfBlock: Tensor<'u32'>;
   readonly accumulators: AccumulatorsByPurpose;
+  /** Standardizes targets before steps read them, if the model does. */
+  readonly targets: TargetScaling | undefined;
 }
 
 /** The result of recording a step. */

@@ -103,7 +103,7 @@ export class StreamedEpochs implements EpochIterator {
   }
 
   async #loadNow(first: number): Promise<Shard> {
-    const { batch, model, loss } = this.#parts;
+    const { batch, model, loss, targets } = this.#parts;
     const { value: chunk } = await this.#chunks.next();
     if (this.#disposed || chunk === undefined) throw new DisposedError('The stream was closed.');
     const { samples, order } = chunk;
@@ -112,7 +112,8 @@ export class StreamedEpochs implements EpochIterator {
     const source = this.#slots[((first * batch) / this.#size) % this.#slots.length] ?? this.source;
     const { data, labels } = source.rows;
     model.device.write(data.buffer, 0, samples.inputs);
-    model.device.write(labels.buffer, 0, samples.labels);
+    const scaled = targets?.onHost('fit', samples.labels as Float32Array, samples.words);
+    model.device.write(labels.buffer, 0, scaled ?? samples.labels);
     source.rows.order.write(order);
     const batches = Math.ceil(this.#dataset.length / batch);
     return { source, samples: order.length, first, steps: Math.ceil(order.length / batch), batches };

@@ -2,7 +2,8 @@ import type { Metric } from './metric.js';
 import { columnsOf, total, values, wantsValues } from './values.js';
 
 /**
- * Mean absolute error: |a − y| for each output a and its target y; mean over rows and outputs. Adds one dispatch per
+ * Mean absolute error: |a − y| for each output a and its target y; mean over rows and outputs, in the
+ * units of the targets. Adds one dispatch per
  * step, which mae and r2 share.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [mae()] });
  */
@@ -12,6 +13,11 @@ export function mae(): Metric<'mae'> {
     accumulator: values,
     unfit: wantsValues,
     value: (sums, task) =>
-      total(columnsOf(sums, task).flat(), ({ absolutes }) => absolutes) / (sums.rows * task.outputs),
+      columnsOf(sums, task).reduce(
+        (sum, partials, output) =>
+          sum + (task.targetScale?.[output] ?? 1) * total(partials, ({ absolutes }) => absolutes),
+        0,
+      ) /
+      (sums.rows * task.outputs),
   };
 }

@@ -9,6 +9,11 @@ export interface Task {
   readonly outputs: number;
   /** Meaning of the outputs, given by the loss. */
   readonly link: Link;
+  /**
+   * Units of the targets of each output in one unit of the outputs, by which accumulators and losses differ from the
+   * values of an app: the standard deviations, if the model standardizes its targets. Default: 1 for each output.
+   */
+  readonly targetScale?: readonly number[];
 }
 
 /** Sums over rows, read back from the GPU. The weights of samples affect only `loss`. */
