@@ -98,6 +98,7 @@ declare module '*/shaders/norm/batch-norm.wgsl' {
       readonly RUNNING: boolean;
       readonly UPDATE: boolean;
       readonly AFFINE: boolean;
+      readonly LONG: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
@@ -127,6 +128,7 @@ declare module '*/shaders/norm/batch-norm-backward.wgsl' {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
       readonly ACTIVATION_GRADIENT: boolean;
+      readonly LONG: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
@@ -223,6 +225,7 @@ declare module '*/shaders/data/column-statistics.wgsl' {
     readonly library: true;
     readonly overrides: {
       readonly BYTES: boolean;
+      readonly LONG: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly slices: 'u32'; readonly slice_rows: 'u32'; }>;
@@ -241,7 +244,9 @@ declare module '*/shaders/layer/column-sum.wgsl' {
     readonly name: 'column-sum';
     readonly code: string;
     readonly library: true;
-    readonly overrides: Record<never, never>;
+    readonly overrides: {
+      readonly LONG: boolean;
+    };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly sums_offset: 'u32'; }>;
     };
@@ -269,6 +274,9 @@ declare module '*/shaders/fused/dense-head.wgsl' {
       readonly BLOCKS: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly PAIRS: boolean;
+      readonly TOTALS: number;
+      readonly LONG: boolean;
       readonly PROBABILITIES: boolean;
       readonly SMOOTHING: number;
     };
@@ -329,6 +337,9 @@ declare module '*/shaders/loss/elementwise-loss.wgsl' {
       readonly POSITIVE_WEIGHTS: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly PAIRS: boolean;
+      readonly TOTALS: number;
+      readonly LONG: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly words: 'u32'; }>;
@@ -444,6 +455,7 @@ declare module '*/shaders/norm/layer-norm.wgsl' {
     readonly library: true;
     readonly overrides: {
       readonly AFFINE: boolean;
+      readonly LONG: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
@@ -470,6 +482,7 @@ declare module '*/shaders/norm/layer-norm-backward.wgsl' {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
       readonly ACTIVATION_GRADIENT: boolean;
+      readonly LONG: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
@@ -494,6 +507,7 @@ declare module '*/shaders/norm/layer-norm-parameters.wgsl' {
     readonly code: string;
     readonly library: true;
     readonly overrides: {
+      readonly LONG: boolean;
       readonly SUMS: number;
       readonly SLICES: number;
     };
@@ -521,6 +535,7 @@ declare module '*/shaders/layer/learned-activation.wgsl' {
       readonly SHARED: boolean;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly LONG: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly columns: 'u32'; readonly p_offset: 'u32'; readonly dp_offset: 'u32'; }>;
@@ -553,6 +568,7 @@ declare module '*/shaders/matmul/matmul-gemv.wgsl' {
       readonly BIAS: boolean;
       readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
+      readonly RUNS: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -593,6 +609,7 @@ declare module '*/shaders/matmul/matmul-parts.wgsl' {
       readonly BIAS: boolean;
       readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
+      readonly RUNS: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -627,10 +644,12 @@ declare module '*/shaders/software/matmul-quad.wgsl' {
     readonly overrides: {
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly LONG: boolean;
       readonly VEC4_C: boolean;
       readonly BIAS: boolean;
       readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
+      readonly RUNS: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -682,6 +701,7 @@ declare module '*/shaders/matmul/matmul-tiled.wgsl' {
       readonly BIAS: boolean;
       readonly ACTIVATION_GRADIENT: boolean;
       readonly KEEP: boolean;
+      readonly RUNS: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;
@@ -867,6 +887,7 @@ declare module '*/shaders/loss/softmax.wgsl' {
     readonly overrides: {
       readonly CLASSES: boolean;
       readonly LOGISTIC: boolean;
+      readonly LONG: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly rows: 'u32'; readonly classes: 'u32'; }>;
@@ -888,6 +909,9 @@ declare module '*/shaders/loss/softmax-cross-entropy.wgsl' {
       readonly GATHERED: boolean;
       readonly SAMPLE_WEIGHTS: boolean;
       readonly CLASS_WEIGHTS: boolean;
+      readonly PAIRS: boolean;
+      readonly TOTALS: number;
+      readonly LONG: boolean;
       readonly PROBABILITIES: boolean;
       readonly SMOOTHING: number;
     };
@@ -921,6 +945,7 @@ declare module '*/shaders/fused/train-tiny.wgsl' {
       readonly MOMENTUM: boolean;
       readonly NESTEROV: boolean;
       readonly BYTES: boolean;
+      readonly PAIRS: boolean;
       readonly FROM_Z: boolean;
       readonly BATCH: number;
       readonly VALUES: number;
@@ -937,6 +962,7 @@ declare module '*/shaders/fused/train-tiny.wgsl' {
       readonly SIZE_8: number;
       readonly ACTIVATION: number;
       readonly ALPHA: number;
+      readonly LONG: boolean;
       readonly PROBABILITIES: boolean;
       readonly SMOOTHING: number;
     };
@@ -982,6 +1008,7 @@ declare module '*/shaders/loss/value-sums.wgsl' {
     readonly library: true;
     readonly overrides: {
       readonly GATHERED: boolean;
+      readonly LONG: boolean;
     };
     readonly uniforms: {
       readonly dims: Uniform<{ readonly columns: 'u32'; readonly words: 'u32'; readonly slots: 'u32'; }>;
@@ -1005,6 +1032,8 @@ declare module '*/shaders/software/weight-update.wgsl' {
     readonly overrides: {
       readonly VEC4_C: boolean;
       readonly CHECKED: boolean;
+      readonly LONG: boolean;
+      readonly RUNS: boolean;
       readonly TRANSPOSE_A: boolean;
       readonly TRANSPOSE_B: boolean;
       readonly ONES_ROW: boolean;

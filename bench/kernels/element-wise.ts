@@ -241,7 +241,12 @@ function rowwise(rows: number, classes: number): Case[] {
       `value-sums ${rows}×${classes}`,
       8 * size,
       ({ random, zeros }) =>
-        valueSums(random([rows, classes]), random([rows, classes]), zeros([classes, 64, VALUE_SUMS], 'f32'), at(rows)),
+        valueSums(
+          random([rows, classes]),
+          random([rows, classes]),
+          zeros([classes, 64, 2, VALUE_SUMS], 'f32'),
+          at(rows),
+        ),
       false,
     ),
     kernelCase(

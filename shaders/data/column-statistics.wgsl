@@ -1,3 +1,4 @@
+//! uses compensated
 // Sums from which the mean and the standard deviation of every column are computed, over slices of some rows of a data set.
 //
 //   partials[0, s, c] = p              a number near the mean of slice s: x₀ + Σ(x − x₀)/n, with x₀ its first of n elements
@@ -11,10 +12,10 @@
 // The mean of the slice is p + partials[1]/n, and Σ(x − mean)² is partials[2] − partials[1]²/n. Both hold for every p, so
 // rounding errors of p do no harm; and where values are large and near each other, the differences x − p are exact.
 // One invocation reads one column of a slice twice. It adds up RUN rows at a time and then these sums, for fewer roundings one
-// after the other.
+// after the other; if LONG, the latter are compensated.
 // Dispatch ⌈columns/64⌉ × slices workgroups.
 // Error: |error| ≤ γ·Σ|x − p| for the first sum and γ·Σ(x − p)² for the second, with γ of RUN + ⌈slice_rows/RUN⌉ + 3 roundings,
-// u = 2⁻²³.
+// or of RUN + 6 if LONG, u = 2⁻²³.
 
 override BYTES: bool = false;
 const RUN: u32 = 16;
@@ -44,17 +45,21 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
 
 // Σ(x − p) and Σ(x − p)².
 fn deviations(begin: u32, end: u32, column: u32, p: f32) -> vec2f {
-  var sums = vec2f();
+  var sum = vec2f();
+  var squares = vec2f();
   for (var start = begin; start < end; start += RUN) {
     var run = vec2f();
     for (var row = start; row < min(start + RUN, end); row++) {
       let difference = element(order[row] * dims.columns + column) - p;
       run += vec2f(difference, difference * difference);
     }
-    sums += run;
+    sum = long_plus(sum, run.x);
+    squares = long_plus(squares, run.y);
   }
-  return sums;
+  return vec2f(value_of(sum), value_of(squares));
 }
+
+fn unknown_zero() -> u32 { return dims.rows >> 31; }
 
 fn element(index: u32) -> f32 {
   if (BYTES) { return f32((data[index >> 2] >> ((index & 3) * 8)) & 0xff); }

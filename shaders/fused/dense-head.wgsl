@@ -15,7 +15,7 @@
 //   labels      u32 (samples, 1) class indices, or f32 (samples, classes) if PROBABILITIES            read
 //   order       u32 (samples): row r of the batch has the labels of sample order[step.first + r]      read
 //   losses      f32 (rows)             written; 0 for rows from step.rows on
-//   totals      f32 (2, rows)          added to
+//   totals      f32 (2, rows), or (4, rows) with PAIRS        added to; batch-loss.wgsl has the layout
 //   status      u32 (1 or more)        status[0] becomes the smallest step.index whose loss is not finite
 //   gradient    f32 (rows, classes)    written if BACKWARD; 0 for rows from step.rows on
 //   dX          f32 (rows, inputs)     written if BELOW, which needs BACKWARD

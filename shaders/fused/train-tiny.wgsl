@@ -1,5 +1,6 @@
 //! uses activations
 //! uses row-loss
+//! uses compensated
 //! uses step
 //! uses finite
 // A small network in one dispatch: consecutive steps of training by one workgroup; or the evaluation (without UPDATE) or
@@ -14,6 +15,8 @@
 //                            elements                                                              read; written if UPDATE
 //   velocity    f32          as many elements as parameters; as in sgd                             read and written if MOMENTUM
 //   results     f32 (3, BATCH)         if LOSS: for each row of a batch, losses and hits, which are added up, and its last loss
+//               f32 (5, BATCH)         if PAIRS: with the low parts of both sums between these and the last loss, as in
+//                                      batch-loss.wgsl, which has the error of both forms
 //               f32 (rows, outputs)    else: the logits                                            written
 //   status      u32 (1 + LAYERS)       as in softmax-cross-entropy and sgd: the first step after which a loss, or a parameter
 //                                      of a layer, is not finite
@@ -33,6 +36,7 @@ override UPDATE: bool = true;
 override MOMENTUM: bool = false;
 override NESTEROV: bool = false;
 override BYTES: bool = false;
+override PAIRS: bool = false;
 override FROM_Z: bool = false;
 override BATCH: u32 = 4;
 override VALUES: u32 = 88;
@@ -105,9 +109,9 @@ fn main(
       for (var row = thread; row < BATCH; row += THREADS) {
         let label = order[first + min(row, rows - 1)] * select(1u, sizes[LAYERS], PROBABILITIES);
         let found = row_loss(row, label, rows, sizes[LAYERS]);
-        results[row] += found.x;
-        results[BATCH + row] += found.y;
-        results[2 * BATCH + row] = found.x;
+        add_to_result(row, found.x);
+        add_to_result(BATCH + row, found.y);
+        results[select(2u, 4u, PAIRS) * BATCH + row] = found.x;
         if (not_finite(found.x)) { atomicMin(&status[0], index); }
       }
       workgroupBarrier();
@@ -144,6 +148,20 @@ fn main(
     index++;
   }
 }
+
+// Adds to the sum whose (high) part is results[at].
+fn add_to_result(at: u32, x: f32) {
+  if (!PAIRS) {
+    results[at] += x;
+    return;
+  }
+  let low = 2 * BATCH + at;
+  let sum = plus(vec2f(results[at], results[low]), x);
+  results[at] = sum.x;
+  results[low] = sum.y;
+}
+
+fn unknown_zero() -> u32 { return step.rows >> 31; }
 
 // Σₖ parameters[w + k·distance] · feature k of one row, whose features begin at memory[start].
 fn weighted(w: u32, distance: u32, start: u32, features: u32) -> f32 {

@@ -15,6 +15,9 @@
 // With BYTES the data set is u8: the kernel reads A, with four columns to a word, and VEC4_A is true. `order` has the binding
 // of the epilogue's `kept`, which a gathered matmul does not need.
 
+// RUNS, for a long K: sums are added up in runs of RUN products, and the sums of the runs are added apart.
+
+override RUNS: bool = false;
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override ONES_ROW: bool = false;
@@ -22,6 +25,8 @@ override VEC4_A: bool = false;
 override VEC4_B: bool = false;
 override GATHERED: bool = false;
 override BYTES: bool = false;
+
+const RUN: u32 = 256;
 
 struct Dims {
   M: u32, N: u32, K: u32,

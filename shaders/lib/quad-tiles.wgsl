@@ -1,3 +1,4 @@
+//! uses compensated
 //! uses matmul-operands
 // A matmul from register tiles whose operands four neighbouring invocations load together, for CPU adapters with subgroups.
 // Appended to files that have the line `//! uses quad-tiles`; each of them enables subgroups, declares a function
@@ -25,7 +26,8 @@
 // next. Sums and operands are module variables, so that functions can change them. Their indices are constants, since variable
 // indices would put them in memory.
 // Dispatch one workgroup for each 2 × 2 tiles of C, without the row of ones.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of store_four.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; with RUNS (RUN + K/RUN + 2)·u·Σ|a||b|, and
+// for the row of ones, whose sums are compensated if LONG, 3u·Σ|b|; then that of store_four.
 
 override K_TAIL: bool = true;
 override LARGE: bool = false;
@@ -34,6 +36,8 @@ override TALL: bool = false; // only with LARGE
 // Sums: c[4·i + j] is the i-th block of rows and the j-th block of columns of the tile. Each of its columns is part of a row
 // of C.
 var<private> c = array<mat4x4f, 32>();
+// Sums of the runs that are complete, if RUNS.
+var<private> complete = array<mat4x4f, 32>();
 // For each block of columns of the tile: rows k … k + 3 of op(B) are the columns of b0, and rows k + 4 … k + 7 those of b4.
 var<private> b0 = array<mat4x4f, 4>();
 var<private> b4 = array<mat4x4f, 4>();
@@ -75,6 +79,11 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
       add_rows_and_load(4, rows_24, k, places0, places4);
     }
     add_rows(select(select(0u, 2u, LARGE), 6u, TALL));
+    if (RUNS && (k & (RUN - 1)) == RUN - select(4u, 8u, LARGE)) { end_run(); }
+  }
+  if (RUNS) {
+    end_run();
+    c = complete;
   }
 
   if (!LARGE) {
@@ -99,6 +108,15 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
     }
   }
 }
+
+// Adds the sums of a run to those of the complete runs, and begins a new run. The copy has variable indices, and c keeps its own.
+fn end_run() {
+  var run = c;
+  for (var i = 0u; i < 32; i++) { complete[i] += run[i]; }
+  c = array<mat4x4f, 32>();
+}
+
+fn unknown_zero() -> u32 { return dims.K >> 31; }
 
 // Adds products to the sums of block i of rows, with this lane's a0 and a4, and of block i + 1, with those of the lane beside.
 fn add_rows(i: u32) {
@@ -275,6 +293,7 @@ fn one_k_of_B(start: vec4u, k: u32) -> vec4f {
 
 // The sums of columns n … n + 3 of op(B).
 fn column_sums(n: u32) -> vec4f {
+  if (LONG) { return long_column_sums(n); }
   var sums = vec4f();
   if (TRANSPOSE_B) {
     let first = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1)) * dims.K;
@@ -284,4 +303,24 @@ fn column_sums(n: u32) -> vec4f {
     for (var k = 0u; k < dims.K; k++) { sums += one_k_of_B(start, k); }
   }
   return sums;
+}
+
+// The same as column_sums, compensated.
+fn long_column_sums(n: u32) -> vec4f {
+  var x = vec2f(); var y = vec2f(); var z = vec2f(); var w = vec2f();
+  let start = start_B(n);
+  for (var k = 0u; k < dims.K; k++) {
+    var four: vec4f;
+    if (TRANSPOSE_B) {
+      let first = min(vec4u(n, n + 1, n + 2, n + 3), vec4u(dims.N - 1)) * dims.K + k;
+      four = vec4f(B[first.x], B[first.y], B[first.z], B[first.w]);
+    } else {
+      four = one_k_of_B(start, k);
+    }
+    x = plus(x, four.x);
+    y = plus(y, four.y);
+    z = plus(z, four.z);
+    w = plus(w, four.w);
+  }
+  return vec4f(value_of(x), value_of(y), value_of(z), value_of(w));
 }

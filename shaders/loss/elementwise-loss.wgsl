@@ -22,10 +22,11 @@
 //   order     u32                      read if GATHERED
 //             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
 //   weights   f32 (columns)            read if POSITIVE_WEIGHTS: w of each column, which is 1 otherwise
-//   losses, gradient, totals, status    as in softmax-cross-entropy.wgsl
+//   losses, gradient, totals, status    as in softmax-cross-entropy.wgsl and batch-loss.wgsl
 //
 // One invocation takes one row. Dispatch ⌈rows/64⌉ workgroups.
-// Error: a few u of each term, and columns + 1 roundings of their sum; test/reference/elementwise-loss.ts derives the bound.
+// Error: a few u of each term, and columns + 1 roundings of their sum, or 4 if LONG; test/reference/elementwise-loss.ts derives
+// the bound.
 // A NaN may get lost in comparisons and clamps, so outputs are tested by their bits. If an output is not finite, it becomes the
 // loss of its row.
 
@@ -63,7 +64,7 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
   if (SAMPLE_WEIGHTS) { weight = bitcast<f32>(labels[label + dims.words - 1]); }
   let count = f32(dims.columns);
   let share = weight / (count * f32(step.rows));
-  var sum = 0.0;
+  var sum = vec2f();
   var hits = 0.0;
   var non_finite = 0.0;
   for (var k = 0u; k < dims.columns; k++) {
@@ -72,10 +73,10 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     if (not_finite(a)) { non_finite = a; }
     if (LOSS == 0 && (a >= 0.0) == (y >= 0.5)) { hits += 1.0; }
     let found = element_loss(a, y, k);
-    sum += found.x;
+    sum = long_plus(sum, found.x);
     gradient[start + k] = found.y * share;
   }
-  store_loss(row, vec2f(select(sum / count, non_finite, not_finite(non_finite)), hits), weight);
+  store_loss(row, vec2f(select(value_of(sum) / count, non_finite, not_finite(non_finite)), hits), weight);
 }
 
 // (loss, derivative by a) of an element in column k.

@@ -13,9 +13,9 @@
 //   weights   f32 (classes)         read if CLASS_WEIGHTS: the weight of each class, which is 1 otherwise
 //   losses    f32 (rows)            written; 0 for rows from step.rows on
 //   gradient  f32 (rows, classes)   written; 0 for rows from step.rows on
-//   totals    f32 (2, rows), or (3, rows) if CLASS_WEIGHTS       added to
+//   totals    f32 (2, rows), or (3, rows) if CLASS_WEIGHTS; twice as many rows with PAIRS       added to
 //             Losses, hits and divisors of each row, added up over steps. An element is always that of the same row, so that
-//             the order of additions is fixed.
+//             the order of additions is fixed. batch-loss.wgsl has the layout with PAIRS, and the error.
 //   status    u32 (1 or more)       status[0] becomes the smallest step.index whose loss is not finite
 //
 // With CLASS_WEIGHTS, the loss of a batch is divided by the sum of the divisors of its rows instead of their number. The
@@ -23,7 +23,8 @@
 // the batch; `totals` are not scaled. If the sum of the divisors is 0, so is the loss of the batch.
 // One invocation takes one row; with CLASS_WEIGHTS each also adds up the divisors of the whole batch, in the same order.
 // Dispatch ⌈rows/64⌉ workgroups.
-// Error: that of row-loss.wgsl, one rounding more for a weight, and n more for a sum of n class weights.
+// Error: that of row-loss.wgsl, one rounding more for a weight, and 3 more for a sum of class weights, which is
+// compensated.
 
 override GATHERED: bool = false;
 override SAMPLE_WEIGHTS: bool = false;
@@ -52,15 +53,15 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     scale = weight;
   }
   if (CLASS_WEIGHTS) {
-    var sum = 0.0;
-    for (var r = 0u; r < step.rows; r++) { sum += divisor(label_of(r)); }
-    scale *= select(0.0, f32(step.rows) / sum, sum > 0.0);
+    var sum = vec2f();
+    for (var r = 0u; r < step.rows; r++) { sum = plus(sum, divisor(label_of(r))); }
+    scale *= select(0.0, f32(step.rows) / (sum.x + sum.y), sum.x > 0.0);
   }
   let found = row_loss(row, label, step.rows, dims.classes);
   store_loss(row, found, weight);
   if (CLASS_WEIGHTS) {
     losses[row] = scale * found.x;
-    if (row < step.rows) { totals[2 * dims.rows + row] += divisor(label); }
+    if (row < step.rows) { add_to_total(2 * dims.rows + row, divisor(label)); }
   }
 }
 

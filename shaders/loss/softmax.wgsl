@@ -1,3 +1,4 @@
+//! uses compensated
 //! uses finite
 // The predictions of a classifier from its logits z: the probabilities of each row, or the index of its largest logit.
 //
@@ -10,8 +11,8 @@
 //   output  f32 (rows, classes), or (rows, 1) if CLASSES    written, every element
 //
 // One invocation takes one row. Dispatch ⌈rows/64⌉ workgroups.
-// Error: a probability p is within p·(6 + 4·range + classes + 3)·u, where range = maximum − minimum of the logits and u = 2⁻²³;
-// if LOGISTIC, within p·(6.5 + 3|z|)·u. An index is exact.
+// Error: a probability p is within p·(6 + 4·range + classes + 3)·u, where range = maximum − minimum of the logits and u = 2⁻²³,
+// with 3 instead of classes if LONG; if LOGISTIC, within p·(6.5 + 3|z|)·u. An index is exact.
 
 override CLASSES: bool = false;
 override LOGISTIC: bool = false;
@@ -45,7 +46,10 @@ fn main(@builtin(global_invocation_id) global: vec3u) {
     }
     return;
   }
-  var sum = 0.0;
-  for (var k = 0u; k < dims.classes; k++) { sum += exponential(logits[start + k] - largest); }
-  for (var k = 0u; k < dims.classes; k++) { output[start + k] = exponential(logits[start + k] - largest) / sum; }
+  var sum = vec2f();
+  for (var k = 0u; k < dims.classes; k++) { sum = long_plus(sum, exponential(logits[start + k] - largest)); }
+  let whole = value_of(sum);
+  for (var k = 0u; k < dims.classes; k++) { output[start + k] = exponential(logits[start + k] - largest) / whole; }
 }
+
+fn unknown_zero() -> u32 { return dims.rows >> 31; }

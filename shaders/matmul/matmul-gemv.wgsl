@@ -9,7 +9,8 @@
 // of two, at least ROWS. Neighbouring invocations read neighbouring vec4s of B: along n, or along k if TRANSPOSE_B. With
 // SLICES = 1 there is no barrier and no use of workgroup memory, which suits a CPU adapter.
 // Dispatch ⌈N/(4·COLUMNS)⌉ workgroups. Workgroup memory: 16·ROWS·COLUMNS·SLICES bytes.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of the epilogue.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; with RUNS, whose runs are of a slice,
+// (RUN + K/RUN + 8)·u·Σ|a||b|; then that of the epilogue.
 
 override ROWS: u32 = 1;
 override COLUMNS: u32 = 4;
@@ -23,12 +24,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let slice = select(thread / COLUMNS, thread % SLICES, TRANSPOSE_B);
   let n = (group.x * COLUMNS + column) * 4;
   var c0 = mat4x4f(); var c1 = mat4x4f(); // column i of c0 is row i of C, column i of c1 row 4 + i
+  var complete0 = mat4x4f(); var complete1 = mat4x4f(); // of the complete runs
   let start0 = start_A(0);
   let start1 = start_A(4);
   for (var k = slice * 4; k < dims.K; k += SLICES * 4) {
     let b = block_B(n, k);
     if (ROWS == 1) { c0[0] += b * row_A(start0.x, 0, k); } else { c0 += b * rows_A(start0, 0, k); }
     if (ROWS == 8) { c1 += b * rows_A(start1, 4, k); }
+    if (RUNS && (k / (SLICES * 4) + 1) % (RUN / 4) == 0) {
+      complete0 += c0;
+      complete1 += c1;
+      c0 = mat4x4f();
+      c1 = mat4x4f();
+    }
+  }
+  if (RUNS) {
+    c0 += complete0;
+    c1 += complete1;
   }
 
   let threads = COLUMNS * SLICES;

@@ -19,7 +19,8 @@
 // Dispatch ⌈N/columns⌉ × ⌈M/rows⌉ × PARTS workgroups, with the rows and columns of a tile. Workgroup memory:
 // 16·SLICES·(TILE_K·(rows + columns)/4 + 16) bytes, which must hold half of the sums of all slices. TILE_K is 8, 16 or 32, and
 // TILE_K·(rows + columns) ≤ 32·THREADS_X·THREADS_Y.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; then that of the epilogue.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; with RUNS, whose runs are of a slice,
+// (RUN + K/RUN + 8)·u·Σ|a||b|; then that of the epilogue.
 
 override EDGE_M: bool = true;
 override BANDS: bool = false;
@@ -56,6 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 
   var c00 = mat4x4f(); var c01 = mat4x4f(); var c10 = mat4x4f(); var c11 = mat4x4f();
+  var complete00 = mat4x4f(); var complete01 = mat4x4f(); var complete10 = mat4x4f(); var complete11 = mat4x4f();
   for (var t = first; t < end; t++) {
     let k0 = (t * SLICES + local.z) * TILE_K;
     for (var i = 0u; i < (blocks + threads - 1) / threads; i++) {
@@ -79,7 +81,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       }
     }
     workgroupBarrier(); // all invocations have read them before the next step overwrites them
+    if (RUNS && (t - first + 1) % (RUN / TILE_K) == 0) {
+      complete00 += c00; complete01 += c01; complete10 += c10; complete11 += c11;
+      c00 = mat4x4f(); c01 = mat4x4f(); c10 = mat4x4f(); c11 = mat4x4f();
+    }
   }
+  if (RUNS) { c00 += complete00; c01 += complete01; c10 += complete10; c11 += complete11; }
 
   for (var half = SLICES / 2; half > 0; half /= 2) {
     let at = local.z % half * (PER_THREAD * PER_THREAD / 4 * threads) + thread;

@@ -1,4 +1,5 @@
 //! uses activation-gradient
+//! uses compensated
 //! uses total
 //! uses step
 // The gradients of batch normalisation, from its input X and the statistics (μ, ρ) that batch-norm.wgsl wrote: x̂ = (X − μ)·ρ.
@@ -20,7 +21,8 @@
 // One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
 // elements.
 // Dispatch ⌈columns/SUMS⌉ workgroups.
-// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding.
+// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding. If LONG, the sums of a
+// slice are compensated.
 
 override RUNNING: bool = false;
 override AFFINE: bool = true;
@@ -51,15 +53,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let mean = statistics[column];
-  var sum = 0.0;
-  var products = 0.0;
+  var sums = vec2f();
+  var product_sums = vec2f();
   for (var r = local.y; r < step.rows; r += SLICES) {
     let i = r * dims.columns + column;
-    sum += dY[i];
-    products += dY[i] * ((X[i] - mean) * scale);
+    sums = long_plus(sums, dY[i]);
+    product_sums = long_plus(product_sums, dY[i] * ((X[i] - mean) * scale));
   }
-  sum = total(local.x, local.y, sum);
-  products = total(local.x, local.y, products);
+  let sum = total(local.x, local.y, value_of(sums));
+  let products = total(local.x, local.y, value_of(product_sums));
   if (wanted != column) { return; }
   var weight = 1.0;
   if (AFFINE) {
@@ -75,3 +77,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     dX[i] = select(0.0, times_activation_gradient(i, weight * scale * (dY[i] - removed)), r < step.rows);
   }
 }
+
+fn unknown_zero() -> u32 { return step.rows >> 31; }

@@ -1,3 +1,4 @@
+//! uses compensated
 //! uses total
 //! uses step
 // Batch normalisation: normalises each column to mean 0 and variance 1 over the valid rows, then scales and shifts it.
@@ -20,7 +21,8 @@
 // elements.
 // Dispatch ⌈columns/SUMS⌉ workgroups.
 // Source: Ioffe and Szegedy 2015; PyTorch's documentation of torch.nn.BatchNorm1d.
-// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding.
+// Error: test/reference/batch-norm.ts derives the bound, rounding by rounding. If LONG, the sums of a
+// slice are compensated.
 
 override RUNNING: bool = false;
 override UPDATE: bool = false;
@@ -45,15 +47,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     scale = inverseSqrt(running[dims.columns + column] + dims.epsilon);
   } else {
     let rows = f32(step.rows);
-    var sum = 0.0;
-    for (var r = local.y; r < step.rows; r += SLICES) { sum += X[r * dims.columns + column]; }
-    mean = total(local.x, local.y, sum) / rows;
-    var squares = 0.0;
+    var sum = vec2f();
+    for (var r = local.y; r < step.rows; r += SLICES) { sum = long_plus(sum, X[r * dims.columns + column]); }
+    mean = total(local.x, local.y, value_of(sum)) / rows;
+    var square_sum = vec2f();
     for (var r = local.y; r < step.rows; r += SLICES) {
       let deviation = X[r * dims.columns + column] - mean;
-      squares += deviation * deviation;
+      square_sum = long_plus(square_sum, deviation * deviation);
     }
-    squares = total(local.x, local.y, squares);
+    let squares = total(local.x, local.y, value_of(square_sum));
     scale = select(inverseSqrt(squares / rows + dims.epsilon), 0.0, step.rows < 2);
     if (wanted == column && local.y == 0) {
       statistics[column] = mean;
@@ -81,3 +83,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
 fn update_running(i: u32, value: f32) {
   running[i] = (1.0 - dims.momentum) * running[i] + dims.momentum * value;
 }
+
+fn unknown_zero() -> u32 { return step.rows >> 31; }

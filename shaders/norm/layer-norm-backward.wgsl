@@ -1,4 +1,5 @@
 //! uses activation-gradient
+//! uses compensated
 //! uses total
 // The gradient of the input of layer normalisation, from its input X and the statistics (μ, ρ) that layer-norm.wgsl wrote:
 // x̂ = (X − μ)·ρ.
@@ -14,7 +15,8 @@
 //   dX          f32 (rows, columns)   written, every element
 //
 // One invocation takes one slice of the columns of a row: every SLICES-th column. Dispatch ⌈rows/SUMS⌉ workgroups.
-// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding. If LONG, the sums of a
+// slice are compensated.
 
 override AFFINE: bool = true;
 
@@ -34,15 +36,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let start = row * dims.columns;
   let mean = statistics[row];
   let scale = statistics[dims.rows + row];
-  var sum = 0.0;
-  var products = 0.0;
+  var sums = vec2f();
+  var product_sums = vec2f();
   for (var c = local.x; c < dims.columns; c += SLICES) {
     let g = weighted(start, c);
-    sum += g;
-    products += g * ((X[start + c] - mean) * scale);
+    sums = long_plus(sums, g);
+    product_sums = long_plus(product_sums, g * ((X[start + c] - mean) * scale));
   }
-  sum = total(local.y, local.x, sum);
-  products = total(local.y, local.x, products);
+  let sum = total(local.y, local.x, value_of(sums));
+  let products = total(local.y, local.x, value_of(product_sums));
   if (wanted != row) { return; }
   for (var c = local.x; c < dims.columns; c += SLICES) {
     let i = start + c;
@@ -56,3 +58,5 @@ fn weighted(start: u32, c: u32) -> f32 {
   if (!AFFINE) { return dY[start + c]; }
   return dY[start + c] * parameters[c];
 }
+
+fn unknown_zero() -> u32 { return dims.rows >> 31; }

@@ -1,3 +1,4 @@
+//! uses compensated
 //! uses total
 // The gradients of the parameters of layer normalisation, from its input X and the statistics (μ, ρ) that layer-norm.wgsl
 // wrote: x̂ = (X − μ)·ρ.
@@ -12,7 +13,8 @@
 // One invocation takes one slice of the rows of a column: every SLICES-th row. Neighbouring invocations read neighbouring
 // elements.
 // Dispatch ⌈columns/SUMS⌉ workgroups.
-// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding. If LONG, the sums of a
+// slice are compensated.
 
 struct Dims { rows: u32, columns: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -25,17 +27,19 @@ struct Dims { rows: u32, columns: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let wanted = group.x * SUMS + local.x;
   let column = min(wanted, dims.columns - 1); // every invocation takes part in the sums
-  var sum = 0.0;
-  var products = 0.0;
+  var sums = vec2f();
+  var product_sums = vec2f();
   for (var r = local.y; r < dims.rows; r += SLICES) {
     let i = r * dims.columns + column;
-    sum += dY[i];
-    products += dY[i] * ((X[i] - statistics[r]) * statistics[dims.rows + r]);
+    sums = long_plus(sums, dY[i]);
+    product_sums = long_plus(product_sums, dY[i] * ((X[i] - statistics[r]) * statistics[dims.rows + r]));
   }
-  sum = total(local.x, local.y, sum);
-  products = total(local.x, local.y, products);
+  let sum = total(local.x, local.y, value_of(sums));
+  let products = total(local.x, local.y, value_of(product_sums));
   if (wanted == column && local.y == 0) {
     gradients[column] = products;
     gradients[dims.columns + column] = sum;
   }
 }
+
+fn unknown_zero() -> u32 { return dims.rows >> 31; }

@@ -1,3 +1,4 @@
+//! uses compensated
 //! uses total
 // Layer normalisation: normalises each row to mean 0 and variance 1 over its columns, then scales and shifts it.
 //
@@ -12,7 +13,8 @@
 //
 // One invocation takes one slice of the columns of a row: every SLICES-th column. Dispatch ⌈rows/SUMS⌉ workgroups.
 // Source: Ba, Kiros and Hinton 2016; PyTorch's documentation of torch.nn.LayerNorm.
-// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding.
+// Error: test/reference/layer-norm.ts derives the bound, rounding by rounding. If LONG, the sums of a
+// slice are compensated.
 
 override AFFINE: bool = true;
 
@@ -28,15 +30,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let wanted = group.x * SUMS + local.y;
   let row = min(wanted, dims.rows - 1); // every invocation takes part in the sums
   let start = row * dims.columns;
-  var sum = 0.0;
-  for (var c = local.x; c < dims.columns; c += SLICES) { sum += X[start + c]; }
-  let mean = total(local.y, local.x, sum) / f32(dims.columns);
-  var squares = 0.0;
+  var sum = vec2f();
+  for (var c = local.x; c < dims.columns; c += SLICES) { sum = long_plus(sum, X[start + c]); }
+  let mean = total(local.y, local.x, value_of(sum)) / f32(dims.columns);
+  var square_sum = vec2f();
   for (var c = local.x; c < dims.columns; c += SLICES) {
     let deviation = X[start + c] - mean;
-    squares += deviation * deviation;
+    square_sum = long_plus(square_sum, deviation * deviation);
   }
-  squares = total(local.y, local.x, squares);
+  let squares = total(local.y, local.x, value_of(square_sum));
   if (wanted != row) { return; }
   let scale = inverseSqrt(squares / f32(dims.columns) + dims.epsilon);
   if (local.x == 0) {
@@ -49,3 +51,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     Y[start + c] = y;
   }
 }
+
+fn unknown_zero() -> u32 { return dims.rows >> 31; }

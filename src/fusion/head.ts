@@ -1,4 +1,5 @@
 import { denseHead, MOST_CLASSES } from '../kernels/dense-head.js';
+import { LONGEST_SUM } from '../kernels/matmul/variants.js';
 import type { AdapterTraits, Dispatch } from '../plan/dispatch.js';
 import type { Recorded } from '../plan/plan.js';
 import { Tensor } from '../plan/tensor.js';
@@ -28,6 +29,7 @@ export function fuse(recorded: readonly Recorded[], adapter: AdapterTraits): Fus
   const others = dispatches.filter((dispatch) => !replaced.includes(dispatch));
   const reader = others.find((dispatch) => binds(dispatch, logits.storage));
   if (reader !== undefined) return `${reader.label} reads the logits too`;
+  if (inputs > LONGEST_SUM) return `sums of ${inputs} products are added up in runs`;
   if (classes > MOST_CLASSES) return `${classes} classes are more than ${MOST_CLASSES}`;
   const needsGradient = below !== undefined || others.some((dispatch) => binds(dispatch, gradient.storage));
   const head = denseHead(

@@ -4,6 +4,7 @@ import { type Dispatch, dispatch, type PER_STEP, type StepValues } from '../plan
 import { type Tensor, unaligned } from '../plan/tensor.js';
 import { type ActivationGradient, activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
+import { LONG_SUM } from './long-sum.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
@@ -51,7 +52,11 @@ export function batchNormRows(
   return dispatch(shader, {
     kernel: 'batch-norm',
     label: `batch-norm ${rows}×${columns}${isRunning ? ' running' : ''}`,
-    programs: totalPrograms(shader, { RUNNING: isRunning, UPDATE: updates, AFFINE: parameters !== undefined }, columns),
+    programs: totalPrograms(
+      shader,
+      { RUNNING: isRunning, UPDATE: updates, AFFINE: parameters !== undefined, LONG: !isRunning && rows > LONG_SUM },
+      columns,
+    ),
     uniforms: { dims: { rows, columns, epsilon, momentum: momentum ?? 0 }, step },
     buffers: { X, parameters, running: isRunning || updates ? running : undefined, statistics, Y },
     flops: (isRunning ? 4 : 8) * X.length,
@@ -161,6 +166,7 @@ function describeBackward(
         ACTIVATION_GRADIENT: activationGradient !== undefined,
         ACTIVATION: index,
         ALPHA: alpha,
+        LONG: rows > LONG_SUM,
       },
       columns,
     ),

@@ -3,6 +3,7 @@ import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
+import { LONG_SUM } from './long-sum.js';
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
@@ -41,7 +42,12 @@ export function columnStatistics(data: Tensor<'u8'> | Tensor, order: Tensor<'u32
   }
   return dispatch(shader, {
     label: `column-statistics ${rows}×${columns} ${data.dtype}`,
-    programs: [program(shader, { BYTES: data.dtype === 'u8' }, [Math.ceil(columns / WORKGROUP), slices])],
+    programs: [
+      program(shader, { BYTES: data.dtype === 'u8', LONG: sliceRows > LONG_SUM }, [
+        Math.ceil(columns / WORKGROUP),
+        slices,
+      ]),
+    ],
     uniforms: { dims: { rows, columns, slices, slice_rows: sliceRows } },
     buffers: { data, order, partials },
     flops: 6 * rows * columns,

@@ -3,6 +3,7 @@ import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import { LONG_SUM } from './long-sum.js';
 
 /**
  * Describes a dispatch that computes sums[c] = Σᵣ X[r, c], such as the gradient of a bias.
@@ -23,7 +24,7 @@ export function columnSum(X: Tensor, sums: Tensor): Dispatch {
   const { base, offset } = unaligned(sums);
   return dispatch(shader, {
     label: `column-sum ${rows}×${columns}`,
-    programs: [program(shader, {}, linearGrid(columns))],
+    programs: [program(shader, { LONG: rows > LONG_SUM }, linearGrid(columns))],
     uniforms: { dims: { rows, columns, sums_offset: offset } },
     buffers: { X, sums: base },
     flops: rows * columns,

@@ -67,6 +67,7 @@ export function denseHead(
   const [samples = 1] = labels.shape;
   const indices = labels.dtype === 'u32';
   const bias = stored === inputs + 1;
+  const pairs = outputs.totals.length === 4 * rows;
   if (classes > MOST_CLASSES) {
     throw new ShapeError(`denseHead: there are ${classes} classes, but it computes at most ${MOST_CLASSES}.`);
   }
@@ -75,7 +76,7 @@ export function denseHead(
     parameters: [parameters, inputs + (bias ? 1 : 0), classes],
     labels: [labels, samples, indices ? 1 : classes],
     losses: [outputs.losses, rows, 1],
-    totals: [outputs.totals, 2, rows],
+    totals: [outputs.totals, pairs ? 4 : 2, rows],
     gradient: [gradient, rows, classes],
     dX: [dX, rows, inputs],
     activationGradient: [activationGradient?.at, rows, inputs],
@@ -99,6 +100,7 @@ export function denseHead(
       BACKWARD: gradient !== undefined,
       BELOW: dX !== undefined,
       ACTIVATION_GRADIENT: activationGradient !== undefined,
+      PAIRS: pairs,
       ACTIVATION: index,
       ALPHA: alpha,
       ...size,

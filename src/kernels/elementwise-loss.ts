@@ -3,6 +3,7 @@ import { ShapeError } from '../base/errors.js';
 import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
+import { LONG_SUM } from './long-sum.js';
 import { checkOutputs, type LossOutputs } from './softmax-cross-entropy.js';
 
 /** Names of the losses: the index of a name is the override LOSS. */
@@ -55,7 +56,7 @@ export function elementwiseLossRows(
   if (positiveWeights !== undefined && positiveWeights.length !== columns) {
     throw new ShapeError(`${where}: there are ${positiveWeights.length} positiveWeights for ${columns} columns.`);
   }
-  checkOutputs(where, outputs, results, 2);
+  const PAIRS = checkOutputs(where, outputs, results, 2);
   const { losses, gradient, totals, status } = results;
   const described = dispatch(shader, {
     label: `elementwise-loss ${name} ${rows}×${columns}`,
@@ -69,6 +70,8 @@ export function elementwiseLossRows(
           GATHERED: form.order !== undefined,
           SAMPLE_WEIGHTS: form.weighted,
           POSITIVE_WEIGHTS: positiveWeights !== undefined,
+          PAIRS,
+          LONG: columns > LONG_SUM,
         },
         linearGrid(rows),
       ),

@@ -5,6 +5,7 @@ import { type Dispatch, dispatch } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
 import { activationGradientOf, type WithActivationGradient } from './activation-gradient.js';
 import { resolveActivation } from './activations.js';
+import { LONG_SUM } from './long-sum.js';
 import { checkNorm } from './norm.js';
 import { totalPrograms } from './total.js';
 
@@ -39,7 +40,7 @@ export function layerNormRows(
   return dispatch(shader, {
     kernel: 'layer-norm',
     label: `layer-norm ${rows}×${columns}`,
-    programs: totalPrograms(shader, { AFFINE: parameters !== undefined }, rows),
+    programs: totalPrograms(shader, { AFFINE: parameters !== undefined, LONG: columns > LONG_SUM }, rows),
     uniforms: { dims: { rows, columns, epsilon } },
     buffers: { X, parameters, statistics, Y },
     flops: 8 * X.length,
@@ -93,6 +94,7 @@ export function layerNormRowsBackward(
         ACTIVATION_GRADIENT: activationGradient !== undefined,
         ACTIVATION: index,
         ALPHA: alpha,
+        LONG: columns > LONG_SUM,
       },
       rows,
     ),
@@ -121,7 +123,7 @@ export function layerNormParameters(X: Tensor, dY: Tensor, gradients: Tensor, st
   return dispatch(ofParameters, {
     kernel: 'layer-norm',
     label: `layer-norm ${rows}×${columns} dweight, dbias`,
-    programs: totalPrograms(ofParameters, {}, columns),
+    programs: totalPrograms(ofParameters, { LONG: rows > LONG_SUM }, columns),
     uniforms: { dims: { rows, columns } },
     buffers: { X, statistics, dY, gradients },
     flops: 5 * X.length,

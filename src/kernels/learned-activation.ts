@@ -3,6 +3,7 @@ import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import { type Tensor, unaligned } from '../plan/tensor.js';
+import { LONG_SUM } from './long-sum.js';
 
 /** The activations whose parameter can be learned. */
 export type LearnedActivation = 'prelu' | 'swish';
@@ -69,7 +70,12 @@ function describe(
     );
   }
   const backward = dY !== undefined;
-  const overrides = { BACKWARD: backward, SWISH: activation === 'swish', SHARED: p.length === 1 };
+  const overrides = {
+    BACKWARD: backward,
+    SWISH: activation === 'swish',
+    SHARED: p.length === 1,
+    LONG: backward && rows > LONG_SUM,
+  };
   const from = unaligned(p);
   const to = dp === undefined ? undefined : unaligned(dp);
   return dispatch(shader, {

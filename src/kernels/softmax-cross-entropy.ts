@@ -4,6 +4,7 @@ import { ShapeError } from '../base/errors.js';
 import { dispatch, linearGrid, type PER_STEP, program, type StepValues } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
 import { type LabelledComputation, type LabelledDispatch, type Labels, labelForm } from './gather-rows.js';
+import { LONG_SUM } from './long-sum.js';
 
 /** The tensors that a loss kernel writes. */
 export interface LossOutputs {
@@ -15,9 +16,13 @@ export interface LossOutputs {
    * (2, rows): accumulators over steps. The kernel adds the loss of each row to the first row of the tensor, and 1 to
    * the second if the row's largest logit is that of its label. With class weights (3, rows): the kernel adds to the
    * third row the divisors of the losses, whose sum divides the sum of the losses.
+   *
+   * A float32 sum of n steps is off by up to n roundings. A tensor with twice as many rows keeps what the sums lose: the
+   * second half of its rows has the low parts of the sums in the first half, and a sum plus its low part is exact to two
+   * roundings. A trainer passes such tensors; a custom loss may leave their second half 0.
    */
   readonly totals: Tensor;
-  /** (3, rows): `totals`, then `losses`, for a plan of a single kernel. A custom loss ignores it. Default: none. */
+  /** (5, rows): `totals`, then `losses`, for a plan of a single kernel. A custom loss ignores it. Default: none. */
   readonly packed?: Tensor;
   /** At least one word: status[0] becomes the first step whose loss is not finite. Start it at 0xffffffff. */
   readonly status: Tensor<'u32'>;
@@ -75,7 +80,8 @@ export function softmaxCrossEntropyRows(
   if (classWeights !== undefined && classWeights.length !== classes) {
     throw new ShapeError(`${where}: there are ${classWeights.length} classWeights for ${classes} classes.`);
   }
-  checkOutputs(where, logits, outputs, classWeights === undefined ? 2 : 3);
+  const TOTALS = classWeights === undefined ? 2 : 3;
+  const PAIRS = checkOutputs(where, logits, outputs, TOTALS);
   const { losses, gradient, totals, status } = outputs;
   const overrides = {
     PROBABILITIES: !form.indices,
@@ -83,6 +89,9 @@ export function softmaxCrossEntropyRows(
     SMOOTHING: labelSmoothing,
     SAMPLE_WEIGHTS: form.weighted,
     CLASS_WEIGHTS: classWeights !== undefined,
+    TOTALS,
+    PAIRS,
+    LONG: classes > LONG_SUM,
   };
   const described = dispatch(shader, {
     label: `softmax-cross-entropy ${rows}×${classes}`,
@@ -119,13 +128,20 @@ export function softmaxCrossEntropyRows(
   };
 }
 
-/** Checks that the results of a loss have the shapes for (rows, columns) outputs. @throws {ShapeError} if not */
-export function checkOutputs(where: string, outputs: Tensor, results: LossOutputs, sums: number): void {
+/**
+ * Checks that the results of a loss have the shapes for (rows, columns) outputs.
+ * @returns true if the totals have low parts
+ * @throws {ShapeError} if a shape does not fit
+ */
+export function checkOutputs(where: string, outputs: Tensor, results: LossOutputs, sums: number): boolean {
   const [rows = 1] = outputs.shape;
   const { losses, gradient, totals } = results;
-  if (losses.length !== rows || gradient.shape.join() !== outputs.shape.join() || totals.length !== sums * rows) {
+  const hasPairs = totals.length === 2 * sums * rows;
+  const fits = hasPairs || totals.length === sums * rows;
+  if (losses.length !== rows || gradient.shape.join() !== outputs.shape.join() || !fits) {
     throw new ShapeError(
-      `${where}: for outputs ${formatShape(outputs.shape)} the losses are (${rows}, 1), the gradient ${formatShape(outputs.shape)} and the totals (${sums}, ${rows}); they are ${formatShape(losses.shape)}, ${formatShape(gradient.shape)} and ${formatShape(totals.shape)}.`,
+      `${where}: for outputs ${formatShape(outputs.shape)} the losses are (${rows}, 1), the gradient ${formatShape(outputs.shape)} and the totals (${sums}, ${rows}) or (${2 * sums}, ${rows}); they are ${formatShape(losses.shape)}, ${formatShape(gradient.shape)} and ${formatShape(totals.shape)}.`,
     );
   }
+  return hasPairs;
 }

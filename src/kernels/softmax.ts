@@ -3,6 +3,7 @@ import { formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
 import { type Dispatch, dispatch, linearGrid, program } from '../plan/dispatch.js';
 import type { Tensor } from '../plan/tensor.js';
+import { LONG_SUM } from './long-sum.js';
 
 /** Options of `softmax`: the form of the predictions. */
 export interface SoftmaxForm {
@@ -35,7 +36,7 @@ export function softmax(logits: Tensor, output: Tensor, options: SoftmaxForm = {
   }
   return dispatch(shader, {
     label: `softmax ${rows}×${classes}${LOGISTIC ? ' logistic' : ''}${CLASSES ? ' classes' : ''}`,
-    programs: [program(shader, { CLASSES, LOGISTIC }, linearGrid(rows))],
+    programs: [program(shader, { CLASSES, LOGISTIC, LONG: classes > LONG_SUM }, linearGrid(rows))],
     uniforms: { dims: { rows, classes } },
     buffers: { logits, output },
     flops: 4 * rows * classes,

@@ -15,7 +15,7 @@ export { type TinyNet, tinyNet } from './tiny-net.js';
 export interface TinyOutputs {
   /**
    * (3, batch), for each row of the batch: the sum of its losses and the number of its hits, both added to, and its
-   * loss in the last step.
+   * loss in the last step. (5, batch) has the low parts of both sums before the last loss, as in `LossOutputs.totals`.
    */
   readonly results: Tensor;
   /**
@@ -88,6 +88,7 @@ function describe(
   const { sizes, batch, activation } = net;
   const { momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = optimizer ?? {};
   const training = optimizer !== undefined;
+  const pairs = status !== undefined && results.shape[0] === 5;
   const { parameters: count, values, gradients, forward, multiplyAdds } = measure(net);
   const [inputs = 1] = sizes;
   const classes = sizes.at(-1) ?? 1;
@@ -103,7 +104,7 @@ function describe(
     ['elements of velocity', velocity?.length ?? count, count],
     ['columns of labels', words, status === undefined ? words : labels.dtype === 'u32' ? 1 : classes],
     ['columns of results', results.shape[1], status === undefined ? classes : batch],
-    ['rows of results', status === undefined ? 3 : results.shape[0], 3],
+    ['rows of results', status === undefined ? 3 : results.shape[0], pairs ? 5 : 3],
     // An evaluation writes only status[0].
     ['words of status', training ? status?.length : layers + 1, layers + 1],
   ];
@@ -118,6 +119,7 @@ function describe(
     NESTEROV: nesterov,
     PROBABILITIES: labels.dtype === 'f32',
     BYTES: data.dtype === 'u8',
+    PAIRS: pairs,
     ACTIVATION: index,
     ALPHA: alpha,
     FROM_Z: from === 'z',

@@ -25,13 +25,13 @@ export type AccumulatorsByPurpose = Readonly<Record<Purpose, Accumulators>>;
 /** The tensors that sums are read from. `losses` holds only the latest batch, so its length is the batch size. */
 type Counting = Pick<Accumulators, 'losses' | 'totals' | 'metrics'>;
 
-/** Allocates accumulators. @param rows rows of `totals`: 3 if the loss weighs classes, 2 otherwise */
+/** Allocates accumulators. @param sums sums in `totals`: 3 if the loss weighs classes, 2 otherwise */
 export function allocateAccumulators(
   memory: DeviceMemory,
   owner: Owner,
   batch: number,
   layers: number,
-  rows: number,
+  sums: number,
   metrics: Iterable<Accumulator>,
   task: Task,
 ): Accumulators {
@@ -41,8 +41,8 @@ export function allocateAccumulators(
   };
   return {
     losses: owner.own(Tensor.empty(memory, [batch, 1], 'losses')),
-    totals: owner.own(Tensor.empty(memory, [rows, batch], 'totals')),
-    packed: owner.own(Tensor.empty(memory, [3, batch], 'totals and losses')),
+    totals: owner.own(Tensor.empty(memory, [2 * sums, batch], 'totals')),
+    packed: owner.own(Tensor.empty(memory, [5, batch], 'totals and losses')),
     status: owner.own(Tensor.empty(memory, [1 + layers], 'status', 'u32')),
     metrics: new Map([...metrics].map((accumulator) => [accumulator, owner.own(allocate(accumulator))])),
   };
@@ -80,10 +80,13 @@ export function sumsOf(accumulators: Counting, bytes: readonly ArrayBuffer[], ro
   const batch = accumulators.losses.length;
   const sumOfRow = (number: number): number =>
     totals.subarray(number * batch, (number + 1) * batch).reduce((sum, value) => sum + value, 0);
+  // The first half of the rows has the sums, the second half their low parts.
+  const sums = totals.length / (2 * batch);
+  const sumOf = (number: number): number => sumOfRow(number) + sumOfRow(sums + number);
   return {
-    loss: sumOfRow(0),
-    correct: sumOfRow(1),
-    weight: totals.length > 2 * batch ? sumOfRow(2) : rows,
+    loss: sumOf(0),
+    correct: sumOf(1),
+    weight: sums > 2 ? sumOf(2) : rows,
     rows,
     accumulators: new Map(
       [...accumulators.metrics.keys()].map((accumulator, i) => [accumulator, counts[i] ?? new Float64Array(0)]),
@@ -105,6 +108,11 @@ export function difference(now: ReadSums, before: ReadSums): ReadSums {
     rows: now.rows - before.rows,
     accumulators: new Map(differences),
   };
+}
+
+/** The mean loss of sums; 0 if all rows are of classes with weight 0. A sum that is not finite stays so. */
+export function meanLoss({ loss, weight }: Pick<ReadSums, 'loss' | 'weight'>): number {
+  return weight === 0 && Number.isFinite(loss) ? 0 : loss / weight;
 }
 
 /** The mean loss of the first rows, in float64. */

@@ -311,7 +311,7 @@ export class BatchSources implements Disposable {
     const { batch } = this.#parts;
     const { packed, ...apart } = this.#parts.accumulators[purposeOf(purpose)];
     const accumulators = plan.takesRuns
-      ? { ...apart, totals: packed.view(0, [2, batch]), losses: packed.view(2 * batch, [batch, 1]) }
+      ? { ...apart, totals: packed.view(0, [4, batch]), losses: packed.view(4 * batch, [batch, 1]) }
       : apart;
     this.#owner.own(owner);
     const dispose = (): void => this.#owner.free(owner);

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric, Sums } from '../nn/metrics/metric.js';
-import { clear, counters, type ReadSums, sumsOf } from './accumulators.js';
+import { clear, counters, meanLoss, type ReadSums, sumsOf } from './accumulators.js';
 import { checkDataset, type EpochUse } from './batches.js';
 import { type Evaluation, taskOf } from './options.js';
 import type { Session } from './session.js';
@@ -23,7 +23,7 @@ export class Evaluator<M extends AnyMetric> {
     const { model, loss } = this.#session;
     // An app's own metrics may read the accumulators under their earlier name, `tallies`.
     const named: Sums = { ...sums, tallies: sums.accumulators };
-    const values: Record<string, unknown> = { loss: sums.loss / sums.weight };
+    const values: Record<string, unknown> = { loss: meanLoss(sums) };
     for (const metric of this.#metrics) values[metric.name] = metric.value(named, taskOf(model, loss));
     return values as Evaluation<M>;
   }

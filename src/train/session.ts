@@ -146,9 +146,9 @@ export class Session implements StepParts {
     const layers = layerOfBlock(model);
     this.layerOfBlock = owner.own(upload<'u32'>(device, layers, [layers.length], 'layerOfBlock'));
     const metricAccumulators = new Set(metrics.flatMap(({ accumulator, tally }) => accumulator ?? tally ?? []));
-    const rows = loss.weighsClasses === true ? 3 : 2;
+    const sums = loss.weighsClasses === true ? 3 : 2;
     const accumulators = (counted: typeof metricAccumulators): AccumulatorsByPurpose[Purpose] =>
-      allocateAccumulators(device, owner, batch, model.layers.length, rows, counted, taskOf(model, loss));
+      allocateAccumulators(device, owner, batch, model.layers.length, sums, counted, taskOf(model, loss));
     this.accumulators = {
       step: accumulators(metricAccumulators),
       evaluate: accumulators(metricAccumulators),

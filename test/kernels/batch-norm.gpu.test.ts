@@ -22,6 +22,7 @@ const shapes = [
   { rows: 2, valid: 2, columns: 64, because: 'two rows' },
   { rows: 17, valid: 13, columns: 65, because: 'one past a workgroup, surplus rows' },
   { rows: 130, valid: 130, columns: 7, because: 'more rows than slices' },
+  { rows: 1500, valid: 1400, columns: 2, because: 'so many rows that sums are compensated' },
 ];
 
 /** A matrix whose columns have means far from 0, and NaN in the rows that do not count. */

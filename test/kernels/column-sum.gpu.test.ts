@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { columnSum, Tensor } from '../../src/kernels.js';
+import { exact } from '../reference/bounded.js';
 import * as reference from '../reference/column-sum.js';
 import { Guarded, randomMatrix, sharedGpu, upload } from '../support/gpu.js';
 
@@ -12,6 +13,15 @@ test.for([
   const gpu = await sharedGpu();
   const X = randomMatrix(rows, columns, 1);
   const sums = new Guarded(gpu, [1, columns]);
+  gpu.run([columnSum(upload(gpu, X), sums.tensor)]);
+  expect(await sums.read()).toBeWithin(reference.columnSum(X));
+});
+
+test('60,000 shares of 1 add up to 1', async () => {
+  const gpu = await sharedGpu();
+  const rows = 60_000;
+  const X = exact([rows, 2], new Float32Array(2 * rows).fill(1 / rows));
+  const sums = new Guarded(gpu, [1, 2]);
   gpu.run([columnSum(upload(gpu, X), sums.tensor)]);
   expect(await sums.read()).toBeWithin(reference.columnSum(X));
 });

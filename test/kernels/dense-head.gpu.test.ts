@@ -17,6 +17,7 @@ import * as reference from '../reference/dense-head.js';
 import { gatherLabels } from '../reference/gather-rows.js';
 import { representativeActivations } from '../support/activations.js';
 import { Guarded, randomMatrix, sharedGpu, unpadded } from '../support/gpu.js';
+import { expectLateTotals, lateTotals } from '../support/totals.js';
 
 const NONE = 0xffffffff;
 const STEP = 7;
@@ -141,7 +142,7 @@ async function operands({ batch, inputs, classes, kind, words, order, Y, paramet
     losses: new Guarded(gpu, [batch, 1]),
     gradient: new Guarded(gpu, [batch, classes]),
     dX: new Guarded(gpu, [batch, inputs]),
-    totals: new Guarded(gpu, [2, batch], new Float32Array(2 * batch)),
+    totals: new Guarded(gpu, [4, batch], new Float32Array(4 * batch)),
   };
   return {
     gpu,
@@ -219,7 +220,7 @@ async function expectWithin(form: Form, shape: Shape): Promise<void> {
     expect(actual[name]).toBeWithin(twice, `${name}, against the plain kernels,`);
   }
   expect(actual.totals.slice(0, batch)).toEqual(actual.losses);
-  expect(actual.totals.slice(batch)).toBeWithin(expected.correct, 'correct');
+  expect(actual.totals.slice(batch, 2 * batch)).toBeWithin(expected.correct, 'correct');
   expect(actual.status).toBe(NONE);
 }
 
@@ -286,6 +287,14 @@ test('totals go on from step to step', async () => {
   gpu.run([call, call]);
   const { losses, totals } = await read();
   expect(totals.slice(0, 6)).toEqual(losses.map((loss) => loss + loss)); // a doubling is exact
+  outputs.totals.write(lateTotals(6));
+  gpu.run([call, call]);
+  expectLateTotals(
+    (await read()).totals,
+    losses,
+    totals.slice(6, 12).map((hits) => hits / 2),
+    2,
+  );
 });
 
 test.for(

@@ -34,7 +34,7 @@ async function onGpu(
   const results: LossOutputs = {
     losses: guards.losses.tensor,
     gradient: guards.gradient.tensor,
-    totals: Tensor.empty(gpu, [2, batch]),
+    totals: Tensor.empty(gpu, [4, batch]),
     status,
   };
   const form = {
@@ -64,6 +64,7 @@ const shapes = [
   { batch: 67, columns: 1, rows: 41, scale: 5, because: 'a partial batch' },
   { batch: 5, columns: 300, rows: 4, scale: 30, because: 'many columns' },
   { batch: 9, columns: 2, rows: 9, scale: 1e4, because: 'outputs of ±1e4' },
+  { batch: 1, columns: 10_000, rows: 1, scale: 2, because: 'so many columns that their sum is compensated' },
 ];
 const cases = names.flatMap((name) =>
   [false, true].flatMap((weighted) => shapes.map((shape) => ({ name, weighted, ...shape }))),
@@ -86,7 +87,7 @@ test.for(cases)(
     expect(losses).toBeWithin(expected.losses, 'losses');
     expect(gradient).toBeWithin(expected.gradient, 'gradient');
     expect(totals.slice(0, batch)).toEqual(losses);
-    expect(totals.slice(batch)).toBeWithin(expected.correct, 'correct');
+    expect(totals.slice(batch, 2 * batch)).toBeWithin(expected.correct, 'correct');
     expect(status).toBe(NONE);
   },
 );

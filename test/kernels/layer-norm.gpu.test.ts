@@ -22,6 +22,8 @@ const shapes = [
   { rows: 64, columns: 2, because: 'one workgroup' },
   { rows: 65, columns: 17, because: 'one past a workgroup' },
   { rows: 7, columns: 130, because: 'more columns than slices' },
+  { rows: 1031, columns: 3, because: 'so many rows that the sums of parameters are compensated' },
+  { rows: 2, columns: 1500, because: 'so many columns that sums are compensated' },
 ];
 
 test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, affine }))))(
@@ -31,7 +33,7 @@ test.for(shapes.flatMap((shape) => [true, false].map((affine) => ({ ...shape, af
     const noise = randomMatrix(rows, columns, 1);
     const X = exact(
       [rows, columns],
-      noise.values.map((x, i) => x + 10 * Math.floor(i / columns)),
+      noise.values.map((x, i) => x + 10 * (Math.floor(i / columns) % 70)),
     );
     const dY = randomMatrix(rows, columns, 4);
     const parameters = affine ? randomMatrix(2, columns, 2) : undefined;
@@ -76,4 +78,26 @@ test('shapes that do not fit are refused', async () => {
   expect(() => layerNormRows(X, Tensor.empty(gpu, [2, 3]), other, { epsilon })).toThrow('statistics must be (2, 2)');
   expect(() => layerNormRowsBackward(X, X, other, statistics)).toThrow('dX must be (2, 3)');
   expect(() => layerNormParameters(X, X, other, statistics)).toThrow('gradients must be (2, 3)');
+});
+
+test('a large value before 50,000 small ones: none of their squares is lost', async () => {
+  const gpu = await sharedGpu();
+  const columns = 50_000;
+  // Each of the small ones adds less than half of an ulp to the square of the first: a plain sum stays at that square.
+  const X = exact(
+    [1, columns],
+    Float32Array.from({ length: columns }, (_, c) => (c === 0 ? 1 : c % 2 === 0 ? 1e-4 : -1e-4)),
+  );
+  const expected = reference.layerNorm(X, { epsilon: 1e-12 });
+  for (const number of [0, 1]) {
+    const [Y, statistics] = [new Guarded(gpu, X.shape), new Guarded(gpu, [2, 1])];
+    runVariant(gpu, layerNormRows(upload(gpu, X), Y.tensor, statistics.tensor, { epsilon: 1e-12 }), number);
+    const [, scale = NaN] = await statistics.read();
+    expect([scale]).toBeWithin({
+      shape: [1, 1],
+      values: expected.statistics.values.slice(1),
+      bound: expected.statistics.bound.slice(1),
+    });
+    expect(await Y.read()).toBeWithin(expected.Y, 'Y');
+  }
 });

@@ -18,6 +18,7 @@ import { predict, type ReferenceBatch, type ReferenceLayer } from '../reference/
 import * as tiny from '../reference/train-tiny.js';
 import { outsideOfBounds } from '../support/bounds.js';
 import { Guarded, sharedGpu } from '../support/gpu.js';
+import { expectLateTotals, lateTotals } from '../support/totals.js';
 
 const NONE = 0xffffffff;
 const learningRate = 0.05;
@@ -122,7 +123,7 @@ class Run {
     };
     this.parameters = new Guarded(gpu, [start.values.length], start.values);
     this.velocity = new Guarded(gpu, [start.values.length], new Float32Array(start.values.length));
-    this.results = new Guarded(gpu, [3, batch], new Float32Array(3 * batch));
+    this.results = new Guarded(gpu, [5, batch], new Float32Array(5 * batch));
     this.status = Tensor.empty(gpu, [sizes.length], 'status', 'u32');
     this.status.write(new Uint32Array(sizes.length).fill(NONE));
   }
@@ -144,10 +145,17 @@ class Run {
     return {
       parameters: await this.parameters.read(),
       velocity: await this.velocity.read(),
-      results: await this.results.read(),
+      results: folded(await this.results.read(), this.#problem.batch),
       status: await this.status.read(),
     };
   }
+}
+
+/** The results (5, batch) as (3, batch): each sum with its low part, and the last losses. */
+function folded(results: Float32Array, batch: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: 3 * batch }, (_, i) =>
+    i < 2 * batch ? (results[i] ?? NaN) + (results[2 * batch + i] ?? NaN) : (results[2 * batch + i] ?? NaN),
+  );
 }
 
 /** The dispatch with another number of invocations. */
@@ -292,6 +300,16 @@ test('sums go on from dispatch to dispatch', async () => {
   expect(twice.results.subarray(8)).toEqual(once.results.subarray(8));
 });
 
+test('sums over many steps keep what they would lose', async () => {
+  const run = new Run(await sharedGpu(), { ...xor, samples: 4 });
+  const { results } = await run.run(run.dispatch({}, false)).read();
+  const last = results.slice(8);
+  const hits = results.slice(4, 8);
+  run.results.tensor.view(0, [4, 4]).write(lateTotals(4));
+  for (let step = 0; step < 9; step++) run.run(run.dispatch({}, false));
+  expectLateTotals((await run.results.read()).slice(0, 16), last, hits, 9);
+});
+
 test('a loss that is not finite is noted with its step, and those before it are not', async () => {
   const run = new Run(await sharedGpu(), xor);
   const { order } = inputsOf(xor);
@@ -341,7 +359,7 @@ test('shapes that do not fit are refused', async () => {
     ];
     expect(() => trainTiny(net, source, parameters.tensor, o, v, step)).toThrow(message);
   };
-  refused(xor, { velocity: results.tensor }, `${label}there are 12 elements of velocity; there must be 128.`);
+  refused(xor, { velocity: results.tensor }, `${label}there are 20 elements of velocity; there must be 128.`);
   expect(() => trainTiny(xor, source, parameters.tensor, outputs, { momentum: 0.5 }, step)).toThrow(
     `${label}momentum = 0.5 needs a velocity.`,
   );

@@ -1,6 +1,7 @@
+import { LONG_SUM } from '../../src/kernels/long-sum.js';
 import { at, type Bounded, gamma, zeros } from './bounded.js';
 
-/** sums[c] = Σᵣ X[r, c], (1, columns), in float64; |error| ≤ γ·Σ|x|, γ for as many roundings as there are rows, plus Σδx. */
+/** sums[c] = Σᵣ X[r, c], (1, columns), in float64; |error| ≤ γ·Σ|x| plus Σδx, γ for as many roundings as there are rows, or 3 if compensated. */
 export function columnSum(X: Bounded): Bounded {
   const [rows, columns] = X.shape;
   const sums = zeros([1, columns]);
@@ -16,7 +17,7 @@ export function columnSum(X: Bounded): Bounded {
       magnitude += Math.abs(x) + bound;
     }
     sums.values[c] = sum;
-    sums.bound[c] = inherited + gamma(rows) * magnitude + rows * 2 ** -126;
+    sums.bound[c] = inherited + gamma(rows > LONG_SUM ? 3 : rows) * magnitude + rows * 2 ** -126;
   }
   return sums;
 }

@@ -1,3 +1,4 @@
+import { LONG_SUM } from '../../src/kernels/long-sum.js';
 import { activate, activationErrors } from './activations.js';
 import { at, type Bounded, elementwise, TINY, U, zeros } from './bounded.js';
 
@@ -61,9 +62,10 @@ export function elementwiseLoss(
       if (a >= 0 === y >= 0.5) correct.values[r] = at(correct.values, r) + 1;
       if (aBound > 0 && Math.abs(a) <= aBound) correct.bound[r] = at(correct.bound, r) + 1;
     }
-    // The terms are ≥ 0: their sum has as many roundings as terms, the mean 2.5, the weight 1.
+    // The terms are ≥ 0: their sum has as many roundings as terms, or 3 if it is compensated; the mean 2.5, the weight 1.
+    const roundings = columns > LONG_SUM ? 3 : columns;
     losses.values[r] = (weight * sum) / columns;
-    losses.bound[r] = ((weight * SLACK) / columns) * (error + (columns + 3.5) * U * sum) + TINY;
+    losses.bound[r] = ((weight * SLACK) / columns) * (error + (roundings + 3.5) * U * sum) + TINY;
   }
   return { losses, gradient, correct };
 }

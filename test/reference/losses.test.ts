@@ -130,6 +130,6 @@ test('scoreCounts by hand', () => {
 });
 
 test('valueSums by hand', () => {
-  const sums = valueSums(matrix(3, 1, [1, 2, 5]), Float32Array.of(2, 2, 4), 2, 3);
-  expect([...sums.values]).toEqual([2, 2, 2, 4, 2, 2, 1, 2, 0, 0, 0, 0]);
+  const sums = valueSums(matrix(3, 1, [1, 2, 5]), Float32Array.of(2, 2, 4), 2, 3, (_, slot) => 2 + slot);
+  expect([...sums.values]).toEqual([2, 2, 2, 4, 2, 2, 1, 3, -1, 1, 0, 0]);
 });

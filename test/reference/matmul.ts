@@ -1,7 +1,11 @@
 import type { Activation } from '../../src/kernels/activations.js';
+import { LONGEST_SUM } from '../../src/kernels/matmul/variants.js';
 import { activate } from './activations.js';
 import { biasActivationBackward } from './bias-activation.js';
 import { at, type Bounded, gamma, zeros } from './bounded.js';
+
+/** Products of a run in a long sum, as in shaders/lib/matmul-operands.wgsl. */
+const RUN = 256;
 
 export interface MatmulOptions {
   /** A is stored (K, M). */
@@ -23,7 +27,7 @@ export interface MatmulOptions {
  * the shader's KEEP stores is this function's result without `activation`.
  *
  * |error| ≤ γ·(Σ|aᵢbᵢ| + |bias|) + (2K + 1)·2⁻¹²⁶, γ for K + 1 roundings (K + 2 with bias), whatever the order of the sum and
- * however fma is made; plus what the operands' own bounds bring: Σ|a|δb + |b|δa + δaδb.
+ * however fma is made; for a long K γ for the roundings of a run, of the sum of the runs, and of a GPU's slices; plus what the operands' own bounds bring: Σ|a|δb + |b|δa + δaδb.
  */
 export function matmul(A: Bounded, B: Bounded, options: MatmulOptions = {}): Bounded {
   const { transposeA = false, transposeB = false, onesRow = false, bias, activation = 'linear', kept } = options;
@@ -34,7 +38,8 @@ export function matmul(A: Bounded, B: Bounded, options: MatmulOptions = {}): Bou
   if (bias !== undefined && bias.values.length !== N) {
     throw new RangeError(`matmul: ${bias.values.length} biases for ${N} columns.`);
   }
-  const relative = gamma(bias === undefined ? K + 1 : K + 2);
+  const roundings = K > LONGEST_SUM ? RUN + Math.ceil(K / RUN) + 8 : K + 1;
+  const relative = gamma(bias === undefined ? roundings : roundings + 1);
   const C = zeros([M, N]);
   for (let m = 0; m < M; m++) {
     for (let n = 0; n < N; n++) {

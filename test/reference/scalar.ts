@@ -1,3 +1,4 @@
+import { LONG_SUM } from '../../src/kernels/long-sum.js';
 import { at, type Bounded, gamma, TINY, U } from './bounded.js';
 
 /** A number, and the bound on a GPU's deviation from it. */
@@ -65,7 +66,10 @@ export function inverseSqrt({ value, bound }: Scalar): Scalar {
   return rounded(inverse, 1 / Math.sqrt(value - bound) - inverse, 2);
 }
 
-/** Σ of numbers in any order: γ for as many roundings as there are numbers. */
+/** Roundings of a sum that is compensated: 3 of each slice, and as many more as a GPU has slices. */
+const LONG_ROUNDINGS = 3 + 16;
+
+/** Σ of numbers in any order: γ for as many roundings as there are numbers, or for those of a compensated sum. */
 export function sum(numbers: readonly Scalar[]): Scalar {
   let value = 0;
   let inherited = 0;
@@ -75,5 +79,6 @@ export function sum(numbers: readonly Scalar[]): Scalar {
     inherited += number.bound;
     magnitude += Math.abs(number.value) + number.bound;
   }
-  return { value, bound: inherited + gamma(numbers.length) * magnitude + numbers.length * TINY };
+  const roundings = numbers.length > LONG_SUM ? LONG_ROUNDINGS : numbers.length;
+  return { value, bound: inherited + gamma(roundings) * magnitude + numbers.length * TINY };
 }

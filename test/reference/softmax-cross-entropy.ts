@@ -1,3 +1,4 @@
+import { LONG_SUM } from '../../src/kernels/long-sum.js';
 import { at, type Bounded, TINY, U, zeros } from './bounded.js';
 import { isDecided, softmaxRow } from './softmax.js';
 
@@ -69,12 +70,12 @@ export function softmaxCrossEntropy(
     // log is off by 2⁻²¹ in [½, 2] and 3 ulp elsewhere; the sum's relative error passes through it unchanged.
     const logError = Math.max(2 ** -21, 3 * U * logSum) + sumError;
     // With a class index there is one term, and Σt is its own, unless it is smoothed.
-    const massError = (byIndex && smoothing === 0 ? 0 : classes * U) + targetError;
-    // Without weights the scale is 1. The sum of weights rounds once per row, the quotient 2.5, each product 1.
+    const massError = (byIndex && smoothing === 0 ? 0 : (classes > LONG_SUM ? 3 : classes) * U) + targetError;
+    // Without weights the scale is 1. The sum of weights is off by 3, the quotient rounds 2.5, each product 1.
     const isScaled = weights !== undefined || classWeights !== undefined;
     const weight = weights?.[r] ?? 1;
     const scale = divisor > 0 ? (weight * rows) / divisor : 0;
-    const scaleError = isScaled ? (rows + 5) * U : 0;
+    const scaleError = isScaled ? 8 * U : 0;
     let loss = 0;
     let lossBound = 0;
     for (let k = 0; k < classes; k++) {

@@ -1,3 +1,4 @@
+import { LONG_SUM } from '../../src/kernels/long-sum.js';
 import { at, type Bounded, TINY, U, zeros } from './bounded.js';
 
 /**
@@ -19,7 +20,7 @@ export interface SoftmaxRow {
 /**
  * With d = maximum − z, exp(−d) is off by (3 + 3d)·U: d's rounding and exp's own. A running sum is multiplied by a further
  * exp whenever the maximum rises: the d of the parts add up to d, and each part adds 3 (exp), 1 (product), 1 (sum). So the
- * sum is off by Σ p(3 + 3d) + 5(n − 1), and p by the sum of both and 2.5 for the division. Logits off by δz move p by
+ * sum is off by Σ p(3 + 3d) + 5(n − 1), or 3 instead of 5(n − 1) if it is compensated and not rescaled, and p by the sum of both and 2.5 for the division. Logits off by δz move p by
  * p·((1 − pₖ)·δzₖ + Σ_{j≠k} pⱼδzⱼ), to first order.
  */
 export function softmaxRow(z: Float64Array, zBound: Float64Array): SoftmaxRow {
@@ -30,7 +31,7 @@ export function softmaxRow(z: Float64Array, zBound: Float64Array): SoftmaxRow {
   let sum = 0;
   for (const value of z) sum += Math.exp(value - maximum);
   const p = z.map((value) => Math.exp(value - maximum) / sum);
-  let sumError = 5 * (n - 1) * U;
+  let sumError = n > LONG_SUM ? 3 * U : 5 * (n - 1) * U;
   let moved = 0;
   for (let k = 0; k < n; k++) {
     sumError += at(p, k) * (3 + 3 * (maximum - at(z, k))) * U;

@@ -222,13 +222,13 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { PROBABILITIES: true }, uniforms: { dims: [4, 3, 3], step }, workgroups: [1, 1] },
     {
       // Each invocation adds up the divisors of all rows: three of them are enough.
-      overrides: { SAMPLE_WEIGHTS: true, CLASS_WEIGHTS: true, GATHERED: true },
+      overrides: { SAMPLE_WEIGHTS: true, CLASS_WEIGHTS: true, GATHERED: true, TOTALS: 3, PAIRS: true },
       uniforms: { dims: [66, 2, 2], step },
       workgroups: [2, 1],
     },
   ],
   'elementwise-loss': [
-    { overrides: {}, uniforms: { dims: [66, 2, 2], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
+    { overrides: { PAIRS: true, LONG: true }, uniforms: { dims: [66, 2, 2], step: [0, 65, 0, 0] }, workgroups: [2, 1] },
     {
       overrides: { LOSS: 3, SAMPLE_WEIGHTS: true, GATHERED: true },
       uniforms: { dims: [4, 3, 4], step },
@@ -260,7 +260,11 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { GATHERED: true }, uniforms: { dims: [2, 3, 3], step }, workgroups: [1, 2] },
   ],
   'train-tiny': [
-    { overrides: { ...tiny, MOMENTUM: true }, uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] }, workgroups: [1, 1] },
+    {
+      overrides: { ...tiny, MOMENTUM: true, PAIRS: true },
+      uniforms: { hyper: [0, 0, 0], step: [0, 5, 0, 0] },
+      workgroups: [1, 1],
+    },
     { overrides: { ...tiny, LOSS: false, UPDATE: false }, uniforms: { step: [0, 8, 0, 0] }, workgroups: [2, 1] },
   ],
 };

@@ -27,7 +27,8 @@ const epilogues: Overrides[] = [
 ];
 
 /** Independent overrides, each of which omits one part of the shader. */
-const APART = /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|DECAY_WEIGHTS|FINISH)$/;
+const APART =
+  /^(?:EDGE_[MNK]|VEC4_C|BANDS|GATHERED|BYTES|WHOLE|CHECKED|CLIP_VALUE|CLIP_NORM|DECAY_WEIGHTS|FINISH|LONG|RUNS)$/;
 
 /** A batch read from a data set of bytes or of floats, as the first operand or in the first layer's dW. */
 const gathered = combinations(['TRANSPOSE_A', 'BYTES', 'VEC4_B']).map((set) => ({
@@ -67,12 +68,16 @@ function heads(): Overrides[] {
   return [
     ...combinations(['PROBABILITIES', 'BIAS']).flatMap((set) => [set, { ...set, BACKWARD: true }, { ...set, ...all }]),
     ...rows.map((_, ACTIVATION) => ({ ...all, ACTIVATION_GRADIENT: true, ACTIVATION })),
+    { ...all, PAIRS: true },
     ...quads.flatMap((quad) => [
       ...(quad <= 4 ? [{ ...all, GROUPS: quad }] : []),
       { ...all, GROUPS: quad <= 3 ? quad : 2, CHUNKS: quad <= 3 ? 1 : Math.ceil(quad / 2), SLICES: 64, BLOCKS: 1 },
     ]),
   ];
 }
+
+/** Sums of a loss with low parts, and sums over many classes or columns. */
+const sums = combinations(['PAIRS', 'LONG']);
 
 /** The override sets that the library can ask of a shader. */
 export function overrideSets({ name, overrides }: Shader): Overrides[] {
@@ -109,7 +114,8 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   if (name === 'maxout') return combinations(['BACKWARD']);
   if (name === 'elementwise-loss') {
     const flags = ['INDICES', 'GATHERED', 'SAMPLE_WEIGHTS', 'POSITIVE_WEIGHTS'];
-    return [0, 1, 2, 3, 4].flatMap((LOSS) => combinations(flags).map((set) => ({ ...set, LOSS, DELTA: 0.5 })));
+    const sets = [...combinations(flags), ...sums];
+    return [0, 1, 2, 3, 4].flatMap((LOSS) => sets.map((set) => ({ ...set, LOSS, DELTA: 0.5 })));
   }
   if (name === 'class-counts') {
     return [0, 1, 5].flatMap((TOP_K) =>
@@ -118,7 +124,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
   }
   if (name === 'softmax-cross-entropy') {
     const sets = combinations(['PROBABILITIES', 'GATHERED', 'SAMPLE_WEIGHTS', 'CLASS_WEIGHTS']);
-    return sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]);
+    return [...sets.flatMap((set) => [set, { ...set, SMOOTHING: 0.1 }]), ...sums];
   }
   if (name === 'score-counts') return combinations(['LOGISTIC', 'PROBABILITIES', 'GATHERED']);
   if (name === 'value-sums') return combinations(['GATHERED']);
@@ -131,6 +137,7 @@ export function overrideSets({ name, overrides }: Shader): Overrides[] {
     const sliced = layouts.map((set) => ({ ...set, SUMS: 16, SLICES: 16 }));
     return [
       ...layouts,
+      ...apart,
       ...(name === 'add' ? rows.map((_, ACTIVATION) => ({ ACTIVATION, KEEP: true })) : []),
       ...(overrides.ACTIVATION === undefined ? [] : derivatives),
       ...(overrides.SLICES === undefined ? [] : sliced),

@@ -422,8 +422,8 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     {
       shader: 'column-sum',
       what: 'the first unit is left out',
-      text: 'for (var row = 0u; row < dims.rows; row++) { sum +=',
-      wrong: 'for (var row = 1u; row < dims.rows; row++) { sum +=',
+      text: 'for (var row = 0u; row < dims.rows; row++) { sum =',
+      wrong: 'for (var row = 1u; row < dims.rows; row++) { sum =',
       network: 'prelu of a layer',
       found: ['0.alpha'],
     },

@@ -49,6 +49,8 @@ export type MatmulVariant =
 
 /** The most rows of C that `matmul-gemv` computes; for so few, most of a tile would be idle. */
 export const GEMV_ROWS = 8;
+/** The most products of a sum that are added up one after the other; longer sums are added up in runs (RUNS). */
+export const LONGEST_SUM = 4096;
 /** Columns of C that an invocation of `matmul-gemv` computes. */
 const GEMV_COLUMNS = 4;
 /** The least K to split within a workgroup: with a shorter K the split saves less than the tree of sums costs. */
@@ -152,6 +154,7 @@ export const operandsOf = (problem: MatmulProblem): Omit<Layout, 'VEC4_C' | keyo
   VEC4_B: problem.vec4B,
   GATHERED: problem.gathered,
   BYTES: problem.bytes,
+  RUNS: problem.K > LONGEST_SUM,
 });
 
 /**
@@ -175,7 +178,10 @@ export type SoftwarePrograms = (problem: MatmulProblem, layout: Layout) => reado
 
 /** The overrides that all matmul programs share. */
 export type Layout = Readonly<
-  Record<'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES', boolean>
+  Record<
+    'TRANSPOSE_A' | 'TRANSPOSE_B' | 'ONES_ROW' | 'VEC4_A' | 'VEC4_B' | 'VEC4_C' | 'GATHERED' | 'BYTES' | 'RUNS',
+    boolean
+  >
 > &
   MatmulProblem['epilogue'];
 

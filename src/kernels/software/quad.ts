@@ -1,6 +1,7 @@
 import gemv from '../../../shaders/matmul/matmul-gemv.wgsl';
 import quad from '../../../shaders/software/matmul-quad.wgsl';
 import { type AdapterTraits, type Program, program } from '../../plan/dispatch.js';
+import { LONG_SUM } from '../long-sum.js';
 import {
   GEMV_ROWS,
   gemvSizes,
@@ -60,7 +61,7 @@ function serialGemv(problem: MatmulProblem, layout: Layout): Program<MatmulVaria
 }
 
 /** The overrides in which the programs of `quad-tiles.wgsl` differ. */
-type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL', boolean>>;
+type QuadTiles = Readonly<Record<'VEC4_B' | 'VEC4_C' | 'K_TAIL' | 'LARGE' | 'TALL' | 'LONG', boolean>>;
 type Quad = (typeof QUADS)[number];
 type QuadOptions<Variant extends string> = Pick<Program, 'suits' | 'prefers'> & {
   readonly variant: Quad['variant'];
@@ -77,7 +78,7 @@ export function quadPrograms<Variant extends string>(
   problem: MatmulProblem,
   make: (tiles: QuadTiles, options: QuadOptions<Variant>, workgroups: readonly [number, number]) => Program<Variant>,
 ): readonly Program<Variant>[] {
-  const { M, N, K, transposeA, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = problem;
+  const { M, N, K, transposeA, onesRow, gathered, vec4B: VEC4_B, vec4C: VEC4_C } = problem;
   const workgroups = ({ rows, columns }: Quad): readonly [number, number] =>
     grid(stored(problem), 2 * rows, 2 * columns);
   const programOf = (quad: Quad, later?: Program<Variant>, vec4s = true): Program<Variant> => {
@@ -87,6 +88,7 @@ export function quadPrograms<Variant extends string>(
         K_TAIL: K % (LARGE ? 8 : 4) !== 0,
         LARGE,
         TALL: quad.rows > 16,
+        LONG: onesRow && K > LONG_SUM,
         VEC4_B: VEC4_B && vec4s,
         VEC4_C: VEC4_C && vec4s,
       },

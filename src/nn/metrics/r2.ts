@@ -18,6 +18,12 @@ export function r2(): Metric<'r2'> {
   };
 }
 
+/**
+ * Relative error of the mean of equal targets: some roundings in float64. The spread of targets that differ is larger
+ * than the one that it causes, for any number of rows below 2⁵⁰, since float32 has 24 bits.
+ */
+const ROUNDING = 2 ** -50;
+
 /** R² of one output. */
 function determination(partials: readonly PartialSums[]): number {
   const mean =
@@ -28,6 +34,6 @@ function determination(partials: readonly PartialSums[]): number {
     return second - 2 * shift * first + count * shift * shift;
   });
   const squares = total(partials, ({ squares: own }) => own);
-  if (spread <= 0) return squares === 0 ? 1 : 0;
+  if (spread <= total(partials, ({ count }) => count) * (ROUNDING * mean) ** 2) return squares === 0 ? 1 : 0;
   return 1 - squares / spread;
 }

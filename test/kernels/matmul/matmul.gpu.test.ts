@@ -447,3 +447,19 @@ test('what does not fit is refused, with the shapes and the remedy', async () =>
     'matmul NN 32×10×128: the variant "matmul-gemv" cannot compute it. These can: matmul-quad-8x8, ',
   );
 });
+
+// 60,000 equal products: added up one after the other they are off by half a thousandth, each sum by as many roundings of one kind.
+const long = 60_000;
+test.for([quad, serialGemv, fourByFour, split])(
+  '$name: a sum of 60,000 products, and of the row of ones',
+  async (form) => {
+    const options = { transposeA: true, onesRow: form !== serialGemv };
+    const [M, rows] = form === serialGemv ? [1, 1] : [3, 4];
+    const A = exact([long, M], new Float32Array(long * M).fill(1));
+    const B = exact([long, 2], new Float32Array(long * 2).fill(1 / long));
+    const actual = await onGpu(form, A, B, [rows, 2], options);
+    expect(actual).toBeWithin(reference.matmul(A, B, options));
+    // The quads' row of ones is compensated: 3 roundings, and that of 1/60,000.
+    if (form === quad) for (const sum of actual.slice(-2)) expect(Math.abs(sum - 1)).toBeLessThanOrEqual(4 * 2 ** -23);
+  },
+);

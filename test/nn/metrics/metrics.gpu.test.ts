@@ -17,6 +17,7 @@ import {
   recall,
   sgd,
   softmaxCrossEntropy,
+  type Trainer,
   topK,
 } from '../../../src/index.js';
 import { logOdds } from '../../reference/score-counts.js';
@@ -256,6 +257,40 @@ test('R² and mean absolute error of targets far from 0, on partial batches', as
   expect(epoch).toMatchObject(close(all));
   expect(windows.length).toBeGreaterThan(1);
   expect(windows).toEqual(expected);
+});
+
+/** A model whose output is its input plus ½, and a trainer that takes one sample a step. */
+async function oneByOne(): Promise<Trainer<ReturnType<typeof mae> | ReturnType<typeof r2>>> {
+  const model = await Mlp.create(await sharedGpu(), { inputs: 1, layers: [dense(1)] });
+  const [weight, bias] = await model.weights();
+  if (weight === undefined || bias === undefined) throw new Error('dense(1) has a weight and a bias.');
+  await model.setWeights([
+    { ...weight, data: Float32Array.of(1) },
+    { ...bias, data: Float32Array.of(0.5) },
+  ]);
+  return await model.trainer({
+    loss: meanSquaredError(),
+    optimizer: sgd({ learningRate: 0 }),
+    metrics: [mae(), r2()],
+    batchSize: 1,
+  });
+}
+
+// With sums in float32, and relative to the first target, these were 0.976869 and 0.
+test.for([
+  { name: '0, then 290 and 291', first: 0, others: 290, expected: 0.944063 },
+  { name: '300, then 0 and 1', first: 300, others: 0, expected: 0.947199 },
+])('R² over 20,000 batches of one: targets $name', async ({ first, others, expected }) => {
+  const targets = Float32Array.from({ length: 20_000 }, (_, i) => (i === 0 ? first : others + (i % 2)));
+  using data = Dataset.create(await sharedGpu(), { inputs: targets, features: 1, targets });
+  using trainer = await oneByOne();
+  const found = await trainer.evaluate(data);
+  expect(found).toEqual({ loss: 0.25, mae: 0.5, r2: expect.closeTo(expected, 6) });
+  // Relative to Σ(y − c)² ≤ 7 spreads, a sum is off by 6 roundings, and a move of c by 8 once.
+  const mean = targets.reduce((sum, y) => sum + y, 0) / targets.length;
+  const spread = targets.reduce((sum, y) => sum + (y - mean) ** 2, 0);
+  const exactly = 1 - (targets.length * 0.25) / spread;
+  expect(Math.abs(found.r2 - exactly)).toBeLessThanOrEqual((1 - exactly) * 7 * 14 * 2 ** -23);
 });
 
 test('R² of targets that are all the same is 1 or 0', async () => {
