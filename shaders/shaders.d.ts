@@ -412,6 +412,7 @@ declare module '*/shaders/optimizer/gradient-norm.wgsl' {
     readonly overrides: {
       readonly FINISH: boolean;
       readonly MASKED: boolean;
+      readonly NORM: boolean;
       readonly PENALTIES: boolean;
     };
     readonly uniforms: {

@@ -32,7 +32,7 @@ export {
   type LabelTensor,
   type RowSource,
 } from './kernels/gather-rows.js';
-export { gradientNorm } from './kernels/gradient-norm.js';
+export { euclideanNorm, gradientNorm } from './kernels/gradient-norm.js';
 export { histogram } from './kernels/histogram.js';
 export { layerNormParameters, layerNormRows, layerNormRowsBackward } from './kernels/layer-norm.js';
 export {

@@ -45,11 +45,54 @@ export function gradientNorm(
       `gradientNorm: for ${count} gradients there must be as many parameters, ${2 * invocations} elements of sums and 2 of scale; there are ${parameters.length}, ${sums.length} and ${scale.length}.`,
     );
   }
-  checkVec4s('gradientNorm', [gradients, parameters]);
-  const { PENALTIES, l1, l2, parameterMask } = penaltiesOf('gradientNorm', options);
+  return described(gradients, parameters, sums, scale, maximum, options, false);
+}
+
+/**
+ * Describes two dispatches that compute the Euclidean norm of gradients, small and large ones alike: a norm of 0 is 0.
+ * Kernel: `shaders/optimizer/gradient-norm.wgsl`.
+ * @param gradients `count` elements
+ * @param sums (2, 64·min(256, ⌈count/1024⌉), 2), overwritten
+ * @param norm (2), overwritten: two numbers whose product is the norm, which may exceed float32
+ * @param options `parameterMask`, which leaves out elements that are no parameters. Default: all elements count.
+ * @returns both dispatches, in the order in which they run
+ * @throws {ShapeError} if the numbers of elements do not fit together
+ * @example
+ * gpu.run(euclideanNorm(gradients, sums, norm));
+ */
+export function euclideanNorm(
+  gradients: Tensor,
+  sums: Tensor,
+  norm: Tensor,
+  { parameterMask }: Pick<MaskedPenalties, 'parameterMask'> = {},
+): readonly [Dispatch, Dispatch] {
+  const wanted = 4 * normSums(gradients.length);
+  if (sums.length !== wanted || norm.length !== 2) {
+    throw new ShapeError(
+      `euclideanNorm: for ${gradients.length} gradients there must be ${wanted} elements of sums and 2 of norm; there are ${sums.length} and ${norm.length}.`,
+    );
+  }
+  return described(gradients, gradients, sums, norm, 0, { parameterMask }, true);
+}
+
+/** Describes the sums and their end. @param NORM true for the norm itself, false for the factor of clipping */
+function described(
+  gradients: Tensor,
+  parameters: Tensor,
+  sums: Tensor,
+  scale: Tensor,
+  maximum: number,
+  options: MaskedPenalties,
+  NORM: boolean,
+): readonly [Dispatch, Dispatch] {
+  const count = gradients.length;
+  const invocations = normSums(count);
+  const name = NORM ? 'euclideanNorm' : 'gradientNorm';
+  checkVec4s(name, [gradients, parameters]);
+  const { PENALTIES, l1, l2, parameterMask } = penaltiesOf(name, options);
   const uniforms = { hyper: { count, clip: maximum, l1, l2, invocations } };
   const none = { gradients: undefined, parameters: undefined, parameterMask: undefined, scale: undefined };
-  const overrides = { PENALTIES, MASKED: parameterMask !== undefined };
+  const overrides = { PENALTIES, MASKED: parameterMask !== undefined, NORM };
   return [
     dispatch(shader, {
       label: `gradient-norm ${count}`,
@@ -60,7 +103,7 @@ export function gradientNorm(
     }),
     dispatch(shader, {
       label: `gradient-norm of ${invocations} sums`,
-      programs: [program(shader, { FINISH: true }, [1])],
+      programs: [program(shader, { FINISH: true, NORM }, [1])],
       uniforms,
       buffers: { ...none, sums, scale },
       flops: 2 * invocations,

@@ -54,7 +54,7 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: R
  * Records the scale of the gradients: min(1, maximum / norm), where the norm includes penalties.
  * @returns (2): two factors whose product is the scale
  */
-export function recordScale(
+function recordScale(
   plan: PlanBuilder,
   { flatParameters }: Model,
   gradients: Tensor,

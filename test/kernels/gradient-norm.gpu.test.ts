@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { normSums } from '../../src/kernels/gradient-norm.js';
-import { gradientNorm, sgdUpdate, Tensor } from '../../src/kernels.js';
+import { euclideanNorm, gradientNorm, sgdUpdate, Tensor } from '../../src/kernels.js';
 import { type Bounded, exact } from '../reference/bounded.js';
 import { clamped, clipCoefficient, penalised } from '../reference/gradient-norm.js';
 import { sgd } from '../reference/sgd.js';
@@ -144,12 +144,50 @@ test('a clip by value leaves a NaN what it is, and clamps an infinity', async ()
   expect([...(await p.read())]).toEqual([NaN, -2, 2, -0.25]);
 });
 
+async function normOf(gradients: Bounded): Promise<number> {
+  const gpu = await sharedGpu();
+  const [sums, norm] = [new Guarded(gpu, [2, normSums(gradients.values.length), 2]), new Guarded(gpu, [2])];
+  gpu.run([...euclideanNorm(upload(gpu, gradients), sums.tensor, norm.tensor)]);
+  await sums.read();
+  const [first = NaN, second = NaN] = await norm.read();
+  return first * second;
+}
+
+test.for([
+  { name: 'nothing but 0', values: new Float32Array(9) },
+  { name: 'one of 1e-8', values: [0, 1e-8, 0] },
+  { name: 'very small ones', values: [3e-25, -4e-25, 1e-37] },
+  {
+    name: 'one of 1 beside many small ones',
+    values: Float32Array.from({ length: 5000 }, (_, i) => (i === 7 ? 1 : 8e-13)),
+  },
+  {
+    name: 'small ones that are more than the others',
+    values: Float32Array.from({ length: 70_000 }, (_, i) => (i < 3 ? 1e-12 : 9e-13)),
+  },
+  { name: 'small, others and large ones', values: [1e-20, 1e-13, 0.5, 2, 1e12, -1e13] },
+  { name: 'a norm above float32', values: [3e38, -3e38, 1] },
+])('the norm of $name is right', async ({ values }) => {
+  const gradients = exact([1, values.length], values);
+  const expected = Math.sqrt(gradients.values.reduce((sum, g) => sum + g * g, 0));
+  // As the shader's header says; gradients are f32, so that one of 1e-8 is that of f32.
+  const bound = (depth(values.length) / 2 + 12) * 2 ** -23 * expected;
+  expect(Math.abs((await normOf(gradients)) - expected)).toBeLessThanOrEqual(bound);
+});
+
+test.for([NaN, Infinity, -Infinity])('the norm of gradients with one of %d is not finite', async (bad) => {
+  expect(Number.isFinite(await normOf({ ...exact([1, 3], [1, 2, 3]), values: Float64Array.of(1, bad, 3) }))).toBe(
+    false,
+  );
+});
+
 test('sizes that do not fit, and penalties without a mask, are refused', async () => {
   const gpu = await sharedGpu();
   const [g, two] = [Tensor.empty(gpu, [8]), Tensor.empty(gpu, [2])];
   expect(() => gradientNorm(g, g, two, two, 1)).toThrow(
     'for 8 gradients there must be as many parameters, 128 elements of sums and 2 of scale; there are 8, 2 and 2.',
   );
+  expect(() => euclideanNorm(g, two, two)).toThrow('for 8 gradients there must be 256 elements of sums and 2 of norm');
   const sums = Tensor.empty(gpu, [64, 2]);
   expect(() => gradientNorm(g, g, sums, two, 1, { penalties: { l1: 1 } })).toThrow('penalties need parameterMask');
 });

@@ -195,6 +195,7 @@ const runs: Record<string, readonly Run[]> = {
     { overrides: { MASKED: true }, uniforms: { hyper: [700, 0, 0, 0, 128] }, workgroups: [2, 1] },
     { overrides: { PENALTIES: true }, uniforms: { hyper: [255, 0, 0, 0, 64] }, workgroups: [1, 1] },
     { overrides: { FINISH: true }, uniforms: { hyper: [0, 0, 0, 0, 192] }, workgroups: [1, 1] },
+    { overrides: { NORM: true, MASKED: true }, uniforms: { hyper: [700, 0, 0, 0, 128] }, workgroups: [2, 1] },
   ],
   'learned-activation': [
     { overrides: { SHARED: true }, uniforms: { dims: [27, 5, 3, 0] }, workgroups: [2, 2] },

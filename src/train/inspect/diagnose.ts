@@ -4,6 +4,7 @@ import { Owner } from '../../base/owner.js';
 import { table } from '../../base/text-table.js';
 import type { Dataset } from '../../data/dataset.js';
 import { columnExtremes } from '../../kernels/extremes.js';
+import { euclideanNorm, normSums } from '../../kernels/gradient-norm.js';
 import { histogram } from '../../kernels/histogram.js';
 import { rowSource } from '../../model/model.js';
 import { everyLayer } from '../../model/placement.js';
@@ -12,7 +13,7 @@ import { type Dispatch, PER_STEP } from '../../plan/dispatch.js';
 import type { BufferCopy } from '../../plan/memory.js';
 import { StepRecords } from '../../plan/step-records.js';
 import { Tensor, upload } from '../../plan/tensor.js';
-import { recordScale, uploadParameterMask } from '../clip.js';
+import { uploadParameterMask } from '../clip.js';
 import type { Session } from '../session.js';
 import { recordStep } from '../step.js';
 
@@ -81,11 +82,6 @@ export interface Diagnosis {
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 /** Records of a submit. */
 const ONE_STEP = 1;
-/**
- * Clipping norm that almost any gradient exceeds. The scale of the clipping is then TINY_NORM / norm, which gives the
- * norm.
- */
-const TINY_NORM = 2 ** -60;
 
 /**
  * Computes the diagnosis in two sweeps over the data set, in its order: the first gives losses and ranges, the second
@@ -136,7 +132,7 @@ export async function diagnose(
       loss: total / losses.length,
       gradientNorm: {
         mean: norms.reduce((sum, norm) => sum + norm, 0) / norms.length,
-        largest: Math.max(...norms),
+        largest: norms.reduce((most, norm) => (norm > most || Number.isNaN(norm) ? norm : most), 0),
       },
       layers: layers.map(({ layer: { spec } }, layer) => {
         const outputs = of('activations', layer);
@@ -196,7 +192,7 @@ async function sweep(
     const source = rowSource(model, resident.inputs, resident.labels, own);
     owner.own(source.order);
     const losses = owner.own(Tensor.empty(device, [dataset.length], 'losses'));
-    const scales = owner.own(Tensor.empty(device, [steps, 2], 'scales'));
+    const norms = owner.own(Tensor.empty(device, [steps, 2], 'norms'));
     const parameterMask = owner.own(uploadParameterMask(model));
     const records = owner.own(new StepRecords(device, ONE_STEP));
     const { builder, gradients, outputs } = recordStep(session, source, 'gradients');
@@ -222,9 +218,11 @@ async function sweep(
         if (subject.values.length > 0) for (const dispatch of look(subject)) builder.add(dispatch);
       }
     }
-    const scale = recordScale(builder, model, gradients, TINY_NORM, { parameterMask });
-    builder.keep(scale);
-    return { losses, scales, records, builder, scale };
+    const sums = builder.tensor('sums of squares', [2, normSums(gradients.length), 2]);
+    const norm = builder.tensor('norm', [2]);
+    for (const dispatch of euclideanNorm(gradients, sums, norm, { parameterMask })) builder.add(dispatch);
+    builder.keep(norm);
+    return { losses, norms, records, builder, norm };
   };
   try {
     const compiled = await session.inTurn(() =>
@@ -233,21 +231,19 @@ async function sweep(
         return { ...recorded, plan };
       }),
     );
-    const { plan, losses, scales, scale } = compiled;
+    const { plan, losses, norms, norm } = compiled;
     session.check();
     for (let number = 0; number < steps; number++) {
       const first = number * batch;
       const rows = Math.min(batch, dataset.length - first);
       const found = accumulators.gradients.losses;
-      const copies = [copyOf(found, 0, losses, first, rows), copyOf(scale, 0, scales, 2 * number, 2)];
+      const copies = [copyOf(found, 0, losses, first, rows), copyOf(norm, 0, norms, 2 * number, 2)];
       plan.run('diagnose', [{ first, rows, index: number, learning_rate: 0 }], copies);
     }
-    const [ofSamples, ofSteps] = await Promise.all([losses.read(), scales.read()]);
-    const norms = Array.from({ length: steps }, (_, step) => {
-      const factor = (ofSteps[2 * step] ?? 1) * (ofSteps[2 * step + 1] ?? 1);
-      return factor >= 1 ? 0 : TINY_NORM / factor;
-    });
-    return { losses: ofSamples, norms };
+    const [ofSamples, ofSteps] = await Promise.all([losses.read(), norms.read()]);
+    // Two factors in float64: the norm of finite gradients may exceed float32.
+    const normOf = (step: number): number => (ofSteps[2 * step] ?? 0) * (ofSteps[2 * step + 1] ?? 0);
+    return { losses: ofSamples, norms: Array.from({ length: steps }, (_, step) => normOf(step)) };
   } finally {
     owner.dispose();
   }

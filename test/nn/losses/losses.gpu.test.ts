@@ -355,3 +355,58 @@ test('each loss takes its batch from the data set; what more than the plain one 
     );
   }
 });
+
+/** The error of log in [½, 2], and the roundings of two exponentials, their sum and the mean. */
+const LOG_TWO_ERROR = 2 ** -21 + 6 * 2 ** -23;
+
+test.for([1, 32])('the mean loss over 30,000 batches of %i is no worse than that of one sample', async (batchSize) => {
+  const gpu = await sharedGpu();
+  using model = await Mlp.create(gpu, { inputs: 1, layers: [dense(2, 'linear', { initializer: 'zeros' })] });
+  const count = 30_000 * batchSize;
+  const classes = Uint32Array.from({ length: count }, (_, i) => i % 2);
+  using data = Dataset.create(gpu, { inputs: new Uint8Array(count), features: 1, classes });
+  using trainer = await model.trainer({
+    loss: softmaxCrossEntropy(),
+    optimizer: sgd({ learningRate: 0 }),
+    metrics: [accuracy()],
+    batchSize,
+  });
+  const { loss, accuracy: share } = await trainer.evaluate(data);
+  expect(Math.abs(loss - Math.LN2)).toBeLessThanOrEqual(LOG_TWO_ERROR);
+  expect(share).toBe(0.5);
+  const reports: number[] = [];
+  const [epoch] = await trainer.fit(data, { epochs: 1, onStep: (step) => void reports.push(step.loss) });
+  for (const each of [...reports, epoch?.loss ?? NaN])
+    expect(Math.abs(each - Math.LN2)).toBeLessThanOrEqual(LOG_TWO_ERROR);
+});
+
+test('samples of classes that weigh nothing have the loss 0, and metrics as ever', async () => {
+  const gpu = await sharedGpu();
+  using model = await Mlp.create(gpu, { inputs: 2, layers: [dense(3)], seed: 1 });
+  using trainer = await model.trainer({
+    loss: softmaxCrossEntropy({ classWeights: [0, 0, 1] }),
+    optimizer: sgd({ learningRate: 0.1 }),
+    metrics: [accuracy()],
+    batchSize: 4,
+    stepsPerSubmit: 1,
+  });
+  using data = Dataset.create(gpu, { inputs: randomNumbers(22, -1, 1, 3), features: 2, classes: new Uint32Array(11) });
+  const before = await model.weights();
+  const reports: number[] = [];
+  const [epoch] = await trainer.fit(data, {
+    epochs: 1,
+    validation: data,
+    onStep: ({ loss }) => void reports.push(loss),
+  });
+  expect([epoch?.loss, epoch?.validation?.loss, (await trainer.evaluate(data)).loss]).toEqual([0, 0, 0]);
+  expect(new Set(reports)).toEqual(new Set([0]));
+  expect(await trainer.loss()).toBe(0);
+  const { loss, gradientNorm, worst } = await trainer.diagnose(data);
+  expect({ loss, gradientNorm, worst: worst[0]?.loss }).toEqual({
+    loss: 0,
+    gradientNorm: { mean: 0, largest: 0 },
+    worst: 0,
+  });
+  expect((await trainer.evaluate(data)).accuracy).toBeGreaterThanOrEqual(0);
+  expect(await model.weights()).toEqual(before);
+});
