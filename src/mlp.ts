@@ -12,13 +12,13 @@ import type { Trainer } from './train/trainer.js';
 /** Options of `Mlp.save`. */
 export interface SaveOptions {
   /** File format. Default: "safetensors", the only one, which PyTorch reads too. */
-  readonly format?: 'safetensors';
+  readonly format?: 'safetensors' | undefined;
 }
 
 /** Options of `Mlp.load`. */
 export interface LoadOptions {
   /** Functions that create your own layers from their saved specs, by type. Default: none. */
-  readonly layers?: LayerMakers;
+  readonly layers?: LayerMakers | undefined;
 }
 
 /**

@@ -10,6 +10,9 @@ type NameOf<Options> = Options extends unknown ? keyof Options & string : never;
  */
 export type OptionNames<Options> = Readonly<Record<NameOf<Options>, 1>>;
 
+/** Options in which nothing is left out. */
+export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 /** Other libraries' words for options, in small letters, and the words of this library. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   lr: 'learningRate',

@@ -10,9 +10,9 @@ export interface CsvOptions extends TableOptions {
    * the first line differs from the others: no cell of it is a number, it has a text in a column of numbers, or it
    * counts its columns (`0,1,label`).
    */
-  readonly header?: boolean;
+  readonly header?: boolean | undefined;
   /** Character between the cells of a line. Default: a comma. */
-  readonly delimiter?: string;
+  readonly delimiter?: string | undefined;
 }
 
 /** Record of a CSV file, and the number of the line where it begins, counted from 1. */

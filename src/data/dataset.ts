@@ -22,9 +22,9 @@ export interface DatasetOptions extends SampleOptions {
    * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
    * chunks of 32 MiB.
    */
-  readonly chunk?: number;
+  readonly chunk?: number | undefined;
   /** Encoding of the columns of the table that the inputs are from, for `dataset.encoder`. Default: undefined. */
-  readonly encoder?: Encoder;
+  readonly encoder?: Encoder | undefined;
 }
 
 /** Samples that the `read` function of a stream returns. */
@@ -37,9 +37,9 @@ export interface StreamOptions {
   /** Numbers in a sample. */
   readonly features: number;
   /** Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB. */
-  readonly chunk?: number;
+  readonly chunk?: number | undefined;
   /** Names of the classes by index. Needed if `read` returns names as `classes`. Default: none. */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /**
    * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs
    * as bytes or as other numbers, and classes or targets of one width.
@@ -59,9 +59,9 @@ export type RawTensor = Tensor<'u8'> | Tensor;
 /** Options of `dataset.split`. */
 export interface SplitOptions {
   /** Seed of the random choice of samples, an integer ≥ 0. The same seed gives the same split. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** True to give each class the same share of both parts, rounded to whole samples. Default: false. */
-  readonly stratify?: boolean;
+  readonly stratify?: boolean | undefined;
 }
 
 /** Samples on the GPU. */
@@ -339,7 +339,7 @@ export class Dataset {
    */
   statistics(options?: {
     /** `set`: statistics of all inputs together. Default: `set`. */
-    readonly per?: 'set';
+    readonly per?: 'set' | undefined;
   }): Promise<Statistics<number>>;
   /**
    * Computes the mean and the population standard deviation of each feature. If all values of a feature are equal, its
@@ -351,7 +351,7 @@ export class Dataset {
     /** `feature`: statistics of each feature, as arrays of `features` numbers. */
     readonly per: 'feature';
   }): Promise<Statistics<number[]>>;
-  async statistics({ per }: { readonly per?: 'set' | 'feature' } = {}): Promise<Statistics> {
+  async statistics({ per }: { readonly per?: 'set' | 'feature' | undefined } = {}): Promise<Statistics> {
     this.check('statistics');
     const { statistics } = await import('./statistics.js');
     const parts =

@@ -9,12 +9,12 @@ export interface EncodedColumn {
    * Texts that the column may have, in the order of their inputs: each has an input of its own, which is 1 for the text
    * and 0 for the others. Default: none, the column is a number and has one input.
    */
-  readonly categories?: readonly string[];
+  readonly categories?: readonly string[] | undefined;
   /**
    * Mean of each of the column's inputs in the training set, which replaces a missing cell. Default: none, a missing
    * cell is an error.
    */
-  readonly means?: readonly number[];
+  readonly means?: readonly number[] | undefined;
 }
 
 /**

@@ -9,43 +9,45 @@ export type ColumnId = string | number;
 /** Options of `Dataset.fromCsv` and `Dataset.fromRows`. Pass `target` or `targets`, or take them from `like`. */
 export interface TableOptions {
   /** Column of the labels. Without it, pass `targets` or `like`. */
-  readonly target?: ColumnId;
+  readonly target?: ColumnId | undefined;
   /** Several columns of numbers, to regress on. Without it, pass `target` or `like`. */
-  readonly targets?: readonly ColumnId[];
+  readonly targets?: readonly ColumnId[] | undefined;
   /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
-  readonly type?: 'class' | 'value';
+  readonly type?: 'class' | 'value' | undefined;
   /** Columns of the inputs, in this order. Default: all columns that are not labels, in the order of the table. */
-  readonly columns?: readonly ColumnId[];
+  readonly columns?: readonly ColumnId[] | undefined;
   /** Columns to leave out, such as an identifier. Default: none. */
-  readonly drop?: readonly ColumnId[];
+  readonly drop?: readonly ColumnId[] | undefined;
   /**
    * Columns of inputs whose texts are categories: each text gets an input of its own, which is 1 for that text and 0
    * for the others (one-hot), in order of first appearance. All other columns of inputs must be numbers. Default: none.
    */
-  readonly categories?: readonly ColumnId[];
+  readonly categories?: readonly ColumnId[] | undefined;
   /**
    * Reaction to a missing cell: `error`; `mean`, the mean of the column's inputs, which becomes part of the encoder; or
    * `drop`, a data set without the row. A missing label is an error, or with `drop` drops the row. Missing are empty
    * cells, null, undefined and NaN; in columns of numbers of a file also NA, N/A, NaN, null, none and ?, in upper or
    * lower case. Default: `mean` if `like` has means, else `error`.
    */
-  readonly missing?: Missing;
+  readonly missing?: Missing | undefined;
   /**
    * Names of the classes by index. Labels are then names in this list, or else class indices. Default: those of `like`,
    * or the names in the table: from a file in order of first appearance, from rows in sorted order.
    */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /**
    * A data set from a table, such as the training set, or the `spec` of a model that was trained on one: this table
    * gets the same columns, categories, means, labels and class names. Pass it for each further table of a model: what
    * is numbered in order of first appearance differs from table to table. Default: none.
    */
-  readonly like?: {
-    /** The encoding of the columns. Default: none, the options above decide. */
-    readonly encoder?: Encoder | undefined;
-    /** Names of the classes by index. Default: none. */
-    readonly classNames?: readonly string[] | undefined;
-  };
+  readonly like?:
+    | {
+        /** The encoding of the columns. Default: none, the options above decide. */
+        readonly encoder?: Encoder | undefined;
+        /** Names of the classes by index. Default: none. */
+        readonly classNames?: readonly string[] | undefined;
+      }
+    | undefined;
 }
 
 /** Samples of a table, as options of `Dataset.create`. */
@@ -53,7 +55,7 @@ export interface TableSamples {
   readonly inputs: Float32Array<ArrayBuffer>;
   readonly features: number;
   readonly classes?: Uint32Array<ArrayBuffer>;
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   readonly targets?: Float32Array<ArrayBuffer>;
   readonly encoder: Encoder;
 }

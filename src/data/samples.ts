@@ -12,24 +12,24 @@ export interface SampleOptions {
    */
   readonly inputs: Numbers;
   /** Numbers in a sample. Default: those of a row, if `inputs` are nested arrays. */
-  readonly features?: number;
+  readonly features?: number | undefined;
   /** Class of each sample: an index, a name, a boolean or a one-hot row. Without it, pass `targets`. */
-  readonly classes?: ClassLabels;
+  readonly classes?: ClassLabels | undefined;
   /**
    * Row of numbers for each sample, flat or nested: values, or the probability of each class. Without it, pass
    * `classes`.
    */
-  readonly targets?: Numbers;
+  readonly targets?: Numbers | undefined;
   /**
    * Factor ≥ 0 of each sample's loss. The mean loss is the sum of weight · loss divided by the number of samples, not
    * by the sum of the weights. Default: 1 for each sample.
    */
-  readonly weights?: Numbers;
+  readonly weights?: Numbers | undefined;
   /**
    * Names of the classes by index, for `dataset.classNames`. Default: names in `classes` in sorted order, "false" and
    * "true" for booleans, else none.
    */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
 }
 
 /** Inputs in the host's memory before normalisation. */

@@ -17,13 +17,13 @@ export interface SpiralOptions {
   /** Number of points. */
   readonly samples: number;
   /** Number of spiral arms; each is a class. Default: 2. */
-  readonly classes?: number;
+  readonly classes?: number | undefined;
   /** Turns of an arm around the origin. Default: 1. */
-  readonly turns?: number;
+  readonly turns?: number | undefined;
   /** Standard deviation of the normal noise that is added to each coordinate. Default: 0. */
-  readonly noise?: number;
+  readonly noise?: number | undefined;
   /** Seed of the noise, an integer ≥ 0. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 const SPIRAL_NAMES: OptionNames<SpiralOptions> = { samples: 1, classes: 1, turns: 1, noise: 1, seed: 1 };

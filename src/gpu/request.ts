@@ -5,24 +5,24 @@ import type { Tuning, TuningStorage } from './tuning-cache.js';
 /** Options of `Gpu.request`. */
 export interface GpuOptions {
   /** Preferred adapter: `low-power` or `high-performance`. Default: the browser chooses. Unused with `adapter`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: GPUPowerPreference | undefined;
   /**
    * Adapter that the app has requested itself, for example in Node, which has no `navigator.gpu`. Only this adapter is then
    * used. Default: the one that `navigator.gpu.requestAdapter()` finds.
    */
-  readonly adapter?: GPUAdapter;
+  readonly adapter?: GPUAdapter | undefined;
   /** Required device features. Default: none. `timestamp-query` and `subgroups` are enabled if available. */
-  readonly features?: readonly GPUFeatureName[];
+  readonly features?: readonly GPUFeatureName[] | undefined;
   /** Label of the device in developer tools. Default: "webgpu-mlp". */
-  readonly label?: string;
+  readonly label?: string | undefined;
   /**
    * Selection of kernel variants when a plan is compiled: `off` uses fixed rules, `auto` measures the variants for up to a
    * second for each plan, `full` measures all of them thoroughly. Variants round differently, so results may differ in their
    * last bits. Default: "off".
    */
-  readonly tuning?: Tuning;
+  readonly tuning?: Tuning | undefined;
   /** Storage that keeps the measured choices for the next visit, such as `localStorage`. Default: none. */
-  readonly tuningStorage?: TuningStorage;
+  readonly tuningStorage?: TuningStorage | undefined;
 }
 
 /** Properties of the adapter and its device. A string is empty if the browser does not reveal it. */

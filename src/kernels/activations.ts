@@ -87,33 +87,33 @@ export type Activation =
   | {
       readonly type: 'leakyRelu' | 'elu';
       /** α ≥ 0. Default: 0.01 for leakyRelu, 1 for elu. */
-      readonly alpha?: number;
+      readonly alpha?: number | undefined;
     }
   | {
       readonly type: 'prelu';
       /** The value of the learned α before training. Default: 0.25. */
-      readonly alpha?: number;
+      readonly alpha?: number | undefined;
       /** One α for each unit, or one for the layer. Default: `'layer'`. */
-      readonly per?: Sharing;
+      readonly per?: Sharing | undefined;
     }
   | {
       readonly type: 'swish';
       /** β; if it is learned, its value before training. Default: 1. */
-      readonly beta?: number;
+      readonly beta?: number | undefined;
       /** True if training changes β. Default: false. */
-      readonly learned?: boolean;
+      readonly learned?: boolean | undefined;
       /** One learned β for each unit, or one for the layer. Default: `'layer'`. */
-      readonly per?: Sharing;
+      readonly per?: Sharing | undefined;
     }
   | {
       readonly type: 'gelu';
       /** `'tanh'` for ½z·(1 + tanh(√(2/π)·(z + 0.044715z³))), `'none'` for z·Φ(z). Default: `'none'`. */
-      readonly approximate?: 'none' | 'tanh';
+      readonly approximate?: 'none' | 'tanh' | undefined;
     }
   | {
       readonly type: 'sine';
       /** ω. Default: 1. */
-      readonly omega?: number;
+      readonly omega?: number | undefined;
     };
 
 /** An activation with every default filled in. */
@@ -125,7 +125,7 @@ export interface ResolvedActivation {
   /** The override ALPHA: the parameter, or its value before training if it is learned; 0 without a parameter. */
   readonly alpha: number;
   /** Name and scope of a learned parameter. Kernels for fixed parameters do not read it, and use `alpha`. */
-  readonly learned?: { readonly name: string; readonly per: Sharing };
+  readonly learned?: { readonly name: string; readonly per: Sharing } | undefined;
   readonly untrainable?: true;
   /** Plain data from which `resolveActivation` makes the same activation. */
   readonly spec: Activation;

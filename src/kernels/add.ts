@@ -9,9 +9,9 @@ import { type Activation, resolveActivation } from './activations.js';
 /** Options of `add`. */
 export interface AddOptions extends WithActivationGradient {
   /** f, applied to the sum. Default: `'linear'`. */
-  readonly activation?: Activation;
+  readonly activation?: Activation | undefined;
   /** Also stores the sum: Y is then (2, rows, columns), the activation's output first. Default: false. */
-  readonly keepPreActivation?: boolean;
+  readonly keepPreActivation?: boolean | undefined;
   /** Multiplies the sum by f′; excludes `activation`. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
 }

@@ -10,7 +10,7 @@ export interface ClassCountsForm {
   /** Counts the rows whose class is among the `topK` largest outputs. Default: none, for a confusion matrix. */
   readonly topK?: number | undefined;
   /** True if the only output is a logit: it predicts class 1 if it is ≥ 0, else class 0. Default: false. */
-  readonly logistic?: boolean;
+  readonly logistic?: boolean | undefined;
 }
 
 /**

@@ -18,9 +18,9 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
   (
     | {
         /** Default: none, so that only the loss is computed. */
-        readonly gradient?: undefined;
+        readonly gradient?: undefined | undefined;
         /** Default: none. */
-        readonly dX?: undefined;
+        readonly dX?: undefined | undefined;
       }
     | {
         /** (batch, classes), overwritten: ∂(mean loss)/∂logits. */

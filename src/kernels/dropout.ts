@@ -13,7 +13,7 @@ export interface DropoutStream extends WithActivationGradient {
   /** Seed of the masks, an integer ≥ 0. */
   readonly seed: number;
   /** An integer ≥ 0: streams of one seed have independent masks. Default: 0. */
-  readonly stream?: number;
+  readonly stream?: number | undefined;
   /** Multiplies Y by f′. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
 }

@@ -21,7 +21,7 @@ export interface ElementwiseLoss {
    */
   readonly name: (typeof names)[number];
   /** The difference at which huber becomes linear, > 0. Default: 1. */
-  readonly delta?: number;
+  readonly delta?: number | undefined;
   /** (columns): the weight w of a target of 1 in binaryCrossEntropy. Default: 1 for each column. */
   readonly positiveWeights?: Tensor | undefined;
 }

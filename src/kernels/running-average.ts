@@ -23,7 +23,7 @@ export function runningAverage(
   step: StepValues | typeof PER_STEP,
   options: {
     /** True if the values are losses of `step.rows` rows: each is multiplied by count/step.rows. Default: false. */
-    readonly rows?: boolean;
+    readonly rows?: boolean | undefined;
   } = {},
 ): Dispatch {
   const { rows = false } = options;

@@ -8,7 +8,7 @@ import { type LabelledDispatch, type Labels, labelForm } from './gather-rows.js'
 /** Options of `scoreCounts`. */
 export interface ScoreCountsForm {
   /** True if each output is the logit of a class of its own. Default: false, the outputs are logits of a softmax. */
-  readonly logistic?: boolean;
+  readonly logistic?: boolean | undefined;
 }
 
 /** Number of scores of a row: one for each class, but for two classes only that of the second. */

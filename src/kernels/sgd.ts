@@ -7,13 +7,13 @@ import { type UpdateOptions, updateParts } from './update.js';
 /** Hyperparameters of `sgdUpdate`. */
 export interface SgdHyperparameters extends UpdateOptions {
   /** Decay of the velocity, in [0, 1). Default: 0, which needs no velocity. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** The share of each gradient that the velocity leaves out, in [0, 1]. Default: 0. */
-  readonly dampening?: number;
+  readonly dampening?: number | undefined;
   /** The factor of p in g ← gradient + weightDecay·p, ≥ 0. Default: 0. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
   /** True for Nesterov momentum: p ← p − learningRate·(g + momentum·v). Default: false. */
-  readonly nesterov?: boolean;
+  readonly nesterov?: boolean | undefined;
 }
 
 /** The update of an `sgdUpdate`. */

@@ -23,7 +23,7 @@ export interface LossOutputs {
    */
   readonly totals: Tensor;
   /** (5, rows): `totals`, then `losses`, for a plan of a single kernel. A custom loss ignores it. Default: none. */
-  readonly packed?: Tensor;
+  readonly packed?: Tensor | undefined;
   /** At least one word: status[0] becomes the first step whose loss is not finite. Start it at 0xffffffff. */
   readonly status: Tensor<'u32'>;
 }
@@ -31,7 +31,7 @@ export interface LossOutputs {
 /** Options of `softmaxCrossEntropyRows`. */
 export interface CrossEntropyForm {
   /** The share of each label that is spread evenly over all classes, in [0, 1]. Default: 0. */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
   /** (classes): the weight of each class in the loss. Default: 1 for each class. */
   readonly classWeights?: Tensor | undefined;
 }

@@ -10,9 +10,9 @@ export interface SoftmaxForm {
   /**
    * True for the index of the largest logit, or with `logistic` for 1 if the only logit is ≥ 0, else 0. Default: false.
    */
-  readonly classes?: boolean;
+  readonly classes?: boolean | undefined;
   /** True for the logistic function of each logit, 1/(1 + e⁻ᶻ), instead of the softmax of each row. Default: false. */
-  readonly logistic?: boolean;
+  readonly logistic?: boolean | undefined;
 }
 
 /**

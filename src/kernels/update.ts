@@ -5,9 +5,9 @@ import type { Tensor } from '../plan/tensor.js';
 /** Penalties that are added to the loss: l1·Σ|w| + l2·Σw², over the entries w of weight matrices, not of biases. */
 export interface Regularization {
   /** The factor of Σ|w|, ≥ 0. Default: 0. */
-  readonly l1?: number;
+  readonly l1?: number | undefined;
   /** The factor of Σw², ≥ 0. Default: 0. */
-  readonly l2?: number;
+  readonly l2?: number | undefined;
 }
 
 /** @deprecated The earlier name of `Regularization`. */
@@ -55,7 +55,7 @@ export type Watch = {
     }
   | {
       /** Default: `owners`. */
-      readonly layerOfBlock?: undefined;
+      readonly layerOfBlock?: undefined | undefined;
       /** @deprecated The earlier name of `layerOfBlock`. */
       readonly owners: Tensor<'u32'>;
     }
@@ -71,7 +71,7 @@ export interface UpdateOptions {
    * The parameters that the update's weight decay applies to: `'all'`; or `'weights'`, the entries of weight matrices,
    * which needs `adjustment.parameterMask`. Default: `'all'`.
    */
-  readonly decayOn?: 'all' | 'weights';
+  readonly decayOn?: 'all' | 'weights' | undefined;
   /** Watches for parameters that are not finite. Default: none. */
   readonly watch?: Watch | undefined;
   /** Penalties and clipping. Default: none. */

@@ -9,14 +9,14 @@ import type { Statistics } from '../data/statistics.js';
  */
 export interface DataDescription {
   /** Names of the classes by index. Default: none. */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /** Encoding of the columns of a table. Default: none. */
-  readonly encoder?: Encoder;
+  readonly encoder?: Encoder | undefined;
   /**
    * Mean and standard deviation of each target, by which targets are standardized; `standardize` until the first data
    * set is known. Default: none, targets are used as they are.
    */
-  readonly targets?: 'standardize' | Statistics<readonly number[]>;
+  readonly targets?: 'standardize' | Statistics<readonly number[]> | undefined;
 }
 
 /** Options of `Mlp.create` that describe the data. */
@@ -25,12 +25,12 @@ export interface DescriptionOptions {
    * Names of the classes by index, for predictions with `output: 'names'`. Default: those of the first data set with names
    * that `fit` gets.
    */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /**
    * Encoding of the columns of a table, `dataset.encoder`, for predictions of rows of objects. Default: that of the first data
    * set from a table that `fit` gets.
    */
-  readonly encoder?: Encoder;
+  readonly encoder?: Encoder | undefined;
   /**
    * Standardization of the targets of a regression, y ↦ (y − mean)/std for each output. The network, its loss and its gradients
    * are in standardized units, so that targets near 17,000 train as those near 0 do; `predict` returns values in the units of the
@@ -38,7 +38,7 @@ export interface DescriptionOptions {
    * gets; `{ mean, std }`, as `dataset.targetStatistics()` returns them, fixes them, one number or one for each output.
    * Default: none, targets are used as they are.
    */
-  readonly targets?: 'standardize' | Statistics<number | readonly number[]>;
+  readonly targets?: 'standardize' | Statistics<number | readonly number[]> | undefined;
 }
 
 /** The sizes of a model that a description must fit. */

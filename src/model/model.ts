@@ -37,14 +37,14 @@ export interface ModelOptions extends DescriptionOptions {
   /** Layers in order, at least one. */
   readonly layers: readonly Layer[];
   /** Normalization of raw inputs, in training and in prediction. Default: none. */
-  readonly normalize?: Normalization;
+  readonly normalize?: Normalization | undefined;
   /** Seed of the initial values, of shuffling and of dropout, an integer ≥ 0. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /**
    * Meaning of the outputs in predictions until a trainer's loss sets it. Unused if the last layer's activation is `softmax` or
    * `sigmoid`, which sets it itself. Default: "softmax" for several outputs, "identity" for one.
    */
-  readonly link?: Link;
+  readonly link?: Link | undefined;
 }
 
 /**

@@ -30,7 +30,7 @@ export type Initializer =
       /** Standard deviation, ≥ 0. */
       readonly deviation: number;
       /** Mean of the distribution. Default: 0. */
-      readonly mean?: number;
+      readonly mean?: number | undefined;
     }
   | {
       readonly type: 'uniform';
@@ -42,7 +42,7 @@ export type Initializer =
   | {
       readonly type: 'orthogonal';
       /** Factor of the orthonormal matrix. Default: 1. */
-      readonly gain?: number;
+      readonly gain?: number | undefined;
     };
 
 /** The name of an initializer that has no options. */

@@ -165,9 +165,9 @@ export function dispatch<S extends Shader>(
     /** Tensors by the shader's names; `undefined` for a binding that is not used. */
     readonly buffers: BuffersOf<S>;
     /** Name of the kernel. Default: the shader's name. */
-    readonly kernel?: string;
+    readonly kernel?: string | undefined;
     /** Number of floating-point operations. Default: 0. */
-    readonly flops?: number;
+    readonly flops?: number | undefined;
   },
 ): Dispatch {
   const { label, programs, uniforms, buffers, kernel = shader.name, flops = 0 } = call;

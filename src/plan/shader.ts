@@ -43,7 +43,7 @@ export interface Shader {
         /** Access mode. */
         readonly access: Access;
         /** WGSL type. Default: unknown. */
-        readonly type?: string;
+        readonly type?: string | undefined;
       }
     >
   >;
@@ -60,12 +60,12 @@ export interface ShaderDeclaration<
   /** Complete WGSL module with one entry point, the compute shader `main`. All bindings are in group 0. */
   readonly code: string;
   /** Default value of each override, equal to the one in the code. Default: no overrides. */
-  readonly overrides?: Overrides;
+  readonly overrides?: Overrides | undefined;
   /**
    * Type of each field of each uniform's struct, in their order. A uniform `step` has the fields `first`, `rows` and
    * `index` of type `u32`, and `learning_rate` of type `f32`. Default: no uniforms.
    */
-  readonly uniforms?: Uniforms;
+  readonly uniforms?: Uniforms | undefined;
   /** Access mode of each storage buffer. */
   readonly buffers: Buffers;
 }

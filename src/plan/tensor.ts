@@ -232,9 +232,9 @@ export class Tensor<T extends DType = 'f32'> {
        * Device for `read` and `write`; kernels do not need it. Default: the `gpu` of an earlier `wrap` of this buffer,
        * if any.
        */
-      gpu?: DeviceMemory;
+      gpu?: DeviceMemory | undefined;
       /** Name, for messages. Default: the label of the buffer. */
-      label?: string;
+      label?: string | undefined;
     } = {},
   ): Tensor {
     const label = options.label ?? (buffer.label || 'buffer');

@@ -1,3 +1,4 @@
+import type { Complete } from '../base/options.js';
 import type { Owner } from '../base/owner.js';
 import type { LossOutputs } from '../kernels/softmax-cross-entropy.js';
 import type { Purpose } from '../nn/layers/layer.js';
@@ -9,7 +10,7 @@ import { Tensor } from '../plan/tensor.js';
  * The result tensors of steps of one purpose: losses and hits for each row, accumulators of metrics, first step that is
  * not finite.
  */
-export type Accumulators = Required<Omit<LossOutputs, 'gradient'>> & {
+export type Accumulators = Complete<Omit<LossOutputs, 'gradient'>> & {
   readonly metrics: ReadonlyMap<Accumulator, Tensor | Tensor<'u32'>>;
 };
 

@@ -168,7 +168,7 @@ function specsOf({
   average,
   accumulation,
 }: Session): Checkpoint['training'] {
-  const all = penalties && { l1: 0, l2: 0, ...penalties };
+  const all = penalties && { l1: penalties.l1 ?? 0, l2: penalties.l2 ?? 0 };
   const means = { accumulate: accumulation?.every, ema: average?.decay };
   const { classNames, encoder, targets, ...spec } = model.spec;
   return {

@@ -38,13 +38,13 @@ export function gradientRules(model: Model, clip: Clip | undefined, penalties: R
   }
   const { l1 = 0, l2 = 0 } = penalties;
   assertOption('trainer: penalties with', { l1, l2 }, 'a finite number >= 0');
-  if (clip !== undefined) checkClip(clip);
+  const limit = clip === undefined ? undefined : checkClip(clip);
   const parameterMask = uploadParameterMask(model);
   const common = { penalties: { l1, l2 }, parameterMask };
   return {
     record(plan, gradients) {
-      if (clip === undefined || 'value' in clip) return { ...common, clip };
-      return { ...common, clip: { scale: recordScale(plan, model, gradients, clip.norm, common) } };
+      if (limit === undefined || 'value' in limit) return { ...common, clip: limit };
+      return { ...common, clip: { scale: recordScale(plan, model, gradients, limit.norm, common) } };
     },
     dispose: () => parameterMask.dispose(),
   };
@@ -72,14 +72,16 @@ export function uploadParameterMask(model: Model): Tensor<'u32'> {
   return upload<'u32'>(model.device, parameterMaskOf(model), [model.flatParameters.length / 32, 2], 'parameter mask');
 }
 
-/** @throws {MlpError} `bad-option` */
-function checkClip(clip: Clip): void {
-  const entries = Object.entries(Object(clip));
+/** Returns the clip without what is undefined. @throws {MlpError} `bad-option` */
+function checkClip(clip: Clip): Clip {
+  const entries = Object.entries(Object(clip)).filter(([, value]) => value !== undefined);
   const [name] = entries.map(([key]) => key);
   if (entries.length !== 1 || (name !== 'norm' && name !== 'value')) {
     throw new MlpError('bad-option', 'trainer: clip must be either { norm } or { value }.');
   }
-  assertOption('trainer: clip with', { ...clip }, 'a positive float32 number');
+  const given = Object.fromEntries(entries) as unknown as Clip;
+  assertOption('trainer: clip with', { ...given }, 'a positive float32 number');
+  return given;
 }
 
 /**

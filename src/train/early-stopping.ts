@@ -1,4 +1,5 @@
 import { assertOption } from '../base/check.js';
+import type { Complete } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
@@ -11,14 +12,14 @@ import { Tensor } from '../plan/tensor.js';
  */
 export interface EarlyStoppingOptions extends Monitor {
   /** Consecutive epochs without an improvement after which training stops: a positive integer. Default: 5. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** A change counts as an improvement if it is larger than this number ≥ 0. Default: 0. */
-  readonly minimumDelta?: number;
+  readonly minimumDelta?: number | undefined;
   /**
    * True if the model gets the parameters of its best epoch at the end of `fit`, unless `signal` stopped `fit`.
    * Default: true.
    */
-  readonly restoreBest?: boolean;
+  readonly restoreBest?: boolean | undefined;
 }
 
 /**
@@ -50,14 +51,14 @@ export async function earlyStopping(
 
 /** Tells `fit` when a number no longer improves, and keeps a copy of the best parameters on the device. */
 export class EarlyStopping {
-  readonly #options: Required<EarlyStoppingOptions>;
+  readonly #options: Complete<EarlyStoppingOptions>;
   readonly #copies: Owner;
   readonly #kept: readonly { readonly live: Tensor; readonly copy: Tensor }[];
   #best: number | undefined;
   /** Consecutive epochs without an improvement. */
   #unimproved = 0;
 
-  constructor(model: Model, copies: Owner, options: Required<EarlyStoppingOptions>) {
+  constructor(model: Model, copies: Owner, options: Complete<EarlyStoppingOptions>) {
     this.#copies = copies;
     this.#options = options;
     const kept = options.restoreBest ? [model.flatParameters, model.flatBuffers] : [];

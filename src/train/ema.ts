@@ -12,7 +12,7 @@ import { Tensor } from '../plan/tensor.js';
  */
 export interface Ema {
   /** Weight of the average before a step, in [0, 1): average ← decay·average + (1 − decay)·parameter. Default: 0.999. */
-  readonly decay?: number;
+  readonly decay?: number | undefined;
 }
 
 const NAMES: OptionNames<Ema> = { decay: 1 };

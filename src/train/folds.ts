@@ -42,15 +42,15 @@ export interface CrossValidationOptions<M extends AnyMetric = never> {
  */
 export interface FoldOptions<M extends AnyMetric = never> {
   /** Number of parts of the data set, and of trainings: an integer from 2 to the number of samples. Default: 5. */
-  readonly folds?: number;
+  readonly folds?: number | undefined;
   /** True to give each part the same share of each class, within one sample. Default: false. */
-  readonly stratify?: boolean;
+  readonly stratify?: boolean | undefined;
   /** Seed of the random choice of the parts, an integer >= 0. The same seed gives the same parts. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Stops within one submit. `crossValidate` then resolves with the folds that were completed. Default: none. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called after each fold with its result. `crossValidate` awaits the function. Default: none. */
-  readonly onFold?: (result: FoldResult<M>) => void | Promise<void>;
+  readonly onFold?: ((result: FoldResult<M>) => void | Promise<void>) | undefined;
 }
 
 /**

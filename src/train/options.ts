@@ -30,17 +30,17 @@ export interface TrainerOptions<M extends AnyMetric = never> {
    */
   readonly batchSize: number;
   /** Numbers to report beside the loss, such as `[accuracy()]`. Default: none. */
-  readonly metrics?: readonly M[];
+  readonly metrics?: readonly M[] | undefined;
   /**
    * Limit for the gradients: on the norm of all gradients together, or on the magnitude of each one. Clipping follows
    * the penalties. Default: no clipping.
    */
-  readonly clip?: Clip;
+  readonly clip?: Clip | undefined;
   /**
    * Adds l1·Σ|w| + l2·Σw² to the loss that is minimised; the sums are over all entries of weight matrices. Reported
    * losses and the result of `gradients()` exclude the penalties. Default: no penalties.
    */
-  readonly penalties?: Regularization;
+  readonly penalties?: Regularization | undefined;
   /**
    * Number of batches in a training step, a positive integer: the step updates once, by the gradient of all their
    * samples, so that a step may have more samples than memory or a dispatch has room for. Loss, gradient, clipping and
@@ -48,17 +48,17 @@ export interface TrainerOptions<M extends AnyMetric = never> {
    * epoch may have fewer. `batchNorm` normalises each batch alone. Steps in a history, in schedules and in `onStep` are
    * updates; `stepsPerSubmit` counts batches. Default: 1.
    */
-  readonly accumulate?: number;
+  readonly accumulate?: number | undefined;
   /**
    * Keeps an exponential moving average of the parameters, updated after each step: `averaged()` returns it, and
    * `evaluate(dataset, { weights: 'ema' })` measures it. Default: none.
    */
-  readonly ema?: Ema;
+  readonly ema?: Ema | undefined;
   /**
    * Training steps that `fit` submits to the device at once: an integer from 1 to 64. `"auto"` measures the duration of
    * a step and chooses the number. Default: `"auto"`.
    */
-  readonly stepsPerSubmit?: number | 'auto';
+  readonly stepsPerSubmit?: number | 'auto' | undefined;
 }
 
 /**
@@ -70,7 +70,7 @@ export interface EvaluateOptions {
    * `"ema"` for the averaged parameters of a trainer with the option `ema`; before its first step, they are the model's
    * own. Default: `"model"`.
    */
-  readonly weights?: 'model' | 'ema';
+  readonly weights?: 'model' | 'ema' | undefined;
 }
 
 /**
@@ -98,7 +98,7 @@ export type EpochResult<M extends AnyMetric = never> = Evaluation<M> & {
   /** Duration of the training in seconds, without validation and pauses. */
   readonly seconds: number;
   /** Loss and metrics over the data set `validation` after the epoch; undefined without that option. */
-  readonly validation?: Evaluation<M>;
+  readonly validation?: Evaluation<M> | undefined;
 };
 
 /** The result of `fit`: one entry for each completed epoch, in order. */
@@ -124,36 +124,36 @@ export interface FitOptions<M extends AnyMetric = never> {
   /** Number of epochs: an integer ≥ 0. An epoch takes each sample of the data set once. */
   readonly epochs: number;
   /** Data set to evaluate after each epoch. Default: none. */
-  readonly validation?: Dataset;
+  readonly validation?: Dataset | undefined;
   /**
    * True if each epoch takes the samples in a new random order, which depends on the model's seed and on the epoch.
    * Default: true.
    */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
   /**
    * Changes the learning rate from step to step, starting from the trainer's `learningRate`. Default: none, the
    * learning rate stays constant.
    */
-  readonly schedule?: Schedule;
+  readonly schedule?: Schedule | undefined;
   /**
    * Ends training when a loss or metric no longer improves. The model then gets the parameters of its best epoch,
    * unless `signal` stopped `fit`. Default: none, all epochs run.
    */
-  readonly earlyStopping?: EarlyStoppingOptions;
+  readonly earlyStopping?: EarlyStoppingOptions | undefined;
   /** Stops training within one submit. `fit` then resolves with the epochs that were completed. Default: none. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Called with the progress inside an epoch, shortly after the device has run the steps. Steps that share a submit
    * share a report. `fit` awaits the function. Default: none.
    */
-  readonly onStep?: (result: StepResult<M>) => void | Promise<void>;
+  readonly onStep?: ((result: StepResult<M>) => void | Promise<void>) | undefined;
   /** Called after each epoch and its validation. `fit` awaits the function. Default: none. */
-  readonly onEpoch?: (result: EpochResult<M>) => void | Promise<void>;
+  readonly onEpoch?: ((result: EpochResult<M>) => void | Promise<void>) | undefined;
   /**
    * Reaction to a NaN or an infinity in the loss or in a parameter: `"stop"` rejects with `NotFiniteError`, `"ignore"`
    * continues. Default: `"stop"`.
    */
-  readonly onNotFinite?: 'stop' | 'ignore';
+  readonly onNotFinite?: 'stop' | 'ignore' | undefined;
 }
 
 /**

@@ -32,7 +32,8 @@ export function referenceLayers(weights: readonly Weight[], { activations }: Net
 /** Maxout with its pieces. */
 function referenceActivation(activation: Activation | Maxout): ReferenceLayer['activation'] {
   if (activation === 'maxout') return { type: 'maxout', pieces: 2 };
-  if (typeof activation === 'object' && activation.type === 'maxout') return { pieces: 2, ...activation };
+  if (typeof activation === 'object' && activation.type === 'maxout')
+    return { ...activation, pieces: activation.pieces ?? 2 };
   return activation;
 }
 

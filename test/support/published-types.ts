@@ -308,6 +308,8 @@ class Walk {
     const isTag = textOf(key) === 'type';
     if (doc === undefined && !isTag) this.#lack(module, names, 'docstring');
     else if (member.optional === true && !DEFAULT.test(doc ?? '')) this.#lack(module, names, 'default');
+    if (isField(member) && member.optional === true && !admitsUndefined(member))
+      this.#lack(module, names, '| undefined');
     for (const child of below(member)) this.#within(module, names, child);
   }
 
@@ -330,6 +332,15 @@ class Walk {
     const file = `src/${module.file.replace(/\.d\.ts$/, '.ts')}`;
     this.lacks.push({ file, line: lineOf(file, path), name: path.join('.'), lack });
   }
+}
+
+const isField = (member: Node): boolean =>
+  member.type === 'TSPropertySignature' || member.type === 'PropertyDefinition';
+
+/** True if the type of a member names undefined, which `exactOptionalPropertyTypes` would otherwise refuse. */
+function admitsUndefined(member: Node): boolean {
+  const type = at(at(member, 'typeAnnotation'), 'typeAnnotation');
+  return listAt(type, 'types').some((part) => part.type === 'TSUndefinedKeyword');
 }
 
 /** True for functions, for classes, and for constants that are functions. */

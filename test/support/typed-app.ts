@@ -119,7 +119,12 @@ const halving: Schedule = {
 };
 
 /** Trains, evaluates and predicts with parts of its own. */
-export async function app(images: Uint8Array, labels: Uint8Array, appDevice: GPUDevice): Promise<number> {
+export async function app(
+  images: Uint8Array,
+  labels: Uint8Array,
+  appDevice: GPUDevice,
+  signal?: AbortSignal,
+): Promise<number> {
   using gpu = await Gpu.request({ powerPreference: 'high-performance', label: 'app' });
   const shared: Device = Gpu.from(appDevice);
   void gpu.lost.then(({ reason, message }) => console.log(reason, message, shared.memory.usedBytes));
@@ -144,6 +149,7 @@ export async function app(images: Uint8Array, labels: Uint8Array, appDevice: GPU
     validation: test,
     schedule: halving,
     earlyStopping: { patience: 2 },
+    signal,
     onEpoch: ({ loss, share: ofRows, validation }) => console.log(loss, ofRows, validation?.accuracy),
   });
   const other = await model.trainer({

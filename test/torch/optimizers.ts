@@ -192,8 +192,8 @@ export function clipped(arithmetic: Arithmetic, gradients: readonly Parameter[],
 
 /** Added to the loss: l1·Σ|w| + l2·Σw² over the weight matrices. */
 export interface Regularization {
-  readonly l1?: number;
-  readonly l2?: number;
+  readonly l1?: number | undefined;
+  readonly l2?: number | undefined;
 }
 
 /** The penalties of parameters, and the gradients with theirs, l1·sign w + 2·l2·w, added. */

@@ -10,21 +10,21 @@ import { type MatmulProblem, type MatmulVariant, matmulPrograms, type SoftwarePr
 /** Options of `matmul`. */
 export interface MatmulOptions extends WithActivationGradient {
   /** True if A is stored transposed, as (K, M). Default: false. */
-  readonly transposeA?: boolean;
+  readonly transposeA?: boolean | undefined;
   /** True if B is stored transposed, as (N, K). Default: false. */
-  readonly transposeB?: boolean;
+  readonly transposeB?: boolean | undefined;
   /** Appends a row of ones to op(A), so that the last row of C is the column sum of op(B). Default: false. */
-  readonly onesRow?: boolean;
+  readonly onesRow?: boolean | undefined;
   /** (N) elements, added to each row of the product. Default: none. */
-  readonly bias?: Tensor;
+  readonly bias?: Tensor | undefined;
   /** f, applied after the bias. Default: `'linear'`. */
-  readonly activation?: Activation;
+  readonly activation?: Activation | undefined;
   /** Also stores the pre-activation: C is then (2, M, N), the activation's output first. Default: false. */
-  readonly keepPreActivation?: boolean;
+  readonly keepPreActivation?: boolean | undefined;
   /** Multiplies C by f′, (M, N), for a gradient; excludes bias and activation. Default: none. */
   readonly activationGradient?: ActivationGradient | undefined;
   /** The only variant of the kernel that may run. Default: the adapter chooses. */
-  readonly variant?: MatmulVariant;
+  readonly variant?: MatmulVariant | undefined;
 }
 
 /** The mathematics of a `matmul`: C = f(op(A)·op(B) + bias), or C = (op(A)·op(B)) ⊙ f′. */

@@ -13,11 +13,11 @@ export interface BatchNormLayerOptions extends TrainableOptions {
    * Weight of a batch in the running statistics, in [0, 1]: running ← (1 − momentum)·running + momentum·batch.
    * Default: 0.1.
    */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** ε, which is added to the variance. Default: 1e-5. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** True to learn a weight and a bias for each feature. Default: true. */
-  readonly affine?: boolean;
+  readonly affine?: boolean | undefined;
 }
 
 const NAMES: OptionNames<BatchNormLayerOptions> = { momentum: 1, epsilon: 1, affine: 1, trainable: 1 };

@@ -12,7 +12,7 @@ export type Maxout =
   | {
       readonly type: 'maxout';
       /** Number of linear pieces per unit. Default: 2. */
-      readonly pieces?: number;
+      readonly pieces?: number | undefined;
     };
 
 const MAXOUT_NAMES: OptionNames<Exclude<Maxout, string>> = { type: 1, pieces: 1 };
@@ -23,11 +23,11 @@ export interface DenseOptions extends TrainableOptions {
    * Initializer of the weights. Default: `heNormal` for relu, leakyRelu, prelu, elu, swish and gelu, `lecunNormal` for
    * selu, otherwise `xavierUniform`.
    */
-  readonly initializer?: Initializer;
+  readonly initializer?: Initializer | undefined;
   /** False for a layer without a bias. Default: true. */
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
   /** Initializer of the bias. Default: `zeros`. */
-  readonly biasInitializer?: Initializer;
+  readonly biasInitializer?: Initializer | undefined;
 }
 
 const NAMES: OptionNames<DenseOptions> = { initializer: 1, bias: 1, biasInitializer: 1, trainable: 1 };

@@ -8,9 +8,9 @@ import { type TrainableOptions, trainableOf } from './trainable.js';
 /** Options of `layerNorm`. */
 export interface LayerNormOptions extends TrainableOptions {
   /** ε, which is added to the variance. Default: 1e-5. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** True to learn a weight and a bias for each feature. Default: true. */
-  readonly affine?: boolean;
+  readonly affine?: boolean | undefined;
 }
 
 const NAMES: OptionNames<LayerNormOptions> = { epsilon: 1, affine: 1, trainable: 1 };

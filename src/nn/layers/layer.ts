@@ -18,12 +18,12 @@ export interface ParameterSpec {
    * False for a buffer, in PyTorch's sense: a tensor without a gradient that only the layer itself changes, such as
    * running statistics. Default: true.
    */
-  readonly trained?: boolean;
+  readonly trained?: boolean | undefined;
   /**
    * Number of matrices whose columns are interleaved in this one: column c belongs to matrix c mod pieces. Each is
    * initialized on its own, with its own fan-out. Default: 1.
    */
-  readonly pieces?: number;
+  readonly pieces?: number | undefined;
 }
 
 /**
@@ -130,29 +130,29 @@ export interface Layer {
    * Layers inside this one, to be recorded in sequence. The names of their parameters begin with both numbers, as in
    * `3.0.weight`. Default: none.
    */
-  readonly layers?: readonly Layer[];
+  readonly layers?: readonly Layer[] | undefined;
   /**
    * False to freeze the layer and the layers inside it: its parameters get no gradients and are not updated. A layer that
    * is saved also has it in its spec. Default: true.
    */
-  readonly trainable?: boolean;
+  readonly trainable?: boolean | undefined;
   /**
    * Reason why the layer cannot be trained, and a remedy: the rest of a sentence whose subject is the layer.
    * Undefined if it can be trained.
    */
-  readonly untrainable?: string;
+  readonly untrainable?: string | undefined;
   /**
    * The same layer without its activation, used if the loss contains the activation: sigmoid with binaryCrossEntropy.
    * Undefined if no loss contains it.
    */
-  readonly linear?: Layer;
+  readonly linear?: Layer | undefined;
   /**
    * Modules of a `torch.nn.Sequential` that stand for the layer in a file. Each maps PyTorch's name of a tensor to the
    * name of the layer's parameter, or to an int64 that only PyTorch reads (`{ num_batches_tracked: 0n }`). The layers
    * of `layers` are a `Sequential` in the first module. Default: one module that has all parameters under their own
    * names.
    */
-  readonly modules?: readonly Readonly<Record<string, string | bigint>>[];
+  readonly modules?: readonly Readonly<Record<string, string | bigint>>[] | undefined;
   /** Number of output features, for a number of input features. */
   outputs(inputs: number): number;
   /**

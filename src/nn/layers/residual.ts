@@ -11,7 +11,7 @@ import { type TrainableOptions, trainableOf } from './trainable.js';
 /** Options of `residual`. */
 export interface ResidualOptions extends TrainableOptions {
   /** Activation f of the sum; not a learned one and not maxout, which need a dense layer. Default: `linear`. */
-  readonly activation?: Activation;
+  readonly activation?: Activation | undefined;
 }
 
 const NAMES: OptionNames<ResidualOptions> = { activation: 1, trainable: 1 };

@@ -6,7 +6,7 @@ export interface TrainableOptions {
    * fixed: to train the layer later, make a second model without the option, and pass it the `weights()` of the first.
    * Default: true.
    */
-  readonly trainable?: boolean;
+  readonly trainable?: boolean | undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Loss } from './loss.js';
 /** Options of `huber`. */
 export interface HuberOptions {
   /** Absolute error, > 0, from which on the loss is linear. Default: 1. */
-  readonly delta?: number;
+  readonly delta?: number | undefined;
 }
 
 const NAMES: OptionNames<HuberOptions> = { delta: 1 };

@@ -18,7 +18,7 @@ export interface Loss {
    * True if the sum of the losses is divided by the sum of the class weights of the rows, which the third row of
    * `LossOutputs.totals` accumulates. Default: false, to divide by the number of rows.
    */
-  readonly weighsClasses?: boolean;
+  readonly weighsClasses?: boolean | undefined;
   /**
    * The weights of the classes, if `weighsClasses` is true and labels may be class indices. A trainer with `accumulate`
    * needs them. Default: none.

@@ -10,9 +10,9 @@ export interface SoftmaxCrossEntropyOptions {
   /**
    * Share of each label, from 0 to 1, that is spread evenly over all classes. PyTorch's `label_smoothing`. Default: 0.
    */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
   /** One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none. */
-  readonly classWeights?: ArrayLike<number>;
+  readonly classWeights?: ArrayLike<number> | undefined;
 }
 
 const NAMES: OptionNames<SoftmaxCrossEntropyOptions> = { labelSmoothing: 1, classWeights: 1 };

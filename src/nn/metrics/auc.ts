@@ -10,7 +10,7 @@ export interface AucOptions {
    * Average over the classes of a softmax with more than two outputs, or over several logistic outputs: `macro` is the
    * plain mean, `weighted` the mean weighted by the number of samples of each class. Default: `macro`.
    */
-  readonly average?: 'macro' | 'weighted';
+  readonly average?: 'macro' | 'weighted' | undefined;
 }
 
 const NAMES: OptionNames<AucOptions> = { average: 1 };

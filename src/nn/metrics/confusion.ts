@@ -34,7 +34,7 @@ export type Average = 'macro' | 'weighted' | 'micro' | 'binary';
 /** Options of `precision`, `recall` and `f1`. */
 export interface AverageOptions {
   /** Average to report, one number, instead of a value for each class. Default: none, a value for each class. */
-  readonly average?: Average;
+  readonly average?: Average | undefined;
 }
 
 const NAMES: OptionNames<AverageOptions> = { average: 1 };

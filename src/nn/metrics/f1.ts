@@ -1,3 +1,4 @@
+import type { Complete } from '../../base/options.js';
 import { type AverageOptions, perClass } from './confusion.js';
 import type { Metric } from './metric.js';
 
@@ -14,7 +15,7 @@ export function f1(): Metric<'f1', number[]>;
  * @throws {MlpError} `bad-option` if `average` is not known
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [f1({ average: 'macro' })] });
  */
-export function f1(options: Required<AverageOptions>): Metric<'f1'>;
+export function f1(options: Complete<AverageOptions>): Metric<'f1'>;
 export function f1(options: AverageOptions = {}): Metric<'f1', number[] | number> {
   return perClass('f1', ({ right, predicted, actual }) => (2 * right) / (predicted + actual), options);
 }

@@ -13,7 +13,7 @@ export interface Task {
    * Units of the targets of each output in one unit of the outputs, by which accumulators and losses differ from the
    * values of an app: the standard deviations, if the model standardizes its targets. Default: 1 for each output.
    */
-  readonly targetScale?: readonly number[];
+  readonly targetScale?: readonly number[] | undefined;
 }
 
 /** Sums over rows, read back from the GPU. The weights of samples affect only `loss`. */
@@ -64,9 +64,9 @@ export interface Metric<Name extends string = string, Value = number> {
   /** Name of the result in reports. */
   readonly name: Name;
   /** Sums that the metric needs beyond those of the loss. Default: none. */
-  readonly accumulator?: Accumulator;
+  readonly accumulator?: Accumulator | undefined;
   /** @deprecated The earlier name of `accumulator`. Default: none. */
-  readonly tally?: Accumulator;
+  readonly tally?: Accumulator | undefined;
   /**
    * Returns the reason why the metric cannot measure a task, and a remedy: the rest of a sentence that begins with the
    * metric's name, without the final period. Returns undefined if it can.

@@ -1,3 +1,4 @@
+import type { Complete } from '../../base/options.js';
 import { type AverageOptions, perClass } from './confusion.js';
 import type { Metric } from './metric.js';
 
@@ -13,7 +14,7 @@ export function precision(): Metric<'precision', number[]>;
  * @throws {MlpError} `bad-option` if `average` is not known
  * @example const metrics = [precision({ average: 'binary' }), recall({ average: 'binary' })];
  */
-export function precision(options: Required<AverageOptions>): Metric<'precision'>;
+export function precision(options: Complete<AverageOptions>): Metric<'precision'>;
 export function precision(options: AverageOptions = {}): Metric<'precision', number[] | number> {
   return perClass('precision', ({ right, predicted }) => right / predicted, options);
 }

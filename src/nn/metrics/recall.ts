@@ -1,3 +1,4 @@
+import type { Complete } from '../../base/options.js';
 import { type AverageOptions, perClass } from './confusion.js';
 import type { Metric } from './metric.js';
 
@@ -13,7 +14,7 @@ export function recall(): Metric<'recall', number[]>;
  * @throws {MlpError} `bad-option` if `average` is not known
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [recall({ average: 'macro' })] });
  */
-export function recall(options: Required<AverageOptions>): Metric<'recall'>;
+export function recall(options: Complete<AverageOptions>): Metric<'recall'>;
 export function recall(options: AverageOptions = {}): Metric<'recall', number[] | number> {
   return perClass('recall', ({ right, actual }) => right / actual, options);
 }

@@ -8,19 +8,19 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 /** Options of `adam` and `adamw`. */
 export interface AdamOptions {
   /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.001. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Decay rate β₁ of the running mean of gradients, in [0, 1). Default: 0.9. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** Decay rate β₂ of the running mean of squared gradients, in [0, 1). Default: 0.999. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** Number > 0 that is added to the denominator. Default: 1e-8. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /**
    * Weight decay, ≥ 0: `adam` adds weightDecay·p to each gradient, `adamw` multiplies each parameter p by
    * 1 − learningRate·weightDecay. `{ value, on: 'weights' }` leaves biases and norms alone. Default: 0 for `adam`, 0.01
    * for `adamw`.
    */
-  readonly weightDecay?: WeightDecay;
+  readonly weightDecay?: WeightDecay | undefined;
 }
 
 const NAMES: OptionNames<AdamOptions> = { learningRate: 1, beta1: 1, beta2: 1, epsilon: 1, weightDecay: 1 };

@@ -33,12 +33,12 @@ export interface Optimizer {
    * True if `record` reads `adjustment.parameterMask`, which a trainer otherwise makes only for `clip` and `penalties`.
    * Default: false.
    */
-  readonly needsMask?: boolean;
+  readonly needsMask?: boolean | undefined;
   /**
    * Numbers of state for each parameter, in one tensor. If such a tensor for all parameters would exceed 128 MiB, which
    * every device can bind, a trainer calls `record` for one part of the parameters after the other. Default: 1.
    */
-  readonly stateRows?: number;
+  readonly stateRows?: number | undefined;
   /** Records one update of all parameters, or of a part of them. The learning rate is a field of the uniforms of each step. */
   record(plan: PlanBuilder, parameters: ParameterSet): void;
   /**

@@ -8,20 +8,20 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 /** Options of `rmsprop`. */
 export interface RmspropOptions {
   /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Decay rate of the running means, in [0, 1). PyTorch's `alpha`. Default: 0.99. */
-  readonly decay?: number;
+  readonly decay?: number | undefined;
   /** Number > 0 that is added to the denominator. Default: 1e-8. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /**
    * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
    * norms alone. Default: 0.
    */
-  readonly weightDecay?: WeightDecay;
+  readonly weightDecay?: WeightDecay | undefined;
   /** Factor of the previous update, ≥ 0. Default: 0. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** True to divide by the standard deviation of the gradient instead of its root mean square. Default: false. */
-  readonly centered?: boolean;
+  readonly centered?: boolean | undefined;
 }
 
 const NAMES: OptionNames<RmspropOptions> = {

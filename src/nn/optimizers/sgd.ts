@@ -11,16 +11,16 @@ export interface SgdOptions {
   /** Learning rate, ≥ 0, which a schedule may change during training. */
   readonly learningRate: number;
   /** Factor of the previous velocity, ≥ 0. Default: 0. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** Share of the gradient that is not added to the velocity. Default: 0. */
-  readonly dampening?: number;
+  readonly dampening?: number | undefined;
   /**
    * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
    * norms alone. Default: 0.
    */
-  readonly weightDecay?: WeightDecay;
+  readonly weightDecay?: WeightDecay | undefined;
   /** True for Nesterov momentum, which needs momentum > 0 and dampening = 0. Default: false. */
-  readonly nesterov?: boolean;
+  readonly nesterov?: boolean | undefined;
 }
 
 const NAMES: OptionNames<SgdOptions> = { learningRate: 1, momentum: 1, dampening: 1, weightDecay: 1, nesterov: 1 };

@@ -9,9 +9,9 @@ export interface CosineOptions {
    */
   readonly epochs: number;
   /** Final rate, ≥ 0. PyTorch's `eta_min`. Default: 0. */
-  readonly minimum?: number;
+  readonly minimum?: number | undefined;
   /** Unit of time: the rate changes with each step, or with each epoch. Default: `step`. */
-  readonly per?: 'step' | 'epoch';
+  readonly per?: 'step' | 'epoch' | undefined;
 }
 
 const NAMES: OptionNames<CosineOptions> = { epochs: 1, minimum: 1, per: 1 };

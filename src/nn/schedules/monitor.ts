@@ -10,9 +10,9 @@ export interface Monitor {
    * Name of the result: `loss` or a metric's name, with the prefix `validation.` for the validation set.
    * Default: `validation.loss`.
    */
-  readonly monitor?: string;
+  readonly monitor?: string | undefined;
   /** `min` if a smaller result is better, `max` if a larger one is. Default: `min`. */
-  readonly mode?: 'min' | 'max';
+  readonly mode?: 'min' | 'max' | undefined;
 }
 
 /** Checks the mode of a monitor. @throws {MlpError} with the given code, if the mode is not known */

@@ -6,15 +6,15 @@ import type { Schedule } from './schedule.js';
 /** Options of `reduceOnPlateau`. */
 export interface ReduceOnPlateauOptions extends Monitor {
   /** Factor of the rate at each reduction, in [0, 1). Default: 0.1. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** Number of epochs in a row without an improvement that are tolerated. Default: 10. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** Least improvement that counts, as a share of the best result. Default: 1e-4. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /** Number of epochs after a reduction that do not count as epochs without an improvement. Default: 0. */
-  readonly cooldown?: number;
+  readonly cooldown?: number | undefined;
   /** Lower limit of the rate, ≥ 0. PyTorch's `min_lr`. Default: 0. */
-  readonly minimum?: number;
+  readonly minimum?: number | undefined;
 }
 
 const NAMES: OptionNames<ReduceOnPlateauOptions> = {

@@ -7,7 +7,7 @@ export interface StepDecayOptions {
   /** Number of epochs between two reductions, > 0. PyTorch's `step_size`. */
   readonly every: number;
   /** Factor of the rate at each reduction, ≥ 0. PyTorch's `gamma`. Default: 0.1. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
 }
 
 const NAMES: OptionNames<StepDecayOptions> = { every: 1, factor: 1 };

@@ -8,7 +8,7 @@ export interface WarmUpOptions {
   /** Number of epochs of the warm-up, > 0. */
   readonly epochs: number;
   /** Schedule after the warm-up. Its epoch 0 is the first epoch after the warm-up. Default: `constant()`. */
-  readonly after?: Schedule;
+  readonly after?: Schedule | undefined;
 }
 
 const NAMES: OptionNames<WarmUpOptions> = { epochs: 1, after: 1 };

@@ -13,14 +13,14 @@ import type { Session } from '../session.js';
  */
 export interface CheckGradientsOptions {
   /** (samples): weights of the samples, as `Trainer.step` takes them. Default: 1 for each sample. */
-  readonly weights?: Numbers;
+  readonly weights?: Numbers | undefined;
   /**
    * Maximum number of elements to compare in each parameter tensor: a positive integer. Half of them have the largest
    * gradients, and the others are random. Default: 16.
    */
-  readonly elements?: number;
+  readonly elements?: number | undefined;
   /** Seed for the random elements and the random direction: an integer ≥ 0. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** The comparison of a parameter tensor's gradient with centred differences of the loss. */

@@ -23,9 +23,9 @@ import { recordStep } from '../step.js';
  */
 export interface DiagnoseOptions {
   /** Number of bins in each histogram: a positive integer. Default: 32. */
-  readonly bins?: number;
+  readonly bins?: number | undefined;
   /** Number of samples to list, those with the largest losses: an integer ≥ 0. Default: 16. */
-  readonly worst?: number;
+  readonly worst?: number | undefined;
 }
 
 /** A histogram: the range from the smallest to the largest value is divided into bins of equal width. */
@@ -53,7 +53,7 @@ export interface LayerDiagnosis {
   /** Histogram of the layer's outputs over all samples. */
   readonly activations: Histogram;
   /** Histogram of ∂loss/∂parameter over all minibatches; undefined for a layer without parameters. */
-  readonly gradients?: Histogram;
+  readonly gradients?: Histogram | undefined;
 }
 
 /** The diagnosis of a network on a data set. `toString()` gives a table. */

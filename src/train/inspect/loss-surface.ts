@@ -21,13 +21,13 @@ export interface LossSurfaceOptions {
    * Number of points along each direction: a positive integer. An odd number puts a point at the parameters. Default:
    * 21.
    */
-  readonly points?: number;
+  readonly points?: number | undefined;
   /** Distance of the outermost points, as a multiple of the norm of each unit's weights: a number ≥ 0. Default: 1. */
-  readonly radius?: number;
+  readonly radius?: number | undefined;
   /** Seed for the two random directions: an integer ≥ 0. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Stops before the next point. The promise then rejects with the reason of the signal. Default: none. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The loss on a plane through the parameters of a model. The model itself is at x = 0, y = 0. */

@@ -96,7 +96,10 @@ describe('averages over classes', () => {
     for (const make of [f1, precision, recall]) {
       for (const wrong of ['mean', null, 1, 'toString']) {
         expect(() => make({ average: wrong as Average })).toThrow(
-          expect.objectContaining({ code: 'bad-option', message: expect.stringContaining('"macro", "weighted", "micro" or "binary"') }),
+          expect.objectContaining({
+            code: 'bad-option',
+            message: expect.stringContaining('"macro", "weighted", "micro" or "binary"'),
+          }),
         );
       }
     }
