@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { type FileTensor, writeSafetensors } from '../../src/base/safetensors.js';
 import {
+  activation,
+  batchNorm,
   Dataset,
   DisposedError,
   dense,
@@ -7,6 +10,7 @@ import {
   Gpu,
   type Layer,
   Mlp,
+  meanSquaredError,
   sgd,
   softmaxCrossEntropy,
 } from '../../src/index.js';
@@ -48,6 +52,39 @@ test('a model that was saved and loaded is the same model: spec, weights and pre
     expect(new Uint32Array(after.buffer)).toEqual(new Uint32Array(before.buffer));
   }
   expect(await again.save()).toEqual(bytes);
+});
+
+test('Linear, BatchNorm1d, ReLU of PyTorch are dense, batchNorm and activation', async () => {
+  const gpu = await sharedGpu();
+  using model = await Mlp.create(gpu, { inputs: 1, layers: [dense(1), batchNorm(), activation('relu')] });
+  const float = (shape: readonly number[], value: number): FileTensor => ({
+    dtype: 'F32',
+    shape,
+    data: new Uint8Array(Float32Array.of(value).buffer),
+  });
+  // state_dict() of Sequential(Linear(1, 1), BatchNorm1d(1), ReLU()) with these values; evaluated in PyTorch 1.13.
+  const tensors = new Map<string, FileTensor>([
+    ['0.weight', float([1, 1], 1)],
+    ['0.bias', float([1], 0)],
+    ['1.weight', float([1], 1)],
+    ['1.bias', float([1], 0)],
+    ['1.running_mean', float([1], 0)],
+    ['1.running_var', float([1], 5)],
+    ['1.num_batches_tracked', { dtype: 'I64', shape: [], data: new Uint8Array(8) }],
+  ]);
+  await model.loadWeights(writeSafetensors({ tensors, metadata: new Map() }));
+  const x = [-3, -1, 1, 3];
+  const wanted = [0, 0, 0.44721, 1.34164];
+  const predicted = await model.predict(x, { output: 'values' });
+  for (const [i, value] of predicted.entries()) expect(value).toBeCloseTo(wanted[i] ?? Number.NaN, 5);
+  // In training the batch itself has the mean 0 and the variance 5: the loss is the mean of 0.44721² and 1.34164², and two 0s.
+  using trainer = await model.trainer({
+    loss: meanSquaredError(),
+    optimizer: sgd({ learningRate: 0.1 }),
+    batchSize: 4,
+  });
+  const { loss } = await trainer.gradients(x, [0, 0, 0, 0]);
+  expect(loss).toBeCloseTo((0.44721 ** 2 + 1.34164 ** 2) / 4, 4);
 });
 
 test('initial values are those of the spec: normal, orthogonal, and a bias that is no zero', async () => {
