@@ -148,7 +148,7 @@ export function checkBatchSize(
   const most = limits.maxComputeWorkgroupsPerDimension;
   if (batchSize > most) {
     throw new LimitError(
-      `${where} batchSize = ${batchSize}, but this GPU allows ${most} workgroups in a dimension (maxComputeWorkgroupsPerDimension), one for each row. Use a smaller batch.`,
+      `${where} batchSize = ${batchSize}, but this GPU allows ${most} workgroups in a dimension (maxComputeWorkgroupsPerDimension), one for each row. Use a smaller batch${where === 'trainer:' ? ', and accumulate several in a step' : ''}.`,
     );
   }
 }

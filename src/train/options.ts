@@ -25,7 +25,7 @@ export interface TrainerOptions<M extends AnyMetric = never> {
   /** The rule that updates the parameters, such as `sgd({ learningRate: 0.1 })` or `adam()`. */
   readonly optimizer: Optimizer;
   /**
-   * Samples in a training step: a positive integer. The last batch of an epoch may have fewer samples; if the data set
+   * Samples in a training step, or with `accumulate` in each of its batches: a positive integer. The last batch of an epoch may have fewer samples; if the data set
    * has fewer, every step takes the whole set.
    */
   readonly batchSize: number;
@@ -50,7 +50,8 @@ export interface TrainerOptions<M extends AnyMetric = never> {
    */
   readonly accumulate?: number | undefined;
   /**
-   * Keeps an exponential moving average of the parameters, updated after each step: `averaged()` returns it, and
+   * Keeps an exponential moving average of the parameters, which begins with the parameters after the first step and is
+   * updated after each step; `setWeights` and early stopping leave it alone. `averaged()` returns it, and
    * `evaluate(dataset, { weights: 'ema' })` measures it. Default: none.
    */
   readonly ema?: Ema | undefined;

@@ -443,7 +443,6 @@ test.each([
   ['adam', '+ global.x;', '+ global.x / 2;'],
   ['rmsprop', '+ global.x;', '+ global.x / 2;'],
   ['running-average', '+ global.x);', '+ global.x / 2);'],
-  ['running-average', 'var i = first;', 'var i = first / 2;'],
   ['batch-share', 'parts[thread] = part;', 'parts[thread / 2] = part;'],
   ['batch-share', 'if (thread > 0) { return; }', ''],
   ['gradient-norm', 'sums[global.x] =', 'sums[global.x % 64] ='],

@@ -293,6 +293,14 @@ export const plantedErrors: readonly (readonly PlantedError[])[] = [
     },
     {
       shader: 'batch-norm-backward',
+      what: 'dX by running statistics',
+      text: 'i, scale * dY[i])',
+      wrong: 'i, 0.8 * dY[i])',
+      network: 'frozen',
+      found: dense0,
+    },
+    {
+      shader: 'batch-norm-backward',
       what: 'dweight',
       text: 'gradients[column] = products;',
       wrong: 'gradients[column] = sum;',

@@ -88,6 +88,20 @@ test('a step takes the samples of all its batches, and no more', async () => {
   );
 });
 
+test('a model that is frozen as a whole has no update', async () => {
+  const device = new FakeDevice();
+  const model = await Mlp.create(device, { inputs: 5, layers: [dense(3, 'linear', { trainable: false })] });
+  const trainer = await model.trainer({
+    loss: softmaxCrossEntropy(),
+    optimizer: sgd({ learningRate: 1 }),
+    batchSize: 2,
+    accumulate: 2,
+    ema: {},
+  });
+  await trainer.step(new Float32Array(20), [0, 1, 2, 0]);
+  expect(device.replays.flatMap(({ dispatches }) => dispatches.map(({ kernel }) => kernel))).not.toContain('sgd');
+});
+
 test('the plan has the dispatches of a batch and those of the update; one batch a step needs neither', async () => {
   const on = await smallTraining({ accumulate: 2 });
   const kernels = on.trainer.plan.dispatches.map(({ kernel }) => kernel);
