@@ -15,7 +15,7 @@ export {
 } from './data/dataset.js';
 export type { EncodedColumn, Encoder, Missing } from './data/encoder.js';
 export type { ColumnId, TableOptions } from './data/labelled-table.js';
-export type { ClassLabels } from './data/labels.js';
+export type { ClassLabels, ClassOptions } from './data/labels.js';
 export type { Targets } from './data/minibatch.js';
 export type { TableRow } from './data/rows.js';
 export type { Statistics } from './data/statistics.js';

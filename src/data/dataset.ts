@@ -101,7 +101,7 @@ interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
 export class Dataset {
   /** @internal Device that holds the samples. */
   readonly device: Device;
-  /** Number of samples. */
+  /** Number of samples, without those of `ignoreClass`. */
   readonly length: number;
   /** Numbers in a sample. */
   readonly features: number;
@@ -189,9 +189,10 @@ export class Dataset {
     const uploaded = isResident ? guardedUpload(device, owner, allocate) : undefined;
     const resident = uploaded?.value;
     const host = isResident ? undefined : samples;
+    const rows = samples.kept ?? counting(length);
     return new Dataset(
       { device, resident, owner, fault: uploaded?.fault, classCount, classNames, encoder, flaws, classes, users: 0 },
-      { length, features, rows: counting(length), host, chunk },
+      { length: rows.length, features, rows, host, chunk },
     );
   }
 
@@ -240,15 +241,21 @@ export class Dataset {
    * @param device a `Gpu`
    * @param imageFile file of images, (count, rows, columns), or its URL; `features` is rows · columns
    * @param labelFile file of labels, (count), integers ≥ 0 of any type, or its URL; they become the classes
+   * @param options names of the classes, and the numbering of the labels, as `Dataset.create` takes them
    * @throws {DataError} if a file is malformed, or their counts differ; the message states the position
    * @throws {MlpError} `fetch` if a file cannot be fetched
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
    * const data = await Dataset.fromIdx(gpu, fetch('images-idx3-ubyte.gz'), fetch('labels-idx1-ubyte.gz'));
    */
-  static async fromIdx(device: Device, imageFile: ByteSource, labelFile: ByteSource): Promise<Dataset> {
+  static async fromIdx(
+    device: Device,
+    imageFile: ByteSource,
+    labelFile: ByteSource,
+    options: Pick<SampleOptions, 'classNames' | 'firstClass' | 'ignoreClass'> = {},
+  ): Promise<Dataset> {
     const { readIdxFiles } = await import('./idx.js');
-    return Dataset.create(device, await readIdxFiles(imageFile, labelFile, 'Dataset.fromIdx'));
+    return Dataset.create(device, { ...options, ...(await readIdxFiles(imageFile, labelFile, 'Dataset.fromIdx')) });
   }
 
   /**

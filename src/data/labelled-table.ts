@@ -1,13 +1,14 @@
 import { describe } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
 import { type Encoder, type InputColumn, InputReader, type Missing, shown } from './encoder.js';
+import type { ClassOptions } from './labels.js';
 import { cellError, missingError, type Table, type TableRecord } from './table.js';
 
 /** Column of a table: its name, or its index, counted from 0; negative indices count from the end, −1 is the last. */
 export type ColumnId = string | number;
 
 /** Options of `Dataset.fromCsv` and `Dataset.fromRows`. Pass `target` or `targets`, or take them from `like`. */
-export interface TableOptions {
+export interface TableOptions extends ClassOptions {
   /** Column of the labels. Without it, pass `targets` or `like`. */
   readonly target?: ColumnId | undefined;
   /** Several columns of numbers, to regress on. Without it, pass `target` or `like`. */
@@ -100,7 +101,9 @@ export function readTable(table: Table, options: TableOptions): TableSamples {
   });
   const labels: TableLabels = { values: [], texts: [], places: [] };
   const add = type === 'class' ? addClass : addValues;
+  const ignored = options.ignoreClass === undefined ? undefined : `${options.ignoreClass}`;
   for (const record of table.records) {
+    if (type === 'class' && ignored !== undefined && table.toText(record.cells[columns[0] ?? 0]) === ignored) continue;
     if (missing === 'drop' && (reader.lacks(record) || columns.some((column) => isMissing(table, record, column)))) {
       continue;
     }
@@ -161,10 +164,11 @@ const MAX_CLASSES = 2 ** 31;
 function toClasses(
   table: Table,
   column: number,
-  { values, texts, places }: TableLabels,
-  { classNames, like }: TableOptions,
+  { values: numbers, texts, places }: TableLabels,
+  { classNames, like, firstClass = 0 }: TableOptions,
 ): Pick<TableSamples, 'classes' | 'classNames'> {
   const known = classNames ?? like?.classNames;
+  const values = firstClass === 0 ? numbers : numbers.map((value) => value - firstClass);
   const refused = (index: number, what: string): DataError =>
     cellError(table, places[index] ?? 0, column, texts[index], what);
   const bound = known?.length ?? MAX_CLASSES;
@@ -176,7 +180,14 @@ function toClasses(
     if (areIndices) return { classes: Uint32Array.from(values), classNames: known };
     throw refused(stranger, `, which is not one of the ${known.length} classes: ${shown(known)}.`);
   }
-  if (areIndices) return { classes: Uint32Array.from(values) };
+  if (areIndices) {
+    const largest = values.reduce((most, value) => Math.max(most, value), -1);
+    const names = Array.from({ length: firstClass === 0 ? 0 : largest + 1 }, (_, index) => `${firstClass + index}`);
+    return { classes: Uint32Array.from(values), ...(firstClass !== 0 && { classNames: names }) };
+  }
+  const below = values.findIndex((value) => value < 0);
+  if (firstClass !== 0 && below >= 0)
+    throw refused(below, `; with firstClass = ${firstClass}, a class is an integer ≥ ${firstClass}.`);
   const fraction = values.findIndex((value) => value % 1 !== 0);
   if (fraction >= 0 && !values.some(Number.isNaN)) {
     throw refused(fraction, `, which is not a class. To regress on it, pass { type: 'value' }.`);

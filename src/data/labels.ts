@@ -46,6 +46,52 @@ export function toClasses(where: string, given: unknown, classNames?: readonly s
   return { ...indices, classNames: classNames ?? (typeof first === 'boolean' ? ['false', 'true'] : undefined) };
 }
 
+/** Options for labels that are not numbered from 0, or that mark samples to leave out. */
+export interface ClassOptions {
+  /**
+   * Number of the first class, an integer: with 1, labels from 1 to K are the classes 0 to K − 1, and their names are "1"
+   * to "K" unless `classNames` is given. Default: 0.
+   */
+  readonly firstClass?: number;
+  /**
+   * Label of samples without a class, such as −1 or 255. The data set leaves them out, so that they count neither in the
+   * loss, its divisor and its gradient, nor in metrics: PyTorch's `ignore_index`. Default: none.
+   */
+  readonly ignoreClass?: number | string;
+}
+
+/**
+ * Converts labels to class indices by the options of an app.
+ * @returns also `kept`, the row numbers of the samples to keep, if others have the class to ignore
+ * @throws {DataError} as `toClasses`, and if every sample has the class to ignore
+ */
+export function numberClasses(
+  where: string,
+  given: unknown,
+  classNames: readonly string[] | undefined,
+  { firstClass = 0, ignoreClass }: ClassOptions,
+): Classes & { readonly kept?: Uint32Array<ArrayBuffer> | undefined } {
+  if (firstClass === 0 && ignoreClass === undefined) return toClasses(where, given, classNames);
+  const name = `${where}: classes`;
+  if (!Number.isSafeInteger(firstClass))
+    throw new DataError(`${where}: firstClass is ${describe(firstClass)}; it must be an integer.`);
+  checkList(name, given, 'classes');
+  const list = Array.from(withoutColumn(given), (label) => (typeof label === 'bigint' ? Number(label) : label));
+  const kept = Uint32Array.from([...list.keys()].filter((row) => list[row] !== ignoreClass));
+  if (kept.length === 0) throw new DataError(`${name}: every sample has ignoreClass, ${describe(ignoreClass)}.`);
+  // Samples to leave out get the class of another one, which no step reads.
+  const labels = list.map((label, row) => {
+    const own = label === ignoreClass ? list[kept[0] ?? 0] : label;
+    if (firstClass === 0) return own;
+    if (typeof own === 'number' && Number.isInteger(own) && own >= firstClass) return own - firstClass;
+    throw refused(name, row, own, `with firstClass = ${firstClass}, a class is an integer ≥ ${firstClass}`);
+  });
+  const numbered = toClasses(where, labels, classNames);
+  const numbers = Array.from({ length: numbered.classCount }, (_, index) => `${firstClass + index}`);
+  const names = numbered.classNames ?? (firstClass === 0 ? undefined : numbers);
+  return { ...numbered, classNames: names, kept: kept.length === list.length ? undefined : kept };
+}
+
 /** True if classes are given as names, which only the whole data set can number. */
 export function areNames(given: unknown): boolean {
   return isList(given) && typeof withoutColumn(given)[0] === 'string';

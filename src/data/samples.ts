@@ -2,10 +2,10 @@ import { assertOption } from '../base/check.js';
 import { DataError, ShapeError } from '../base/errors.js';
 import { checkList, isList, type Numbers, toFloats, toValues } from '../base/values.js';
 import type { ArrayOf } from '../plan/tensor.js';
-import { type ClassLabels, checkNames, toClasses } from './labels.js';
+import { type ClassLabels, type ClassOptions, checkNames, numberClasses } from './labels.js';
 
 /** Samples and their labels, as an app passes them. */
-export interface SampleOptions {
+export interface SampleOptions extends ClassOptions {
   /**
    * Samples in row-major order, `features` numbers each, or nested arrays, one for each sample. Bytes stay bytes on the
    * GPU, all other numbers become float32.
@@ -57,6 +57,8 @@ export interface Samples {
   readonly flaws: Flaws;
   /** Class of each sample, unless the labels are targets. */
   readonly classes?: Uint32Array | undefined;
+  /** Row numbers of the samples to keep, unless all are kept. */
+  readonly kept?: Uint32Array<ArrayBuffer> | undefined;
   readonly classNames?: readonly string[] | undefined;
 }
 
@@ -77,7 +79,7 @@ export function checkSamples(where: string, options: SampleOptions): Samples {
   const labels =
     classes === undefined
       ? targetLabels(where, targets, count, classNames)
-      : classLabels(where, classes, count, classNames);
+      : classLabels(where, classes, count, options);
   return { inputs, features, ...(weights === undefined ? labels : withWeights(where, labels, weights, count)) };
 }
 
@@ -134,12 +136,12 @@ export function checkInputs(
 type Labels = Omit<Samples, 'inputs' | 'features'>;
 
 /** Checks classes. @throws {ShapeError|DataError} */
-function classLabels(where: string, given: ClassLabels, count: number, names: readonly string[] | undefined): Labels {
-  const { classes, classCount, classNames } = toClasses(where, given, names);
+function classLabels(where: string, given: ClassLabels, count: number, options: SampleOptions): Labels {
+  const { classes, classCount, classNames, kept } = numberClasses(where, given, options.classNames, options);
   if (classes.length !== count) {
     throw new ShapeError(`${where}: there are ${count} samples but ${classes.length} classes.`);
   }
-  return { labels: classes, words: 1, classCount, classes, classNames, flaws: {} };
+  return { labels: classes, words: 1, classCount, classes, kept, classNames, flaws: {} };
 }
 
 /** Checks rows of targets, and whether they are probabilities. @throws {ShapeError|DataError} */

@@ -382,7 +382,12 @@ export function checkDataset(where: string, dataset: Dataset, model: Model, loss
 /** Checks that a loss can compare labels with a model's outputs. @throws {DataError} */
 export function checkLabels(
   where: string,
-  labels: { readonly classCount: number; readonly indices: boolean; readonly flaws: Flaws },
+  labels: {
+    readonly classCount: number;
+    readonly indices: boolean;
+    readonly flaws: Flaws;
+    readonly rowClasses?: Uint32Array | undefined;
+  },
   { outputs }: Model,
   { link, spec: { type } }: Loss,
 ): void {
@@ -397,8 +402,10 @@ export function checkLabels(
   }
   const classes = link === 'logistic' ? 2 : outputs;
   if (indices && classCount > classes) {
+    const isFromOne = classCount === classes + 1 && labels.rowClasses?.includes(0) === false;
+    const hint = isFromOne ? ' If the labels begin at 1, make the data set with { firstClass: 1 }.' : '';
     throw new DataError(
-      `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${classes - 1}.`,
+      `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${classes - 1}.${hint}`,
     );
   }
   const flaw = link === 'identity' ? undefined : flaws[link];
