@@ -25,6 +25,8 @@ export type GpuLoss = DeviceLoss;
 
 /** One run of a `build` function, which the pool also uses as the key of the buffers allocated in it. */
 interface BuildScope {
+  /** The public function that it is a part of, for error messages. */
+  readonly what: string;
   /** Functions that cancel the writes that it deferred. */
   readonly deferred: (() => void)[];
 }
@@ -60,7 +62,7 @@ export class Gpu implements Device {
     this.info = info;
     this.tuning = tuning;
     this.#owned = owned;
-    this.#pool = new BufferPool(device);
+    this.#pool = new BufferPool(device, owned);
     this.pipelines = new PipelineCache(device, info.software);
     this.#faults = new Faults(device, owned, this.#pool);
     this.queue = new Queue(device, this.#faults);
@@ -187,7 +189,7 @@ export class Gpu implements Device {
 
   /** @internal */
   async guarded<T>(what: string, build: () => T): Promise<T> {
-    const scope: BuildScope = { deferred: [] };
+    const scope: BuildScope = { what, deferred: [] };
     try {
       return await this.#faults.guarded(what, () => this.#runIn(scope, build));
     } catch (error) {
@@ -199,7 +201,7 @@ export class Gpu implements Device {
   /** @internal */
   guard<T>(what: string, build: () => T): Guarded<T> {
     this.check();
-    const scope: BuildScope = { deferred: [] };
+    const scope: BuildScope = { what, deferred: [] };
     try {
       return this.#faults.guard(what, () => this.#runIn(scope, build));
     } catch (error) {

@@ -1,5 +1,5 @@
-import { LimitError } from '../base/errors.js';
 import type { BufferUse, MemoryReport } from '../plan/memory.js';
+import { tooLarge } from './limits.js';
 
 /** WebGPU's usage flags for a purpose. */
 const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
@@ -9,11 +9,17 @@ const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
     staging: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
   })[use];
 
+/** A build that acquires buffers. */
+interface Build {
+  /** The public function that it is a part of. */
+  readonly what: string;
+}
+
 /** State of the pool when a buffer was acquired. */
 interface Use {
   readonly generation: number;
   /** The build that acquired it, for `discardAll`. */
-  readonly build: object | undefined;
+  readonly build: Build | undefined;
 }
 
 /**
@@ -25,6 +31,7 @@ interface Use {
  */
 export class BufferPool {
   readonly #device: GPUDevice;
+  readonly #owned: boolean;
   readonly #idle: Map<string, GPUBuffer[]> = new Map<string, GPUBuffer[]>();
   readonly #used: Map<GPUBuffer, Use> = new Map<GPUBuffer, Use>();
   /** Number of times that the device ran out of memory. Buffers of an earlier generation may be invalid. */
@@ -33,8 +40,10 @@ export class BufferPool {
   #usedBytes = 0;
   #pooledBytes = 0;
 
-  constructor(device: GPUDevice) {
+  /** @param owned true if this library requested the device, with limits as high as the adapter allows */
+  constructor(device: GPUDevice, owned: boolean) {
     this.#device = device;
+    this.#owned = owned;
   }
 
   get report(): MemoryReport {
@@ -53,10 +62,10 @@ export class BufferPool {
    * @param build key by which `discardAll` finds the buffer
    * @throws {LimitError} if the size exceeds the device's limits, before anything is allocated
    */
-  acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string, build?: object): GPUBuffer {
+  acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string, build?: Build): GPUBuffer {
     const usage = typeof use === 'number' ? use : usageOf(use);
     const size = Math.ceil(byteLength / 16) * 16;
-    this.#checkLimits(size, usage, label);
+    this.#checkLimits(size, usage, label, build);
     const generation = this.#generation;
     let buffer = this.#idle.get(key(size, usage))?.pop();
     if (buffer === undefined) {
@@ -108,7 +117,7 @@ export class BufferPool {
   }
 
   /** Destroys every buffer in use that a build acquired. */
-  discardAll(build: object): void {
+  discardAll(build: Build): void {
     for (const [buffer, use] of this.#used) if (use.build === build) this.discard(buffer);
   }
 
@@ -145,18 +154,15 @@ export class BufferPool {
     }
   }
 
-  #checkLimits(size: number, usage: GPUBufferUsageFlags, label: string): void {
+  #checkLimits(size: number, usage: GPUBufferUsageFlags, label: string, build: Build | undefined): void {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const storage = (usage & GPUBufferUsage.STORAGE) !== 0;
-    const [limit, name] =
-      storage && maxStorageBufferBindingSize < maxBufferSize
-        ? [maxStorageBufferBindingSize, 'maxStorageBufferBindingSize']
-        : [maxBufferSize, 'maxBufferSize'];
-    if (size > limit) {
-      throw new LimitError(
-        `"${label}" needs a buffer of ${size} bytes, but this GPU allows ${limit} (${name}). Use a smaller batch, narrower layers, or uint8 inputs.`,
-      );
-    }
+    const isStorage = (usage & GPUBufferUsage.STORAGE) !== 0;
+    const binds = isStorage && maxStorageBufferBindingSize < maxBufferSize;
+    const limit = binds ? maxStorageBufferBindingSize : maxBufferSize;
+    if (size <= limit) return;
+    const name = binds ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
+    const allowed = { maxBufferSize, maxStorageBufferBindingSize: isStorage ? maxStorageBufferBindingSize : size };
+    throw tooLarge({ label, size, name, limit, what: build?.what }, this.#owned, allowed);
   }
 }
 
