@@ -11,13 +11,16 @@ import type { Trainer } from './train/trainer.js';
 
 /** Options of `Mlp.save`. */
 export interface SaveOptions {
-  /** File format. Default: "safetensors", the only one, which PyTorch reads too. */
+  /** File format. Default: "safetensors", the only one, which PyTorch reads too. Example: `format: 'safetensors'`. */
   readonly format?: 'safetensors' | undefined;
 }
 
 /** Options of `Mlp.load`. */
 export interface LoadOptions {
-  /** Functions that create your own layers from their saved specs, by type. Default: none. */
+  /**
+   * Functions that create your own layers from their saved specs, by type. Default: none.
+   * Example: `layers: { featureScale }`.
+   */
   readonly layers?: LayerMakers | undefined;
 }
 

@@ -9,9 +9,10 @@ export interface CsvOptions extends TableOptions {
    * True if the first line has the names of the columns. Default: true if an option names a column by its name, or if
    * the first line differs from the others: no cell of it is a number, it has a text in a column of numbers, or it
    * counts its columns (`0,1,label`).
+   * Example: `header: false`.
    */
   readonly header?: boolean | undefined;
-  /** Character between the cells of a line. Default: a comma. */
+  /** Character between the cells of a line. Default: a comma. Example: `delimiter: ';'`. */
   readonly delimiter?: string | undefined;
 }
 

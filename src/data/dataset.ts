@@ -21,9 +21,13 @@ export interface DatasetOptions extends SampleOptions {
    * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two
    * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
    * chunks of 32 MiB.
+   * Example: `chunk: 10_000`.
    */
   readonly chunk?: number | undefined;
-  /** Encoding of the columns of the table that the inputs are from, for `dataset.encoder`. Default: undefined. */
+  /**
+   * Encoding of the columns of the table that the inputs are from, for `dataset.encoder`. Default: undefined.
+   * Example: `encoder: train.encoder`.
+   */
   readonly encoder?: Encoder | undefined;
 }
 
@@ -32,17 +36,24 @@ export type StreamedSamples = Pick<SampleOptions, 'inputs' | 'classes' | 'target
 
 /** Options of `Dataset.stream`. */
 export interface StreamOptions {
-  /** Number of samples. */
+  /** Number of samples. Example: `length: 60_000`. */
   readonly length: number;
-  /** Numbers in a sample. */
+  /** Numbers in a sample. Example: `features: 784`. */
   readonly features: number;
-  /** Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB. */
+  /**
+   * Samples in a chunk; two chunks are on the GPU at a time. Default: as many as fit in 32 MiB.
+   * Example: `chunk: 10_000`.
+   */
   readonly chunk?: number | undefined;
-  /** Names of the classes by index. Needed if `read` returns names as `classes`. Default: none. */
+  /**
+   * Names of the classes by index. Needed if `read` returns names as `classes`. Default: none.
+   * Example: `classNames: ['cat', 'dog']`.
+   */
   readonly classNames?: readonly string[] | undefined;
   /**
    * Returns `count` samples from number `first` on, or a promise of them. All calls must return the same types: inputs
    * as bytes or as other numbers, and classes or targets of one width.
+   * Example: `read: (first, count) => fetchSamples(first, count)`.
    */
   readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
 }
@@ -58,9 +69,15 @@ export type RawTensor = Tensor<'u8'> | Tensor;
 
 /** Options of `dataset.split`. */
 export interface SplitOptions {
-  /** Seed of the random choice of samples, an integer ≥ 0. The same seed gives the same split. Default: 0. */
+  /**
+   * Seed of the random choice of samples, an integer ≥ 0. The same seed gives the same split. Default: 0.
+   * Example: `seed: 1`.
+   */
   readonly seed?: number | undefined;
-  /** True to give each class the same share of both parts, rounded to whole samples. Default: false. */
+  /**
+   * True to give each class the same share of both parts, rounded to whole samples. Default: false.
+   * Example: `stratify: true`.
+   */
   readonly stratify?: boolean | undefined;
 }
 

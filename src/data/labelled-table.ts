@@ -9,19 +9,29 @@ export type ColumnId = string | number;
 
 /** Options of `Dataset.fromCsv` and `Dataset.fromRows`. Pass `target` or `targets`, or take them from `like`. */
 export interface TableOptions extends ClassOptions {
-  /** Column of the labels. Without it, pass `targets` or `like`. */
+  /** Column of the labels. Without it, pass `targets` or `like`. Example: `target: 'species'`. */
   readonly target?: ColumnId | undefined;
-  /** Several columns of numbers, to regress on. Without it, pass `target` or `like`. */
+  /**
+   * Several columns of numbers, to regress on. Without it, pass `target` or `like`.
+   * Example: `targets: ['width', 'height']`.
+   */
   readonly targets?: readonly ColumnId[] | undefined;
-  /** Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`. */
+  /**
+   * Type of the labels in `target`: `class`, or `value`, a number to regress on. Default: `class`.
+   * Example: `type: 'value'`.
+   */
   readonly type?: 'class' | 'value' | undefined;
-  /** Columns of the inputs, in this order. Default: all columns that are not labels, in the order of the table. */
+  /**
+   * Columns of the inputs, in this order. Default: all columns that are not labels, in the order of the table.
+   * Example: `columns: ['age', 'income']`.
+   */
   readonly columns?: readonly ColumnId[] | undefined;
-  /** Columns to leave out, such as an identifier. Default: none. */
+  /** Columns to leave out, such as an identifier. Default: none. Example: `drop: ['id']`. */
   readonly drop?: readonly ColumnId[] | undefined;
   /**
    * Columns of inputs whose texts are categories: each text gets an input of its own, which is 1 for that text and 0
    * for the others (one-hot), in order of first appearance. All other columns of inputs must be numbers. Default: none.
+   * Example: `categories: ['colour']`.
    */
   readonly categories?: readonly ColumnId[] | undefined;
   /**
@@ -29,17 +39,20 @@ export interface TableOptions extends ClassOptions {
    * `drop`, a data set without the row. A missing label is an error, or with `drop` drops the row. Missing are empty
    * cells, null, undefined and NaN; in columns of numbers of a file also NA, N/A, NaN, null, none and ?, in upper or
    * lower case. Default: `mean` if `like` has means, else `error`.
+   * Example: `missing: 'mean'`.
    */
   readonly missing?: Missing | undefined;
   /**
    * Names of the classes by index. Labels are then names in this list, or else class indices. Default: those of `like`,
    * or the names in the table: from a file in order of first appearance, from rows in sorted order.
+   * Example: `classNames: ['cat', 'dog']`.
    */
   readonly classNames?: readonly string[] | undefined;
   /**
    * A data set from a table, such as the training set, or the `spec` of a model that was trained on one: this table
    * gets the same columns, categories, means, labels and class names. Pass it for each further table of a model: what
    * is numbered in order of first appearance differs from table to table. Default: none.
+   * Example: `like: train`.
    */
   readonly like?:
     | {

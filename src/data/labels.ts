@@ -51,13 +51,15 @@ export interface ClassOptions {
   /**
    * Number of the first class, an integer: with 1, labels from 1 to K are the classes 0 to K − 1, and their names are "1"
    * to "K" unless `classNames` is given. Default: 0.
+   * Example: `firstClass: 1`.
    */
-  readonly firstClass?: number;
+  readonly firstClass?: number | undefined;
   /**
    * Label of samples without a class, such as −1 or 255. The data set leaves them out, so that they count neither in the
    * loss, its divisor and its gradient, nor in metrics: PyTorch's `ignore_index`. Default: none.
+   * Example: `ignoreClass: 255`.
    */
-  readonly ignoreClass?: number | string;
+  readonly ignoreClass?: number | string | undefined;
 }
 
 /**

@@ -9,25 +9,32 @@ export interface SampleOptions extends ClassOptions {
   /**
    * Samples in row-major order, `features` numbers each, or nested arrays, one for each sample. Bytes stay bytes on the
    * GPU, all other numbers become float32.
+   * Example: `inputs: images`.
    */
   readonly inputs: Numbers;
-  /** Numbers in a sample. Default: those of a row, if `inputs` are nested arrays. */
+  /** Numbers in a sample. Default: those of a row, if `inputs` are nested arrays. Example: `features: 784`. */
   readonly features?: number | undefined;
-  /** Class of each sample: an index, a name, a boolean or a one-hot row. Without it, pass `targets`. */
+  /**
+   * Class of each sample: an index, a name, a boolean or a one-hot row. Without it, pass `targets`.
+   * Example: `classes: labels`.
+   */
   readonly classes?: ClassLabels | undefined;
   /**
    * Row of numbers for each sample, flat or nested: values, or the probability of each class. Without it, pass
    * `classes`.
+   * Example: `targets: prices`.
    */
   readonly targets?: Numbers | undefined;
   /**
    * Factor ≥ 0 of each sample's loss. The mean loss is the sum of weight · loss divided by the number of samples, not
    * by the sum of the weights. Default: 1 for each sample.
+   * Example: `weights: [1, 1, 2]`.
    */
   readonly weights?: Numbers | undefined;
   /**
    * Names of the classes by index, for `dataset.classNames`. Default: names in `classes` in sorted order, "false" and
    * "true" for booleans, else none.
+   * Example: `classNames: ['cat', 'dog']`.
    */
   readonly classNames?: readonly string[] | undefined;
 }

@@ -14,15 +14,15 @@ export interface Points {
 
 /** Options of `spirals`. */
 export interface SpiralOptions {
-  /** Number of points. */
+  /** Number of points. Example: `samples: 300`. */
   readonly samples: number;
-  /** Number of spiral arms; each is a class. Default: 2. */
+  /** Number of spiral arms; each is a class. Default: 2. Example: `classes: 3`. */
   readonly classes?: number | undefined;
-  /** Turns of an arm around the origin. Default: 1. */
+  /** Turns of an arm around the origin. Default: 1. Example: `turns: 1.5`. */
   readonly turns?: number | undefined;
-  /** Standard deviation of the normal noise that is added to each coordinate. Default: 0. */
+  /** Standard deviation of the normal noise that is added to each coordinate. Default: 0. Example: `noise: 0.02`. */
   readonly noise?: number | undefined;
-  /** Seed of the noise, an integer ≥ 0. Default: 0. */
+  /** Seed of the noise, an integer ≥ 0. Default: 0. Example: `seed: 1`. */
   readonly seed?: number | undefined;
 }
 

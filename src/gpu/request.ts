@@ -4,24 +4,35 @@ import type { Tuning, TuningStorage } from './tuning-cache.js';
 
 /** Options of `Gpu.request`. */
 export interface GpuOptions {
-  /** Preferred adapter: `low-power` or `high-performance`. Default: the browser chooses. Unused with `adapter`. */
+  /**
+   * Preferred adapter: `low-power` or `high-performance`. Default: the browser chooses. Unused with `adapter`.
+   * Example: `powerPreference: 'high-performance'`.
+   */
   readonly powerPreference?: GPUPowerPreference | undefined;
   /**
    * Adapter that the app has requested itself, for example in Node, which has no `navigator.gpu`. Only this adapter is then
    * used. Default: the one that `navigator.gpu.requestAdapter()` finds.
+   * Example: `adapter: await navigator.gpu.requestAdapter()`.
    */
   readonly adapter?: GPUAdapter | undefined;
-  /** Required device features. Default: none. `timestamp-query` and `subgroups` are enabled if available. */
+  /**
+   * Required device features. Default: none. `timestamp-query` and `subgroups` are enabled if available.
+   * Example: `features: ['shader-f16']`.
+   */
   readonly features?: readonly GPUFeatureName[] | undefined;
-  /** Label of the device in developer tools. Default: "webgpu-mlp". */
+  /** Label of the device in developer tools. Default: "webgpu-mlp". Example: `label: 'my app'`. */
   readonly label?: string | undefined;
   /**
    * Selection of kernel variants when a plan is compiled: `off` uses fixed rules, `auto` measures the variants for up to a
    * second for each plan, `full` measures all of them thoroughly. Variants round differently, so results may differ in their
    * last bits. Default: "off".
+   * Example: `tuning: 'auto'`.
    */
   readonly tuning?: Tuning | undefined;
-  /** Storage that keeps the measured choices for the next visit, such as `localStorage`. Default: none. */
+  /**
+   * Storage that keeps the measured choices for the next visit, such as `localStorage`. Default: none.
+   * Example: `tuningStorage: localStorage`.
+   */
   readonly tuningStorage?: TuningStorage | undefined;
 }
 

@@ -8,11 +8,17 @@ import { type Activation, resolveActivation } from './activations.js';
 
 /** Options of `add`. */
 export interface AddOptions extends WithActivationGradient {
-  /** f, applied to the sum. Default: `'linear'`. */
+  /** f, applied to the sum. Default: `'linear'`. Example: `activation: 'relu'`. */
   readonly activation?: Activation | undefined;
-  /** Also stores the sum: Y is then (2, rows, columns), the activation's output first. Default: false. */
+  /**
+   * Also stores the sum: Y is then (2, rows, columns), the activation's output first. Default: false.
+   * Example: `keepPreActivation: true`.
+   */
   readonly keepPreActivation?: boolean | undefined;
-  /** Multiplies the sum by f′; excludes `activation`. Default: none. */
+  /**
+   * Multiplies the sum by f′; excludes `activation`. Default: none.
+   * Example: `activationGradient: { at: Y, activation: 'relu' }`.
+   */
   readonly activationGradient?: ActivationGradient | undefined;
 }
 

@@ -10,16 +10,23 @@ import { totalPrograms } from './total.js';
 
 /** Options and further tensors of `batchNormRows`. */
 export interface BatchNormOptions {
-  /** ε, added to the variance, > 0. */
+  /** ε, added to the variance, > 0. Example: `epsilon: 1e-5`. */
   readonly epsilon: number;
-  /** (2, columns): weight, then bias. Default: none, so that each column of Y has mean 0 and variance 1. */
+  /**
+   * (2, columns): weight, then bias. Default: none, so that each column of Y has mean 0 and variance 1.
+   * Example: `parameters: parameters`.
+   */
   readonly parameters?: Tensor | undefined;
   /**
    * (2, columns): running mean, then running variance. Without the batch's `statistics` they normalise X; with
    * `statistics` and `momentum` they are updated. Default: none.
+   * Example: `running: running`.
    */
   readonly running?: Tensor | undefined;
-  /** The share of the running statistics that a batch replaces, in [0, 1]. Default: none, they are not updated. */
+  /**
+   * The share of the running statistics that a batch replaces, in [0, 1]. Default: none, they are not updated.
+   * Example: `momentum: 0.1`.
+   */
   readonly momentum?: number | undefined;
 }
 

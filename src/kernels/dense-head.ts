@@ -18,9 +18,9 @@ export type HeadOutputs = Omit<LossOutputs, 'gradient'> &
   (
     | {
         /** Default: none, so that only the loss is computed. */
-        readonly gradient?: undefined | undefined;
+        readonly gradient?: undefined;
         /** Default: none. */
-        readonly dX?: undefined | undefined;
+        readonly dX?: undefined;
       }
     | {
         /** (batch, classes), overwritten: ∂(mean loss)/∂logits. */

@@ -55,7 +55,7 @@ export type Watch = {
     }
   | {
       /** Default: `owners`. */
-      readonly layerOfBlock?: undefined | undefined;
+      readonly layerOfBlock?: undefined;
       /** @deprecated The earlier name of `layerOfBlock`. */
       readonly owners: Tensor<'u32'>;
     }
@@ -70,11 +70,12 @@ export interface UpdateOptions {
   /**
    * The parameters that the update's weight decay applies to: `'all'`; or `'weights'`, the entries of weight matrices,
    * which needs `adjustment.parameterMask`. Default: `'all'`.
+   * Example: `decayOn: 'weights'`.
    */
   readonly decayOn?: 'all' | 'weights' | undefined;
-  /** Watches for parameters that are not finite. Default: none. */
+  /** Watches for parameters that are not finite. Default: none. Example: `watch: { status, layerOfBlock }`. */
   readonly watch?: Watch | undefined;
-  /** Penalties and clipping. Default: none. */
+  /** Penalties and clipping. Default: none. Example: `adjustment: { clip: { value: 1 } }`. */
   readonly adjustment?: Adjustment | undefined;
 }
 

@@ -24,11 +24,13 @@ export interface DescriptionOptions {
   /**
    * Names of the classes by index, for predictions with `output: 'names'`. Default: those of the first data set with names
    * that `fit` gets.
+   * Example: `classNames: ['cat', 'dog']`.
    */
   readonly classNames?: readonly string[] | undefined;
   /**
    * Encoding of the columns of a table, `dataset.encoder`, for predictions of rows of objects. Default: that of the first data
    * set from a table that `fit` gets.
+   * Example: `encoder: train.encoder`.
    */
   readonly encoder?: Encoder | undefined;
   /**
@@ -37,6 +39,7 @@ export interface DescriptionOptions {
    * targets, and metrics such as `mae` are in these units too. `standardize` takes the statistics of the first data set that `fit`
    * gets; `{ mean, std }`, as `dataset.targetStatistics()` returns them, fixes them, one number or one for each output.
    * Default: none, targets are used as they are.
+   * Example: `targets: 'standardize'`.
    */
   readonly targets?: 'standardize' | Statistics<number | readonly number[]> | undefined;
 }

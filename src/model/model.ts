@@ -32,17 +32,18 @@ import {
 
 /** Options of `Mlp.create`. */
 export interface ModelOptions extends DescriptionOptions {
-  /** Number of features of a sample, a positive integer. */
+  /** Number of features of a sample, a positive integer. Example: `inputs: 784`. */
   readonly inputs: number;
-  /** Layers in order, at least one. */
+  /** Layers in order, at least one. Example: `layers: [dense(128, 'relu'), dense(10)]`. */
   readonly layers: readonly Layer[];
-  /** Normalization of raw inputs, in training and in prediction. Default: none. */
+  /** Normalization of raw inputs, in training and in prediction. Default: none. Example: `normalize: 'unit'`. */
   readonly normalize?: Normalization | undefined;
-  /** Seed of the initial values, of shuffling and of dropout, an integer ≥ 0. Default: 0. */
+  /** Seed of the initial values, of shuffling and of dropout, an integer ≥ 0. Default: 0. Example: `seed: 1`. */
   readonly seed?: number | undefined;
   /**
    * Meaning of the outputs in predictions until a trainer's loss sets it. Unused if the last layer's activation is `softmax` or
    * `sigmoid`, which sets it itself. Default: "softmax" for several outputs, "identity" for one.
+   * Example: `link: 'identity'`.
    */
   readonly link?: Link | undefined;
 }

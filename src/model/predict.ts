@@ -21,14 +21,21 @@ import { type Model, type ModelSpec, rowSource } from './model.js';
 
 /** Options of `Mlp.predict`. */
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
-  /** Kind of output. Default: `values` if `spec.link` is "identity", as in regression, and `probabilities` otherwise. */
+  /**
+   * Kind of output. Default: `values` if `spec.link` is "identity", as in regression, and `probabilities` otherwise.
+   * Example: `output: 'classes'`.
+   */
   readonly output?: Output | undefined;
   /**
    * Layer whose outputs, after its activation, are returned in place of the model's: its index, or its name as `summary()`
    * shows it, such as `"3.0"` for the first layer inside layer 3. Not together with `output`. Default: none.
+   * Example: `layer: 0`.
    */
   readonly layer?: number | string | undefined;
-  /** Largest number of samples that the GPU computes at once. It bounds memory, not the number of samples. Default: 1024. */
+  /**
+   * Largest number of samples that the GPU computes at once. It bounds memory, not the number of samples. Default: 1024.
+   * Example: `batchSize: 64`.
+   */
   readonly batchSize?: number | undefined;
 }
 

@@ -11,13 +11,20 @@ import { Tensor } from '../plan/tensor.js';
  * @example await trainer.fit(train, { epochs: 100, validation: test, earlyStopping: { patience: 3 } });
  */
 export interface EarlyStoppingOptions extends Monitor {
-  /** Consecutive epochs without an improvement after which training stops: a positive integer. Default: 5. */
+  /**
+   * Consecutive epochs without an improvement after which training stops: a positive integer. Default: 5.
+   * Example: `patience: 5`.
+   */
   readonly patience?: number | undefined;
-  /** A change counts as an improvement if it is larger than this number ≥ 0. Default: 0. */
+  /**
+   * A change counts as an improvement if it is larger than this number ≥ 0. Default: 0.
+   * Example: `minimumDelta: 0.001`.
+   */
   readonly minimumDelta?: number | undefined;
   /**
    * True if the model gets the parameters of its best epoch at the end of `fit`, unless `signal` stopped `fit`.
    * Default: true.
+   * Example: `restoreBest: false`.
    */
   readonly restoreBest?: boolean | undefined;
 }

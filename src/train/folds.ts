@@ -25,13 +25,18 @@ export interface CrossValidationOptions<M extends AnyMetric = never> {
    * Options of `Mlp.create`, with the same seed in each fold; or a function that returns them for a fold, from the samples
    * that the fold trains on and its number from 1. Use a function if `normalize` is to be computed without the held-out
    * samples: `async (train) => ({ inputs: 4, layers, normalize: await train.statistics() })`.
+   * Example: `model: { inputs: 4, layers: [dense(3)] }`.
    */
   readonly model: ModelOptions | ((train: Dataset, fold: number) => ModelOptions | Promise<ModelOptions>);
-  /** Options of `model.trainer`. */
+  /**
+   * Options of `model.trainer`.
+   * Example: `trainer: { loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 16 }`.
+   */
   readonly trainer: TrainerOptions<M>;
   /**
    * Options of `trainer.fit`, without `signal`. Training does not see the held-out samples: early stopping monitors
    * `loss`, or a data set `validation` of your own.
+   * Example: `fit: { epochs: 20 }`.
    */
   readonly fit: Omit<FitOptions<M>, 'signal'>;
 }
@@ -41,15 +46,30 @@ export interface CrossValidationOptions<M extends AnyMetric = never> {
  * @example const result = await crossValidate(gpu, options, data, { folds: 10, stratify: true, seed: 1 });
  */
 export interface FoldOptions<M extends AnyMetric = never> {
-  /** Number of parts of the data set, and of trainings: an integer from 2 to the number of samples. Default: 5. */
+  /**
+   * Number of parts of the data set, and of trainings: an integer from 2 to the number of samples. Default: 5.
+   * Example: `folds: 5`.
+   */
   readonly folds?: number | undefined;
-  /** True to give each part the same share of each class, within one sample. Default: false. */
+  /**
+   * True to give each part the same share of each class, within one sample. Default: false.
+   * Example: `stratify: true`.
+   */
   readonly stratify?: boolean | undefined;
-  /** Seed of the random choice of the parts, an integer >= 0. The same seed gives the same parts. Default: 0. */
+  /**
+   * Seed of the random choice of the parts, an integer >= 0. The same seed gives the same parts. Default: 0.
+   * Example: `seed: 1`.
+   */
   readonly seed?: number | undefined;
-  /** Stops within one submit. `crossValidate` then resolves with the folds that were completed. Default: none. */
+  /**
+   * Stops within one submit. `crossValidate` then resolves with the folds that were completed. Default: none.
+   * Example: `signal: controller.signal`.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each fold with its result. `crossValidate` awaits the function. Default: none. */
+  /**
+   * Called after each fold with its result. `crossValidate` awaits the function. Default: none.
+   * Example: `onFold: ({ fold }) => console.log(fold)`.
+   */
   readonly onFold?: ((result: FoldResult<M>) => void | Promise<void>) | undefined;
 }
 

@@ -20,25 +20,34 @@ import { STEP_CAPACITY } from './submit-pace.js';
  * @example const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 128 });
  */
 export interface TrainerOptions<M extends AnyMetric = never> {
-  /** The loss to minimise, such as `softmaxCrossEntropy()` for classes or `meanSquaredError()` for values. */
+  /**
+   * The loss to minimise, such as `softmaxCrossEntropy()` for classes or `meanSquaredError()` for values.
+   * Example: `loss: softmaxCrossEntropy()`.
+   */
   readonly loss: Loss;
-  /** The rule that updates the parameters, such as `sgd({ learningRate: 0.1 })` or `adam()`. */
+  /**
+   * The rule that updates the parameters, such as `sgd({ learningRate: 0.1 })` or `adam()`.
+   * Example: `optimizer: adam()`.
+   */
   readonly optimizer: Optimizer;
   /**
    * Samples in a training step, or with `accumulate` in each of its batches: a positive integer. The last batch of an epoch may have fewer samples; if the data set
    * has fewer, every step takes the whole set.
+   * Example: `batchSize: 64`.
    */
   readonly batchSize: number;
-  /** Numbers to report beside the loss, such as `[accuracy()]`. Default: none. */
+  /** Numbers to report beside the loss, such as `[accuracy()]`. Default: none. Example: `metrics: [accuracy()]`. */
   readonly metrics?: readonly M[] | undefined;
   /**
    * Limit for the gradients: on the norm of all gradients together, or on the magnitude of each one. Clipping follows
    * the penalties. Default: no clipping.
+   * Example: `clip: { norm: 1 }`.
    */
   readonly clip?: Clip | undefined;
   /**
    * Adds l1·Σ|w| + l2·Σw² to the loss that is minimised; the sums are over all entries of weight matrices. Reported
    * losses and the result of `gradients()` exclude the penalties. Default: no penalties.
+   * Example: `penalties: { l2: 1e-4 }`.
    */
   readonly penalties?: Regularization | undefined;
   /**
@@ -47,17 +56,20 @@ export interface TrainerOptions<M extends AnyMetric = never> {
    * penalties are those of one batch of accumulate·batchSize samples, also with weights of classes; the last step of an
    * epoch may have fewer. `batchNorm` normalises each batch alone. Steps in a history, in schedules and in `onStep` are
    * updates; `stepsPerSubmit` counts batches. Default: 1.
+   * Example: `accumulate: 4`.
    */
   readonly accumulate?: number | undefined;
   /**
    * Keeps an exponential moving average of the parameters, which begins with the parameters after the first step and is
    * updated after each step; `setWeights` and early stopping leave it alone. `averaged()` returns it, and
    * `evaluate(dataset, { weights: 'ema' })` measures it. Default: none.
+   * Example: `ema: { decay: 0.999 }`.
    */
   readonly ema?: Ema | undefined;
   /**
    * Training steps that `fit` submits to the device at once: an integer from 1 to 64. `"auto"` measures the duration of
    * a step and chooses the number. Default: `"auto"`.
+   * Example: `stepsPerSubmit: 16`.
    */
   readonly stepsPerSubmit?: number | 'auto' | undefined;
 }
@@ -70,6 +82,7 @@ export interface EvaluateOptions {
   /**
    * `"ema"` for the averaged parameters of a trainer with the option `ema`; before its first step, they are the model's
    * own. Default: `"model"`.
+   * Example: `weights: 'ema'`.
    */
   readonly weights?: 'model' | 'ema' | undefined;
 }
@@ -122,37 +135,48 @@ export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
  * @example await trainer.fit(train, { epochs: 20, validation: test, earlyStopping: { patience: 3 } });
  */
 export interface FitOptions<M extends AnyMetric = never> {
-  /** Number of epochs: an integer ≥ 0. An epoch takes each sample of the data set once. */
+  /** Number of epochs: an integer ≥ 0. An epoch takes each sample of the data set once. Example: `epochs: 20`. */
   readonly epochs: number;
-  /** Data set to evaluate after each epoch. Default: none. */
+  /** Data set to evaluate after each epoch. Default: none. Example: `validation: test`. */
   readonly validation?: Dataset | undefined;
   /**
    * True if each epoch takes the samples in a new random order, which depends on the model's seed and on the epoch.
    * Default: true.
+   * Example: `shuffle: false`.
    */
   readonly shuffle?: boolean | undefined;
   /**
    * Changes the learning rate from step to step, starting from the trainer's `learningRate`. Default: none, the
    * learning rate stays constant.
+   * Example: `schedule: cosine({ epochs: 20 })`.
    */
   readonly schedule?: Schedule | undefined;
   /**
    * Ends training when a loss or metric no longer improves. The model then gets the parameters of its best epoch,
    * unless `signal` stopped `fit`. Default: none, all epochs run.
+   * Example: `earlyStopping: { patience: 5 }`.
    */
   readonly earlyStopping?: EarlyStoppingOptions | undefined;
-  /** Stops training within one submit. `fit` then resolves with the epochs that were completed. Default: none. */
+  /**
+   * Stops training within one submit. `fit` then resolves with the epochs that were completed. Default: none.
+   * Example: `signal: controller.signal`.
+   */
   readonly signal?: AbortSignal | undefined;
   /**
    * Called with the progress inside an epoch, shortly after the device has run the steps. Steps that share a submit
    * share a report. `fit` awaits the function. Default: none.
+   * Example: `onStep: ({ loss }) => console.log(loss)`.
    */
   readonly onStep?: ((result: StepResult<M>) => void | Promise<void>) | undefined;
-  /** Called after each epoch and its validation. `fit` awaits the function. Default: none. */
+  /**
+   * Called after each epoch and its validation. `fit` awaits the function. Default: none.
+   * Example: `onEpoch: ({ epoch, loss }) => console.log(epoch, loss)`.
+   */
   readonly onEpoch?: ((result: EpochResult<M>) => void | Promise<void>) | undefined;
   /**
    * Reaction to a NaN or an infinity in the loss or in a parameter: `"stop"` rejects with `NotFiniteError`, `"ignore"`
    * continues. Default: `"stop"`.
+   * Example: `onNotFinite: 'stop'`.
    */
   readonly onNotFinite?: 'stop' | 'ignore' | undefined;
 }

@@ -191,6 +191,57 @@ test('Node', async () => {
   expect(runProgram(process.execPath, ['main.js'], makeProject('Node'), env)).toBe(`${CLASSES}\n`);
 });
 
+const TYPED_APP = `import { adam, Dataset, dense, Gpu, Mlp, softmaxCrossEntropy, xor } from 'webgpu-mlp';
+import { Tensor } from 'webgpu-mlp/kernels';
+import * as all from 'webgpu-mlp/bundle';
+
+export async function run(signal: AbortSignal | undefined): Promise<Float32Array> {
+  using gpu = await Gpu.request();
+  const model: all.Mlp = await Mlp.create(gpu, { inputs: 2, layers: [dense(2)] });
+  const trainer = await model.trainer({ loss: softmaxCrossEntropy(), optimizer: adam(), batchSize: 4 });
+  await trainer.fit(Dataset.create(gpu, xor()), { epochs: 1, signal });
+  const buffer: GPUBuffer = gpu.device.createBuffer({ size: 4, usage: 4 });
+  return await Tensor.wrap(buffer, [1], { gpu }).read();
+}
+`;
+const TYPESCRIPT = {
+  5: 'node_modules/@arethetypeswrong/core/node_modules/typescript/lib/tsc.js',
+  7: 'node_modules/typescript/bin/tsc',
+} as const;
+
+/** Compiles the app against the packed declarations, without skipLibCheck. @throws {Error} with the compiler's messages */
+function compile(version: keyof typeof TYPESCRIPT, compilerOptions: object): void {
+  const project = join(folder, 'typed');
+  mkdirSync(project, { recursive: true });
+  const target = {
+    target: 'es2022',
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    lib: ['es2022', 'dom'],
+    noEmit: true,
+  };
+  const config = {
+    compilerOptions: { ...target, skipLibCheck: false, types: [], ...compilerOptions },
+    files: ['app.ts'],
+  };
+  writeFileSync(join(project, 'app.ts'), TYPED_APP);
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config));
+  runProgram(process.execPath, [join(root, TYPESCRIPT[version]), '-p', project], project);
+}
+
+const STRICT = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
+
+test.each([{}, STRICT])('TypeScript 7 with %o compiles the published types', (options) => {
+  compile(7, options);
+});
+
+test('TypeScript 5.9 names the package that it lacks, and compiles the published types with it', () => {
+  expect(() => compile(5, STRICT)).toThrow("Cannot find type definition file for '@webgpu/types'");
+  mkdirSync(join(folder, 'node_modules/@webgpu'));
+  cpSync(join(root, 'node_modules/@webgpu/types'), join(folder, 'node_modules/@webgpu/types'), { recursive: true });
+  compile(5, STRICT);
+});
+
 test('IndexedDB: the first visit saves, the next ones train on', async () => {
   const [first, ...later] = await visits(await viteBuild(makeProject('IndexedDB')), ['', '', '']);
   expect(first).toBe(`${CLASSES}, saved`);

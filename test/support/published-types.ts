@@ -231,6 +231,9 @@ function addStatement(module: Module, statement: Node): void {
 /** An optional field states what holds without it. */
 const DEFAULT = /default|without|none|if given|undefined|if (?:it is )?(?:missing|absent|left out)/i;
 
+/** An example of an option, such as `epochs: 20`, within backticks. */
+const exampleOf = (name: string): RegExp => new RegExp(`\`[^\`]*\\b${name}:`);
+
 /** Everything that the entries export, and what it lacks, by file and line of src/. */
 export function lacksOf(folder: string): readonly Lack[] {
   const types = new PublishedTypes(folder);
@@ -308,6 +311,8 @@ class Walk {
     const isTag = textOf(key) === 'type';
     if (doc === undefined && !isTag) this.#lack(module, names, 'docstring');
     else if (member.optional === true && !DEFAULT.test(doc ?? '')) this.#lack(module, names, 'default');
+    const isOption = path.length === 1 && path[0]?.endsWith('Options') && isField(member);
+    if (isOption && !exampleOf(textOf(key)).test(doc ?? '')) this.#lack(module, names, 'example');
     if (isField(member) && member.optional === true && !admitsUndefined(member))
       this.#lack(module, names, '| undefined');
     for (const child of below(member)) this.#within(module, names, child);
@@ -340,7 +345,8 @@ const isField = (member: Node): boolean =>
 /** True if the type of a member names undefined, which `exactOptionalPropertyTypes` would otherwise refuse. */
 function admitsUndefined(member: Node): boolean {
   const type = at(at(member, 'typeAnnotation'), 'typeAnnotation');
-  return listAt(type, 'types').some((part) => part.type === 'TSUndefinedKeyword');
+  const parts = type?.type === 'TSUnionType' ? listAt(type, 'types') : [type];
+  return parts.some((part) => part?.type === 'TSUndefinedKeyword');
 }
 
 /** True for functions, for classes, and for constants that are functions. */

@@ -9,21 +9,30 @@ import { type MatmulProblem, type MatmulVariant, matmulPrograms, type SoftwarePr
 
 /** Options of `matmul`. */
 export interface MatmulOptions extends WithActivationGradient {
-  /** True if A is stored transposed, as (K, M). Default: false. */
+  /** True if A is stored transposed, as (K, M). Default: false. Example: `transposeA: true`. */
   readonly transposeA?: boolean | undefined;
-  /** True if B is stored transposed, as (N, K). Default: false. */
+  /** True if B is stored transposed, as (N, K). Default: false. Example: `transposeB: true`. */
   readonly transposeB?: boolean | undefined;
-  /** Appends a row of ones to op(A), so that the last row of C is the column sum of op(B). Default: false. */
+  /**
+   * Appends a row of ones to op(A), so that the last row of C is the column sum of op(B). Default: false.
+   * Example: `onesRow: true`.
+   */
   readonly onesRow?: boolean | undefined;
-  /** (N) elements, added to each row of the product. Default: none. */
+  /** (N) elements, added to each row of the product. Default: none. Example: `bias: b`. */
   readonly bias?: Tensor | undefined;
-  /** f, applied after the bias. Default: `'linear'`. */
+  /** f, applied after the bias. Default: `'linear'`. Example: `activation: 'relu'`. */
   readonly activation?: Activation | undefined;
-  /** Also stores the pre-activation: C is then (2, M, N), the activation's output first. Default: false. */
+  /**
+   * Also stores the pre-activation: C is then (2, M, N), the activation's output first. Default: false.
+   * Example: `keepPreActivation: true`.
+   */
   readonly keepPreActivation?: boolean | undefined;
-  /** Multiplies C by f′, (M, N), for a gradient; excludes bias and activation. Default: none. */
+  /**
+   * Multiplies C by f′, (M, N), for a gradient; excludes bias and activation. Default: none.
+   * Example: `activationGradient: { at: Y, activation: 'relu' }`.
+   */
   readonly activationGradient?: ActivationGradient | undefined;
-  /** The only variant of the kernel that may run. Default: the adapter chooses. */
+  /** The only variant of the kernel that may run. Default: the adapter chooses. Example: `variant: 'matmul-gemv'`. */
   readonly variant?: MatmulVariant | undefined;
 }
 

@@ -12,11 +12,12 @@ export interface BatchNormLayerOptions extends TrainableOptions {
   /**
    * Weight of a batch in the running statistics, in [0, 1]: running ← (1 − momentum)·running + momentum·batch.
    * Default: 0.1.
+   * Example: `momentum: 0.1`.
    */
   readonly momentum?: number | undefined;
-  /** ε, which is added to the variance. Default: 1e-5. */
+  /** ε, which is added to the variance. Default: 1e-5. Example: `epsilon: 1e-5`. */
   readonly epsilon?: number | undefined;
-  /** True to learn a weight and a bias for each feature. Default: true. */
+  /** True to learn a weight and a bias for each feature. Default: true. Example: `affine: false`. */
   readonly affine?: boolean | undefined;
 }
 

@@ -22,11 +22,12 @@ export interface DenseOptions extends TrainableOptions {
   /**
    * Initializer of the weights. Default: `heNormal` for relu, leakyRelu, prelu, elu, swish and gelu, `lecunNormal` for
    * selu, otherwise `xavierUniform`.
+   * Example: `initializer: 'orthogonal'`.
    */
   readonly initializer?: Initializer | undefined;
-  /** False for a layer without a bias. Default: true. */
+  /** False for a layer without a bias. Default: true. Example: `bias: false`. */
   readonly bias?: boolean | undefined;
-  /** Initializer of the bias. Default: `zeros`. */
+  /** Initializer of the bias. Default: `zeros`. Example: `biasInitializer: { type: 'constant', value: 0.1 }`. */
   readonly biasInitializer?: Initializer | undefined;
 }
 

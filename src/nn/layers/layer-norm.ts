@@ -7,9 +7,9 @@ import { type TrainableOptions, trainableOf } from './trainable.js';
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions extends TrainableOptions {
-  /** ε, which is added to the variance. Default: 1e-5. */
+  /** ε, which is added to the variance. Default: 1e-5. Example: `epsilon: 1e-5`. */
   readonly epsilon?: number | undefined;
-  /** True to learn a weight and a bias for each feature. Default: true. */
+  /** True to learn a weight and a bias for each feature. Default: true. Example: `affine: false`. */
   readonly affine?: boolean | undefined;
 }
 

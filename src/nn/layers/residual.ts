@@ -10,7 +10,10 @@ import { type TrainableOptions, trainableOf } from './trainable.js';
 
 /** Options of `residual`. */
 export interface ResidualOptions extends TrainableOptions {
-  /** Activation f of the sum; not a learned one and not maxout, which need a dense layer. Default: `linear`. */
+  /**
+   * Activation f of the sum; not a learned one and not maxout, which need a dense layer. Default: `linear`.
+   * Example: `activation: 'relu'`.
+   */
   readonly activation?: Activation | undefined;
 }
 

@@ -5,6 +5,7 @@ export interface TrainableOptions {
    * parameters, and keeps no optimizer state for them. Weight decay and penalties leave it alone. A model's layers are
    * fixed: to train the layer later, make a second model without the option, and pass it the `weights()` of the first.
    * Default: true.
+   * Example: `trainable: false`.
    */
   readonly trainable?: boolean | undefined;
 }

@@ -9,6 +9,7 @@ export interface BinaryCrossEntropyOptions {
   /**
    * Weight of the term of target 1, relative to the term of target 0: a number > 0 for all outputs, or a number for
    * each output. PyTorch's `pos_weight`. Default: 1.
+   * Example: `positiveWeight: 2`.
    */
   readonly positiveWeight?: number | ArrayLike<number> | undefined;
 }

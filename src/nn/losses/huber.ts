@@ -6,7 +6,7 @@ import type { Loss } from './loss.js';
 
 /** Options of `huber`. */
 export interface HuberOptions {
-  /** Absolute error, > 0, from which on the loss is linear. Default: 1. */
+  /** Absolute error, > 0, from which on the loss is linear. Default: 1. Example: `delta: 1`. */
   readonly delta?: number | undefined;
 }
 

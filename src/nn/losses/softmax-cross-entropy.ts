@@ -9,9 +9,13 @@ import type { Loss } from './loss.js';
 export interface SoftmaxCrossEntropyOptions {
   /**
    * Share of each label, from 0 to 1, that is spread evenly over all classes. PyTorch's `label_smoothing`. Default: 0.
+   * Example: `labelSmoothing: 0.1`.
    */
   readonly labelSmoothing?: number | undefined;
-  /** One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none. */
+  /**
+   * One weight per class, ≥ 0: a factor of the loss of its samples. PyTorch's `weight`. Default: none.
+   * Example: `classWeights: [1, 2, 1]`.
+   */
   readonly classWeights?: ArrayLike<number> | undefined;
 }
 

@@ -9,6 +9,7 @@ export interface AucOptions {
   /**
    * Average over the classes of a softmax with more than two outputs, or over several logistic outputs: `macro` is the
    * plain mean, `weighted` the mean weighted by the number of samples of each class. Default: `macro`.
+   * Example: `average: 'macro'`.
    */
   readonly average?: 'macro' | 'weighted' | undefined;
 }

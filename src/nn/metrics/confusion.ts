@@ -33,7 +33,10 @@ export type Average = 'macro' | 'weighted' | 'micro' | 'binary';
 
 /** Options of `precision`, `recall` and `f1`. */
 export interface AverageOptions {
-  /** Average to report, one number, instead of a value for each class. Default: none, a value for each class. */
+  /**
+   * Average to report, one number, instead of a value for each class. Default: none, a value for each class.
+   * Example: `average: 'macro'`.
+   */
   readonly average?: Average | undefined;
 }
 

@@ -7,20 +7,25 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `adagrad`. */
 export interface AdagradOptions {
-  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. */
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. Example: `learningRate: 0.01`. */
   readonly learningRate?: number | undefined;
   /**
    * Decay of the rate, ≥ 0: step t, counted from 0, has the rate learningRate / (1 + t·learningRateDecay). Default: 0.
+   * Example: `learningRateDecay: 1e-4`.
    */
   readonly learningRateDecay?: number | undefined;
   /**
    * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
    * norms alone. Default: 0.
+   * Example: `weightDecay: 1e-4`.
    */
   readonly weightDecay?: WeightDecay | undefined;
-  /** Initial value of the sums of squares, ≥ 0. PyTorch's `initial_accumulator_value`. Default: 0. */
+  /**
+   * Initial value of the sums of squares, ≥ 0. PyTorch's `initial_accumulator_value`. Default: 0.
+   * Example: `initialAccumulator: 0.1`.
+   */
   readonly initialAccumulator?: number | undefined;
-  /** Number > 0 that is added to the denominator. Default: 1e-10. */
+  /** Number > 0 that is added to the denominator. Default: 1e-10. Example: `epsilon: 1e-10`. */
   readonly epsilon?: number | undefined;
 }
 

@@ -7,18 +7,19 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `adam` and `adamw`. */
 export interface AdamOptions {
-  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.001. */
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.001. Example: `learningRate: 0.01`. */
   readonly learningRate?: number | undefined;
-  /** Decay rate β₁ of the running mean of gradients, in [0, 1). Default: 0.9. */
+  /** Decay rate β₁ of the running mean of gradients, in [0, 1). Default: 0.9. Example: `beta1: 0.9`. */
   readonly beta1?: number | undefined;
-  /** Decay rate β₂ of the running mean of squared gradients, in [0, 1). Default: 0.999. */
+  /** Decay rate β₂ of the running mean of squared gradients, in [0, 1). Default: 0.999. Example: `beta2: 0.999`. */
   readonly beta2?: number | undefined;
-  /** Number > 0 that is added to the denominator. Default: 1e-8. */
+  /** Number > 0 that is added to the denominator. Default: 1e-8. Example: `epsilon: 1e-7`. */
   readonly epsilon?: number | undefined;
   /**
    * Weight decay, ≥ 0: `adam` adds weightDecay·p to each gradient, `adamw` multiplies each parameter p by
    * 1 − learningRate·weightDecay. `{ value, on: 'weights' }` leaves biases and norms alone. Default: 0 for `adam`, 0.01
    * for `adamw`.
+   * Example: `weightDecay: 1e-4`.
    */
   readonly weightDecay?: WeightDecay | undefined;
 }

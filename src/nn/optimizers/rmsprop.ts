@@ -7,20 +7,24 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `rmsprop`. */
 export interface RmspropOptions {
-  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. */
+  /** Learning rate, ≥ 0, which a schedule may change during training. Default: 0.01. Example: `learningRate: 0.01`. */
   readonly learningRate?: number | undefined;
-  /** Decay rate of the running means, in [0, 1). PyTorch's `alpha`. Default: 0.99. */
+  /** Decay rate of the running means, in [0, 1). PyTorch's `alpha`. Default: 0.99. Example: `decay: 0.9`. */
   readonly decay?: number | undefined;
-  /** Number > 0 that is added to the denominator. Default: 1e-8. */
+  /** Number > 0 that is added to the denominator. Default: 1e-8. Example: `epsilon: 1e-7`. */
   readonly epsilon?: number | undefined;
   /**
    * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
    * norms alone. Default: 0.
+   * Example: `weightDecay: 1e-4`.
    */
   readonly weightDecay?: WeightDecay | undefined;
-  /** Factor of the previous update, ≥ 0. Default: 0. */
+  /** Factor of the previous update, ≥ 0. Default: 0. Example: `momentum: 0.9`. */
   readonly momentum?: number | undefined;
-  /** True to divide by the standard deviation of the gradient instead of its root mean square. Default: false. */
+  /**
+   * True to divide by the standard deviation of the gradient instead of its root mean square. Default: false.
+   * Example: `centered: true`.
+   */
   readonly centered?: boolean | undefined;
 }
 

@@ -8,18 +8,22 @@ import { decayOf, type WeightDecay } from './weight-decay.js';
 
 /** Options of `sgd`. */
 export interface SgdOptions {
-  /** Learning rate, ≥ 0, which a schedule may change during training. */
+  /** Learning rate, ≥ 0, which a schedule may change during training. Example: `learningRate: 0.01`. */
   readonly learningRate: number;
-  /** Factor of the previous velocity, ≥ 0. Default: 0. */
+  /** Factor of the previous velocity, ≥ 0. Default: 0. Example: `momentum: 0.9`. */
   readonly momentum?: number | undefined;
-  /** Share of the gradient that is not added to the velocity. Default: 0. */
+  /** Share of the gradient that is not added to the velocity. Default: 0. Example: `dampening: 0.1`. */
   readonly dampening?: number | undefined;
   /**
    * Factor of the L2 penalty, ≥ 0: weightDecay·p is added to each gradient. `{ value, on: 'weights' }` leaves biases and
    * norms alone. Default: 0.
+   * Example: `weightDecay: 1e-4`.
    */
   readonly weightDecay?: WeightDecay | undefined;
-  /** True for Nesterov momentum, which needs momentum > 0 and dampening = 0. Default: false. */
+  /**
+   * True for Nesterov momentum, which needs momentum > 0 and dampening = 0. Default: false.
+   * Example: `nesterov: true`.
+   */
   readonly nesterov?: boolean | undefined;
 }
 

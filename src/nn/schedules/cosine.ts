@@ -6,11 +6,12 @@ import type { Schedule } from './schedule.js';
 export interface CosineOptions {
   /**
    * Number of epochs, > 0, in which the rate falls from the trainer's learning rate to `minimum`. PyTorch's `T_max`.
+   * Example: `epochs: 20`.
    */
   readonly epochs: number;
-  /** Final rate, ≥ 0. PyTorch's `eta_min`. Default: 0. */
+  /** Final rate, ≥ 0. PyTorch's `eta_min`. Default: 0. Example: `minimum: 1e-5`. */
   readonly minimum?: number | undefined;
-  /** Unit of time: the rate changes with each step, or with each epoch. Default: `step`. */
+  /** Unit of time: the rate changes with each step, or with each epoch. Default: `step`. Example: `per: 'epoch'`. */
   readonly per?: 'step' | 'epoch' | undefined;
 }
 

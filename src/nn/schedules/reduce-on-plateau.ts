@@ -5,15 +5,18 @@ import type { Schedule } from './schedule.js';
 
 /** Options of `reduceOnPlateau`. */
 export interface ReduceOnPlateauOptions extends Monitor {
-  /** Factor of the rate at each reduction, in [0, 1). Default: 0.1. */
+  /** Factor of the rate at each reduction, in [0, 1). Default: 0.1. Example: `factor: 0.5`. */
   readonly factor?: number | undefined;
-  /** Number of epochs in a row without an improvement that are tolerated. Default: 10. */
+  /** Number of epochs in a row without an improvement that are tolerated. Default: 10. Example: `patience: 5`. */
   readonly patience?: number | undefined;
-  /** Least improvement that counts, as a share of the best result. Default: 1e-4. */
+  /** Least improvement that counts, as a share of the best result. Default: 1e-4. Example: `threshold: 1e-3`. */
   readonly threshold?: number | undefined;
-  /** Number of epochs after a reduction that do not count as epochs without an improvement. Default: 0. */
+  /**
+   * Number of epochs after a reduction that do not count as epochs without an improvement. Default: 0.
+   * Example: `cooldown: 2`.
+   */
   readonly cooldown?: number | undefined;
-  /** Lower limit of the rate, ≥ 0. PyTorch's `min_lr`. Default: 0. */
+  /** Lower limit of the rate, ≥ 0. PyTorch's `min_lr`. Default: 0. Example: `minimum: 1e-5`. */
   readonly minimum?: number | undefined;
 }
 

@@ -4,9 +4,9 @@ import type { Schedule } from './schedule.js';
 
 /** Options of `stepDecay`. */
 export interface StepDecayOptions {
-  /** Number of epochs between two reductions, > 0. PyTorch's `step_size`. */
+  /** Number of epochs between two reductions, > 0. PyTorch's `step_size`. Example: `every: 10`. */
   readonly every: number;
-  /** Factor of the rate at each reduction, ≥ 0. PyTorch's `gamma`. Default: 0.1. */
+  /** Factor of the rate at each reduction, ≥ 0. PyTorch's `gamma`. Default: 0.1. Example: `factor: 0.5`. */
   readonly factor?: number | undefined;
 }
 

@@ -5,9 +5,12 @@ import type { Position, Schedule } from './schedule.js';
 
 /** Options of `warmUp`. */
 export interface WarmUpOptions {
-  /** Number of epochs of the warm-up, > 0. */
+  /** Number of epochs of the warm-up, > 0. Example: `epochs: 20`. */
   readonly epochs: number;
-  /** Schedule after the warm-up. Its epoch 0 is the first epoch after the warm-up. Default: `constant()`. */
+  /**
+   * Schedule after the warm-up. Its epoch 0 is the first epoch after the warm-up. Default: `constant()`.
+   * Example: `after: cosine({ epochs: 45 })`.
+   */
   readonly after?: Schedule | undefined;
 }
 

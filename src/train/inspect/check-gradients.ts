@@ -12,14 +12,18 @@ import type { Session } from '../session.js';
  * @example const checks = await trainer.checkGradients(images, labels, { elements: 32, seed: 1 });
  */
 export interface CheckGradientsOptions {
-  /** (samples): weights of the samples, as `Trainer.step` takes them. Default: 1 for each sample. */
+  /**
+   * (samples): weights of the samples, as `Trainer.step` takes them. Default: 1 for each sample.
+   * Example: `weights: [1, 2]`.
+   */
   readonly weights?: Numbers | undefined;
   /**
    * Maximum number of elements to compare in each parameter tensor: a positive integer. Half of them have the largest
    * gradients, and the others are random. Default: 16.
+   * Example: `elements: 10`.
    */
   readonly elements?: number | undefined;
-  /** Seed for the random elements and the random direction: an integer ≥ 0. Default: 0. */
+  /** Seed for the random elements and the random direction: an integer ≥ 0. Default: 0. Example: `seed: 1`. */
   readonly seed?: number | undefined;
 }
 

@@ -22,9 +22,9 @@ import { recordStep } from '../step.js';
  * @example const diagnosis = await trainer.diagnose(test, { bins: 10, worst: 5 });
  */
 export interface DiagnoseOptions {
-  /** Number of bins in each histogram: a positive integer. Default: 32. */
+  /** Number of bins in each histogram: a positive integer. Default: 32. Example: `bins: 40`. */
   readonly bins?: number | undefined;
-  /** Number of samples to list, those with the largest losses: an integer ≥ 0. Default: 16. */
+  /** Number of samples to list, those with the largest losses: an integer ≥ 0. Default: 16. Example: `worst: 5`. */
   readonly worst?: number | undefined;
 }
 

@@ -20,13 +20,20 @@ export interface LossSurfaceOptions {
   /**
    * Number of points along each direction: a positive integer. An odd number puts a point at the parameters. Default:
    * 21.
+   * Example: `points: 21`.
    */
   readonly points?: number | undefined;
-  /** Distance of the outermost points, as a multiple of the norm of each unit's weights: a number ≥ 0. Default: 1. */
+  /**
+   * Distance of the outermost points, as a multiple of the norm of each unit's weights: a number ≥ 0. Default: 1.
+   * Example: `radius: 0.5`.
+   */
   readonly radius?: number | undefined;
-  /** Seed for the two random directions: an integer ≥ 0. Default: 0. */
+  /** Seed for the two random directions: an integer ≥ 0. Default: 0. Example: `seed: 1`. */
   readonly seed?: number | undefined;
-  /** Stops before the next point. The promise then rejects with the reason of the signal. Default: none. */
+  /**
+   * Stops before the next point. The promise then rejects with the reason of the signal. Default: none.
+   * Example: `signal: controller.signal`.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
