@@ -147,8 +147,9 @@ export class DisposedError extends MlpError {
 }
 
 /**
- * Thrown by `fit`, which stops training, if the loss or a parameter is NaN or infinite. Use a smaller learning rate, or
- * normalise the inputs. `code` is `not-finite`.
+ * Thrown by `fit`, which stops training, if the loss or a parameter is NaN or infinite. Use a smaller learning rate,
+ * limit the gradients with `clip`, or normalise the inputs. The message says which state the parameters are in; the
+ * option `onNotFinite` of `fit` decides it. `code` is `not-finite`.
  */
 export class NotFiniteError extends MlpError {
   /** Name of the class. */
@@ -157,11 +158,25 @@ export class NotFiniteError extends MlpError {
   readonly step: number;
   /** `loss`, or the index of the layer with the parameter, as a string: `'2'`. */
   readonly where: string;
+  /**
+   * True if parameters and optimizer state are again those of the latest time when they were known to be finite
+   * (`onNotFinite: "restore"`); false if the parameters are those after the failure, and may not be finite.
+   */
+  readonly restored: boolean;
 
   /** Creates an error with a message, the step and the place; `options.cause` is the error behind it, if any. */
-  constructor(message: string, step: number, where: string, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    step: number,
+    where: string,
+    options: ErrorOptions & {
+      /** The property `restored`. Default: false. */
+      readonly restored?: boolean | undefined;
+    } = {},
+  ) {
     super('not-finite', message, options);
     this.step = step;
     this.where = where;
+    this.restored = options.restored ?? false;
   }
 }

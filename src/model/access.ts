@@ -45,6 +45,12 @@ const isHeld = ({ use, by }: Running, asked: Use, asker?: User): boolean =>
 /** Decides if an operation may run now on a model, for the model itself and all its trainers. */
 export class Access {
   readonly #running: Set<Running> = new Set<Running>();
+  #updates = 0;
+
+  /** Number of updates that were allowed so far. A paused fit tells by it that others may have changed the model. */
+  get updates(): number {
+    return this.#updates;
+  }
 
   /**
    * Checks that an operation may begin now. Sufficient by itself for an operation that ends synchronously.
@@ -58,6 +64,7 @@ export class Access {
       const remedy = running.what === 'fit' ? ', or stop it through its signal' : '';
       throw new MlpError('busy', `${what}: ${running.what} is running on this model. Await it${remedy}.`);
     }
+    if (use === 'update') this.#updates += 1;
   }
 
   /** Runs `work`, and blocks conflicting uses until it ends. @throws {MlpError} `busy`; and whatever `work` throws */

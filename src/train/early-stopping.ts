@@ -22,8 +22,8 @@ export interface EarlyStoppingOptions extends Monitor {
    */
   readonly minimumDelta?: number | undefined;
   /**
-   * True if the model gets the parameters of its best epoch at the end of `fit`, unless `signal` stopped `fit`.
-   * Default: true.
+   * True if the model gets the parameters of its best epoch at the end of `fit`, unless `signal` stopped `fit`. If others
+   * update the parameters during a pause, such as `setWeights`, epochs before do not count any more. Default: true.
    * Example: `restoreBest: false`.
    */
   readonly restoreBest?: boolean | undefined;
@@ -89,6 +89,12 @@ export class EarlyStopping {
     }
     this.#unimproved += 1;
     return this.#unimproved >= patience;
+  }
+
+  /** Forgets all epochs so far, whose parameters others have replaced. */
+  forget(): void {
+    this.#best = undefined;
+    this.#unimproved = 0;
   }
 
   /** Gives the model the parameters of its best epoch. */

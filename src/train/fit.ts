@@ -9,10 +9,11 @@ import type { Outcome } from '../nn/schedules/monitor.js';
 import type { ScheduleState } from '../nn/schedules/schedule.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { onDeviceLost } from '../plan/on-device-lost.js';
-import { clear, counters, difference, type ReadSums, sumsOf, ZERO_SUMS } from './accumulators.js';
+import { clear, counters, difference, meanLoss, type ReadSums, sumsOf, ZERO_SUMS } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
+import type { FiniteState } from './finite-state.js';
 import { checkFitOptions, type EpochResult, type FitOptions, type History } from './options.js';
 import { Readbacks } from './readback.js';
 import type { Session } from './session.js';
@@ -70,8 +71,9 @@ async function trainEpochs<M extends AnyMetric>(
   outcome: Outcome,
   owner: Owner,
 ): Promise<History<M>> {
-  const { model, progress } = session;
-  const { epochs, validation, signal, onEpoch, schedule, earlyStopping } = options;
+  const { model } = session;
+  const { epochs, validation, signal, onEpoch, schedule, earlyStopping, onNotFinite } = options;
+  let { updates } = model.access;
   let stopping: EarlyStopping | undefined;
   if (earlyStopping !== undefined) {
     const module = await import('./early-stopping.js');
@@ -83,29 +85,59 @@ async function trainEpochs<M extends AnyMetric>(
   const readbacks = await model.device.guarded('fit', () =>
     owner.own(new Readbacks(model.device, [accumulators.status, ...counters(accumulators)])),
   );
+  const finite = onNotFinite === 'restore' ? owner.own(await keptState(session)) : undefined;
   session.check();
   model.learns(learned(model.spec, dataset));
-  const { scheduled } = progress;
+  const isOutdated = (): boolean => model.access.updates !== updates;
+  const followOthers = (): boolean => {
+    if (!isOutdated()) return false;
+    updates = model.access.updates;
+    stopping?.forget();
+    finite?.keep('they were after an update during a pause');
+    return true;
+  };
+  const { scheduled } = session.progress;
   const continues = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
   // A schedule that continues from an earlier `fit` keeps its state.
   let state = continues ? scheduled?.state : undefined;
   const history: History<M> = [];
   for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-    const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options);
+    const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options, {
+      finite,
+      isOutdated,
+      followOthers,
+    });
     if (trained === undefined) break;
     const entry = validation === undefined ? trained : { ...trained, validation: await evaluator.evaluate(validation) };
     if (schedule?.observe !== undefined) {
-      const at = { epoch: progress.epochs, step: 0, steps: entry.steps };
+      const at = { epoch: session.progress.epochs, step: 0, steps: entry.steps };
       state = schedule.observe(entry, at, state);
-      progress.scheduled = { spec: schedule.spec, state };
+      session.progress.scheduled = { spec: schedule.spec, state };
     }
+    finite?.keep(`they were after epoch ${epoch}`);
     history.push(entry);
-    const isOver = stopping?.observe(entry) ?? false;
+    const isOver = !followOthers() && stopping?.observe(entry) === true;
     await onEpoch?.(entry);
     if (isOver) break;
   }
-  if (signal?.aborted !== true) stopping?.restore();
+  if (!followOthers() && signal?.aborted !== true) stopping?.restore();
   return history;
+}
+
+/** Keeps the state of a session for `onNotFinite: "restore"`. */
+async function keptState(session: Session): Promise<FiniteState> {
+  const { finiteState } = await import('./finite-state.js');
+  return await finiteState(session);
+}
+
+/** The state of a fit around its epochs. */
+interface AroundEpochs {
+  /** The latest finite state, with `onNotFinite: "restore"`. */
+  readonly finite: FiniteState | undefined;
+  /** True if others have updated the model, during a pause, since `followOthers` was called. */
+  readonly isOutdated: () => boolean;
+  /** Takes the model as others have left it. @returns true if they have updated it */
+  readonly followOthers: () => boolean;
 }
 
 /**
@@ -120,7 +152,8 @@ async function runEpoch<M extends AnyMetric>(
   samples: number,
   epoch: number,
   state: ScheduleState | undefined,
-  { signal, shuffle = true, onNotFinite = 'stop', onStep, schedule }: FitOptions<M>,
+  { signal, shuffle = true, onNotFinite, onStep, schedule }: FitOptions<M>,
+  { finite, isOutdated, followOthers }: AroundEpochs,
 ): Promise<EpochResult<M> | undefined> {
   const { pace, batch, model, every } = session;
   const batches = Math.ceil(samples / batch);
@@ -128,6 +161,7 @@ async function runEpoch<M extends AnyMetric>(
   const { source } = iterator;
   const { status } = source.accumulators;
   const { steps: firstStep, epochs } = session.progress;
+  followOthers();
   session.progress.epochs += 1;
   source.dataset?.check('fit');
   iterator.begin(shuffle ? new Random(model.spec.seed, epochs + 1) : undefined);
@@ -152,6 +186,10 @@ async function runEpoch<M extends AnyMetric>(
   pace.begin(source.plan);
   session.midEpoch = true;
 
+  /** Checks a copy of `status`. */
+  const check = (copy: Uint32Array): void => {
+    if (onNotFinite !== 'ignore') refuseNotFinite(session, copy, firstStep, epoch, reported.sums, finite);
+  };
   /** Reports the sums that have arrived since the last call. */
   const deliver = async (): Promise<void> => {
     // The latest of several readbacks includes the others: sums accumulate, and `status` keeps the first failure.
@@ -161,7 +199,7 @@ async function runEpoch<M extends AnyMetric>(
     const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
     const before = reported;
     const sums = sumsOf(source.accumulators, sumsRead, Math.min(done * batch, samples));
-    if (onNotFinite === 'stop') refuseNotFinite(session, new Uint32Array(statusRead), firstStep, epoch, before.sums);
+    check(new Uint32Array(statusRead));
     const step = done === batches ? steps : Math.floor(done / every);
     // A step of several batches is reported as a whole.
     if (step === before.step) return;
@@ -177,6 +215,11 @@ async function runEpoch<M extends AnyMetric>(
       const shard = next instanceof Promise ? await Promise.race([next, ended]) : next;
       session.check();
       if (shard === undefined) continue;
+      if (isOutdated()) {
+        // The state of the steps so far must be known to be finite before it is kept.
+        check(await status.read());
+        followOthers();
+      }
       if (pace.pause !== undefined) {
         await readbacks.settled();
         await deliver();
@@ -215,6 +258,7 @@ async function runEpoch<M extends AnyMetric>(
 /**
  * Checks a copy of `status`.
  * @param before sums of the previous report
+ * @param finite the latest finite state, which is restored if a value is not finite
  * @throws {NotFiniteError} with the step and the layer
  */
 function refuseNotFinite(
@@ -223,6 +267,7 @@ function refuseNotFinite(
   firstStep: number,
   epoch: number,
   before: ReadSums,
+  finite: FiniteState | undefined,
 ): void {
   // The loss of a step of several batches has the number of the batch.
   const [batch = ALL_FINITE] = status;
@@ -231,10 +276,15 @@ function refuseNotFinite(
   if (step === ALL_FINITE) return;
   const layer = status.indexOf(step) - 1;
   const what = layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${model.layers[layer]?.layer.spec.type ?? ''})`;
-  const last = before.rows > 0 ? ` The mean loss before was ${before.loss / before.weight}.` : '';
+  const last = before.rows > 0 ? ` The mean loss before was ${meanLoss(before)}.` : '';
+  const state =
+    finite === undefined
+      ? 'The parameters are those after this failure, and most likely not finite: put back earlier ones by trainer.restore(checkpoint) or model.setWeights(), or let fit do so with onNotFinite: "restore".'
+      : `Parameters, running statistics and optimizer state are again as ${finite.restore()}.`;
   throw new NotFiniteError(
-    `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${latestRate}.${last} Use a smaller learning rate, normalise the inputs, or look for extreme values in the data.`,
+    `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${latestRate}.${last} ${state} Then use a smaller learning rate, limit the gradients by clip: { norm: 1 }, normalise the inputs, or look for extreme values in the data.`,
     step,
     layer < 0 ? 'loss' : `${layer}`,
+    { restored: finite !== undefined },
   );
 }

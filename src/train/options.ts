@@ -1,4 +1,4 @@
-import { assertMethod, assertOption, checkBatchSize } from '../base/check.js';
+import { assertMethod, assertOption, assertWord, checkBatchSize } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Regularization } from '../kernels/update.js';
@@ -174,11 +174,16 @@ export interface FitOptions<M extends AnyMetric = never> {
    */
   readonly onEpoch?: ((result: EpochResult<M>) => void | Promise<void>) | undefined;
   /**
-   * Reaction to a NaN or an infinity in the loss or in a parameter: `"stop"` rejects with `NotFiniteError`, `"ignore"`
-   * continues. Default: `"stop"`.
-   * Example: `onNotFinite: 'stop'`.
+   * Reaction to a NaN or an infinity in the loss or in a parameter. Default: `"stop"`.
+   * - `"stop"`: rejects with `NotFiniteError`. The parameters are those after the failure, and may not be finite.
+   * - `"restore"`: puts back parameters, running statistics, optimizer state and the numbers of steps and epochs of the
+   *   latest time when all were known to be finite, then rejects with `NotFiniteError`. That is the end of the latest
+   *   epoch, the beginning of `fit`, or an update by others during a pause. Costs one copy of this state in the memory
+   *   of the device, and the time to make it once an epoch.
+   * - `"ignore"`: continues.
+   * Example: `onNotFinite: 'restore'`.
    */
-  readonly onNotFinite?: 'stop' | 'ignore' | undefined;
+  readonly onNotFinite?: 'stop' | 'restore' | 'ignore' | undefined;
 }
 
 /**
@@ -245,9 +250,13 @@ export function checkTrainerOptions(
  * Checks the options of `fit` except its data sets.
  * @param outcome an example of an epoch's result, as schedules observe it
  */
-export function checkFitOptions<M extends AnyMetric>({ epochs, schedule }: FitOptions<M>, outcome: Outcome): void {
+export function checkFitOptions<M extends AnyMetric>(
+  { epochs, schedule, onNotFinite = 'stop' }: FitOptions<M>,
+  outcome: Outcome,
+): void {
   assertOption('fit:', { epochs }, 'an integer >= 0');
   if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  assertWord('fit:', { onNotFinite }, ['stop', 'restore', 'ignore']);
   schedule?.check?.(outcome);
 }
 
