@@ -1,5 +1,5 @@
 import type { BufferUse, MemoryReport } from '../plan/memory.js';
-import { tooLarge } from './limits.js';
+import { checkSize } from './limits.js';
 
 /** WebGPU's usage flags for a purpose. */
 const usageOf = (use: BufferUse): GPUBufferUsageFlags =>
@@ -65,7 +65,13 @@ export class BufferPool {
   acquire(byteLength: number, use: BufferUse | GPUBufferUsageFlags, label: string, build?: Build): GPUBuffer {
     const usage = typeof use === 'number' ? use : usageOf(use);
     const size = Math.ceil(byteLength / 16) * 16;
-    this.#checkLimits(size, usage, label, build);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const isBound = (usage & GPUBufferUsage.STORAGE) !== 0;
+    const limits = {
+      maxStorageBufferBindingSize: isBound ? maxStorageBufferBindingSize : maxBufferSize,
+      maxBufferSize,
+    };
+    checkSize(label, size, limits, this.#owned, build?.what ?? '');
     const generation = this.#generation;
     let buffer = this.#idle.get(key(size, usage))?.pop();
     if (buffer === undefined) {
@@ -152,17 +158,6 @@ export class BufferPool {
       }
       if (buffers.length === 0) this.#idle.delete(name);
     }
-  }
-
-  #checkLimits(size: number, usage: GPUBufferUsageFlags, label: string, build: Build | undefined): void {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const isStorage = (usage & GPUBufferUsage.STORAGE) !== 0;
-    const binds = isStorage && maxStorageBufferBindingSize < maxBufferSize;
-    const limit = binds ? maxStorageBufferBindingSize : maxBufferSize;
-    if (size <= limit) return;
-    const name = binds ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
-    const allowed = { maxBufferSize, maxStorageBufferBindingSize: isStorage ? maxStorageBufferBindingSize : size };
-    throw tooLarge({ label, size, name, limit, what: build?.what }, this.#owned, allowed);
   }
 }
 

@@ -26,11 +26,11 @@ test.for(Object.entries(calls))(
     expect(error).toBeInstanceOf(LimitError);
     const { message } = error as LimitError;
     const size = Number(message.match(/needs a buffer of (\d+) bytes/)?.[1]);
-    const buffer = size > device.limits.maxBufferSize ? `maxBufferSize: ${size}, ` : '';
+    const buffer = size > device.limits.maxBufferSize ? `, maxBufferSize: ${size}` : '';
     expect(message).toMatch(new RegExp(`^${what}: "`));
     expect(message).toContain(`but this GPU allows ${128 * MIB} (maxStorageBufferBindingSize). `);
     expect(message).toContain(
-      `Request the device with requiredLimits: { ${buffer}maxStorageBufferBindingSize: ${size} }, if adapter.limits are as high, or share the device of Gpu.request(); else ${remedy}.`,
+      `Request the device with requiredLimits: { maxStorageBufferBindingSize: ${size}${buffer} }, if adapter.limits are as high, or ${remedy}.`,
     );
     device.destroy();
   },
