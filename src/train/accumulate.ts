@@ -36,11 +36,14 @@ export class Accumulation {
   /** The share of a batch in the means, and the weight of the step's batches so far. */
   readonly #share: Tensor;
   #update: Plan | undefined;
+  /** Numbers of batches, after which they begin anew: a multiple of `every` that 32 bits hold. */
+  readonly #numbers: number;
 
   private constructor(session: Accumulating, every: number, owner: Owner) {
     const { device, flatParameters } = session.model;
     this.#session = session;
     this.every = every;
+    this.#numbers = every * Math.floor(2 ** 32 / every);
     this.losses = owner.own(Tensor.empty(device, [session.batch, 1], 'mean losses'));
     this.#gradients = owner.own(Tensor.empty(device, flatParameters.shape, 'mean gradients'));
     this.#share = owner.own(Tensor.empty(device, [2], 'share'));
@@ -104,7 +107,7 @@ export class Accumulation {
         const begin = (first + done + i) * batch;
         const rows = Math.min(batch, shard.samples - begin);
         // Batches of a step have numbers of their own, so that each has other masks of dropout.
-        const index = this.#session.progress.steps * this.every + within + i;
+        const index = (this.#session.progress.steps * this.every + within + i) % this.#numbers;
         return { first: begin, rows, index, learning_rate: 0 };
       });
       done += count;

@@ -25,7 +25,7 @@ export class AveragedParameters {
   readonly #parameters: Tensor;
 
   /** @throws {MlpError} `bad-option`; nothing is allocated */
-  constructor({ device, flatParameters }: Model, ema: Ema) {
+  constructor({ device, flatParameters }: Model, ema: Ema | undefined) {
     const { decay = 0.999 } = checkOptions('trainer: ema', ema, NAMES);
     assertOption('trainer: ema with', { decay }, 'a number in [0, 1)');
     this.decay = decay;

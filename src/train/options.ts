@@ -186,6 +186,9 @@ export interface FitOptions<M extends AnyMetric = never> {
   readonly onNotFinite?: 'stop' | 'restore' | 'ignore' | undefined;
 }
 
+/** The most batches of a step: shaders count them in 32 bits. */
+const MOST_BATCHES = 2 ** 31;
+
 /**
  * Checks that a model can be trained with these options.
  * @throws {ShapeError|LimitError} if `batchSize` is not a positive integer, or exceeds a limit of the device
@@ -204,6 +207,9 @@ export function checkTrainerOptions(
   for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
   assertOption('trainer:', { accumulate }, 'a positive integer');
+  if (accumulate > MOST_BATCHES) {
+    throw new MlpError('bad-option', `trainer: accumulate = ${accumulate}; it is ${MOST_BATCHES} at most.`);
+  }
   for (const { layer, name } of everyLayer(layers)) {
     if (layer.untrainable === undefined) continue;
     throw new MlpError('not-trainable', `trainer: layer ${name} (${layer.spec.type}) ${layer.untrainable}`);

@@ -140,7 +140,7 @@ export class Session implements StepParts {
     this.#owner = owner;
     const rules = clip?.gradientRules(model, options.clip, penalties);
     this.gradientRules = rules && owner.own(rules);
-    const average = ema && options.ema && new ema.AveragedParameters(model, options.ema);
+    const average = ema && new ema.AveragedParameters(model, options.ema);
     this.average = average && owner.own(average);
     this.workspace = owner.own(new Workspace());
     const layers = layerOfBlock(model);

@@ -88,6 +88,14 @@ test('a step takes the samples of all its batches, and no more', async () => {
   );
 });
 
+test('numbers of batches stay multiples of the first one of a step, beyond 32 bits', async () => {
+  const accumulate = 1_000_000_000;
+  const on = await smallTraining({ accumulate });
+  for (let step = 0; step < 6; step++) await on.trainer.step(on.x, on.y);
+  const numbers = queued(on).flatMap(([, , index]) => (index === undefined ? [] : [index]));
+  expect(numbers).toEqual([0, 1, 2, 3, 0, 1].map((step) => step * accumulate));
+});
+
 test('a model that is frozen as a whole has no update', async () => {
   const device = new FakeDevice();
   const model = await Mlp.create(device, { inputs: 5, layers: [dense(3, 'linear', { trainable: false })] });
@@ -116,6 +124,7 @@ test.for<readonly [Partial<TrainerOptions>, string]>([
   [{ accumulate: 0 }, 'trainer: accumulate = 0; accumulate must be a positive integer.'],
   [{ accumulate: 1.5 }, 'trainer: accumulate = 1.5; accumulate must be a positive integer.'],
   [{ accumulate: '2' as unknown as number }, 'trainer: accumulate = "2" is a string'],
+  [{ accumulate: 2 ** 32 }, 'trainer: accumulate = 4294967296; it is 2147483648 at most.'],
   [{ accumulate: 2, loss }, 'trainer: accumulate = 2 needs classWeights of the loss (softmaxCrossEntropy)'],
 ])('%j is refused, and nothing is left behind', async ([options, message]) => {
   const device = new FakeDevice();

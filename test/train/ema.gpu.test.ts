@@ -94,6 +94,7 @@ test('bad options are refused, and what averages take is freed', async () => {
   const before = await settledBytes(gpu);
   const wrong: readonly (readonly [ema: object, message: string])[] = [
     [{ decay: 1 }, 'trainer: ema with decay = 1; decay must be a number in [0, 1).'],
+    [null as unknown as object, 'trainer: ema: options = null; options must be { decay }.'],
     [{ momentum: 0.9 }, 'trainer: ema has no option "momentum".'],
   ];
   for (const [ema, message] of wrong) await expect(trainerOf(model, { ema })).rejects.toThrow(message);
