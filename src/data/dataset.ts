@@ -376,15 +376,8 @@ export class Dataset {
     readonly per: 'feature';
   }): Promise<Statistics<number[]>>;
   async statistics({ per }: { readonly per?: 'set' | 'feature' | undefined } = {}): Promise<Statistics> {
-    this.check('statistics');
-    const { statistics } = await import('./statistics.js');
-    const parts =
-      this.resident === undefined
-        ? (await import('./chunks.js')).uploads(this.device, this.source)
-        : [{ data: this.resident.inputs, rows: this.rows }];
-    this.check('statistics');
-    await this.ready();
-    return await statistics(this.device, parts, per);
+    const { inputStatistics } = await import('./statistics.js');
+    return await inputStatistics(this, per);
   }
 
   /**
@@ -395,10 +388,7 @@ export class Dataset {
    * const model = await Mlp.create(gpu, { inputs: 4, layers, targets: await data.targetStatistics() });
    */
   async targetStatistics(): Promise<Statistics<number[]>> {
-    this.check('targetStatistics');
     const { targetStatistics } = await import('./statistics.js');
-    this.check('targetStatistics');
-    await this.ready();
     return await targetStatistics(this);
   }
 

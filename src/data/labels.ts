@@ -64,7 +64,7 @@ export interface ClassOptions {
 
 /**
  * Converts labels to class indices by the options of an app.
- * @returns also `kept`, the row numbers of the samples to keep, if others have the class to ignore
+ * @returns also `kept`, the row numbers of the samples to keep. Default: all are kept
  * @throws {DataError} as `toClasses`, and if every sample has the class to ignore
  */
 export function numberClasses(
@@ -75,8 +75,6 @@ export function numberClasses(
 ): Classes & { readonly kept?: Uint32Array<ArrayBuffer> | undefined } {
   if (firstClass === 0 && ignoreClass === undefined) return toClasses(where, given, classNames);
   const name = `${where}: classes`;
-  if (!Number.isSafeInteger(firstClass))
-    throw new DataError(`${where}: firstClass is ${describe(firstClass)}; it must be an integer.`);
   checkList(name, given, 'classes');
   const list = Array.from(withoutColumn(given), (label) => (typeof label === 'bigint' ? Number(label) : label));
   const kept = Uint32Array.from([...list.keys()].filter((row) => list[row] !== ignoreClass));
@@ -85,13 +83,14 @@ export function numberClasses(
   const labels = list.map((label, row) => {
     const own = label === ignoreClass ? list[kept[0] ?? 0] : label;
     if (firstClass === 0) return own;
-    if (typeof own === 'number' && Number.isInteger(own) && own >= firstClass) return own - firstClass;
+    const index = typeof own === 'number' ? own - firstClass : -1;
+    if (Number.isInteger(index) && index >= 0) return index;
     throw refused(name, row, own, `with firstClass = ${firstClass}, a class is an integer ≥ ${firstClass}`);
   });
   const numbered = toClasses(where, labels, classNames);
-  const numbers = Array.from({ length: numbered.classCount }, (_, index) => `${firstClass + index}`);
-  const names = numbered.classNames ?? (firstClass === 0 ? undefined : numbers);
-  return { ...numbered, classNames: names, kept: kept.length === list.length ? undefined : kept };
+  const names =
+    firstClass === 0 ? undefined : Array.from({ length: numbered.classCount }, (_, i) => `${firstClass + i}`);
+  return { ...numbered, classNames: numbered.classNames ?? names, kept };
 }
 
 /** True if classes are given as names, which only the whole data set can number. */

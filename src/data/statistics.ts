@@ -35,6 +35,31 @@ interface Moments {
   squares: number;
 }
 
+/** A data set, as its statistics need it. */
+interface Measured {
+  readonly device: Device;
+  readonly resident: { readonly inputs: Tensor<'u8'> | Tensor; readonly labels: Tensor<'u32'> | Tensor } | undefined;
+  readonly source: Source<Samples>;
+  readonly rows: Uint32Array<ArrayBuffer>;
+  /** Width of a row of targets, once it is known. */
+  readonly classCount: number;
+  check(where: string): void;
+  ready(): Promise<void>;
+}
+
+/**
+ * Computes the mean and the standard deviation of each input of a data set, or of all inputs together.
+ * @throws {DisposedError} if the data set is disposed
+ * @throws as `statistics`
+ */
+export async function inputStatistics(dataset: Measured, per?: 'set' | 'feature'): Promise<Statistics> {
+  const { device, resident, source, rows } = dataset;
+  dataset.check('statistics');
+  await dataset.ready();
+  const parts: Parts = resident === undefined ? uploads(device, source) : [{ data: resident.inputs, rows }];
+  return await statistics(device, parts, per);
+}
+
 /**
  * Computes the mean and the standard deviation of each feature, or of all inputs together.
  * @throws {DataError} if the squares of the values exceed float32
@@ -51,23 +76,15 @@ export async function statistics(device: Device, parts: Parts, per: 'set' | 'fea
   return { mean: all.mean, std: deviation(all) };
 }
 
-/** A data set whose labels may be targets. */
-interface Labelled {
-  readonly device: Device;
-  readonly resident: { readonly labels: Tensor<'u32'> | Tensor } | undefined;
-  readonly source: Source<Samples>;
-  readonly rows: Uint32Array<ArrayBuffer>;
-  /** Width of a row of targets, once it is known. */
-  readonly classCount: number;
-}
-
 /**
  * Computes the mean and the standard deviation of each target.
  * @throws {DataError} if the labels are classes, or the squares of the values exceed float32
  * @throws {MlpError} `out-of-memory`
  */
-export async function targetStatistics(dataset: Labelled): Promise<Statistics<number[]>> {
+export async function targetStatistics(dataset: Measured): Promise<Statistics<number[]>> {
   const { device, resident, source, rows } = dataset;
+  dataset.check('targetStatistics');
+  await dataset.ready();
   const dtype = resident?.labels.dtype ?? (await findFormat(source)).labels[0];
   if (dtype === 'u32') throw new DataError('targetStatistics: the labels are classes, not targets.');
   const parts: Parts =

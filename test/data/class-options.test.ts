@@ -88,7 +88,7 @@ describe('firstClass', () => {
       'classes[0] is "a" (a string)',
     );
     expect(() => make(device, { classes: [1, 2, 3, 1], firstClass: 0.5 })).toThrow(
-      'firstClass is 0.5; it must be an integer.',
+      'classes[0] is 1; with firstClass = 0.5',
     );
   });
 
