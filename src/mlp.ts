@@ -74,6 +74,7 @@ export class Mlp {
     const { Model } = await import('./model/model.js');
     const model = await Model.create(device, file.options, false);
     model.setWeights(file.weights);
+    model.outputLink.load(file.options.link);
     return new Mlp(model);
   }
 
@@ -230,12 +231,15 @@ export class Mlp {
       throw new MlpError('bad-option', `save: format = "${String(format)}"; it must be "safetensors".`);
     }
     const [weights, { writeModelFile }] = await Promise.all([this.#read('save'), import('./model/file.js')]);
-    return writeModelFile(this.spec, this.#model.layers, weights);
+    const { isUnsaid } = this.#model.outputLink;
+    return writeModelFile(isUnsaid ? { ...this.spec, link: undefined } : this.spec, this.#model.layers, weights);
   }
 
   /**
    * Overwrites every parameter with the tensors of a safetensors file, such as one that PyTorch saved from the equivalent
-   * `torch.nn.Sequential`. A spec in the file is ignored. If it throws, no parameter has changed.
+   * `torch.nn.Sequential`. Of a spec in the file only `link` is taken, if neither the last layer, a trainer nor `Mlp.create` has
+   * set it. A file without a spec does not say what the outputs mean: `predict` then gives values by default, as PyTorch's
+   * `model(x)`. If it throws, no parameter has changed.
    * @param source contents of the safetensors file, or its URL
    * @throws {FormatError} if the file is damaged, or its tensors do not fit the model
    * @throws {MlpError} `fetch` if the file cannot be fetched
@@ -248,7 +252,9 @@ export class Mlp {
   async loadWeights(source: ByteSource): Promise<void> {
     this.#model.check();
     const { loadWeightFile } = await import('./model/file.js');
-    this.#overwrite('loadWeights', await loadWeightFile(source, this.#model.layers));
+    const { weights, link } = await loadWeightFile(source, this.#model.layers);
+    this.#overwrite('loadWeights', weights);
+    this.#model.outputLink.load(link);
   }
 
   /** Frees the parameters, trainers and plans of the model. A second call does nothing. */

@@ -11,9 +11,9 @@ import type { Layer } from '../nn/layers/layer.js';
 import { type LayerNormOptions, layerNorm } from '../nn/layers/layer-norm.js';
 import { type ResidualOptions, residual } from '../nn/layers/residual.js';
 import type { TrainableOptions } from '../nn/layers/trainable.js';
-import { checkLink, linkOf } from '../nn/output.js';
+import { checkLink, type Link, linkOf } from '../nn/output.js';
 import { checkDescription, descriptionOf } from './description.js';
-import type { ModelOptions, ModelSpec, Weight } from './model.js';
+import type { ModelOptions, SavedSpec, Weight } from './model.js';
 import { normalizationOf } from './normalization.js';
 import { everyLayer, type ModelLayer, type PlacedParameter, placeLayers } from './placement.js';
 
@@ -54,7 +54,7 @@ const VERSION = 1;
  * @throws {FormatError|MlpError} if the model cannot be written
  */
 export function writeModelFile(
-  spec: ModelSpec,
+  spec: SavedSpec,
   layers: readonly ModelLayer[],
   weights: readonly Weight[],
 ): Uint8Array<ArrayBuffer> {
@@ -78,9 +78,28 @@ export async function loadModelFile(
   return readModelFile(await bytesOf('Mlp.load: the file', source), userLayers);
 }
 
-/** Reads the weights of a model from any form of bytes. @throws as `readWeights` and `bytesOf` */
-export async function loadWeightFile(source: ByteSource, layers: readonly ModelLayer[]): Promise<Weight[]> {
-  return readWeights(await bytesOf('loadWeights: the file', source), layers);
+/**
+ * Reads the weights of a model from any form of bytes, and the meaning of its outputs if the file says it.
+ * @throws as `readWeights` and `bytesOf`
+ */
+export async function loadWeightFile(
+  source: ByteSource,
+  layers: readonly ModelLayer[],
+): Promise<{ readonly weights: Weight[]; readonly link: Link | undefined }> {
+  const bytes = await bytesOf('loadWeights: the file', source);
+  return { weights: readWeights(bytes, layers), link: savedLink(bytes) };
+}
+
+/** The link in the spec of a file. Undefined if it has none that is known: the rest of the spec is not used. */
+function savedLink(bytes: Uint8Array): Link | undefined {
+  const saved = readSafetensors(bytes, 'loadWeights').metadata.get(KEY);
+  try {
+    const { link } = readSpec(saved ?? '', 'loadWeights');
+    checkLink('the spec has', link);
+    return link;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -106,7 +125,7 @@ export function readModelFile(
     const layers = specs.map((layer, index) => makeLayer(layer, `${index}`, { ...ownLayers, ...userLayers }));
     assertOption('the spec has', { inputs }, 'a positive integer');
     assertOption('the spec has', { seed }, 'an integer >= 0');
-    checkLink('the spec has', link);
+    if (link !== undefined) checkLink('the spec has', link);
     const placed = placeLayers(inputs, layers);
     const weights = weightsOf(file, placed, where);
     // After the tensors, whose shapes confirm the number of inputs: a wrong number could allocate too much here.
@@ -114,7 +133,8 @@ export function readModelFile(
     const isProbability = linkOf(specs.at(-1)?.activation) !== undefined;
     const sizes = { inputs, outputs: placed.at(-1)?.outputs ?? inputs, isProbability };
     const checked = checkDescription('the spec', description, sizes);
-    return { options: { inputs, layers, seed, link, ...(normalize !== null && { normalize }), ...checked }, weights };
+    const said = { ...(link !== undefined && { link }), ...(normalize !== null && { normalize }) };
+    return { options: { inputs, layers, seed, ...said, ...checked }, weights };
   } catch (cause) {
     if (cause instanceof FormatError || (cause instanceof MlpError && cause.code === 'unknown-layer')) throw cause;
     throw new FormatError(`${where}: the spec in the file is not that of a model: ${String(cause)}`, { cause });
@@ -221,8 +241,8 @@ function transposed(values: Float32Array<ArrayBuffer>, shape: readonly number[])
 }
 
 /** Parses the spec in the metadata. Checks its version and keys, not their values. @throws {FormatError} */
-function readSpec(json: string, where: string): ModelSpec {
-  let saved: { readonly version?: unknown; readonly spec?: ModelSpec };
+function readSpec(json: string, where: string): SavedSpec {
+  let saved: { readonly version?: unknown; readonly spec?: SavedSpec };
   try {
     saved = Object(JSON.parse(json));
   } catch (cause) {
@@ -244,7 +264,8 @@ function readSpec(json: string, where: string): ModelSpec {
       `${where}: the spec in the file has "${unknown}", which this version of the library does not know.`,
     );
   }
-  return { inputs, layers, normalize, seed, link, ...descriptionOf({ classNames, encoder, targets }) };
+  const said = { ...(link !== undefined && { link }), ...descriptionOf({ classNames, encoder, targets }) };
+  return { inputs, layers, normalize, seed, ...said };
 }
 
 /**

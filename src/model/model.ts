@@ -16,6 +16,7 @@ import { Access } from './access.js';
 import type { DataDescription, DescriptionOptions } from './description.js';
 import { loadKernels } from './kernels.js';
 import { type Normalization, normalizationOf, plainNormalization } from './normalization.js';
+import { OutputLink } from './output-link.js';
 import {
   everyLayer,
   type FlatKind,
@@ -42,7 +43,8 @@ export interface ModelOptions extends DescriptionOptions {
   readonly seed?: number | undefined;
   /**
    * Meaning of the outputs in predictions until a trainer's loss sets it. Unused if the last layer's activation is `softmax` or
-   * `sigmoid`, which sets it itself. Default: "softmax" for several outputs, "identity" for one.
+   * `sigmoid`, which sets it itself. Default: "softmax" for several outputs, "identity" for one. If `loadWeights` loads a file
+   * that does not say it, such as one of PyTorch, `predict` gives values by default, and takes any `output`.
    * Example: `link: 'identity'`.
    */
   readonly link?: Link | undefined;
@@ -70,6 +72,9 @@ const DEFERRED_COST = 2 ** 20;
 /** Values that are written before other tasks run. */
 const WRITTEN_AT_ONCE = 2 ** 22;
 
+/** A spec as a file has it, without `link` if the meaning of the outputs is not known. */
+export type SavedSpec = Omit<ModelSpec, 'link'> & { readonly link?: Link | undefined };
+
 /** A copy of one parameter on the host, as `weights()` returns it. */
 export interface Weight {
   /** The layer's index and the parameter's name: `0.weight`, `1.running_mean`, or `3.0.bias` for layer 0 inside layer 3. */
@@ -90,7 +95,10 @@ export class Model {
   readonly layers: readonly ModelLayer[];
   /** The kernels that its layers record. */
   readonly kernels: LayerKernels;
+  /** The spec, whose `link` is that of the beginning. */
   #spec: ModelSpec;
+  /** Meaning of the outputs. */
+  readonly outputLink: OutputLink;
   /** All trained parameters, layer by layer. Each layer begins at a multiple of `PARAMETER_BLOCK`. */
   readonly flatParameters: Tensor;
   /** All parameters of frozen layers, likewise. */
@@ -107,6 +115,7 @@ export class Model {
   private constructor(
     device: Device,
     spec: ModelSpec,
+    link: OutputLink,
     layers: readonly ModelLayer[],
     kernels: LayerKernels,
     { parameters, frozen, buffers }: Readonly<Record<FlatKind, Tensor>>,
@@ -116,6 +125,7 @@ export class Model {
   ) {
     this.device = device;
     this.#spec = spec;
+    this.outputLink = link;
     this.layers = layers;
     this.kernels = kernels;
     this.flatParameters = parameters;
@@ -144,6 +154,8 @@ export class Model {
     const layers = placeLayers(inputs, options.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
     const spec = await specOf(options, layers, seed);
+    const own = linkOf(spec.layers.at(-1)?.activation);
+    const link = new OutputLink(spec.link, own, (options.link ?? options.targets) !== undefined);
     const kernels = await loadKernels(device, layers);
     const isLarge = initialCost(layers) > DEFERRED_COST;
     const owner = new Owner();
@@ -157,6 +169,7 @@ export class Model {
         const model = new Model(
           device,
           spec,
+          link,
           layers,
           kernels,
           tensors,
@@ -177,17 +190,12 @@ export class Model {
 
   /** Description of the model as plain data. */
   get spec(): ModelSpec {
-    return this.#spec;
+    return { ...this.#spec, link: this.outputLink.value };
   }
 
   /** Meaning of the outputs that the last layer's activation sets, if it is softmax or sigmoid. */
   get ownLink(): Link | undefined {
-    return linkOf(this.layers.at(-1)?.layer.spec.activation);
-  }
-
-  /** Sets the meaning of the outputs to that of a trainer's loss, unless the last layer's activation sets it. */
-  learnsWith(link: Link): void {
-    this.#spec = { ...this.#spec, link: this.ownLink ?? link };
+    return this.outputLink.own;
   }
 
   /** Adds what a trainer has learned about its data. */

@@ -22,7 +22,8 @@ import { type Model, type ModelSpec, rowSource } from './model.js';
 /** Options of `Mlp.predict`. */
 export interface PredictOptions<Output extends PredictionOutput = PredictionOutput> {
   /**
-   * Kind of output. Default: `values` if `spec.link` is "identity", as in regression, and `probabilities` otherwise.
+   * Kind of output. Default: `values` if `spec.link` is "identity", as in regression, or if `loadWeights` loaded a file that
+   * does not say what the outputs mean, such as one of PyTorch; otherwise `probabilities`.
    * Example: `output: 'classes'`.
    */
   readonly output?: Output | undefined;
@@ -331,7 +332,7 @@ async function encode(model: Model, rows: readonly TableRow[]): Promise<Float32A
 function outputOf(model: Model, options: PredictOptions): PredictionOutput {
   const { link, classNames, targets } = model.spec;
   const regression = link === 'identity';
-  const { output = regression ? 'values' : 'probabilities' } = options;
+  const { output = regression || model.outputLink.isUnsaid ? 'values' : 'probabilities' } = options;
   if (!['probabilities', 'logits', 'classes', 'names', 'values'].includes(output)) {
     throw new MlpError(
       'bad-option',

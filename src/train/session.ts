@@ -183,7 +183,7 @@ export class Session implements StepParts {
         return unprepared;
       });
       session.check();
-      model.learnsWith(options.loss.link);
+      model.outputLink.learn(options.loss.link);
       return session;
     } catch (error) {
       model.parts.free(owner);
