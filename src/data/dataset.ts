@@ -70,7 +70,8 @@ export type RawTensor = Tensor<'u8'> | Tensor;
 /** Options of `dataset.split`. */
 export interface SplitOptions {
   /**
-   * Seed of the random choice of samples, an integer ≥ 0. The same seed gives the same split. Default: 0.
+   * Seed of the random choice of samples, an integer ≥ 0; the model's seed has no part in it. The same seed gives the same
+   * split. Default: 0.
    * Example: `seed: 1`.
    */
   readonly seed?: number | undefined;

@@ -39,7 +39,11 @@ export interface ModelOptions extends DescriptionOptions {
   readonly layers: readonly Layer[];
   /** Normalization of raw inputs, in training and in prediction. Default: none. Example: `normalize: 'unit'`. */
   readonly normalize?: Normalization | undefined;
-  /** Seed of the initial values, of shuffling and of dropout, an integer ≥ 0. Default: 0. Example: `seed: 1`. */
+  /**
+   * Seed of the initial values, of the order of the samples in each epoch, and of the masks of dropout, an integer ≥ 0. The same
+   * seed gives the same training; without one, all models of these options are equal. Default: 0.
+   * Example: `seed: 1`.
+   */
   readonly seed?: number | undefined;
   /**
    * Meaning of the outputs in predictions until a trainer's loss sets it. Unused if the last layer's activation is `softmax` or
@@ -61,7 +65,7 @@ export interface ModelSpec extends DataDescription {
   readonly layers: readonly Layer['spec'][];
   /** Normalization of raw inputs; null for none. */
   readonly normalize: Normalization | null;
-  /** Seed of the initial values, of shuffling and of dropout. */
+  /** Seed of the initial values, of the order of the samples and of dropout. 0 if the options had none. */
   readonly seed: number;
   /** Meaning of the outputs: from the last layer's activation, else from the latest trainer's loss, else from `ModelOptions`. */
   readonly link: Link;

@@ -140,8 +140,8 @@ export interface FitOptions<M extends AnyMetric = never> {
   /** Data set to evaluate after each epoch. Default: none. Example: `validation: test`. */
   readonly validation?: Dataset | undefined;
   /**
-   * True if each epoch takes the samples in a new random order, which depends on the model's seed and on the epoch.
-   * Default: true.
+   * True if each epoch takes the samples in a new random order, which depends on the model's seed, by default 0, and on the
+   * epoch. Default: true.
    * Example: `shuffle: false`.
    */
   readonly shuffle?: boolean | undefined;
