@@ -1,11 +1,12 @@
 import type { ByteSource } from './base/bytes.js';
-import { MlpError } from './base/errors.js';
+import { assertMade, assertWord } from './base/check.js';
+import { checkOptions, type OptionNames } from './base/options.js';
 import type { Numbers } from './base/values.js';
 import type { LayerMakers } from './model/file.js';
 import type { Model, ModelOptions, ModelSpec, Weight } from './model/model.js';
 import type { PredictInputs, PredictionOutput, Predictions, PredictOptions } from './model/predict.js';
 import type { AnyMetric } from './nn/metrics/metric.js';
-import type { Device } from './plan/device.js';
+import { assertDevice, type Device } from './plan/device.js';
 import type { TrainerOptions } from './train/options.js';
 import type { Trainer } from './train/trainer.js';
 
@@ -15,6 +16,8 @@ export interface SaveOptions {
   readonly format?: 'safetensors' | undefined;
 }
 
+const SAVE_NAMES: OptionNames<SaveOptions> = { format: 1 };
+
 /** Options of `Mlp.load`. */
 export interface LoadOptions {
   /**
@@ -23,6 +26,8 @@ export interface LoadOptions {
    */
   readonly layers?: LayerMakers | undefined;
 }
+
+const LOAD_NAMES: OptionNames<LoadOptions> = { layers: 1 };
 
 /**
  * A multi-layer perceptron: a sequence of layers whose parameters are in the memory of a device.
@@ -36,6 +41,7 @@ export class Mlp {
   #predictions: Promise<Predictions> | undefined;
 
   private constructor(model: Model) {
+    assertMade('Mlp', model, 'placed', 'await Mlp.create(gpu, options)');
     this.#model = model;
   }
 
@@ -51,7 +57,7 @@ export class Mlp {
    * const model = await Mlp.create(gpu, { inputs: 2, layers: [dense(16, 'relu'), dense(2, 'softmax')], seed: 1 });
    */
   static async create(device: Device, options: ModelOptions): Promise<Mlp> {
-    device.check();
+    assertDevice('Mlp.create', device);
     const { Model } = await import('./model/model.js');
     return new Mlp(await Model.create(device, options));
   }
@@ -68,9 +74,10 @@ export class Mlp {
    * const model = await Mlp.load(gpu, fetch('model.safetensors'));
    */
   static async load(device: Device, source: ByteSource, options: LoadOptions = {}): Promise<Mlp> {
-    device.check();
+    assertDevice('Mlp.load', device);
+    const { layers } = checkOptions('Mlp.load', options, LOAD_NAMES);
     const { loadModelFile } = await import('./model/file.js');
-    const file = await loadModelFile(source, options.layers);
+    const file = await loadModelFile(source, layers);
     const { Model } = await import('./model/model.js');
     const model = await Model.create(device, file.options, false);
     model.setWeights(file.weights);
@@ -226,10 +233,8 @@ export class Mlp {
    * const file = new Blob([await model.save()]);
    */
   async save(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const { format = 'safetensors' } = options;
-    if (format !== 'safetensors') {
-      throw new MlpError('bad-option', `save: format = "${String(format)}"; it must be "safetensors".`);
-    }
+    const { format = 'safetensors' } = checkOptions('save', options, SAVE_NAMES);
+    assertWord('save:', { format }, ['safetensors']);
     const [weights, { writeModelFile }] = await Promise.all([this.#read('save'), import('./model/file.js')]);
     const { isUnsaid } = this.#model.outputLink;
     return writeModelFile(isUnsaid ? { ...this.spec, link: undefined } : this.spec, this.#model.layers, weights);

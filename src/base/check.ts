@@ -6,6 +6,7 @@ import { LimitError, MlpError, ShapeError } from './errors.js';
  */
 export type Kind =
   | 'true or false'
+  | 'a function'
   | 'a positive integer'
   | 'an integer >= 0'
   | 'a finite number'
@@ -15,8 +16,10 @@ export type Kind =
   | 'a number in [0, 1]';
 /** True if the value is finite after it is rounded to float32, the type of all numbers on the GPU. */
 export const isFloat32 = (value: number): boolean => Number.isFinite(Math.fround(value));
+/** Values of `typeof` that meet the conditions which are not on numbers. */
+const types = { 'true or false': 'boolean', 'a function': 'function' } as const;
 /** Test of each condition on a number. */
-const conditions: Readonly<Record<Exclude<Kind, 'true or false'>, (value: number) => boolean>> = {
+const conditions: Readonly<Record<Exclude<Kind, keyof typeof types>, (value: number) => boolean>> = {
   'a positive integer': (value) => Number.isSafeInteger(value) && value > 0,
   'an integer >= 0': (value) => Number.isSafeInteger(value) && value >= 0,
   'a finite number': isFloat32,
@@ -52,7 +55,7 @@ const isPlain = (value: unknown): boolean => typeof value === 'number' || value 
 /** Describes a value for messages: `NaN`, `null`, `"3" (a string)`, `true (a boolean)`, `an array`. */
 export function describe(value: unknown): string {
   const text = literal(value);
-  if (text === undefined) return typeName(value);
+  if (text === undefined) return `${typeName(value)}${value instanceof Promise ? ' that is not awaited' : ''}`;
   return isPlain(value) ? text : `${text} (${typeName(value)})`;
 }
 
@@ -78,9 +81,9 @@ export function assertOption(
   code = 'bad-option',
 ): void {
   for (const [name, value] of Object.entries(values)) {
-    const isRight =
-      kind === 'true or false' ? typeof value === 'boolean' : typeof value === 'number' && conditions[kind](value);
-    if (isRight) continue;
+    if (kind === 'true or false' || kind === 'a function') {
+      if (typeof value === types[kind]) continue;
+    } else if (typeof value === 'number' && conditions[kind](value)) continue;
     const message = `${assigned(where, name, value)}; ${name} must be ${kind.replace('>=', '≥')}.`;
     throw code === 'shape' ? new ShapeError(message) : new MlpError(code, message);
   }
@@ -132,6 +135,28 @@ export function assertMethod<Method extends string>(
 ): void {
   if (typeof value?.[method] === 'function') return;
   throw new MlpError(code, `${where} is ${describe(value)}; it must be a value like ${like}.`);
+}
+
+/**
+ * Checks the signal that stops an operation, if there is one.
+ * @throws {MlpError} `bad-option`, also for an AbortController in the place of its signal
+ */
+export function assertSignal(where: string, signal: AbortSignal | undefined): void {
+  const { aborted, addEventListener }: Partial<AbortSignal> = Object(signal);
+  if (signal === undefined || (typeof aborted === 'boolean' && typeof addEventListener === 'function')) return;
+  const remedy = 'signal' in Object(signal) ? ' Pass controller.signal.' : '';
+  throw new MlpError('bad-option', `${assigned(where, 'signal', signal)}; signal must be an AbortSignal.${remedy}`);
+}
+
+/**
+ * Checks that a constructor was called by the library. TypeScript knows that it is private, plain JavaScript does not.
+ * @param part an argument of the constructor
+ * @param member a name that only the right argument has
+ * @param how the public call that makes an object of the class, for the message
+ */
+export function assertMade(className: string, part: unknown, member: string, how: string): void {
+  if (typeof part === 'object' && part !== null && member in part) return;
+  throw new MlpError('bad-option', `new ${className}: the constructor is private. Use ${how}.`);
 }
 
 /**

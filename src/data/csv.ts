@@ -1,6 +1,8 @@
 import { type ByteSource, bytesOf } from '../base/bytes.js';
+import { assertOption, describe } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
-import { namesColumns, readTable, type TableOptions, type TableSamples } from './labelled-table.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
+import { namesColumns, readTable, TABLE_NAMES, type TableOptions, type TableSamples } from './labelled-table.js';
 import type { Table } from './table.js';
 
 /** Options of `Dataset.fromCsv`: those of `Dataset.fromRows`, and the form of the file. */
@@ -15,6 +17,8 @@ export interface CsvOptions extends TableOptions {
   /** Character between the cells of a line. Default: a comma. Example: `delimiter: ';'`. */
   readonly delimiter?: string | undefined;
 }
+
+const NAMES: OptionNames<CsvOptions> = { ...TABLE_NAMES, header: 1, delimiter: 1 };
 
 /** Record of a CSV file, and the number of the line where it begins, counted from 1. */
 interface CsvRecord {
@@ -44,11 +48,12 @@ export async function readCsv(
   options: CsvOptions,
   name = 'The CSV file',
 ): Promise<TableSamples> {
-  const { delimiter = ',' } = options;
-  if (delimiter.length !== 1 || /["\r\n]/.test(delimiter)) {
+  const known = checkOptions(name, options, NAMES);
+  const { delimiter = ',' } = known;
+  if (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)) {
     throw new MlpError(
       'bad-option',
-      `${name}: delimiter = ${JSON.stringify(delimiter)}; it must be one character, not a quote or a line break.`,
+      `${name}: delimiter = ${typeof delimiter === 'string' ? JSON.stringify(delimiter) : describe(delimiter)}; it must be one character, not a quote or a line break.`,
     );
   }
   const text = typeof source === 'string' ? source : await decodeText(source, name);
@@ -58,8 +63,9 @@ export async function readCsv(
   const { value: first } = parse(text, delimiter, name).next();
   if (first === undefined) throw new DataError(`${name} is empty.`);
   const records = (): Iterable<CsvRecord> => parse(text, delimiter, name);
-  const { header = namesColumns(options) || isHeader(first.cells, records()) } = options;
-  return readTable(tableOf(first, records, header, text, name), options);
+  const { header = namesColumns(known) || isHeader(first.cells, records()) } = known;
+  assertOption(`${name}:`, { header }, 'true or false');
+  return readTable(tableOf(first, records, header, text, name), known);
 }
 
 /** Decompresses and decodes a file. @throws {DataError} if it is corrupt gzip, or is not UTF-8 */

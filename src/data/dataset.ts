@@ -1,10 +1,11 @@
 import type { ByteSource } from '../base/bytes.js';
-import { assertOption } from '../base/check.js';
+import { assertMade, assertOption } from '../base/check.js';
 import { DataError, DisposedError, MlpError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
 import type { LabelTensor } from '../kernels/gather-rows.js';
-import type { Device, Guarded } from '../plan/device.js';
+import { assertDevice, type Device, type Guarded } from '../plan/device.js';
 import { type Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
@@ -30,6 +31,26 @@ export interface DatasetOptions extends SampleOptions {
    */
   readonly encoder?: Encoder | undefined;
 }
+
+const NAMES: OptionNames<DatasetOptions> = {
+  inputs: 1,
+  features: 1,
+  classes: 1,
+  targets: 1,
+  weights: 1,
+  classNames: 1,
+  firstClass: 1,
+  ignoreClass: 1,
+  encoder: 1,
+  chunk: 1,
+};
+
+/** Names of the options of `Dataset.fromIdx`. */
+const IDX_NAMES: OptionNames<Pick<SampleOptions, 'classNames' | 'firstClass' | 'ignoreClass'>> = {
+  classNames: 1,
+  firstClass: 1,
+  ignoreClass: 1,
+};
 
 /** Samples that the `read` function of a stream returns. */
 export type StreamedSamples = Pick<SampleOptions, 'inputs' | 'classes' | 'targets' | 'weights'>;
@@ -58,6 +79,8 @@ export interface StreamOptions {
   readonly read: (first: number, count: number) => StreamedSamples | Promise<StreamedSamples>;
 }
 
+const STREAM_NAMES: OptionNames<StreamOptions> = { length: 1, features: 1, chunk: 1, classNames: 1, read: 1 };
+
 /**
  * Stream of the random numbers of a split: it separates them from other uses of the same seed, such as an epoch's
  * order.
@@ -82,6 +105,8 @@ export interface SplitOptions {
   readonly stratify?: boolean | undefined;
 }
 
+const SPLIT_NAMES: OptionNames<SplitOptions> = { seed: 1, stratify: 1 };
+
 /** Samples on the GPU. */
 export interface Resident {
   /** (samples, features), including samples that are not in this split */
@@ -92,6 +117,13 @@ export interface Resident {
    */
   readonly labels: LabelTensor;
 }
+
+/** Options of `dataset.statistics`. */
+interface StatisticsOptions {
+  readonly per?: 'set' | 'feature' | undefined;
+}
+
+const STATISTICS_NAMES: OptionNames<StatisticsOptions> = { per: 1 };
 
 /** State that a data set shares with its splits. */
 interface Store extends Pick<Samples, 'classNames' | 'flaws'> {
@@ -138,6 +170,7 @@ export class Dataset {
   #disposed = false;
 
   private constructor(store: Store, source: Source<Samples>) {
+    assertMade('Dataset', store, 'users', 'Dataset.create(gpu, { inputs, features, classes })');
     this.device = store.device;
     this.length = source.length;
     this.features = source.features;
@@ -190,8 +223,8 @@ export class Dataset {
    * const data = Dataset.create(gpu, { inputs: pixels, features: 784, classes: digits });
    */
   static create(device: Device, options: DatasetOptions): Dataset {
-    device.check();
-    const samples = checkSamples('Dataset.create', options);
+    assertDevice('Dataset.create', device);
+    const samples = checkSamples('Dataset.create', checkOptions('Dataset.create', options, NAMES));
     const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
     const { chunk, encoder } = options;
     if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
@@ -230,9 +263,11 @@ export class Dataset {
    * });
    * const data = Dataset.stream(gpu, { length: 1_000_000, features: 784, read });
    */
-  static stream(device: Device, { length, features, chunk, classNames, read }: StreamOptions): Dataset {
-    device.check();
+  static stream(device: Device, options: StreamOptions): Dataset {
+    assertDevice('Dataset.stream', device);
+    const { length, features, chunk, classNames, read } = checkOptions('Dataset.stream', options, STREAM_NAMES);
     assertOption('Dataset.stream:', { length, features, chunk: chunk ?? 1 }, 'a positive integer', 'shape');
+    assertOption('Dataset.stream:', { read }, 'a function');
     const owner = new Owner();
     const store: Store = { device, owner, classCount: 0, classNames, flaws: {}, users: 0 };
     return new Dataset(store, {
@@ -272,8 +307,10 @@ export class Dataset {
     labelFile: ByteSource,
     options: Pick<SampleOptions, 'classNames' | 'firstClass' | 'ignoreClass'> = {},
   ): Promise<Dataset> {
+    assertDevice('Dataset.fromIdx', device);
+    const known = checkOptions('Dataset.fromIdx', options, IDX_NAMES);
     const { readIdxFiles } = await import('./idx.js');
-    return Dataset.create(device, { ...options, ...(await readIdxFiles(imageFile, labelFile, 'Dataset.fromIdx')) });
+    return Dataset.create(device, { ...known, ...(await readIdxFiles(imageFile, labelFile, 'Dataset.fromIdx')) });
   }
 
   /**
@@ -291,6 +328,7 @@ export class Dataset {
    * const more = await Dataset.fromCsv(gpu, otherText, { like: flowers });
    */
   static async fromCsv(device: Device, file: string | ByteSource, options: CsvOptions): Promise<Dataset> {
+    assertDevice('Dataset.fromCsv', device);
     const { readCsv } = await import('./csv.js');
     return Dataset.create(device, await readCsv(file, options, 'Dataset.fromCsv: the file'));
   }
@@ -312,6 +350,7 @@ export class Dataset {
    * const fruits = await Dataset.fromRows(gpu, rows, { target: 'kind', categories: ['color'] });
    */
   static async fromRows(device: Device, rows: readonly TableRow[], options: TableOptions): Promise<Dataset> {
+    assertDevice('Dataset.fromRows', device);
     const { readRows } = await import('./rows.js');
     return Dataset.create(device, readRows(rows, options, 'Dataset.fromRows'));
   }
@@ -328,8 +367,10 @@ export class Dataset {
    * const [train, test] = data.split(0.8, { seed: 1, stratify: true });
    */
   split(fraction: number, options: SplitOptions = {}): readonly [Dataset, Dataset] {
-    const { seed = 0, stratify = false } = options;
+    const { seed = 0, stratify = false } = checkOptions('split', options, SPLIT_NAMES);
     this.check('split');
+    if (typeof fraction !== 'number') assertOption('split:', { fraction }, 'a finite number');
+    assertOption('split:', { stratify }, 'true or false');
     assertOption('split:', { seed }, 'an integer >= 0', 'bad-seed');
     const { classes } = this.#store;
     if (this.source.read !== undefined) {
@@ -376,7 +417,8 @@ export class Dataset {
     /** `feature`: statistics of each feature, as arrays of `features` numbers. */
     readonly per: 'feature';
   }): Promise<Statistics<number[]>>;
-  async statistics({ per }: { readonly per?: 'set' | 'feature' | undefined } = {}): Promise<Statistics> {
+  async statistics(options: StatisticsOptions = {}): Promise<Statistics> {
+    const { per } = checkOptions('statistics', options, STATISTICS_NAMES);
     const { inputStatistics } = await import('./statistics.js');
     return await inputStatistics(this, per);
   }

@@ -1,5 +1,6 @@
 import { describe } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
+import type { OptionNames } from '../base/options.js';
 import { type Encoder, type InputColumn, InputReader, type Missing, shown } from './encoder.js';
 import type { ClassOptions } from './labels.js';
 import { cellError, missingError, type Table, type TableRecord } from './table.js';
@@ -63,6 +64,21 @@ export interface TableOptions extends ClassOptions {
       }
     | undefined;
 }
+
+/** Names of the options of a table. */
+export const TABLE_NAMES: OptionNames<TableOptions> = {
+  target: 1,
+  targets: 1,
+  type: 1,
+  columns: 1,
+  drop: 1,
+  categories: 1,
+  missing: 1,
+  classNames: 1,
+  firstClass: 1,
+  ignoreClass: 1,
+  like: 1,
+};
 
 /** Samples of a table, as options of `Dataset.create`. */
 export interface TableSamples {

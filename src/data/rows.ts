@@ -1,7 +1,8 @@
 import { describe } from '../base/check.js';
 import { DataError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { type Encoder, InputReader } from './encoder.js';
-import { readTable, type TableOptions, type TableSamples } from './labelled-table.js';
+import { readTable, TABLE_NAMES, type TableOptions, type TableSamples } from './labelled-table.js';
 import { sortedNames } from './labels.js';
 import type { Table } from './table.js';
 
@@ -34,7 +35,7 @@ export function readRows(rows: unknown, options: TableOptions, name: string): Ta
   const first: unknown = rows[0];
   const names = Array.isArray(first) ? undefined : namesOf(rows, name);
   const width = names?.length ?? (first as readonly unknown[]).length;
-  return readTable(tableOf(rows, names, width, name), options);
+  return readTable(tableOf(rows, names, width, name), checkOptions(name, options, TABLE_NAMES));
 }
 
 /**

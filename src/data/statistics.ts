@@ -1,4 +1,5 @@
-import { DataError, MlpError } from '../base/errors.js';
+import { assertWord } from '../base/check.js';
+import { DataError } from '../base/errors.js';
 import { columnStatistics, slicesOf } from '../kernels/column-statistics.js';
 import type { Device } from '../plan/device.js';
 import { Tensor, upload } from '../plan/tensor.js';
@@ -66,9 +67,7 @@ export async function inputStatistics(dataset: Measured, per?: 'set' | 'feature'
  * @throws {MlpError} `bad-option` if `per` is not allowed, or `out-of-memory`
  */
 export async function statistics(device: Device, parts: Parts, per: 'set' | 'feature' = 'set'): Promise<Statistics> {
-  if (per !== 'set' && per !== 'feature') {
-    throw new MlpError('bad-option', `statistics: per = "${String(per)}"; per must be "set" or "feature".`);
-  }
+  assertWord('statistics:', { per }, ['set', 'feature']);
   const moments = await momentsOf(device, parts);
   if (per === 'feature') return { mean: moments.map(({ mean }) => mean), std: moments.map(deviation) };
   const all = noValues();

@@ -39,7 +39,9 @@ const MOON_NAMES: OptionNames<MoonOptions> = { samples: 1, noise: 1, seed: 1 };
  * @example
  * const data = Dataset.create(gpu, xor());
  */
-export function xor(): Points {
+export function xor(): Points;
+export function xor(options?: object): Points {
+  checkOptions('xor', options, {});
   return { inputs: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), classes: Uint32Array.of(0, 1, 1, 0), features: 2 };
 }
 

@@ -1,4 +1,6 @@
+import { assertList, assertMade, assertOption, assertWord, describe } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import type { Device, DeviceLoss, Guarded, Replay } from '../plan/device.js';
 import type { Dispatch, Program } from '../plan/dispatch.js';
 import {
@@ -16,7 +18,7 @@ import { BufferPool } from './pool.js';
 import type { Profile } from './profile.js';
 import { Queue } from './queue.js';
 import { asGpuBuffer, type Binder, bindAll, encode, GpuReplay, type Pass } from './replay.js';
-import { type GpuInfo, type GpuOptions, infoOf, requestDevice } from './request.js';
+import { type GpuInfo, type GpuOptions, infoOf, requestDevice, SHARED_NAMES } from './request.js';
 
 export type { GpuInfo, GpuOptions } from './request.js';
 
@@ -58,6 +60,7 @@ export class Gpu implements Device {
   #scope: BuildScope | undefined;
 
   private constructor(device: GPUDevice, info: GpuInfo, owned: boolean, tuning: Gpu['tuning']) {
+    assertMade('Gpu', info, 'parallelWidth', 'await Gpu.request() or Gpu.from(device)');
     this.device = device;
     this.info = info;
     this.tuning = tuning;
@@ -94,8 +97,10 @@ export class Gpu implements Device {
    */
   static from(device: GPUDevice, options: Pick<GpuOptions, 'tuning' | 'tuningStorage'> = {}): Gpu {
     if (typeof (device as Partial<GPUDevice> | undefined)?.createBuffer !== 'function') {
-      throw new MlpError('bad-option', `Gpu.from: device is ${String(device)}; it must be a GPUDevice.`);
+      throw new MlpError('bad-option', `Gpu.from: device is ${describe(device)}; it must be a GPUDevice.`);
     }
+    const { tuning = 'off' } = checkOptions('Gpu.from', options, SHARED_NAMES);
+    assertWord('Gpu.from:', { tuning }, ['off', 'auto', 'full']);
     return new Gpu(device, infoOf(device), false, options);
   }
 
@@ -118,6 +123,7 @@ export class Gpu implements Device {
    */
   run(dispatches: readonly Dispatch[]): void {
     this.check();
+    assertList('gpu.run:', 'dispatches', dispatches, '[matmul(A, B, C)]', 'bad-dispatch');
     const { commands, uniforms } = bindAll(this, dispatches);
     try {
       this.submit('run', (pass) => encode(pass, commands));
@@ -152,6 +158,7 @@ export class Gpu implements Device {
    */
   async profile(work: () => unknown): Promise<Profile> {
     this.check();
+    assertOption('gpu.profile:', { work }, 'a function');
     const { profile } = await import('./profile.js');
     return await profile(this, this.#pool, work);
   }

@@ -1,3 +1,5 @@
+import { assertList, assertWord } from '../base/check.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import type { DeviceInfo } from '../plan/device.js';
 import type { DeviceLimits } from '../plan/dispatch.js';
 import type { Tuning, TuningStorage } from './tuning-cache.js';
@@ -36,6 +38,18 @@ export interface GpuOptions {
   readonly tuningStorage?: TuningStorage | undefined;
 }
 
+const NAMES: OptionNames<GpuOptions> = {
+  powerPreference: 1,
+  adapter: 1,
+  features: 1,
+  label: 1,
+  tuning: 1,
+  tuningStorage: 1,
+};
+
+/** Names of the options of `Gpu.from`. */
+export const SHARED_NAMES: OptionNames<Pick<GpuOptions, 'tuning' | 'tuningStorage'>> = { tuning: 1, tuningStorage: 1 };
+
 /** Properties of the adapter and its device. A string is empty if the browser does not reveal it. */
 export interface GpuInfo extends DeviceInfo {
   /** GPU family, such as "hopper". */
@@ -67,6 +81,9 @@ interface Requested {
 
 /** Requests a device with limits as high as its adapter allows. @throws {WebGpuUnavailableError|MlpError} as `Gpu.request` */
 export async function requestDevice(options: GpuOptions): Promise<Requested> {
+  const { tuning = 'off', features = [] } = checkOptions('Gpu.request', options, NAMES);
+  assertWord('Gpu.request:', { tuning }, ['off', 'auto', 'full']);
+  assertList('Gpu.request:', 'features', features, `['shader-f16']`);
   const given: unknown = options.adapter;
   const first = given === undefined ? await requestAdapter(options) : await checkAdapter(given);
   // Outside of browsers the app must define WebGPU's globals.

@@ -1,5 +1,6 @@
-import { assertOption, formatShape } from '../base/check.js';
+import { assertList, assertOption, formatShape } from '../base/check.js';
 import { ShapeError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
 import { atOnce, inSlices, nextTask } from '../base/slices.js';
@@ -53,6 +54,17 @@ export interface ModelOptions extends DescriptionOptions {
    */
   readonly link?: Link | undefined;
 }
+
+const NAMES: OptionNames<ModelOptions> = {
+  inputs: 1,
+  layers: 1,
+  normalize: 1,
+  seed: 1,
+  link: 1,
+  classNames: 1,
+  encoder: 1,
+  targets: 1,
+};
 
 /**
  * Description of a model as plain data, with all defaults filled in. `save` writes it, `Mlp.load` reads it. What the model has
@@ -151,15 +163,17 @@ export class Model {
    * @throws as `Mlp.create`
    */
   static async create(device: Device, options: ModelOptions, draws = true): Promise<Model> {
-    const { inputs, seed = 0, normalize } = options;
+    const known = checkOptions('Mlp.create', options, NAMES);
+    const { inputs, seed = 0, normalize } = known;
     assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     assertOption('Mlp.create:', { seed }, 'an integer >= 0', 'bad-seed');
-    if (options.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
-    const layers = placeLayers(inputs, options.layers);
+    assertList('Mlp.create:', 'layers', known.layers, `[dense(64, 'relu'), dense(10, 'softmax')]`, 'bad-layer');
+    if (known.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
+    const layers = placeLayers(inputs, known.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);
-    const spec = await specOf(options, layers, seed);
+    const spec = await specOf(known, layers, seed);
     const own = linkOf(spec.layers.at(-1)?.activation);
-    const link = new OutputLink(spec.link, own, (options.link ?? options.targets) !== undefined);
+    const link = new OutputLink(spec.link, own, (known.link ?? known.targets) !== undefined);
     const kernels = await loadKernels(device, layers);
     const isLarge = initialCost(layers) > DEFERRED_COST;
     const owner = new Owner();
@@ -284,6 +298,7 @@ export class Model {
 
   /** Overwrites every parameter. @throws {ShapeError|DataError} and changes nothing */
   setWeights(list: readonly { readonly name: string; readonly data: Numbers }[]): void {
+    assertList('setWeights:', 'list', list, 'await model.weights()', 'shape');
     const placed = this.parameters;
     const flat = flatValues(this.layers);
     const names = placed.map(({ fullName }) => fullName);

@@ -2,7 +2,8 @@ import { assertMethod, assertOption, sizeOf } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import type { Sliced } from '../base/slices.js';
-import { checkInitializer, drawingCost, initialValues } from '../nn/initializers.js';
+import { drawingCost, initialValues } from '../nn/initial-values.js';
+import { checkInitializer } from '../nn/initializers.js';
 import type { Layer, ParameterSpec } from '../nn/layers/layer.js';
 import { PARAMETER_BLOCK } from '../plan/parameter-block.js';
 

@@ -1,5 +1,6 @@
 import { checkBatchSize } from '../base/check.js';
 import { MlpError, ShapeError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
@@ -39,6 +40,8 @@ export interface PredictOptions<Output extends PredictionOutput = PredictionOutp
    */
   readonly batchSize?: number | undefined;
 }
+
+const NAMES: OptionNames<PredictOptions> = { output: 1, layer: 1, batchSize: 1 };
 
 /**
  * Output of a prediction, for each sample: `probabilities` has the probability of each class or output, `logits` the values
@@ -93,8 +96,9 @@ export class Predictions {
 
   /** Implements `Mlp.predict`. */
   async predict(inputs: PredictInputs, options: PredictOptions): Promise<Float32Array | Uint32Array | string[]> {
-    const { layer, batchSize = MOST_AT_ONCE } = options;
-    const wanted = layer === undefined ? outputOf(this.#model, options) : await this.#layer(options);
+    const known = checkOptions('predict', options, NAMES);
+    const { layer, batchSize = MOST_AT_ONCE } = known;
+    const wanted = layer === undefined ? outputOf(this.#model, known) : await this.#layer(known);
     checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
     const output = wanted === 'names' ? 'classes' : wanted;
     const samples = areRows(inputs) ? await encode(this.#model, inputs) : (inputs as Samples);

@@ -1,4 +1,4 @@
-import { MlpError } from '../base/errors.js';
+import { assertWord } from '../base/check.js';
 
 /**
  * The meaning of a model's outputs, named after the function that turns logits into predictions (in statistics, the
@@ -7,16 +7,11 @@ import { MlpError } from '../base/errors.js';
  */
 export type Link = 'softmax' | 'logistic' | 'identity';
 
-const links: readonly unknown[] = ['softmax', 'logistic', 'identity'];
+const links: readonly Link[] = ['softmax', 'logistic', 'identity'];
 
 /** Checks a link. @throws {MlpError} `bad-option` if it is not known */
 export function checkLink(where: string, link: unknown): void {
-  if (!links.includes(link)) {
-    throw new MlpError(
-      'bad-option',
-      `${where} link = "${String(link)}"; link must be "softmax", "logistic" or "identity".`,
-    );
-  }
+  assertWord(where, { link }, links);
 }
 
 /** The link that the activation of a last layer implies, if any. */

@@ -1,3 +1,5 @@
+import { describe } from '../base/check.js';
+import { MlpError } from '../base/errors.js';
 import type { AdapterTraits, DeviceLimits, Dispatch, Program } from './dispatch.js';
 import type { BufferCopy, DeviceMemory } from './memory.js';
 import type { StepRecords } from './step-records.js';
@@ -112,6 +114,28 @@ export interface Device extends DeviceMemory {
    * @internal True for a buffer of this kind of device, created by the device or by the app: on a `Gpu`, a GPUBuffer.
    */
   isBuffer(value: unknown): boolean;
+}
+
+/**
+ * Checks the device that a call was given.
+ * @throws {MlpError} `bad-option` if it is none; the message says how to get one
+ * @throws as `check`
+ */
+export function assertDevice(where: string, device: Device): void {
+  const given: Partial<Device & { readonly createBuffer: unknown }> = Object(device);
+  if (typeof given.guard !== 'function') {
+    const remedy =
+      given instanceof Promise
+        ? 'Await it'
+        : given.createBuffer === undefined
+          ? `Pass one first, as in ${where}(await Gpu.request(), …)`
+          : 'Wrap a device of your own with Gpu.from()';
+    throw new MlpError(
+      'bad-option',
+      `${where}: the first argument is ${describe(device)}; it must be a Gpu. ${remedy}.`,
+    );
+  }
+  device.check();
 }
 
 /**

@@ -1,5 +1,6 @@
-import { formatShape, sizeOf } from '../base/check.js';
+import { assertMade, assertMethod, assertWord, describe, formatShape, sizeOf } from '../base/check.js';
 import { DisposedError, MlpError, ShapeError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { type Numbers, toFloats } from '../base/values.js';
 import type { DeviceBuffer, DeviceMemory } from './memory.js';
 
@@ -21,6 +22,9 @@ export const BINDING_ALIGNMENT = 256;
 
 /** Usage flag of buffers that shaders can bind: `GPUBufferUsage.STORAGE`. */
 const STORAGE_USAGE = 0x80;
+
+/** Names of the options of `Tensor.wrap`. */
+const WRAP_NAMES: OptionNames<NonNullable<Parameters<typeof Tensor.wrap>[2]>> = { gpu: 1, label: 1 };
 
 /** Memory of tensors: one buffer, which it allocates and frees. Several tensors can be views of one storage. */
 export class TensorStorage {
@@ -65,6 +69,7 @@ export class TensorStorage {
    * compiled.
    */
   allocate(memory: DeviceMemory): this {
+    assertMethod(`"${this.label}": gpu`, memory, 'allocate', 'await Gpu.request()');
     this.#memory = memory;
     if (this.#buffer === undefined) {
       this.#buffer = memory.allocate(this.byteLength, this.label);
@@ -136,14 +141,15 @@ export class Tensor<T extends DType = 'f32'> {
     start: number,
     shape: readonly number[],
     dtype: T,
-    label: string = storage.label,
+    label?: string,
     isView = false,
   ) {
+    assertMade('Tensor', storage, 'place', 'Tensor.from(gpu, values, shape)');
     this.storage = storage;
     this.start = start;
     this.shape = shape;
     this.dtype = dtype;
-    this.label = label;
+    this.label = label ?? storage.label;
     this.#isView = isView;
   }
 
@@ -211,6 +217,7 @@ export class Tensor<T extends DType = 'f32'> {
   static empty<T extends DType>(gpu: DeviceMemory, shape: readonly number[], label: string, dtype: T): Tensor<T>;
   static empty(gpu: DeviceMemory, shape: readonly number[], label = 'tensor', dtype: DType = 'f32'): Tensor<DType> {
     checkShape(shape, label);
+    assertWord('Tensor.empty:', { dtype }, Object.keys(arrays));
     return new Tensor(new TensorStorage(label, sizeOf(shape) * bytesPerElement(dtype)).allocate(gpu), 0, shape, dtype);
   }
 
@@ -237,7 +244,11 @@ export class Tensor<T extends DType = 'f32'> {
       label?: string | undefined;
     } = {},
   ): Tensor {
-    const label = options.label ?? (buffer.label || 'buffer');
+    const { gpu, label: given } = checkOptions('Tensor.wrap', options, WRAP_NAMES);
+    if (typeof Object(buffer).size !== 'number') {
+      throw new MlpError('bad-option', `Tensor.wrap: buffer is ${describe(buffer)}; it must be a buffer of a device.`);
+    }
+    const label = given ?? (buffer.label || 'buffer');
     checkShape(shape, label);
     if (buffer.size < sizeOf(shape) * 4) {
       throw new ShapeError(
@@ -248,7 +259,7 @@ export class Tensor<T extends DType = 'f32'> {
     if ((usage & STORAGE_USAGE) === 0) {
       throw new MlpError('bad-option', `Tensor.wrap: "${label}" lacks STORAGE usage.`);
     }
-    return new Tensor(TensorStorage.of(buffer, options.gpu), 0, shape, 'f32', label, true);
+    return new Tensor(TensorStorage.of(buffer, gpu), 0, shape, 'f32', label, true);
   }
 
   /**
@@ -262,7 +273,7 @@ export class Tensor<T extends DType = 'f32'> {
     checkShape(shape, label);
     if (!Number.isInteger(start) || start < 0 || start + sizeOf(shape) > this.length) {
       throw new ShapeError(
-        `view: shape ${formatShape(shape)} from element ${start} on does not fit in "${this.label}" ${formatShape(this.shape)}.`,
+        `view: shape ${formatShape(shape)} from element ${describe(start)} on does not fit in "${this.label}" ${formatShape(this.shape)}.`,
       );
     }
     return new Tensor(this.storage, this.start + start, shape, this.dtype, label, true);
@@ -278,6 +289,9 @@ export class Tensor<T extends DType = 'f32'> {
    * A.write(Float32Array.of(1, 2, 3));
    */
   write(values: ArrayOf<T>): void {
+    if (!(values instanceof arrays[this.dtype])) {
+      throw new ShapeError(`write: values is ${describe(values)}; "${this.label}" takes a ${arrays[this.dtype].name}.`);
+    }
     if (values.length > this.length) {
       throw new ShapeError(
         `write: "${this.label}" ${formatShape(this.shape)} has ${this.length} elements, but got ${values.length} values.`,
@@ -371,7 +385,8 @@ export function bytesPerElement(dtype: DType): number {
 
 /** @throws {ShapeError} if a size is not a positive integer */
 function checkShape(shape: readonly number[], label: string): void {
-  if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw new ShapeError(`"${label}" has shape ${formatShape(shape)}; every size must be a positive integer.`);
+  if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
+    const given = Array.isArray(shape) ? formatShape(shape) : describe(shape);
+    throw new ShapeError(`"${String(label)}" has shape ${given}; every size must be a positive integer.`);
   }
 }

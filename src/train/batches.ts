@@ -1,3 +1,4 @@
+import { assertMethod } from '../base/check.js';
 import { DataError, MlpError, ShapeError } from '../base/errors.js';
 import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
@@ -365,6 +366,7 @@ const kindOf = (dtype: 'u8' | 'f32', labels: LabelKind, purpose: Purpose): strin
  * @throws {ShapeError|DataError} if its features or labels do not fit
  */
 export function checkDataset(where: string, dataset: Dataset, model: Model, loss: Loss): void {
+  assertMethod(`${where}: the data set`, dataset, 'statistics', 'Dataset.create(gpu, { inputs, features, classes })');
   dataset.check(where);
   if (dataset.device !== model.device) {
     throw new MlpError('other-gpu', `${where}: the data set is on another device than the model.`);
@@ -403,7 +405,11 @@ export function checkLabels(
   const classes = link === 'logistic' ? 2 : outputs;
   if (indices && classCount > classes) {
     const isFromOne = classCount === classes + 1 && labels.rowClasses?.includes(0) === false;
-    const hint = isFromOne ? ' If the labels begin at 1, make the data set with { firstClass: 1 }.' : '';
+    const hint = isFromOne
+      ? ' If the labels begin at 1, make the data set with { firstClass: 1 }.'
+      : outputs === 1
+        ? ' Use binaryCrossEntropy() for one output, or a unit for each class.'
+        : '';
     throw new DataError(
       `${where}: the largest class is ${classCount - 1}, but the model has ${outputs} outputs, for classes 0 to ${classes - 1}.${hint}`,
     );

@@ -68,8 +68,8 @@ export function readCheckpoint(
   }
   const progress = saved.progress as Progress;
   try {
-    const { steps, epochs, learningRate } = progress;
-    assertOption('progress has', { steps, epochs }, 'an integer >= 0');
+    const { steps, epochs, learningRate, scheduleStart = 0 } = progress;
+    assertOption('progress has', { steps, epochs, scheduleStart }, 'an integer >= 0');
     assertOption('progress has', { learningRate }, 'a finite number >= 0');
   } catch (cause) {
     throw new FormatError(`restore: the checkpoint has no valid progress: ${String(cause)}`, { cause });

@@ -1,5 +1,6 @@
 import { assertOption } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { gradientNorm, normSums } from '../kernels/gradient-norm.js';
 import type { Adjustment, MaskedPenalties, Regularization } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
@@ -20,6 +21,9 @@ export type Clip =
       readonly value: number;
     };
 
+const CLIP_NAMES: OptionNames<Clip> = { norm: 1, value: 1 };
+const PENALTY_NAMES: OptionNames<Regularization> = { l1: 1, l2: 1 };
+
 /** Penalties and clipping: the changes of the gradients before the update. */
 export interface GradientRules {
   /** Records the dispatches that must run before the update, and returns the changes that the update itself makes. */
@@ -32,11 +36,7 @@ export interface GradientRules {
  * @throws {MlpError} `bad-option` if a number is out of range; nothing is allocated
  */
 export function gradientRules(model: Model, clip: Clip | undefined, penalties: Regularization = {}): GradientRules {
-  const names = Object.keys(Object(penalties));
-  if (typeof penalties !== 'object' || penalties === null || names.some((name) => name !== 'l1' && name !== 'l2')) {
-    throw new MlpError('bad-option', 'trainer: penalties must be { l1 }, { l2 } or both.');
-  }
-  const { l1 = 0, l2 = 0 } = penalties;
+  const { l1 = 0, l2 = 0 } = checkOptions('trainer: penalties', penalties, PENALTY_NAMES);
   assertOption('trainer: penalties with', { l1, l2 }, 'a finite number >= 0');
   const limit = clip === undefined ? undefined : checkClip(clip);
   const parameterMask = uploadParameterMask(model);
@@ -72,16 +72,15 @@ export function uploadParameterMask(model: Model): Tensor<'u32'> {
   return upload<'u32'>(model.device, parameterMaskOf(model), [model.flatParameters.length / 32, 2], 'parameter mask');
 }
 
-/** Returns the clip without what is undefined. @throws {MlpError} `bad-option` */
+/** Checks a limit, and leaves out what is undefined. @throws {MlpError} `bad-option` */
 function checkClip(clip: Clip): Clip {
-  const entries = Object.entries(Object(clip)).filter(([, value]) => value !== undefined);
-  const [name] = entries.map(([key]) => key);
-  if (entries.length !== 1 || (name !== 'norm' && name !== 'value')) {
-    throw new MlpError('bad-option', 'trainer: clip must be either { norm } or { value }.');
-  }
-  const given = Object.fromEntries(entries) as unknown as Clip;
-  assertOption('trainer: clip with', { ...given }, 'a positive float32 number');
-  return given;
+  const given = Object.entries(checkOptions('trainer: clip', clip, CLIP_NAMES)).filter(
+    ([, value]) => value !== undefined,
+  );
+  if (given.length !== 1) throw new MlpError('bad-option', 'trainer: clip must be either { norm } or { value }.');
+  const limit = Object.fromEntries(given);
+  assertOption('trainer: clip with', limit, 'a positive float32 number');
+  return limit as Clip;
 }
 
 /**

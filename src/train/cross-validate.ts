@@ -1,7 +1,6 @@
-import { assertMethod } from '../base/check.js';
 import type { Dataset } from '../data/dataset.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
-import type { Device } from '../plan/device.js';
+import { assertDevice, type Device } from '../plan/device.js';
 import type { CrossValidation, CrossValidationOptions, FoldOptions } from './folds.js';
 
 /**
@@ -29,8 +28,7 @@ export async function crossValidate<M extends AnyMetric = never>(
   dataset: Dataset,
   folding: FoldOptions<M> = {},
 ): Promise<CrossValidation<M>> {
-  assertMethod('crossValidate: device', device, 'check', 'that of the data set');
-  device.check();
+  assertDevice('crossValidate', device);
   const { runFolds } = await import('./folds.js');
   return await runFolds(device, options, dataset, folding);
 }

@@ -1,5 +1,5 @@
 import { assertOption } from '../base/check.js';
-import type { Complete } from '../base/options.js';
+import { type Complete, checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import type { Model } from '../model/model.js';
 import { checkMode, type Monitor, monitored, type Outcome } from '../nn/schedules/monitor.js';
@@ -29,6 +29,14 @@ export interface EarlyStoppingOptions extends Monitor {
   readonly restoreBest?: boolean | undefined;
 }
 
+const NAMES: OptionNames<EarlyStoppingOptions> = {
+  monitor: 1,
+  mode: 1,
+  patience: 1,
+  minimumDelta: 1,
+  restoreBest: 1,
+};
+
 /**
  * Checks the options, and allocates memory for a copy of the best parameters.
  * @param outcome an example of an epoch's result
@@ -39,9 +47,11 @@ export async function earlyStopping(
   options: EarlyStoppingOptions,
   outcome: Outcome,
 ): Promise<EarlyStopping> {
-  const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = options;
+  const known = checkOptions('earlyStopping', options, NAMES);
+  const { monitor = 'validation.loss', mode = 'min', patience = 5, minimumDelta = 0, restoreBest = true } = known;
   assertOption('earlyStopping:', { patience }, 'a positive integer');
   assertOption('earlyStopping:', { minimumDelta }, 'a finite number >= 0');
+  assertOption('earlyStopping:', { restoreBest }, 'true or false');
   checkMode('earlyStopping:', mode, 'bad-option');
   monitored('earlyStopping:', outcome, monitor, 'bad-option');
   const copies = new Owner();

@@ -6,7 +6,7 @@ import { checkAlike, type DataDescription, descriptionOf } from '../model/descri
 import type { ModelSpec } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
 import type { Outcome } from '../nn/schedules/monitor.js';
-import type { ScheduleState } from '../nn/schedules/schedule.js';
+import type { Schedule, ScheduleState } from '../nn/schedules/schedule.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { onDeviceLost } from '../plan/on-device-lost.js';
 import { clear, counters, difference, meanLoss, type ReadSums, sumsOf, ZERO_SUMS } from './accumulators.js';
@@ -14,7 +14,7 @@ import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
 import type { FiniteState } from './finite-state.js';
-import { checkFitOptions, type EpochResult, type FitOptions, type History } from './options.js';
+import { checkFitOptions, checkShare, type EpochResult, type FitOptions, type History } from './options.js';
 import { Readbacks } from './readback.js';
 import type { Session } from './session.js';
 
@@ -33,19 +33,21 @@ export function prepareFit<M extends AnyMetric>(
   options: FitOptions<M>,
 ): () => Promise<History<M>> {
   const { model, loss } = session;
-  const { validation } = options;
   const numbers = evaluator.of(ZERO_SUMS);
-  const outcome = validation === undefined ? numbers : { ...numbers, validation: numbers };
+  const outcome = options?.validation === undefined ? numbers : { ...numbers, validation: numbers };
   checkFitOptions(options, outcome);
   checkDataset('fit', dataset, model, loss);
-  if (validation !== undefined) {
+  const { validation } = options;
+  if (typeof validation === 'number') checkShare(validation, dataset);
+  else if (validation !== undefined) {
     checkDataset('fit: validation', validation, model, loss);
     checkAlike('fit', validation, learned(model.spec, dataset), 'the validation set', 'the training set');
   }
   return async () => {
     const owner = new Owner();
     try {
-      return await trainEpochs(session, evaluator, dataset, options, outcome, owner);
+      const sets = setsOf(dataset, validation, model.spec.seed, owner);
+      return await trainEpochs(session, evaluator, sets, options, outcome, owner);
     } finally {
       owner.dispose();
     }
@@ -62,32 +64,49 @@ function learned({ classNames = [], encoder }: ModelSpec, dataset: Dataset): Dat
   });
 }
 
+/** The data sets of a `fit`. */
+interface DataSets {
+  readonly train: Dataset;
+  readonly validation: Dataset | undefined;
+}
+
+/** The data sets of a `fit`: those given, or two parts of the one given, which `owner` disposes of. */
+function setsOf(dataset: Dataset, validation: Dataset | number | undefined, seed: number, owner: Owner): DataSets {
+  if (typeof validation !== 'number') return { train: dataset, validation };
+  const [held, train] = dataset.split(validation, { seed });
+  return { train: owner.own(train), validation: owner.own(held) };
+}
+
 /** Trains epoch by epoch. @param outcome an example of an epoch's result @param owner gets what is allocated */
 async function trainEpochs<M extends AnyMetric>(
   session: Session,
   evaluator: Evaluator<M>,
-  dataset: Dataset,
+  { train, validation }: DataSets,
   options: FitOptions<M>,
   outcome: Outcome,
   owner: Owner,
 ): Promise<History<M>> {
   const { model } = session;
-  const { epochs, validation, signal, onEpoch, schedule, earlyStopping, onNotFinite } = options;
+  const { epochs, signal, onEpoch, schedule, restart, earlyStopping, onNotFinite } = options;
   let { updates } = model.access;
   let stopping: EarlyStopping | undefined;
   if (earlyStopping !== undefined) {
     const module = await import('./early-stopping.js');
     stopping = owner.own(await module.earlyStopping(model, earlyStopping, outcome));
   }
-  await session.targets?.learn(dataset);
-  const iterator = owner.own(await session.open(dataset, 'step'));
+  await session.targets?.learn(train);
+  const iterator = owner.own(await session.open(train, 'step'));
   const { accumulators } = iterator.source;
   const readbacks = await model.device.guarded('fit', () =>
     owner.own(new Readbacks(model.device, [accumulators.status, ...counters(accumulators)])),
   );
+  if (restart === true) {
+    session.progress.scheduleStart = session.progress.epochs;
+    session.progress.scheduled = undefined;
+  }
   const finite = onNotFinite === 'restore' ? owner.own(await keptState(session)) : undefined;
   session.check();
-  model.learns(learned(model.spec, dataset));
+  model.learns(learned(model.spec, train));
   const isOutdated = (): boolean => model.access.updates !== updates;
   const followOthers = (): boolean => {
     if (!isOutdated()) return false;
@@ -96,13 +115,13 @@ async function trainEpochs<M extends AnyMetric>(
     finite?.keep('they were after an update during a pause');
     return true;
   };
-  const { scheduled } = session.progress;
+  const { scheduled, scheduleStart = 0 } = session.progress;
   const continues = JSON.stringify(schedule?.spec) === JSON.stringify(scheduled?.spec);
   // A schedule that continues from an earlier `fit` keeps its state.
   let state = continues ? scheduled?.state : undefined;
   const history: History<M> = [];
   for (let epoch = 1; epoch <= epochs && signal?.aborted !== true; epoch++) {
-    const trained = await runEpoch(session, evaluator, iterator, readbacks, dataset.length, epoch, state, options, {
+    const trained = await runEpoch(session, evaluator, iterator, readbacks, train.length, epoch, state, options, {
       finite,
       isOutdated,
       followOthers,
@@ -110,7 +129,7 @@ async function trainEpochs<M extends AnyMetric>(
     if (trained === undefined) break;
     const entry = validation === undefined ? trained : { ...trained, validation: await evaluator.evaluate(validation) };
     if (schedule?.observe !== undefined) {
-      const at = { epoch: session.progress.epochs, step: 0, steps: entry.steps };
+      const at = { epoch: session.progress.epochs - scheduleStart, step: 0, steps: entry.steps };
       state = schedule.observe(entry, at, state);
       session.progress.scheduled = { spec: schedule.spec, state };
     }
@@ -118,6 +137,8 @@ async function trainEpochs<M extends AnyMetric>(
     history.push(entry);
     const isOver = !followOthers() && stopping?.observe(entry) === true;
     await onEpoch?.(entry);
+    // The function may have disposed of the model.
+    if (epoch < epochs || stopping !== undefined) session.check();
     if (isOver) break;
   }
   if (!followOthers() && signal?.aborted !== true) stopping?.restore();
@@ -160,7 +181,7 @@ async function runEpoch<M extends AnyMetric>(
   const steps = Math.ceil(batches / every);
   const { source } = iterator;
   const { status } = source.accumulators;
-  const { steps: firstStep, epochs } = session.progress;
+  const { steps: firstStep, epochs, scheduleStart = 0 } = session.progress;
   followOthers();
   session.progress.epochs += 1;
   source.dataset?.check('fit');
@@ -176,8 +197,9 @@ async function runEpoch<M extends AnyMetric>(
   });
   const rateOf = (step: number): number => {
     const { learningRate } = session.progress;
-    return schedule?.rate(learningRate, { epoch: epochs, step, steps }, state) ?? learningRate;
+    return schedule?.rate(learningRate, { epoch: epochs - scheduleStart, step, steps }, state) ?? learningRate;
   };
+  if ([0, Math.floor(steps / 2), steps - 1].every((step) => rateOf(step) === 0)) warnOfEnd(session, epoch, schedule);
   // A pause moves the start, so that `seconds` excludes the pause.
   let started = performance.now();
   let reported = { sums: ZERO_SUMS, time: started, step: 0 };
@@ -253,6 +275,15 @@ async function runEpoch<M extends AnyMetric>(
   if (queued < batches) return undefined;
   const seconds = (performance.now() - started) / 1000;
   return { ...evaluator.of(reported.sums), epoch, steps, learningRate: session.latestRate, seconds };
+}
+
+/** Warns, once for each trainer, that a schedule has come to its end, so that an epoch changes nothing. */
+function warnOfEnd(session: Session, epoch: number, schedule: Schedule | undefined): void {
+  if (session.toldOfEnd || session.progress.learningRate === 0) return;
+  session.toldOfEnd = true;
+  console.warn(
+    `fit: the schedule ${schedule?.spec.type} has come to its end: its learning rate in epoch ${epoch} is 0, so the model does not learn. Pass { restart: true } to begin the schedule again, or no schedule.`,
+  );
 }
 
 /**

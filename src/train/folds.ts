@@ -1,4 +1,4 @@
-import { assertMethod, assertOption } from '../base/check.js';
+import { assertMethod, assertOption, assertSignal } from '../base/check.js';
 import { DataError, MlpError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
@@ -118,6 +118,8 @@ export async function runFolds<M extends AnyMetric>(
   folding: FoldOptions<M>,
 ): Promise<CrossValidation<M>> {
   const { signal, onFold } = checkOptions('crossValidate', folding, FOLD_NAMES);
+  assertSignal('crossValidate:', signal);
+  if (onFold !== undefined) assertOption('crossValidate:', { onFold }, 'a function');
   const parts = checkOptions('crossValidate', options, NAMES);
   checkParts(parts);
   checkDataset(device, dataset);
@@ -154,7 +156,7 @@ function checkParts({ model, trainer, fit }: Partial<CrossValidationOptions<AnyM
 
 /** @throws {DisposedError|MlpError} if the data set is disposed, on another device, or a stream */
 function checkDataset(device: Device, dataset: Dataset): void {
-  assertMethod('crossValidate: dataset', dataset, 'split', 'Dataset.create(gpu, { inputs, features, classes })');
+  assertMethod('crossValidate: dataset', dataset, 'statistics', 'Dataset.create(gpu, { inputs, features, classes })');
   dataset.check('crossValidate');
   if (dataset.device !== device) {
     throw new MlpError('other-gpu', 'crossValidate: the data set is on another device than the models.');

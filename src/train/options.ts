@@ -1,5 +1,6 @@
-import { assertMethod, assertOption, assertWord, checkBatchSize } from '../base/check.js';
-import { MlpError } from '../base/errors.js';
+import { assertList, assertMethod, assertOption, assertSignal, assertWord, checkBatchSize } from '../base/check.js';
+import { DataError, MlpError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Regularization } from '../kernels/update.js';
 import type { Model } from '../model/model.js';
@@ -74,6 +75,18 @@ export interface TrainerOptions<M extends AnyMetric = never> {
   readonly stepsPerSubmit?: number | 'auto' | undefined;
 }
 
+const TRAINER_NAMES: OptionNames<TrainerOptions> = {
+  loss: 1,
+  optimizer: 1,
+  batchSize: 1,
+  metrics: 1,
+  clip: 1,
+  penalties: 1,
+  stepsPerSubmit: 1,
+  accumulate: 1,
+  ema: 1,
+};
+
 /**
  * Options of `Trainer.evaluate`.
  * @example const { loss } = await trainer.evaluate(test, { weights: 'ema' });
@@ -137,8 +150,12 @@ export type StepResult<M extends AnyMetric = never> = Evaluation<M> & {
 export interface FitOptions<M extends AnyMetric = never> {
   /** Number of epochs: an integer ≥ 0. An epoch takes each sample of the data set once. Example: `epochs: 20`. */
   readonly epochs: number;
-  /** Data set to evaluate after each epoch. Default: none. Example: `validation: test`. */
-  readonly validation?: Dataset | undefined;
+  /**
+   * Data set to evaluate after each epoch; or the share of the samples, in (0, 1), to hold out of training and evaluate
+   * on: the first part of `dataset.split(validation, { seed })` with the model's seed, the same in each call of `fit`.
+   * Default: none. Example: `validation: 0.2`.
+   */
+  readonly validation?: Dataset | number | undefined;
   /**
    * True if each epoch takes the samples in a new random order, which depends on the model's seed, by default 0, and on the
    * epoch. Default: true.
@@ -151,6 +168,13 @@ export interface FitOptions<M extends AnyMetric = never> {
    * Example: `schedule: cosine({ epochs: 20 })`.
    */
   readonly schedule?: Schedule | undefined;
+  /**
+   * True if the schedule begins anew with this call: its first epoch is 0, and its state is forgotten. False if it
+   * counts the epochs since the trainer was made, or since the latest restart, so that training that continues, also
+   * from a checkpoint, goes on along the schedule. Default: false.
+   * Example: `restart: true`.
+   */
+  readonly restart?: boolean | undefined;
   /**
    * Ends training when a loss or metric no longer improves. The model then gets the parameters of its best epoch,
    * unless `signal` stopped `fit`. Default: none, all epochs run.
@@ -189,21 +213,34 @@ export interface FitOptions<M extends AnyMetric = never> {
 /** The most batches of a step: shaders count them in 32 bits. */
 const MOST_BATCHES = 2 ** 31;
 
+const FIT_NAMES: OptionNames<FitOptions> = {
+  epochs: 1,
+  validation: 1,
+  shuffle: 1,
+  schedule: 1,
+  restart: 1,
+  earlyStopping: 1,
+  signal: 1,
+  onStep: 1,
+  onEpoch: 1,
+  onNotFinite: 1,
+};
+
 /**
  * Checks that a model can be trained with these options.
  * @throws {ShapeError|LimitError} if `batchSize` is not a positive integer, or exceeds a limit of the device
  * @throws {MlpError} `bad-option`, `bad-loss`, `bad-metric` or `not-trainable`
  */
-export function checkTrainerOptions(
-  model: Model,
-  { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto', accumulate = 1 }: TrainerOptions<AnyMetric>,
-): void {
+export function checkTrainerOptions(model: Model, options: TrainerOptions<AnyMetric>): void {
+  const known: TrainerOptions<AnyMetric> = checkOptions('trainer', options, TRAINER_NAMES);
+  const { batchSize, loss, optimizer, metrics = [], stepsPerSubmit = 'auto', accumulate = 1 } = known;
   const { ownLink, layers, device } = model;
   assertMethod('trainer: loss', loss, 'record', 'softmaxCrossEntropy()');
   checkLink('trainer: the loss has', loss.link);
   assertMethod('trainer: optimizer', optimizer, 'record', 'sgd({ learningRate: 0.1 })');
   const { learningRate } = optimizer.spec;
   assertOption('trainer: the optimizer has', { learningRate }, 'a finite number >= 0');
+  assertList('trainer:', 'metrics', metrics, '[accuracy()]', 'bad-metric');
   for (const metric of metrics) assertMethod('trainer: a metric', metric, 'unfit', 'accuracy()');
   checkBatchSize('trainer:', batchSize, device.info.limits);
   assertOption('trainer:', { accumulate }, 'a positive integer');
@@ -256,14 +293,41 @@ export function checkTrainerOptions(
  * Checks the options of `fit` except its data sets.
  * @param outcome an example of an epoch's result, as schedules observe it
  */
-export function checkFitOptions<M extends AnyMetric>(
-  { epochs, schedule, onNotFinite = 'stop' }: FitOptions<M>,
-  outcome: Outcome,
-): void {
+export function checkFitOptions<M extends AnyMetric>(options: FitOptions<M>, outcome: Outcome): void {
+  const known: FitOptions<M> = checkOptions('fit', options, FIT_NAMES);
+  const { epochs, schedule, shuffle = true, restart = false, onNotFinite = 'stop', ...other } = known;
+  const { onStep = noReport, onEpoch = noReport, signal } = other;
   assertOption('fit:', { epochs }, 'an integer >= 0');
-  if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  assertOption('fit:', { shuffle, restart }, 'true or false');
+  assertOption('fit:', { onStep, onEpoch }, 'a function');
   assertWord('fit:', { onNotFinite }, ['stop', 'restore', 'ignore']);
+  assertSignal('fit:', signal);
+  if (schedule !== undefined) assertMethod('fit: schedule', schedule, 'rate', `cosine({ epochs: ${epochs} })`);
+  else if (restart) throw new MlpError('bad-option', 'fit: restart = true, but there is no schedule. Pass one.');
   schedule?.check?.(outcome);
+}
+
+/** Reports to nobody. */
+const noReport = (): void => {};
+
+/**
+ * Checks the option `validation`, if it is the share of a data set's samples.
+ * @throws {MlpError} `bad-option` if it is out of range, or the data set is a stream; `DataError` if a part would be
+ * empty
+ */
+export function checkShare(validation: number, dataset: Dataset): void {
+  const { length, source } = dataset;
+  const where = `fit: validation = ${validation}`;
+  if (!(validation > 0 && validation < 1)) {
+    throw new MlpError('bad-option', `${where}; validation must be a Dataset, or a share of the samples in (0, 1).`);
+  }
+  if (source.read !== undefined) {
+    throw new MlpError('bad-option', `${where}, but a stream cannot be split. Pass another Dataset.`);
+  }
+  const held = Math.round(validation * length);
+  if (held === 0 || held === length) {
+    throw new DataError(`${where} of ${length} samples leaves a part empty. Pass a share nearer to 1/2.`);
+  }
 }
 
 /** The task that metrics measure: a model's outputs with the link of its loss. */

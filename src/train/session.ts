@@ -52,6 +52,8 @@ export interface Progress {
   readonly learningRate: number;
   /** The state of the latest schedule that has a state. */
   readonly scheduled?: Scheduled | undefined;
+  /** Number of epochs before the latest restart of a schedule. Default: 0. */
+  readonly scheduleStart?: number;
 }
 
 /** The arguments of `step`: inputs, targets, and weights of samples. */
@@ -109,6 +111,8 @@ export class Session implements StepParts {
   progress: { -readonly [Name in keyof Progress]: Progress[Name] };
   /** True from the beginning of an epoch to its end. */
   midEpoch = false;
+  /** True after the warning about a schedule that has come to its end. */
+  toldOfEnd = false;
   /** The batch source of the training step that was compiled or replayed last. */
   latest: BatchSource | undefined;
   /** Rows of the last training step. 0 before the first step, and after a restore. */
@@ -213,6 +217,8 @@ export class Session implements StepParts {
    * @throws {DisposedError|DeviceLostError} if the session is disposed, or the device is lost
    */
   check(): void {
+    // Disposing of a model disposes of its trainers too: the model is the cause, so its error takes precedence.
+    this.model.parts.check();
     this.#owner.check();
     this.model.device.check();
   }

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../base/bytes.js';
-import { assertOption, describe } from '../base/check.js';
+import { assertMade, assertOption, describe } from '../base/check.js';
 import { MlpError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Numbers } from '../base/values.js';
@@ -36,6 +36,7 @@ export class Trainer<M extends AnyMetric = never> {
   readonly #evaluator: Evaluator<M>;
 
   private constructor(session: Session, metrics: readonly M[] | undefined) {
+    assertMade('Trainer', session, 'inTurn', 'await model.trainer({ loss, optimizer, batchSize })');
     this.batchSize = session.batch;
     this.#session = session;
     this.#evaluator = new Evaluator(session, metrics);
@@ -240,7 +241,7 @@ export class Trainer<M extends AnyMetric = never> {
     options: CheckGradientsOptions = {},
   ): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');
-    const queued = this.#session.minibatch('gradients', [inputs, targets, options.weights], (shard) => shard);
+    const queued = this.#session.minibatch('gradients', [inputs, targets, options?.weights], (shard) => shard);
     return await this.#during('borrow', 'checkGradients', async () => {
       const { checkGradients } = await import('./inspect/check-gradients.js');
       const fault = await queued.fault;

@@ -5,13 +5,8 @@ import { Random } from '../../src/base/random.js';
 import { atOnce } from '../../src/base/slices.js';
 import { activationTable } from '../../src/kernels/activations.js';
 import { placeLayers } from '../../src/model/placement.js';
-import {
-  checkInitializer,
-  defaultInitializer,
-  type Initializer,
-  initializerSpec,
-  initialValues,
-} from '../../src/nn/initializers.js';
+import { initialValues } from '../../src/nn/initial-values.js';
+import { checkInitializer, defaultInitializer, type Initializer, initializerSpec } from '../../src/nn/initializers.js';
 import type { Layer } from '../../src/nn/layers/layer.js';
 
 const fanIn = 200;

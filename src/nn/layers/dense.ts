@@ -65,7 +65,8 @@ export function dense(
   const initializer = initializerSpec(given.initializer ?? defaultInitializer(resolved?.name ?? 'linear'));
   const biasInitializer = initializerSpec(given.biasInitializer ?? 'zeros');
   const { pieces } = maxout ?? { pieces: 1 };
-  const columns = units * pieces;
+  // `parameters` refuses units that are no number.
+  const columns = (typeof units === 'number' ? units : 0) * pieces;
   const learned = resolved?.learned;
   // The activation in the matmul's epilogue. Maxout and learned activations have dispatches of their own.
   const applied = isMaxout(ownActivation) || learned !== undefined ? 'linear' : ownActivation;

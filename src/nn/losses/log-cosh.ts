@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -8,7 +9,9 @@ import type { Loss } from './loss.js';
  * Keras' `LogCosh`.
  * @example const trainer = await model.trainer({ loss: logCosh(), optimizer: adam(), batchSize: 32 });
  */
-export function logCosh(): Loss {
+export function logCosh(): Loss;
+export function logCosh(options?: object): Loss {
+  checkOptions('logCosh', options, {}, 'bad-loss');
   return {
     spec: { type: 'logCosh' },
     link: 'identity',

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import { elementwiseLossRows } from '../../kernels/elementwise-loss.js';
 import { PER_STEP } from '../../plan/dispatch.js';
 import type { Loss } from './loss.js';
@@ -7,7 +8,9 @@ import type { Loss } from './loss.js';
  * 2·(a − y) / (batch·outputs). Outputs and targets are (batch, outputs). PyTorch's `MSELoss`.
  * @example const trainer = await model.trainer({ loss: meanSquaredError(), optimizer: adam(), batchSize: 32 });
  */
-export function meanSquaredError(): Loss {
+export function meanSquaredError(): Loss;
+export function meanSquaredError(options?: object): Loss {
+  checkOptions('meanSquaredError', options, {}, 'bad-loss');
   return {
     spec: { type: 'meanSquaredError' },
     link: 'identity',

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import { type Metric, type Sums, type Task, wantsDecisions } from './metric.js';
 
 /** The share of correct decisions. There is one decision per row, or with a logistic link one per output. */
@@ -11,6 +12,8 @@ export function shareRight({ correct, rows }: Sums, { link, outputs }: Task): nu
  * kernel counts correct decisions, so this metric adds no dispatch.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [accuracy()] });
  */
-export function accuracy(): Metric<'accuracy'> {
+export function accuracy(): Metric<'accuracy'>;
+export function accuracy(options?: object): Metric<'accuracy'> {
+  checkOptions('accuracy', options, {}, 'bad-metric');
   return { name: 'accuracy', unfit: wantsDecisions, value: shareRight };
 }

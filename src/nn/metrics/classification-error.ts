@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import { shareRight } from './accuracy.js';
 import { type Metric, wantsDecisions } from './metric.js';
 
@@ -6,7 +7,9 @@ import { type Metric, wantsDecisions } from './metric.js';
  * so this metric adds no dispatch.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [classificationError()] });
  */
-export function classificationError(): Metric<'classificationError'> {
+export function classificationError(): Metric<'classificationError'>;
+export function classificationError(options?: object): Metric<'classificationError'> {
+  checkOptions('classificationError', options, {}, 'bad-metric');
   return {
     name: 'classificationError',
     unfit: wantsDecisions,

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import { confusion, matrixOf } from './confusion.js';
 import { type Metric, wantsClasses } from './metric.js';
 
@@ -7,7 +8,9 @@ import { type Metric, wantsClasses } from './metric.js';
  * confusionMatrix, precision, recall and f1 share.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [confusionMatrix()] });
  */
-export function confusionMatrix(): Metric<'confusionMatrix', number[][]> {
+export function confusionMatrix(): Metric<'confusionMatrix', number[][]>;
+export function confusionMatrix(options?: object): Metric<'confusionMatrix', number[][]> {
+  checkOptions('confusionMatrix', options, {}, 'bad-metric');
   return {
     name: 'confusionMatrix',
     accumulator: confusion,

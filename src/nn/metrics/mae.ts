@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import type { Metric } from './metric.js';
 import { columnsOf, total, values, wantsValues } from './values.js';
 
@@ -7,7 +8,9 @@ import { columnsOf, total, values, wantsValues } from './values.js';
  * step, which mae and r2 share.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [mae()] });
  */
-export function mae(): Metric<'mae'> {
+export function mae(): Metric<'mae'>;
+export function mae(options?: object): Metric<'mae'> {
+  checkOptions('mae', options, {}, 'bad-metric');
   return {
     name: 'mae',
     accumulator: values,

@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/options.js';
 import type { Metric } from './metric.js';
 import { columnsOf, type PartialSums, total, values, wantsValues } from './values.js';
 
@@ -8,7 +9,9 @@ import { columnsOf, type PartialSums, total, values, wantsValues } from './value
  * dispatch per step, which mae and r2 share.
  * @example const trainer = await model.trainer({ loss, optimizer, batchSize: 64, metrics: [r2()] });
  */
-export function r2(): Metric<'r2'> {
+export function r2(): Metric<'r2'>;
+export function r2(options?: object): Metric<'r2'> {
+  checkOptions('r2', options, {}, 'bad-metric');
   return {
     name: 'r2',
     accumulator: values,

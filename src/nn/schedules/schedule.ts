@@ -2,7 +2,7 @@ import type { Outcome } from './monitor.js';
 
 /** Position of training at the beginning of a step. */
 export interface Position {
-  /** Number of epochs that the trainer has completed, in this call of `fit` and in previous ones. */
+  /** Number of epochs that the trainer has completed, in all calls of `fit` since the latest with `restart: true`. */
   readonly epoch: number;
   /** Number of completed steps of the current epoch. */
   readonly step: number;

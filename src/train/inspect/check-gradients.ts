@@ -1,4 +1,5 @@
 import { assertOption } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { Random } from '../../base/random.js';
 import { table } from '../../base/text-table.js';
 import type { Numbers } from '../../base/values.js';
@@ -26,6 +27,8 @@ export interface CheckGradientsOptions {
   /** Seed for the random elements and the random direction: an integer ≥ 0. Default: 0. Example: `seed: 1`. */
   readonly seed?: number | undefined;
 }
+
+const NAMES: OptionNames<CheckGradientsOptions> = { weights: 1, elements: 1, seed: 1 };
 
 /** The comparison of a parameter tensor's gradient with centred differences of the loss. */
 export interface GradientCheck {
@@ -94,7 +97,7 @@ export async function checkGradients(
   shard: Shard,
   options: CheckGradientsOptions,
 ): Promise<GradientChecks> {
-  const { elements = 16, seed = 0 } = options;
+  const { elements = 16, seed = 0 } = checkOptions('checkGradients', options, NAMES);
   assertOption('checkGradients:', { elements }, 'a positive integer');
   assertOption('checkGradients:', { seed }, 'an integer >= 0', 'bad-seed');
   const { model } = session;

@@ -1,5 +1,6 @@
 import { assertOption } from '../../base/check.js';
 import { DataError } from '../../base/errors.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { Owner } from '../../base/owner.js';
 import { table } from '../../base/text-table.js';
 import type { Dataset } from '../../data/dataset.js';
@@ -27,6 +28,8 @@ export interface DiagnoseOptions {
   /** Number of samples to list, those with the largest losses: an integer ≥ 0. Default: 16. Example: `worst: 5`. */
   readonly worst?: number | undefined;
 }
+
+const NAMES: OptionNames<DiagnoseOptions> = { bins: 1, worst: 1 };
 
 /** A histogram: the range from the smallest to the largest value is divided into bins of equal width. */
 export interface Histogram {
@@ -87,11 +90,8 @@ const ONE_STEP = 1;
  * Computes the diagnosis in two sweeps over the data set, in its order: the first gives losses and ranges, the second
  * the histograms. Losses and gradients are those of training; nothing is updated.
  */
-export async function diagnose(
-  session: Session,
-  dataset: Dataset,
-  { bins = 32, worst = 16 }: DiagnoseOptions,
-): Promise<Diagnosis> {
+export async function diagnose(session: Session, dataset: Dataset, options: DiagnoseOptions): Promise<Diagnosis> {
+  const { bins = 32, worst = 16 } = checkOptions('diagnose', options, NAMES);
   assertOption('diagnose:', { bins }, 'a positive integer');
   assertOption('diagnose:', { worst }, 'an integer >= 0');
   const { device, layers } = session.model;

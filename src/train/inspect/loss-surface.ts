@@ -1,4 +1,5 @@
-import { assertOption } from '../../base/check.js';
+import { assertOption, assertSignal } from '../../base/check.js';
+import { checkOptions, type OptionNames } from '../../base/options.js';
 import { Owner } from '../../base/owner.js';
 import { Random } from '../../base/random.js';
 import { shiftParameters } from '../../kernels/shift-parameters.js';
@@ -37,6 +38,8 @@ export interface LossSurfaceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const NAMES: OptionNames<LossSurfaceOptions> = { points: 1, radius: 1, seed: 1, signal: 1 };
+
 /** The loss on a plane through the parameters of a model. The model itself is at x = 0, y = 0. */
 export interface LossSurface {
   /** Coordinates of the points along the first direction, from −radius to radius. */
@@ -57,8 +60,10 @@ export interface LossSurface {
 export async function lossSurface(
   model: Model,
   lossOf: () => Promise<number>,
-  { points = 21, radius = 1, seed = 0, signal }: LossSurfaceOptions,
+  options: LossSurfaceOptions,
 ): Promise<LossSurface> {
+  const { points = 21, radius = 1, seed = 0, signal } = checkOptions('lossSurface', options, NAMES);
+  assertSignal('lossSurface:', signal);
   assertOption('lossSurface:', { points }, 'a positive integer');
   assertOption('lossSurface:', { radius }, 'a finite number >= 0');
   assertOption('lossSurface:', { seed }, 'an integer >= 0', 'bad-seed');
