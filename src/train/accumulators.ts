@@ -49,6 +49,9 @@ export function allocateAccumulators(
   };
 }
 
+/** The value in `status` as long as everything is finite. */
+export const ALL_FINITE = 0xffffffff;
+
 /** The sums before the first step. */
 export const ZERO_SUMS: ReadSums = { loss: 0, weight: 0, correct: 0, rows: 0, accumulators: new Map() };
 

@@ -1,5 +1,7 @@
+import { NotFiniteError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { Tensor } from '../plan/tensor.js';
+import { ALL_FINITE, meanLoss, type ReadSums } from './accumulators.js';
 import type { Progress, Session } from './session.js';
 
 /**
@@ -56,4 +58,37 @@ export class FiniteState {
   dispose(): void {
     this.#copies.dispose();
   }
+}
+
+/**
+ * Makes the error of a session in which a value is not finite.
+ * @param status a copy of `status`, which has the first step of each kind
+ * @param before sums of the previous report
+ * @param finite the latest finite state, which is restored if a value is not finite
+ */
+export function notFinite(
+  { model, latestRate, every }: Session,
+  status: Uint32Array,
+  firstStep: number,
+  epoch: number,
+  before: ReadSums,
+  finite: FiniteState | undefined,
+): NotFiniteError {
+  // The loss of a step of several batches has the number of the batch.
+  const [batch = ALL_FINITE] = status;
+  if (batch !== ALL_FINITE) status[0] = Math.floor(batch / every);
+  const step = Math.min(...status);
+  const layer = status.indexOf(step) - 1;
+  const what = layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${model.layers[layer]?.layer.spec.type ?? ''})`;
+  const last = before.rows > 0 ? ` The mean loss before was ${meanLoss(before)}.` : '';
+  const state =
+    finite === undefined
+      ? 'The parameters are those after this failure, and most likely not finite: put back earlier ones by trainer.restore(checkpoint) or model.setWeights(), or let fit do so with onNotFinite: "restore".'
+      : `Parameters, running statistics and optimizer state are again as ${finite.restore()}.`;
+  return new NotFiniteError(
+    `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${latestRate}.${last} ${state} Then use a smaller learning rate, limit the gradients by clip: { norm: 1 }, normalise the inputs, or look for extreme values in the data.`,
+    step,
+    layer < 0 ? 'loss' : `${layer}`,
+    { restored: finite !== undefined },
+  );
 }

@@ -1,4 +1,3 @@
-import { NotFiniteError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { Random } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
@@ -9,7 +8,7 @@ import type { Outcome } from '../nn/schedules/monitor.js';
 import type { Schedule, ScheduleState } from '../nn/schedules/schedule.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { onDeviceLost } from '../plan/on-device-lost.js';
-import { clear, counters, difference, meanLoss, type ReadSums, sumsOf, ZERO_SUMS } from './accumulators.js';
+import { ALL_FINITE, clear, counters, difference, sumsOf, ZERO_SUMS } from './accumulators.js';
 import { checkDataset, type EpochIterator } from './batches.js';
 import type { EarlyStopping } from './early-stopping.js';
 import type { Evaluator } from './evaluate.js';
@@ -17,9 +16,6 @@ import type { FiniteState } from './finite-state.js';
 import { checkFitOptions, checkShare, type EpochResult, type FitOptions, type History } from './options.js';
 import { Readbacks } from './readback.js';
 import type { Session } from './session.js';
-
-/** The value in `status` as long as everything is finite. */
-const ALL_FINITE = 0xffffffff;
 
 /**
  * Checks the options and data sets of `fit`.
@@ -208,9 +204,11 @@ async function runEpoch<M extends AnyMetric>(
   pace.begin(source.plan);
   session.midEpoch = true;
 
-  /** Checks a copy of `status`. */
-  const check = (copy: Uint32Array): void => {
-    if (onNotFinite !== 'ignore') refuseNotFinite(session, copy, firstStep, epoch, reported.sums, finite);
+  /** Checks a copy of `status`. @throws {NotFiniteError} unless all is finite, or `onNotFinite` is `"ignore"` */
+  const check = async (copy: Uint32Array): Promise<void> => {
+    if (onNotFinite === 'ignore' || copy.every((word) => word === ALL_FINITE)) return;
+    const { notFinite } = await import('./finite-state.js');
+    throw notFinite(session, copy, firstStep, epoch, reported.sums, finite);
   };
   /** Reports the sums that have arrived since the last call. */
   const deliver = async (): Promise<void> => {
@@ -221,7 +219,7 @@ async function runEpoch<M extends AnyMetric>(
     const [statusRead, ...sumsRead] = values as [ArrayBuffer, ...ArrayBuffer[]];
     const before = reported;
     const sums = sumsOf(source.accumulators, sumsRead, Math.min(done * batch, samples));
-    check(new Uint32Array(statusRead));
+    await check(new Uint32Array(statusRead));
     const step = done === batches ? steps : Math.floor(done / every);
     // A step of several batches is reported as a whole.
     if (step === before.step) return;
@@ -239,7 +237,7 @@ async function runEpoch<M extends AnyMetric>(
       if (shard === undefined) continue;
       if (isOutdated()) {
         // The state of the steps so far must be known to be finite before it is kept.
-        check(await status.read());
+        await check(await status.read());
         followOthers();
       }
       if (pace.pause !== undefined) {
@@ -283,39 +281,5 @@ function warnOfEnd(session: Session, epoch: number, schedule: Schedule | undefin
   session.toldOfEnd = true;
   console.warn(
     `fit: the schedule ${schedule?.spec.type} has come to its end: its learning rate in epoch ${epoch} is 0, so the model does not learn. Pass { restart: true } to begin the schedule again, or no schedule.`,
-  );
-}
-
-/**
- * Checks a copy of `status`.
- * @param before sums of the previous report
- * @param finite the latest finite state, which is restored if a value is not finite
- * @throws {NotFiniteError} with the step and the layer
- */
-function refuseNotFinite(
-  { model, latestRate, every }: Session,
-  status: Uint32Array,
-  firstStep: number,
-  epoch: number,
-  before: ReadSums,
-  finite: FiniteState | undefined,
-): void {
-  // The loss of a step of several batches has the number of the batch.
-  const [batch = ALL_FINITE] = status;
-  if (batch !== ALL_FINITE) status[0] = Math.floor(batch / every);
-  const step = Math.min(...status);
-  if (step === ALL_FINITE) return;
-  const layer = status.indexOf(step) - 1;
-  const what = layer < 0 ? 'the loss' : `a parameter of layer ${layer} (${model.layers[layer]?.layer.spec.type ?? ''})`;
-  const last = before.rows > 0 ? ` The mean loss before was ${meanLoss(before)}.` : '';
-  const state =
-    finite === undefined
-      ? 'The parameters are those after this failure, and most likely not finite: put back earlier ones by trainer.restore(checkpoint) or model.setWeights(), or let fit do so with onNotFinite: "restore".'
-      : `Parameters, running statistics and optimizer state are again as ${finite.restore()}.`;
-  throw new NotFiniteError(
-    `fit: ${what} is not finite after step ${step} (epoch ${epoch}, its step ${step - firstStep}) at learning rate ${latestRate}.${last} ${state} Then use a smaller learning rate, limit the gradients by clip: { norm: 1 }, normalise the inputs, or look for extreme values in the data.`,
-    step,
-    layer < 0 ? 'loss' : `${layer}`,
-    { restored: finite !== undefined },
   );
 }
