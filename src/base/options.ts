@@ -44,7 +44,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   optimizer: 'model.trainer',
   batchSize: 'model.trainer',
   epochs: 'trainer.fit',
-  activation: 'dense',
+  activation: 'a dense layer',
   classNames: 'Dataset.create',
 };
 

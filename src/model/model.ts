@@ -167,7 +167,7 @@ export class Model {
     const { inputs, seed = 0, normalize } = known;
     assertOption('Mlp.create:', { inputs }, 'a positive integer', 'shape');
     assertOption('Mlp.create:', { seed }, 'an integer >= 0', 'bad-seed');
-    assertList('Mlp.create:', 'layers', known.layers, `[dense(64, 'relu'), dense(10, 'softmax')]`, 'bad-layer');
+    assertList('Mlp.create:', 'layers', known.layers, '[dense(64), dense(10)]', 'bad-layer');
     if (known.layers.length === 0) throw new ShapeError('Mlp.create: layers is empty; a model needs at least one.');
     const layers = placeLayers(inputs, known.layers);
     const scaleAndShift = normalizationOf(inputs, normalize);

@@ -45,7 +45,7 @@ const suggestions: readonly [call: () => unknown, message: string][] = [
   [() => dense(3, 'relu', untyped({ seed: 1 })), 'dense has no option "seed". Known: initializer, bias,'],
   [
     () => batchNorm(untyped({ activation: 'relu' })),
-    'batchNorm has no option "activation". activation is an option of dense. Known: momentum, epsilon, affine.',
+    'batchNorm has no option "activation". activation is an option of a dense layer. Known: momentum, epsilon, affine',
   ],
 ];
 test.for(suggestions)('%s', ([call, message]) => {
