@@ -16,7 +16,7 @@ export {
 export type { EncodedColumn, Encoder, Missing } from './data/encoder.js';
 export type { ColumnId, TableOptions } from './data/labelled-table.js';
 export type { ClassLabels, ClassOptions } from './data/labels.js';
-export type { Targets } from './data/minibatch.js';
+export type { Inputs, Targets } from './data/minibatch.js';
 export type { TableRow } from './data/rows.js';
 export type { Statistics } from './data/statistics.js';
 export { type MoonOptions, moons, type Points, type SpiralOptions, spirals, xor } from './data/toy.js';

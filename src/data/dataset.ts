@@ -4,20 +4,51 @@ import { DataError, DisposedError, MlpError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import { counting, Random } from '../base/random.js';
+import type { Numbers } from '../base/values.js';
 import type { LabelTensor } from '../kernels/gather-rows.js';
 import { assertDevice, type Device, type Guarded } from '../plan/device.js';
-import { type Tensor, upload } from '../plan/tensor.js';
+import type { DeviceBuffer } from '../plan/memory.js';
+import { type ArrayOf, type DType, Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
+import { deviceInputs, deviceLabels, explained, isOnDevice } from './device-rows.js';
 import type { Encoder } from './encoder.js';
 import type { TableOptions } from './labelled-table.js';
-import { areNames } from './labels.js';
+import { areNames, type ClassLabels } from './labels.js';
 import type { TableRow } from './rows.js';
-import { checkSamples, type Flaws, type SampleOptions, type Samples } from './samples.js';
+import {
+  checkInputs,
+  checkLabels,
+  checkSamples,
+  type Flaws,
+  type HostLabels,
+  type LabelOptions,
+  type RawArray,
+  type SampleOptions,
+  type Samples,
+} from './samples.js';
 import type { Statistics } from './statistics.js';
 
-/** Options of `Dataset.create`. Pass `classes` or `targets`, not both. */
-export interface DatasetOptions extends SampleOptions {
+/**
+ * Options of `Dataset.create`. Pass `classes` or `targets`, not both. Data that are on the GPU are copied there, so that
+ * the app may change or dispose of its tensor or buffer at once; their values are not checked.
+ */
+export interface DatasetOptions extends Omit<SampleOptions, 'inputs' | 'classes' | 'targets'> {
+  /**
+   * Samples in row-major order, `features` numbers each, or nested arrays, one for each sample; or a tensor (samples,
+   * features) or GPUBuffer. Bytes stay bytes on the GPU, all other numbers become float32. A GPUBuffer has float32.
+   */
+  readonly inputs: Numbers | Tensor | Tensor<'u8'> | DeviceBuffer;
+  /**
+   * Class of each sample: an index, a name, a boolean or a one-hot row; or a tensor or GPUBuffer of u32 indices.
+   * Without it, pass `targets`.
+   */
+  readonly classes?: ClassLabels | Tensor<'u32'> | DeviceBuffer;
+  /**
+   * Row of numbers for each sample, flat or nested: values, or the probability of each class; or a tensor or GPUBuffer
+   * of float32. Without it, pass `classes`.
+   */
+  readonly targets?: Numbers | Tensor | DeviceBuffer;
   /**
    * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two
    * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
@@ -196,7 +227,7 @@ export class Dataset {
    * advance.
    */
   get indices(): boolean {
-    return this.#store.classes !== undefined;
+    return this.#store.classes !== undefined || this.resident?.labels.dtype === 'u32';
   }
 
   /** @internal Class of each row, including those of other parts; undefined for targets and streams. */
@@ -217,32 +248,37 @@ export class Dataset {
    * @throws {ShapeError} if the lengths of the arrays do not match, or `features` is not a positive integer
    * @throws {DataError} if a class is not an integer ≥ 0, a number is not finite, a weight is negative, there are no
    * samples, or not exactly one of classes and targets is given; the message states the position
-   * @throws {MlpError} `bad-option` if `chunk` is not a positive integer
+   * @throws {MlpError} `bad-option` if `chunk` is not a positive integer, or a GPUBuffer lacks the usage COPY_SRC;
+   * `other-gpu` for a tensor of another device
    * @throws {DisposedError|DeviceLostError} if the device is destroyed or lost
    * @example
    * const data = Dataset.create(gpu, { inputs: pixels, features: 784, classes: digits });
    */
   static create(device: Device, options: DatasetOptions): Dataset {
     assertDevice('Dataset.create', device);
-    const samples = checkSamples('Dataset.create', checkOptions('Dataset.create', options, NAMES));
-    const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
+    checkOptions('Dataset.create', options, NAMES);
     const { chunk, encoder } = options;
     if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
+    const samples = placedSamples('Dataset.create', device, options);
+    const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
     const length = inputs.length / features;
+    const isHost = !(inputs instanceof Tensor || labels instanceof Tensor);
     const { maxStorageBufferBindingSize, maxBufferSize } = device.info.limits;
     const bytes = Math.ceil(Math.max(inputs.byteLength, labels.byteLength) / 16) * 16;
-    const isResident = chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    const isResident =
+      !isHost || (chunk === undefined && bytes <= Math.min(maxStorageBufferBindingSize, maxBufferSize));
     const owner = new Owner();
     const allocate = (): Resident => ({
-      inputs: owner.own(upload<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
-      labels: owner.own(upload<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
+      inputs: owner.own(place<'u8' | 'f32'>(device, inputs, [length, features], 'dataset inputs') as RawTensor),
+      labels: owner.own(place<'u32' | 'f32'>(device, labels, [length, words], 'dataset labels') as LabelTensor),
     });
     const uploaded = isResident ? guardedUpload(device, owner, allocate) : undefined;
     const resident = uploaded?.value;
-    const host = isResident ? undefined : samples;
+    const fault = isHost ? uploaded?.fault : uploaded?.fault.then((error) => explained('Dataset.create', error));
+    const host = isResident ? undefined : (samples as Samples);
     const rows = samples.kept ?? counting(length);
     return new Dataset(
-      { device, resident, owner, fault: uploaded?.fault, classCount, classNames, encoder, flaws, classes, users: 0 },
+      { device, resident, owner, fault, classCount, classNames, encoder, flaws, classes, users: 0 },
       { length: rows.length, features, rows, host, chunk },
     );
   }
@@ -377,7 +413,7 @@ export class Dataset {
       throw new MlpError('bad-option', 'split: a stream cannot be split. Make two streams.');
     }
     if (stratify && classes === undefined) {
-      throw new DataError('split: only classes can be stratified; these are targets.');
+      throw new DataError('split: only classes in the memory of the host can be stratified.');
     }
     const wanted = Math.round(fraction * this.length);
     if (!(wanted > 0 && wanted < this.length)) {
@@ -474,6 +510,41 @@ export class Dataset {
   get __v_skip(): true {
     return true;
   }
+}
+
+/** Samples of which some are on the device already. */
+interface PlacedSamples extends Omit<Samples, 'inputs' | 'labels'> {
+  readonly inputs: RawArray | RawTensor;
+  readonly labels: HostLabels['labels'] | LabelTensor;
+}
+
+/** Checks samples, which may be on the device. @throws as `Dataset.create` */
+function placedSamples(where: string, device: Device, options: DatasetOptions): PlacedSamples {
+  const { inputs, features, ...labels } = options;
+  const { classes, targets } = labels;
+  const placed = isOnDevice(device, inputs)
+    ? deviceInputs(where, device, inputs, features)
+    : checkInputs(where, inputs, features);
+  const count = placed.inputs.length / placed.features;
+  return {
+    ...placed,
+    ...(isOnDevice(device, classes) || isOnDevice(device, targets)
+      ? deviceLabels(where, device, labels, count)
+      : checkLabels(where, labels as LabelOptions, count)),
+  };
+}
+
+/** Copies values to a new tensor: from the host, or from a tensor. */
+function place<T extends DType>(
+  device: Device,
+  values: ArrayOf<T> | Tensor<T>,
+  shape: readonly number[],
+  label: string,
+): Tensor<T> {
+  if (!(values instanceof Tensor)) return upload<T>(device, values, shape, label);
+  const copy = Tensor.empty(device, shape, label, values.dtype);
+  copy.copyFrom(values);
+  return copy;
 }
 
 /** Runs the upload `allocate`, and frees the tensors of `owner` if the device has no memory for them. */

@@ -39,6 +39,9 @@ export interface SampleOptions extends ClassOptions {
   readonly classNames?: readonly string[] | undefined;
 }
 
+/** Labels of samples, as an app passes them. */
+export type LabelOptions = Omit<SampleOptions, 'inputs' | 'features'>;
+
 /** Inputs in the host's memory before normalisation. */
 export type RawArray = ArrayOf<'u8'> | ArrayOf<'f32'>;
 
@@ -50,11 +53,8 @@ export interface Flaws {
   readonly logistic?: string | undefined;
 }
 
-/** Samples that have been checked and can be uploaded. */
-export interface Samples {
-  readonly inputs: RawArray;
-  /** Numbers in a sample. */
-  readonly features: number;
+/** Labels that have been checked and can be uploaded. */
+export interface HostLabels {
   /** Class indices, or rows of targets; behind each, its weight as float32 if there are weights. */
   readonly labels: ArrayOf<'u32'> | ArrayOf<'f32'>;
   /** 32-bit words of a label: 1 for a class, or the width of a row of targets; and 1 more if there are weights. */
@@ -69,6 +69,13 @@ export interface Samples {
   readonly classNames?: readonly string[] | undefined;
 }
 
+/** Samples that have been checked and can be uploaded. */
+export interface Samples extends HostLabels {
+  readonly inputs: RawArray;
+  /** Numbers in a sample. */
+  readonly features: number;
+}
+
 /**
  * Checks samples and labels on the host, and converts them to typed arrays.
  * @param where the beginning of error messages
@@ -76,9 +83,13 @@ export interface Samples {
  * @throws {DataError} if values are not allowed
  */
 export function checkSamples(where: string, options: SampleOptions): Samples {
-  const { classes, targets, weights, classNames } = options;
   const { inputs, features } = checkInputs(where, options.inputs, options.features);
-  const count = inputs.length / features;
+  return { inputs, features, ...checkLabels(where, options, inputs.length / features) };
+}
+
+/** Checks the labels of `count` samples, and their weights. @throws {ShapeError|DataError} */
+export function checkLabels(where: string, options: LabelOptions, count: number): HostLabels {
+  const { classes, targets, weights, classNames } = options;
   if (count === 0) throw new DataError(`${where}: there are no samples.`);
   if ((classes === undefined) === (targets === undefined)) {
     throw new DataError(`${where}: pass either classes or targets; got ${classes === undefined ? 'neither' : 'both'}.`);
@@ -87,11 +98,11 @@ export function checkSamples(where: string, options: SampleOptions): Samples {
     classes === undefined
       ? targetLabels(where, targets, count, classNames)
       : classLabels(where, classes, count, options);
-  return { inputs, features, ...(weights === undefined ? labels : withWeights(where, labels, weights, count)) };
+  return weights === undefined ? labels : withWeights(where, labels, weights, count);
 }
 
 /** Adds the weight of its sample behind each label. @throws {ShapeError|DataError} */
-function withWeights(where: string, labels: Labels, weights: Numbers, count: number): Labels {
+function withWeights(where: string, labels: HostLabels, weights: Numbers, count: number): HostLabels {
   const floats = toFloats(`${where}: weights`, weights, 1);
   if (floats.length !== count) {
     throw new ShapeError(`${where}: there are ${count} samples but ${floats.length} weights.`);
@@ -139,11 +150,8 @@ export function checkInputs(
   return { inputs: values, features: width };
 }
 
-/** Checked labels. */
-type Labels = Omit<Samples, 'inputs' | 'features'>;
-
 /** Checks classes. @throws {ShapeError|DataError} */
-function classLabels(where: string, given: ClassLabels, count: number, options: SampleOptions): Labels {
+function classLabels(where: string, given: ClassLabels, count: number, options: LabelOptions): HostLabels {
   const { classes, classCount, classNames, kept } = numberClasses(where, given, options.classNames, options);
   if (classes.length !== count) {
     throw new ShapeError(`${where}: there are ${count} samples but ${classes.length} classes.`);
@@ -157,7 +165,7 @@ function targetLabels(
   targets: Numbers | undefined,
   count: number,
   classNames: readonly string[] | undefined,
-): Labels {
+): HostLabels {
   const name = `${where}: targets`;
   checkList(name, targets);
   const { values, rows = count } = toValues(name, targets, Math.max(1, Math.floor(targets.length / count)));

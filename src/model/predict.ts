@@ -1,9 +1,10 @@
 import { checkBatchSize } from '../base/check.js';
-import { MlpError, ShapeError } from '../base/errors.js';
+import { MlpError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
+import { type DeviceNumbers, deviceRows, explained, isOnDevice, lengthOf } from '../data/device-rows.js';
 import type { TableRow } from '../data/rows.js';
 import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
@@ -51,13 +52,13 @@ const NAMES: OptionNames<PredictOptions> = { output: 1, layer: 1, batchSize: 1 }
 export type PredictionOutput = 'probabilities' | 'logits' | 'classes' | 'names' | 'values';
 
 /**
- * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; a tensor or GPUBuffer of float32; or rows of
- * objects with the columns of the table that the model was trained on.
+ * Samples for a prediction, (samples, inputs): numbers on the host, flat or nested; a tensor, or a GPUBuffer of float32; or rows
+ * of objects with the columns of the table that the model was trained on.
  */
 export type PredictInputs = Samples | readonly TableRow[];
 
 /** Samples that are numbers already. */
-type Samples = Numbers | Tensor | DeviceBuffer;
+type Samples = Numbers | Tensor | Tensor<'u8'> | DeviceBuffer;
 
 /** Outputs that a plan predicts. */
 type Wanted = PredictionOutput | LayerOutput;
@@ -102,10 +103,9 @@ export class Predictions {
     checkBatchSize('predict:', batchSize, this.#model.device.info.limits);
     const output = wanted === 'names' ? 'classes' : wanted;
     const samples = areRows(inputs) ? await encode(this.#model, inputs) : (inputs as Samples);
-    const values =
-      samples instanceof Tensor || this.#isBuffer(samples)
-        ? await this.#predictTensor(this.#asTensor(samples), output, batchSize)
-        : await this.#predictArray(checkInputs('predict', samples, this.#model.spec.inputs).inputs, output, batchSize);
+    const values = isOnDevice(this.#model.device, samples)
+      ? await this.#predictTensor(this.#asTensor(samples), output, batchSize)
+      : await this.#predictArray(checkInputs('predict', samples, this.#model.spec.inputs).inputs, output, batchSize);
     const { classNames, targets } = this.#model.spec;
     // A class without a name has its index.
     if (wanted === 'names') return Array.from(values, (index) => classNames?.[index] ?? `${index}`);
@@ -145,11 +145,14 @@ export class Predictions {
   }
 
   /** Predicts samples that are already on the GPU, with a plan for this call alone. */
-  async #predictTensor(data: Tensor, output: Wanted, batchSize: number): Promise<Float32Array> {
+  async #predictTensor(data: RawTensor, output: Wanted, batchSize: number): Promise<Float32Array> {
     const [count = 0] = data.shape;
-    const predictor = await this.#makePredictor(Math.min(batchSize, count), output, () => data);
+    const refuse = (error: unknown): never => {
+      throw explained('predict: inputs', error);
+    };
+    const predictor = await this.#makePredictor(Math.min(batchSize, count), output, () => data).catch(refuse);
     try {
-      return await this.#replay(predictor, count, (first) => first);
+      return await this.#replay(predictor, count, (first) => first).catch(refuse);
     } finally {
       predictor.dispose();
     }
@@ -285,21 +288,12 @@ export class Predictions {
     }
   }
 
-  /** The samples as a tensor (samples, inputs). @throws {ShapeError} if there are no whole samples */
-  #asTensor(inputs: Tensor | DeviceBuffer): Tensor {
-    const features = this.#model.spec.inputs;
-    const length = inputs instanceof Tensor ? inputs.length : Math.floor(inputs.size / 4);
-    if (length % features !== 0 || length === 0) {
-      throw new ShapeError(
-        `predict: inputs has ${length} numbers, which is not a multiple of the model's ${features} inputs.`,
-      );
-    }
-    const shape = [length / features, features];
-    return inputs instanceof Tensor ? inputs.view(0, shape) : Tensor.wrap(inputs, shape);
-  }
-
-  #isBuffer(inputs: Samples): inputs is DeviceBuffer {
-    return this.#model.device.isBuffer(inputs);
+  /** The samples as a tensor (samples, inputs). @throws as `deviceRows` */
+  #asTensor(inputs: DeviceNumbers): RawTensor {
+    const { device, spec } = this.#model;
+    // `wrap` checks that a kernel may read the buffer.
+    const given = inputs instanceof Tensor ? inputs : Tensor.wrap(inputs, [lengthOf(inputs)]);
+    return deviceRows<'f32' | 'u8'>('predict: inputs', device, given, spec.inputs, 'f32', 'u8') as RawTensor;
   }
 }
 

@@ -22,6 +22,14 @@ export const BINDING_ALIGNMENT = 256;
 
 /** Usage flag of buffers that shaders can bind: `GPUBufferUsage.STORAGE`. */
 const STORAGE_USAGE = 0x80;
+/** Usage flag of buffers that can be copied: `GPUBufferUsage.COPY_SRC`. */
+const COPY_SOURCE_USAGE = 0x4;
+
+/** @throws {MlpError} `bad-option` if the buffer of an app lacks a usage */
+function assertUsage(name: string, buffer: DeviceBuffer, flag: number, flagName: string): void {
+  const { usage = flag } = buffer as { readonly usage?: number };
+  if ((usage & flag) === 0) throw new MlpError('bad-option', `${name} lacks ${flagName} usage.`);
+}
 
 /** Names of the options of `Tensor.wrap`. */
 const WRAP_NAMES: OptionNames<NonNullable<Parameters<typeof Tensor.wrap>[2]>> = { gpu: 1, label: 1 };
@@ -104,6 +112,11 @@ export class TensorStorage {
       throw new MlpError('no-gpu', `"${label}" has no device to read and write it with. Pass { gpu } to Tensor.wrap.`);
     }
     return this.#memory;
+  }
+
+  /** False if the memory is known to be that of another device. */
+  isOn(memory: DeviceMemory): boolean {
+    return this.#host?.isOn(memory) ?? (this.#memory === undefined || this.#memory === memory);
   }
 
   /** Frees the buffer that `allocate` allocated. */
@@ -255,11 +268,13 @@ export class Tensor<T extends DType = 'f32'> {
         `Tensor.wrap: "${label}" has ${buffer.size} bytes, but shape ${formatShape(shape)} needs ${sizeOf(shape) * 4}.`,
       );
     }
-    const { usage = STORAGE_USAGE } = buffer as { readonly usage?: number };
-    if ((usage & STORAGE_USAGE) === 0) {
-      throw new MlpError('bad-option', `Tensor.wrap: "${label}" lacks STORAGE usage.`);
-    }
+    assertUsage(`Tensor.wrap: "${label}"`, buffer, STORAGE_USAGE, 'STORAGE');
     return new Tensor(TensorStorage.of(buffer, gpu), 0, shape, 'f32', label, true);
+  }
+
+  /** @internal Creates a tensor over an app's own buffer, of 32-bit elements. Its usage is not checked. */
+  static over<T extends DType>(buffer: DeviceBuffer, shape: readonly number[], dtype: T): Tensor<T> {
+    return new Tensor(TensorStorage.of(buffer), 0, shape, dtype, buffer.label || 'buffer', true);
   }
 
   /**
@@ -303,9 +318,22 @@ export class Tensor<T extends DType = 'f32'> {
     this.storage.memoryFor(this.label).write(this.buffer, this.byteOffset, values);
   }
 
+  /**
+   * @internal Checks that the elements can be copied on the device.
+   * @throws {MlpError} `bad-option` if its buffer lacks COPY_SRC usage
+   * @throws {ShapeError} if it begins within a 4-byte word
+   * @throws {DisposedError} after `dispose`
+   */
+  assertCopyable(name: string): this {
+    assertUsage(name, this.buffer, COPY_SOURCE_USAGE, 'COPY_SRC');
+    if (this.byteOffset % 4 !== 0) throw new ShapeError(`${name} begins within a 4-byte word.`);
+    return this;
+  }
+
   /** @internal Queues a copy of the elements of a tensor of the same size to this one. */
   copyFrom(other: Tensor<T>): void {
-    const { byteLength } = this;
+    // Bytes are copied as whole words: a buffer has room behind its last element.
+    const byteLength = Math.ceil(this.byteLength / 4) * 4;
     const [from, to] = [other, this] as const;
     this.storage
       .memoryFor(this.label)
@@ -372,10 +400,16 @@ export function upload<T extends DType>(
   shape: readonly number[],
   label: string,
 ): Tensor<T> {
-  const dtype = values instanceof Float32Array ? 'f32' : values instanceof Uint32Array ? 'u32' : 'u8';
-  const tensor = new Tensor(new TensorStorage(label, values.byteLength).allocate(gpu), 0, shape, dtype as T);
+  const storage = new TensorStorage(label, values.byteLength).allocate(gpu);
+  const tensor = new Tensor(storage, 0, shape, dtypeOf(values) as T);
   tensor.write(values);
   return tensor;
+}
+
+/** Element type of a tensor, or of an array for one. */
+export function dtypeOf(values: ArrayBufferView | Tensor<DType>): DType {
+  if (values instanceof Tensor) return values.dtype;
+  return values instanceof Float32Array ? 'f32' : values instanceof Uint32Array ? 'u32' : 'u8';
 }
 
 /** Bytes of an element. */

@@ -4,7 +4,8 @@ import { type Disposable, Owner } from '../base/owner.js';
 import type { Random } from '../base/random.js';
 import type { Format } from '../data/chunks.js';
 import type { Dataset, RawTensor, Resident } from '../data/dataset.js';
-import type { Flaws, Samples } from '../data/samples.js';
+import type { CheckedMinibatch } from '../data/minibatch.js';
+import type { Flaws, HostLabels, RawArray } from '../data/samples.js';
 import type { LabelTensor, RowSource } from '../kernels/gather-rows.js';
 import { checkAlike } from '../model/description.js';
 import { type Model, rowSource } from '../model/model.js';
@@ -15,7 +16,7 @@ import { verified } from '../plan/device.js';
 import type { DeviceMemory } from '../plan/memory.js';
 import type { Plan } from '../plan/plan.js';
 import type { StepRecords } from '../plan/step-records.js';
-import { Tensor } from '../plan/tensor.js';
+import { type DType, Tensor } from '../plan/tensor.js';
 import type { Accumulators } from './accumulators.js';
 import { purposeOf, recordStep, type StepParts, type StepUse } from './step.js';
 
@@ -327,29 +328,47 @@ export function checkRows(what: string, rows: number, batch: number, every: numb
   throw new ShapeError(`${what}: ${rows} samples came, but batchSize = ${batch}${and}. Pass at most ${most}.`);
 }
 
-/** The batches of a minibatch, each alone in its source. */
-export function minibatchShards(source: BatchSource, rows: number, batch: number): readonly [Shard, ...Shard[]] {
-  const batches = Math.ceil(rows / batch);
-  const shard = (first: number): Shard => ({
-    source,
-    samples: Math.min(batch, rows - first * batch),
-    first,
-    steps: 1,
-    batches,
-  });
-  return [shard(0), ...Array.from({ length: batches - 1 }, (_, number) => shard(number + 1))];
+/** One of the batches of a minibatch, which is alone in its source. */
+interface MinibatchPart extends Pick<CheckedMinibatch, 'inputs' | 'labels'> {
+  readonly shard: Shard;
 }
 
-/** Writes one of the batches of a minibatch to its source. */
-export function uploadBatch(
-  device: DeviceMemory,
-  { inputs, labels, features, words }: Samples,
-  { source: { rows }, first }: Shard,
+/** Divides a minibatch into batches. @throws {ShapeError} if a batch of bytes begins within a 4-byte word of a tensor */
+export function minibatchParts(
+  what: string,
+  source: BatchSource,
+  { inputs, labels, rows }: CheckedMinibatch,
   batch: number,
-): void {
-  const [begin, end] = [first * batch, (first + 1) * batch];
-  device.write(rows.data.buffer, 0, inputs.subarray(begin * features, end * features));
-  device.write(rows.labels.buffer, 0, labels.subarray(begin * words, end * words));
+): readonly [MinibatchPart, ...MinibatchPart[]] {
+  const batches = Math.ceil(rows / batch);
+  const part = (first: number): MinibatchPart => {
+    const samples = Math.min(batch, rows - first * batch);
+    const share = <Values extends RawArray | HostLabels['labels'] | Tensor<DType>>(values: Values): Values =>
+      shareOf(what, values, rows, first * batch, samples) as Values;
+    const shard = { source, samples, first, steps: 1, batches };
+    return { shard, inputs: share(inputs), labels: share(labels) };
+  };
+  return [part(0), ...Array.from({ length: batches - 1 }, (_, number) => part(number + 1))];
+}
+
+/** Some of the rows of an array or a tensor. */
+function shareOf(
+  what: string,
+  values: RawArray | HostLabels['labels'] | Tensor<DType>,
+  rows: number,
+  first: number,
+  count: number,
+): ArrayBufferView | Tensor<DType> {
+  const columns = values.length / rows;
+  const start = first * columns;
+  if (!(values instanceof Tensor)) return values.subarray(start, start + count * columns);
+  return values.view(start, [count, columns]).assertCopyable(`${what}: row ${first} of a tensor`);
+}
+
+/** Overwrites the first rows of a tensor: from the host, or on the device. */
+export function overwrite(device: DeviceMemory, to: Tensor<DType>, values: ArrayBufferView | Tensor<DType>): void {
+  if (values instanceof Tensor) to.view(0, values.shape).copyFrom(values);
+  else device.write(to.buffer, 0, values);
 }
 
 /** The trainer's method that uses sources of a purpose, for error messages. */

@@ -1,7 +1,7 @@
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkMinibatch, type Targets } from '../data/minibatch.js';
+import { checkMinibatch, type Inputs, type Targets } from '../data/minibatch.js';
 import { loadFusions } from '../fusion/index.js';
 import type { Regularization } from '../kernels/update.js';
 import { layerOfBlock, type Model } from '../model/model.js';
@@ -14,7 +14,7 @@ import type { Rewrite } from '../plan/builder.js';
 import { type Verifiable, verified } from '../plan/device.js';
 import type { BufferCopy } from '../plan/memory.js';
 import { type StepRecord, StepRecords } from '../plan/step-records.js';
-import { type Tensor, type TensorStorage, upload } from '../plan/tensor.js';
+import { dtypeOf, type Tensor, type TensorStorage, upload } from '../plan/tensor.js';
 import { Workspace } from '../plan/workspace.js';
 import type { Accumulation } from './accumulate.js';
 import { type AccumulatorsByPurpose, allocateAccumulators } from './accumulators.js';
@@ -26,10 +26,10 @@ import {
   checkRows,
   type EpochIterator,
   type EpochUse,
-  minibatchShards,
+  minibatchParts,
+  overwrite,
   residentEpochs,
   type Shard,
-  uploadBatch,
 } from './batches.js';
 import type { Clip, GradientRules } from './clip.js';
 import type { AveragedParameters } from './ema.js';
@@ -57,7 +57,7 @@ export interface Progress {
 }
 
 /** The arguments of `step`: inputs, targets, and weights of samples. */
-export type Minibatch = readonly [inputs: Numbers, targets: Targets, weights?: Numbers | undefined];
+export type Minibatch = readonly [inputs: Inputs, targets: Targets, weights?: Numbers | undefined];
 
 /** The modules that a session loads before it allocates anything. */
 interface Loaded {
@@ -286,23 +286,23 @@ export class Session implements StepParts {
   ): Verifiable<T> {
     const { model, loss, batch } = this;
     const { device } = model;
-    const samples = checkMinibatch(what, inputs, targets, weights, model.spec.inputs, loss.link);
-    const rows = samples.inputs.length / samples.features;
+    const task = { device, features: model.spec.inputs, link: loss.link };
+    const { rows, ...samples } = checkMinibatch(what, inputs, targets, weights, task);
     checkRows(what, rows, batch, what === 'gradients' ? 1 : this.every);
-    const indices = samples.labels instanceof Uint32Array;
+    const indices = dtypeOf(samples.labels) === 'u32';
     checkLabels(what, { ...samples, indices }, model, loss);
-    const labels = this.targets?.onHost(what, samples.labels as Float32Array, samples.words);
-    const scaled = labels === undefined ? samples : { ...samples, labels };
-    const dtype = samples.inputs instanceof Uint8Array ? 'u8' : 'f32';
+    const labels = this.targets?.onHost(what, samples.labels, samples.words) ?? samples.labels;
+    const dtype = dtypeOf(samples.inputs) === 'u8' ? 'u8' : 'f32';
     const source = this.#sources.ofMinibatch(dtype, [indices ? 'u32' : 'f32', samples.words], what);
-    const shards = minibatchShards(source, rows, batch);
+    const batches = minibatchParts(what, source, { ...samples, labels, rows }, batch);
     const fault = this.#sources.verdict(source);
     const value = this.#sources.queue(what, () => {
-      for (const shard of shards) {
-        uploadBatch(device, scaled, shard, batch);
+      for (const { shard, inputs: X, labels: Y } of batches) {
+        overwrite(device, source.rows.data, X);
+        overwrite(device, source.rows.labels, Y);
         this.replay(what, shard, 0, 1);
       }
-      return afterReplay(shards[0], samples.inputs.byteLength + samples.labels.byteLength);
+      return afterReplay(batches[0].shard, samples.inputs.byteLength + samples.labels.byteLength);
     });
     return { value, fault };
   }

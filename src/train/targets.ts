@@ -1,4 +1,4 @@
-import { MlpError } from '../base/errors.js';
+import { DataError, MlpError } from '../base/errors.js';
 import { Owner } from '../base/owner.js';
 import { counting } from '../base/random.js';
 import type { Dataset } from '../data/dataset.js';
@@ -37,9 +37,16 @@ export class TargetScaling {
     this.#statistics(where);
   }
 
-  /** Standardized copy of labels on the host. @param words numbers of a label, its weight included */
-  onHost(where: string, labels: Float32Array, words: number): Float32Array<ArrayBuffer> {
+  /**
+   * Standardized copy of labels on the host.
+   * @param words numbers of a label, its weight included
+   * @throws {DataError} if the labels of a minibatch are on the device
+   */
+  onHost(where: string, labels: ArrayLike<number> | LabelTensor, words: number): Float32Array<ArrayBuffer> {
     const { mean, std } = this.#statistics(where);
+    if (labels instanceof Tensor) {
+      throw new DataError(`${where}: targets that the model standardizes must be an array, or be in a Dataset.`);
+    }
     const factors = std.map((value) => Math.fround(1 / value));
     return Float32Array.from(labels, (value, i) => {
       const column = i % words;

@@ -4,7 +4,7 @@ import { MlpError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Numbers } from '../base/values.js';
 import type { Dataset } from '../data/dataset.js';
-import type { Targets } from '../data/minibatch.js';
+import type { Inputs, Targets } from '../data/minibatch.js';
 import type { Use } from '../model/access.js';
 import type { Model, Weight } from '../model/model.js';
 import type { AnyMetric } from '../nn/metrics/metric.js';
@@ -93,7 +93,7 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {DisposedError|DeviceLostError} if the trainer is or becomes disposed, or the device is or becomes lost
    * @example for (const { images, labels } of batches) await trainer.step(images, labels);
    */
-  step(inputs: Numbers, targets: Targets, weights?: Numbers): Promise<void> {
+  step(inputs: Inputs, targets: Targets, weights?: Numbers): Promise<void> {
     // Not `async`: steps that wait for room share one promise, so that disposal rejects it once, or, unawaited, silently.
     try {
       this.#allow('update', 'step');
@@ -204,7 +204,7 @@ export class Trainer<M extends AnyMetric = never> {
    * @example const { loss, gradients } = await trainer.gradients(images, labels);
    */
   async gradients(
-    inputs: Numbers,
+    inputs: Inputs,
     targets: Targets,
     weights?: Numbers,
   ): Promise<{
@@ -235,11 +235,7 @@ export class Trainer<M extends AnyMetric = never> {
    * @throws {DisposedError|DeviceLostError} if the trainer is disposed, or the device is lost
    * @example console.log(`${await trainer.checkGradients(images, labels)}`);
    */
-  async checkGradients(
-    inputs: Numbers,
-    targets: Targets,
-    options: CheckGradientsOptions = {},
-  ): Promise<GradientChecks> {
+  async checkGradients(inputs: Inputs, targets: Targets, options: CheckGradientsOptions = {}): Promise<GradientChecks> {
     this.#allow('borrow', 'checkGradients');
     const queued = this.#session.minibatch('gradients', [inputs, targets, options?.weights], (shard) => shard);
     return await this.#during('borrow', 'checkGradients', async () => {
