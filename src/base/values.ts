@@ -38,11 +38,10 @@ export function checkList(name: string, value: unknown, items = 'numbers'): asse
 
 /** Sentence that tells how to get an array out of a value, if there is a way. */
 function remedyFor(value: object): string {
-  if ('then' in value) return ' Await it.';
   if ('read' in value) return ' Read it: await value.read().';
   if ('arrayBuffer' in value) return ' Read it: new Uint8Array(await value.arrayBuffer()).';
   if ('byteLength' in value) return ' Wrap its buffer in an array of its element type: new Float32Array(buffer).';
-  return Symbol.iterator in value && !(value instanceof String) ? ' Copy it: Array.from(value).' : '';
+  return '';
 }
 
 /**
@@ -88,9 +87,7 @@ function convert(
   const values = rows.every((row) => row instanceof Uint8Array) ? new Uint8Array(size) : new Float32Array(size);
   for (const [i, row] of rows.entries()) {
     if (row.length !== width) {
-      throw new ShapeError(
-        `${rowsOf} row ${i} has ${row.length} numbers, but row 0 has ${width}. All rows must have the same length.`,
-      );
+      throw new ShapeError(`${rowsOf} row ${i} has ${row.length} numbers, but row 0 has ${width}.`);
     }
     values.set(row, i * width);
   }

@@ -11,7 +11,7 @@ import type { DeviceBuffer } from '../plan/memory.js';
 import { type ArrayOf, type DType, Tensor, upload } from '../plan/tensor.js';
 import type { Source } from './chunks.js';
 import type { CsvOptions } from './csv.js';
-import { deviceInputs, deviceLabels, explained, isOnDevice } from './device-rows.js';
+import { deviceInputs, deviceLabels, isOnDevice } from './device-rows.js';
 import type { Encoder } from './encoder.js';
 import type { TableOptions } from './labelled-table.js';
 import { areNames, type ClassLabels } from './labels.js';
@@ -37,18 +37,19 @@ export interface DatasetOptions extends Omit<SampleOptions, 'inputs' | 'classes'
   /**
    * Samples in row-major order, `features` numbers each, or nested arrays, one for each sample; or a tensor (samples,
    * features) or GPUBuffer. Bytes stay bytes on the GPU, all other numbers become float32. A GPUBuffer has float32.
+   * Example: `inputs: images`.
    */
   readonly inputs: Numbers | Tensor | Tensor<'u8'> | DeviceBuffer;
   /**
    * Class of each sample: an index, a name, a boolean or a one-hot row; or a tensor or GPUBuffer of u32 indices.
-   * Without it, pass `targets`.
+   * Without it, pass `targets`. Example: `classes: labels`.
    */
-  readonly classes?: ClassLabels | Tensor<'u32'> | DeviceBuffer;
+  readonly classes?: ClassLabels | Tensor<'u32'> | DeviceBuffer | undefined;
   /**
    * Row of numbers for each sample, flat or nested: values, or the probability of each class; or a tensor or GPUBuffer
-   * of float32. Without it, pass `classes`.
+   * of float32. Without it, pass `classes`. Example: `targets: prices`.
    */
-  readonly targets?: Numbers | Tensor | DeviceBuffer;
+  readonly targets?: Numbers | Tensor | DeviceBuffer | undefined;
   /**
    * Samples in a chunk. If given, the data stay in the given arrays and are streamed to the GPU during training, two
    * chunks at a time. Default: all data are on the GPU; data that exceed the device's largest buffer are streamed in
@@ -274,7 +275,7 @@ export class Dataset {
     });
     const uploaded = isResident ? guardedUpload(device, owner, allocate) : undefined;
     const resident = uploaded?.value;
-    const fault = isHost ? uploaded?.fault : uploaded?.fault.then((error) => explained('Dataset.create', error));
+    const fault = uploaded?.fault;
     const host = isResident ? undefined : (samples as Samples);
     const rows = samples.kept ?? counting(length);
     return new Dataset(

@@ -48,13 +48,6 @@ export function deviceRows<T extends DType>(
   return tensor.view(0, [length / columns, columns]) as Tensor<DType> as Tensor<T>;
 }
 
-/** Explains the error of a device that did not accept work with an app's buffer. Other errors stay as they are. */
-export function explained<E>(name: string, error: E): E | MlpError {
-  if (!(error instanceof MlpError) || error.code !== 'validation') return error;
-  const message = `${name}: the device refuses the buffer, which is of another device, or destroyed.`;
-  return new MlpError('other-gpu', message, { cause: error });
-}
-
 /** Inputs on a device, as `checkInputs` returns those on the host. @param features default: those of the tensor's rows */
 export function deviceInputs(
   where: string,

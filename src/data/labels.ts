@@ -111,7 +111,6 @@ const refused = (name: string, index: number, value: unknown, wanted: string): D
 /** Checks the names of classes. @throws {DataError} if they are not strings, too few, or one occurs twice */
 export function checkNames(where: string, names: readonly string[] | undefined, classCount: number): void {
   if (names === undefined) return;
-  checkList(`${where}: classNames`, names, 'strings');
   for (const [index, name] of Array.from(names).entries()) {
     if (typeof name !== 'string') throw refused(`${where}: classNames`, index, name, 'a name is a string');
     if (names.indexOf(name) < index) throw new DataError(`${where}: classNames has ${JSON.stringify(name)} twice.`);
@@ -148,7 +147,7 @@ function ofNames(where: string, list: ArrayLike<unknown>, classNames: readonly s
   const name = `${where}: classes`;
   const names = Array.from(list, (item, i) => {
     if (typeof item === 'string' && item !== '') return item;
-    throw refused(name, i, item, 'a name of a class is a string that is not empty');
+    throw refused(name, i, item, 'a name is a string that is not empty');
   });
   checkNames(where, classNames, 0);
   const known = classNames ?? sortedNames(names);

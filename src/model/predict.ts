@@ -4,7 +4,7 @@ import { checkOptions, type OptionNames } from '../base/options.js';
 import { Owner } from '../base/owner.js';
 import type { Numbers } from '../base/values.js';
 import type { RawTensor } from '../data/dataset.js';
-import { type DeviceNumbers, deviceRows, explained, isOnDevice, lengthOf } from '../data/device-rows.js';
+import { type DeviceNumbers, deviceRows, isOnDevice, lengthOf } from '../data/device-rows.js';
 import type { TableRow } from '../data/rows.js';
 import { checkInputs, type RawArray } from '../data/samples.js';
 import { loadFusions } from '../fusion/index.js';
@@ -357,6 +357,13 @@ function outputOf(model: Model, options: PredictOptions): PredictionOutput {
     );
   }
   return output;
+}
+
+/** Explains the error of a device that did not accept work with an app's buffer. Other errors stay as they are. */
+function explained<E>(name: string, error: E): E | MlpError {
+  if (!(error instanceof MlpError) || error.code !== 'validation') return error;
+  const message = `${name}: the device refuses the buffer, which is of another device, or destroyed.`;
+  return new MlpError('other-gpu', message, { cause: error });
 }
 
 /** Records the prediction of one batch of a source. */

@@ -130,7 +130,7 @@ test('ragged rows are refused, with both lengths', () => {
       [7, 8],
     ]);
   expect(ragged).toThrow(ShapeError);
-  expect(ragged).toThrow('inputs at row 2 has 2 numbers, but row 0 has 3. All rows must have the same length.');
+  expect(ragged).toThrow('inputs at row 2 has 2 numbers, but row 0 has 3.');
   expect(() =>
     toValues('x', [
       [[1, 2]],
@@ -155,9 +155,9 @@ test.for<[unknown, string]>([
   [new DataView(new ArrayBuffer(8)), 'x is a DataView; it must be an array of numbers. Wrap its buffer'],
   [new Blob(['x']), 'x is a Blob; it must be an array of numbers. Read it: new Uint8Array(await'],
   [new Response('x'), 'x is a Response; it must be an array of numbers. Read it'],
-  [Promise.resolve([1]), 'x is a Promise; it must be an array of numbers. Await it.'],
-  [new Set([1]), 'x is a Set; it must be an array of numbers. Copy it: Array.from(value).'],
-  [[1, 2].values(), 'x is an Array Iterator; it must be an array of numbers. Copy it: Array'],
+  [Promise.resolve([1]), 'x is a Promise that is not awaited; it must be an array of numbers.'],
+  [new Set([1]), 'x is a Set; it must be an array of numbers.'],
+  [[1, 2].values(), 'x is an Array Iterator; it must be an array of numbers.'],
   [{ a: 1 }, 'x is an object; it must be an array of numbers.'],
   [Math.max, 'x is a function; it must'],
 ])('%#: a value that is no array is refused, with a remedy if there is one', ([given, message]) => {

@@ -71,7 +71,7 @@ test.for<[unknown, string]>([
   // biome-ignore lint/suspicious/noSparseArray: the hole is what is tested
   [[0, , 1], 'x: classes[1] is undefined'],
   [[null, 1], 'x: classes[0] is null'],
-  [['a', 1], 'x: classes[1] is 1; a name of a class is a string that is not empty.'],
+  [['a', 1], 'x: classes[1] is 1; a name is a string that is not empty.'],
   [['a', ''], 'x: classes[1] is "" (a string); a name'],
   [['a', null], 'x: classes[1] is null; a name'],
   [[true, 1], 'x: classes[1] is 1; the first is a boolean, so each must be one.'],
