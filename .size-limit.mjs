@@ -29,11 +29,7 @@ export default [
     name: `quick start: import ${quickStart} from 'webgpu-mlp'`,
     path: 'dist/index.js',
     import: quickStart,
-<<<<<<< HEAD
     limit: '22 kB',
-=======
-    limit: '21.9 kB',
->>>>>>> f7223d7 (feat: every public call refuses what it does not know with a typed error)
     gzip: true,
     modifyEsbuildConfig: including([]),
   },
@@ -41,11 +37,7 @@ export default [
     name: 'the same, and what create(), trainer() and predict() load on a GPU',
     path: 'dist/index.js',
     import: quickStart,
-<<<<<<< HEAD
     limit: '53.6 kB',
-=======
-    limit: '53 kB',
->>>>>>> f7223d7 (feat: every public call refuses what it does not know with a typed error)
     gzip: true,
     modifyEsbuildConfig: including(['model', 'trainer', 'predict', 'split-k']),
   },

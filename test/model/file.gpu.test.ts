@@ -183,7 +183,7 @@ test('calls that cannot be', async () => {
   const bytes = await model.save();
   for (const format of ['onnx', 'tfjs'] as const) {
     await expect(model.save({ format: format as unknown as 'safetensors' })).rejects.toThrow(
-      `save: format = "${format}"; it must be "safetensors".`,
+      `save: format = "${format}"; format must be "safetensors".`,
     );
   }
   model.dispose();
