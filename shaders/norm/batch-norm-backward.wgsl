@@ -8,7 +8,8 @@
 //   dX[r, c] = weight[c]·ρ·(dY[r, c] − (dbias[c] + x̂[r, c]·dweight[c])/step.rows), or 0 for rows from step.rows on
 //              times f′(kept[r, c]) if ACTIVATION_GRADIENT
 //
-// With RUNNING, the forward half took running statistics, which are constants: dX[r, c] = weight[c]·ρ·dY[r, c], and no gradients.
+// With RUNNING, the forward half took running statistics, which are constants: dX[r, c] = weight[c]·ρ·dY[r, c], and there
+// are no gradients.
 //
 //   X           f32 (rows, columns)   read unless RUNNING
 //   parameters  f32 (2, columns)      weight, then bias      read if AFFINE, else weight is 1

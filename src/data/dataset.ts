@@ -257,10 +257,10 @@ export class Dataset {
    */
   static create(device: Device, options: DatasetOptions): Dataset {
     assertDevice('Dataset.create', device);
-    checkOptions('Dataset.create', options, NAMES);
-    const { chunk, encoder } = options;
+    const given = checkOptions('Dataset.create', options, NAMES);
+    const { chunk, encoder } = given;
     if (chunk !== undefined) assertOption('Dataset.create:', { chunk }, 'a positive integer');
-    const samples = placedSamples('Dataset.create', device, options);
+    const samples = placedSamples('Dataset.create', device, given);
     const { inputs, labels, features, words, classes, classCount, classNames, flaws } = samples;
     const length = inputs.length / features;
     const isHost = !(inputs instanceof Tensor || labels instanceof Tensor);

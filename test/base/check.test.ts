@@ -15,7 +15,7 @@ const described: [unknown, string][] = [
   [new Uint8Array(1), 'a Uint8Array'],
   [new ArrayBuffer(1), 'an ArrayBuffer'],
   [{ a: 1 }, 'an object'],
-  [Promise.resolve(1), 'a Promise'],
+  [Promise.resolve(1), 'a Promise that is not awaited'],
   [new Map(), 'a Map'],
   [Math.max, 'a function'],
   [async () => 1, 'a function'],

@@ -187,14 +187,14 @@ describe('resolveActivation', () => {
     ['', 'unknown-activation', /"" is not known/],
     [{ type: 'elu', alpha: -1 }, 'bad-activation', /elu has alpha = -1; alpha must be a finite number ≥ 0/],
     [{ type: 'leakyRelu', alpha: NaN }, 'bad-activation', /alpha = NaN/],
-    [{ type: 'leakyRelu', alpha: '1' }, 'bad-activation', /alpha = 1/],
+    [{ type: 'leakyRelu', alpha: '1' }, 'bad-activation', /alpha = "1" is a string; alpha must be a finite number/],
     [{ type: 'leakyRelu', alpha: 1e39 }, 'bad-activation', /alpha = 1e\+39/],
     [{ type: 'swish', beta: Infinity }, 'bad-activation', /beta = Infinity/],
     [{ type: 'prelu', alpha: NaN }, 'bad-activation', /prelu has alpha = NaN; alpha must be a finite number\./],
-    [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = row; .* per "unit" or "layer"/],
-    [{ type: 'swish', learned: 1 }, 'bad-activation', /learned = 1 .*; learned must be true or false/],
+    [{ type: 'prelu', per: 'row' }, 'bad-activation', /per = "row"; per must be "unit" or "layer"/],
+    [{ type: 'swish', learned: 1 }, 'bad-activation', /learned = 1; learned must be true or false/],
     [{ type: 'sine', omega: Infinity }, 'bad-activation', /sine has omega = Infinity/],
-    [{ type: 'gelu', approximate: 'erf' }, 'bad-activation', /approximate = erf/],
+    [{ type: 'gelu', approximate: 'erf' }, 'bad-activation', /approximate = "erf"/],
   ];
   test.for(wrong)('refuses %j', ([activation, code, message]) => {
     const error = ((): unknown => {
