@@ -266,7 +266,7 @@ const WITHOUT_ARGUMENTS = [
   'tensor.read',
   'tensor.dispose',
 ];
-/** Methods of a `Gpu`, which exists in a browser alone: `test/gpu/calls.gpu.test.ts`. */
+/** Methods of a `Gpu`, which needs WebGPU: they are not tried here. */
 const IN_A_BROWSER = ['gpu.run', 'gpu.bufferOf', 'gpu.profile', 'gpu.destroy'];
 
 /** The modules of the classes, in which members are marked as internal. */
