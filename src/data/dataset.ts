@@ -313,8 +313,8 @@ export class Dataset {
       rows: new Uint32Array(0),
       chunk,
       read: async (where, first, count) => {
-        const given: Partial<StreamedSamples> = await read(first, count);
-        if (classNames === undefined && areNames(given.classes)) {
+        const given: Partial<StreamedSamples> | undefined = await read(first, count);
+        if (classNames === undefined && areNames(given?.classes)) {
           throw new DataError(`${where} gave names as classes. Pass { classNames } to Dataset.stream.`);
         }
         const samples = checkSamples(where, { inputs: [], ...given, features, ...(classNames && { classNames }) });

@@ -129,7 +129,7 @@ test.for([0, 1, 0.1, -1, 1.5, Number.NaN])('split refuses a fraction of %f', asy
 test('rows of targets are split, but not stratified', async () => {
   const gpu = await sharedGpu();
   using data = Dataset.create(gpu, { inputs: [1, 2], features: 1, targets: [0, 1, 1, 0] });
-  expect(() => data.split(0.5, { stratify: true })).toThrow('only classes can be stratified');
+  expect(() => data.split(0.5, { stratify: true })).toThrow('only classes in the memory of the host can be stratified');
   expect(data.split(0.5)[0].length).toBe(1);
 });
 
