@@ -5,8 +5,8 @@
 // declares the bindings losses, totals, status and order, and the field dims.rows.
 //
 // totals are f32 (TOTALS, rows), sums over steps; with PAIRS (2·TOTALS, rows): first the high part of each sum, then the low
-// parts, as in compensated.wgsl. Without PAIRS the sum of n steps has n roundings. With PAIRS the error of high + low is at most
-// 2u·Σ|x| for as many steps as there may be, and hits are exact beyond 2²⁴.
+// parts, as in compensated.wgsl. Without PAIRS the sum of n steps has n roundings. With PAIRS the error of high + low is at
+// most 2u·Σ|x| for as many steps as there may be, and hits are exact beyond 2²⁴.
 
 override PAIRS: bool = false;
 override TOTALS: u32 = 2;

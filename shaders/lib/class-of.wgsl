@@ -1,6 +1,6 @@
-// The class of a row from its labels. Appended to files that have the line `//! uses class-of`: kernels that count rows by class.
-// They declare a binding `labels`. The label of a row begins at a word of `labels`: it is a class index; or, if PROBABILITIES, an
-// f32 for each class, of which the first largest is that of the class.
+// The class of a row from its labels. Appended to files that have the line `//! uses class-of`: kernels that count rows by
+// class. They declare a binding `labels`. The label of a row begins at a word of `labels`: it is a class index; or, if
+// PROBABILITIES, an f32 for each class, of which the first largest is that of the class.
 
 override PROBABILITIES: bool = false;
 

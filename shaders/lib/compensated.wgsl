@@ -7,8 +7,8 @@
 // A compiler that takes floats for real numbers, such as Metal's with fast math, finds low = 0 and removes it. So each of the
 // two results that low depends on is xored with unknown_zero(): to the compiler it is then any number, and the one difference
 // that remains cannot be simplified.
-// Error: for n terms 2u·Σ|x| + O(n·u²·Σ|x|), u = 2⁻²³, for any order and any signs; below 2⁻¹²⁶ low is 0. If high is not finite,
-// low is 0, so that an infinite sum stays infinite. Integers are exact up to 2⁴⁷.
+// Error: for n terms 2u·Σ|x| + O(n·u²·Σ|x|), u = 2⁻²³, for any order and any signs; below 2⁻¹²⁶ low is 0. If high is not
+// finite, low is 0, so that an infinite sum stays infinite. Integers are exact up to 2⁴⁷.
 
 // True if sums that are added up within one invocation may have so many terms that `long_plus` must keep what they lose.
 override LONG: bool = false;

@@ -26,8 +26,8 @@
 // next. Sums and operands are module variables, so that functions can change them. Their indices are constants, since variable
 // indices would put them in memory.
 // Dispatch one workgroup for each 2 × 2 tiles of C, without the row of ones.
-// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; with RUNS (RUN + K/RUN + 2)·u·Σ|a||b|, and
-// for the row of ones, whose sums are compensated if LONG, 3u·Σ|b|; then that of store_four.
+// Error: K products summed in f32, |error| ≤ (K+1)·u·Σ|a||b| to first order, u = 2⁻²³; with RUNS (RUN + K/RUN + 2)·u·Σ|a||b|,
+// and for the row of ones, whose sums are compensated if LONG, 3u·Σ|b|; then that of store_four.
 
 override K_TAIL: bool = true;
 override LARGE: bool = false;
@@ -109,7 +109,8 @@ fn quad_matmul(group: vec2u, subgroup_lane: u32) {
   }
 }
 
-// Adds the sums of a run to those of the complete runs, and begins a new run. The copy has variable indices, and c keeps its own.
+// Adds the sums of a run to those of the complete runs, and begins a new run. The copy has variable indices, and c keeps its
+// own.
 fn end_run() {
   var run = c;
   for (var i = 0u; i < 32; i++) { complete[i] += run[i]; }

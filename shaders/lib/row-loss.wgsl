@@ -10,11 +10,12 @@
 //
 // For rows from `rows` on, all three are 0. The label of a row begins at a word of `labels`. It is a class index, of which y
 // is the one-hot vector; or, if PROBABILITIES, it is y itself: an f32 for each class.
-// A first pass computes the maximum and Σ exp(z − maximum) together; a second pass computes the loss and the gradient. With LONG,
-// for many classes, a pass before these finds the maximum, so that the sum is never rescaled, and all sums are compensated.
-// Error, with n classes, p = softmax(logits) and d the distance of a logit from the maximum: the sum has a relative error of
-// Σ p·(3 + 3d)·u + 5(n − 1)·u, since each new maximum rescales it, or 3u instead of 5(n − 1)·u if LONG; p has that of the sum
-// and (5.5 + 3d)·u more. test/reference/softmax.ts derives the whole bound.
+// A first pass computes the maximum and Σ exp(z − maximum) together; a second pass computes the loss and the gradient. With
+// LONG, for many classes, a pass before these finds the maximum, so that the sum is never rescaled, and all sums are
+// compensated.
+// Error, with n classes, p = softmax(logits) and d the distance of a logit from the maximum: the sum has a
+// relative error of Σ p·(3 + 3d)·u + 5(n − 1)·u, since each new maximum rescales it, or 3u instead of 5(n − 1)·u if LONG; p has
+// that of the sum and (5.5 + 3d)·u more. test/reference/softmax.ts derives the whole bound.
 // A NaN may get lost in comparisons and clamps, so logits are tested by their bits. If a logit is not finite, it becomes the
 // loss of its row.
 

@@ -16,17 +16,17 @@
 //   outputs   f32 (rows, columns)      read       the logits z
 //   labels    u32 (rows, words)        read
 //             The class of each row; or, if PROBABILITIES, f32 bits, of which the first largest is that of the class. With
-//             LOGISTIC, a row is of class k if its k-th probability is ≥ ½; or if its class index is not 0. Further words are not
-//             read.
+//             LOGISTIC, a row is of class k if its k-th probability is ≥ ½; or if its class index is not 0. Further words are
+//             not read.
 //   order     u32                      read if GATHERED
 //             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
 //   counts    u32 (scores, 2, bins)    added to
 //
 // Rows from step.rows on do not count, nor do scores that are not finite. One invocation takes one row. Dispatch ⌈rows/64⌉
 // workgroups.
-// Error: a score may be counted in the next bin if it is within its own error of the border; equal rows are in the same bin. The
-// score of LOGISTIC is exact, and that of two classes has one rounding; test/reference/score-counts.ts derives the others. Counts
-// are integers, so the order of the atomic additions does not matter.
+// Error: a score may be counted in the next bin if it is within its own error of the border; equal rows are in the same bin.
+// The score of LOGISTIC is exact, and that of two classes has one rounding; test/reference/score-counts.ts derives the others.
+// Counts are integers, so the order of the atomic additions does not matter.
 
 override LOGISTIC: bool = false;
 override GATHERED: bool = false;

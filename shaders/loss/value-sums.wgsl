@@ -21,7 +21,7 @@
 //   labels    f32 bits (rows, words)       read: a target for each column; further words of a row are not read
 //   order     u32                          read if GATHERED
 //             labels are then those of a data set: row r of the batch has the labels of sample order[step.first + r].
-//   sums      f32 (columns, slots, 2, 6)   added to; zeros at first: the six high parts, then the six low parts (that of c is 0)
+//   sums      f32 (columns, slots, 2, 6)   added to; zeros at first: six high parts, then six low parts (that of c is 0)
 //
 // Rows from step.rows on do not count. One invocation takes one slot of one column. Dispatch ⌈slots/64⌉ × columns workgroups.
 // Error: of a sum, 5u relative to the sum of the magnitudes of its terms, however many there are, u = 2⁻²³. A move of c adds 4u

@@ -14,8 +14,8 @@
 // i + 2·invocations … The second, one workgroup with FINISH, adds the sums of the first. The order of both is fixed.
 // No intermediate result overflows: gradients of 2⁴⁰ and more are multiplied by 2⁻⁸⁴ before they are squared, and scale[0]
 // then is 2⁻⁸⁴ too. If a gradient is not finite, scale[1] is not finite either, and neither is any parameter after the update,
-// which notices it. A factor of 1 changes no bit. With NORM, gradients below 2⁻⁴⁰ are multiplied by 2⁸⁴ before they are squared,
-// so that none is lost; for the factor they do not matter beside the 1e-6.
+// which notices it. A factor of 1 changes no bit. With NORM, gradients below 2⁻⁴⁰ are multiplied by 2⁸⁴ before they are
+// squared, so that none is lost; for the factor they do not matter beside the 1e-6.
 // Source: PyTorch's documentation of torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013); sums: Blue 1978.
 // Error: (count / (4·invocations) + 70 + invocations/64)·u/2 + 12u relative to the norm, u = 2⁻²³; without NORM, squares below
 // 2⁻¹²⁶ are 0. A norm of 0 is exact.
